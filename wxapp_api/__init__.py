@@ -1,0 +1,18 @@
+"""The mini-program's door: JSON under /api/v1.
+
+Every module of MODULES holds one blueprint named `blueprint`; `register` mounts them all. A route is:
+gate (`access`), parse (`parsing`, models in `schemas`), one call in a transaction, answer.
+"""
+
+from importlib import import_module
+
+from flask_openapi3 import OpenAPI
+
+MODULES = ()
+"""Modules of this package with a `blueprint`, in the order of the API's documentation."""
+
+
+def register(app: OpenAPI) -> None:
+    """Mount every blueprint of the door on `app`."""
+    for name in MODULES:
+        app.register_api(import_module(f"wxapp_api.{name}").blueprint)

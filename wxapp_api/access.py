@@ -1,0 +1,108 @@
+"""Who may call: `@member` and `@public`, the two audiences of this door.
+
+`@member` reads the bearer token, refuses with 401 before it looks at the request's content, and
+leaves `flask.g.member`, `g.session` and `g.identity`: detached rows, to be read and not changed. The
+merchant of a request is that of the mini-program through which the session was opened.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Response, g, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.clock import now
+from core.config import current_config
+from core.database import reading, transaction
+from core.errors import NotFound, Unauthorized
+from core.web import declare
+from crm import members
+from crm.models import Member
+from merchants import queries as merchants
+from merchants.models import Merchant
+from people import logins
+from people.models import Identity, Person
+from wxapp_api.parsing import parsed
+
+View = Callable[..., Any]
+
+
+class NotLoggedIn(Unauthorized):
+    code = "not_logged_in"
+    title = "请先登录"
+
+
+class UnknownMiniProgram(NotFound):
+    code = "unknown_mini_program"
+    title = "没有这个小程序"
+
+
+def public(view: View) -> Callable[..., Response]:
+    """Anyone may call; nothing of a member may be answered."""
+    handle = parsed(view)
+    handle.__delay_validate_request__ = True  # type: ignore[attr-defined]
+    return declare(handle, "public")
+
+
+def member(view: View) -> Callable[..., Response]:
+    """Only a logged-in member of the merchant; see the module for what is left in `flask.g`."""
+    handle = parsed(view)
+
+    @wraps(view)
+    def guarded(**values: Any) -> Response:
+        log_in(bearer_token())
+        return handle(**values)
+
+    guarded.__delay_validate_request__ = True  # type: ignore[attr-defined]
+    return declare(guarded, "member")
+
+
+def bearer_token() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotLoggedIn("请先登录")
+    return token.strip()
+
+
+def log_in(token: str) -> None:
+    with reading() as session:
+        login = logins.find_session(session, token, now())
+        if login is None or login.audience != "member":
+            raise NotLoggedIn("登录已失效，请重新登录")
+        identity = session.get_one(Identity, login.identity_id)
+        code = merchant_code(identity.appid)
+        found = find_member(session, code, login.person_id)
+        session.expunge_all()
+    g.session, g.identity = login, identity
+    g.member = found or join(code, login.person_id)
+
+
+def find_member(session: Session, code: str, person_id: int) -> Member | None:
+    return session.scalar(
+        select(Member)
+        .join(Merchant, Merchant.id == Member.merchant_id)
+        .where(Merchant.code == code, Member.person_id == person_id)
+    )
+
+
+def join(code: str, person_id: int) -> Member:
+    """The member, made now: for a session opened before this merchant knew the person."""
+    with transaction() as session:
+        merchant = merchants.get_merchant(session, code)
+        person = session.get_one(Person, person_id)
+        made = members.ensure(session, merchant_id=merchant.id, person=person, now=now())
+        session.flush()
+        session.refresh(made)
+        session.expunge(made)
+    return made
+
+
+def merchant_code(appid: str | None) -> str:
+    """The merchant behind a mini-program; without `appid`, the only configured one."""
+    programs = current_config().wechat.mini_programs
+    wanted = [each for each in programs if appid in (None, "", each.appid)]
+    if len(wanted) != 1 or not wanted[0].merchant:
+        raise UnknownMiniProgram("没有这个小程序，或者它不属于某一个商家")
+    return wanted[0].merchant

@@ -1,0 +1,91 @@
+"""Coupons and the templates that can be claimed."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from wxapp_api.schemas.common import Fen, IdIn, IdOut, Moment, Out, PageQuery, Params
+
+
+class CouponsQuery(PageQuery):
+    state: Literal["usable", "used", "expired"] = "usable"
+
+
+class TemplatesQuery(PageQuery):
+    claimable: str = Field("", max_length=5, description="kept for readers; always on")
+
+
+class CouponPath(Params):
+    coupon_id: IdIn
+
+
+class TemplatePath(Params):
+    template_id: IdIn
+
+
+class TemplateOut(Out):
+    """What a coupon of this template is worth, in numbers and in words."""
+
+    id: IdOut
+    name: str
+    kind: Literal["amount", "percent"]
+    face_fen: Fen = Field(description="amount coupons")
+    off_bp: int = Field(description="percent coupons: basis points taken off, 1500 = 8.5 折")
+    cap_fen: int | None
+    min_spend_fen: Fen
+    face_text: str = Field(description="¥8 / 8.5 折")
+    condition_text: str = Field(description="满 20 可用")
+    scope_text: str = Field(description="全部门店 / 静安寺店、徐汇店")
+    valid_text: str = Field(description="领取后 7 天内可用")
+    left: int | None = Field(description="null: no total limit")
+    claimed: int = Field(description="by the caller")
+    per_member_limit: int
+    claimable: bool = Field(description="by the caller, now")
+
+
+class CouponOut(Out):
+    id: IdOut
+    template_id: IdOut
+    name: str
+    kind: Literal["amount", "percent"]
+    face_fen: Fen
+    off_bp: int
+    cap_fen: int | None
+    min_spend_fen: Fen
+    face_text: str
+    condition_text: str
+    scope_text: str
+    state: Literal["issued", "locked", "redeemed", "expired", "void"]
+    state_text: str = Field(description="可使用 / 已锁定 / 已使用 / 已过期 / 已作废")
+    usable: bool = Field(description="now: issued, begun and not expired")
+    valid_from: Moment
+    expires_at: Moment
+    order_no: str | None = Field(description="the order that holds or used it")
+    redeemed_at: Moment | None
+    store_name: str = Field(description="where it was used")
+    discount_fen: int | None = Field(description="what it saved")
+    source_text: str = Field(description="关注见面礼")
+
+
+class CouponCounts(Out):
+    usable: int
+    used: int
+    expired: int
+
+
+class CouponsOut(Out):
+    items: list[CouponOut]
+    next: str | None
+    counts: CouponCounts
+
+
+class CodeOut(Out):
+    """The rotating code: `token` goes into the QR, `code_text` is what a clerk can type."""
+
+    coupon: CouponOut
+    token: str
+    code: str
+    code_text: str = Field(description="4827 1093 56")
+    expires_at: Moment
+    seconds_left: int
+    step_seconds: int

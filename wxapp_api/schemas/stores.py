@@ -1,0 +1,59 @@
+"""Stores and tables."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from wxapp_api.schemas.common import IdIn, IdOut, Out, PageQuery, Params
+
+
+class StoresQuery(PageQuery):
+    lat: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False)
+    lng: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)
+    q: str = Field("", max_length=50)
+    appid: str = Field("", max_length=32)
+
+
+class StorePath(Params):
+    store_id: IdIn
+
+
+class StoreQuery(Params):
+    lat: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False)
+    lng: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)
+    appid: str = Field("", max_length=32)
+
+
+class TablePath(Params):
+    code: str = Field(min_length=1, max_length=32)
+
+
+class StoreOut(Out):
+    """A store as a card shows it. `open`: takes orders right now."""
+
+    id: IdOut
+    code: str
+    name: str
+    address: str
+    city: str
+    lat: float | None
+    lng: float | None
+    phone: str
+    distance_m: int | None = Field(None, description="null: no position was given")
+    open: bool
+    state: Literal["open", "closed"]
+    state_text: str = Field(description="营业中 / 休息中 / 暂停营业")
+    hours: dict[str, list[list[str]]] = Field(description='{"mon": [["09:30", "22:00"]], …}')
+    today: list[list[str]]
+    prep_minutes: int
+    promotions: list[str] = Field(description="满 40 减 5")
+
+
+class TableOut(Out):
+    code: str
+    name: str
+
+
+class TableAnswer(Out):
+    store: StoreOut
+    table: TableOut
