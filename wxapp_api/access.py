@@ -1,8 +1,8 @@
 """Who may call: `@member` and `@public`, the two audiences of this door.
 
 `@member` reads the bearer token, refuses with 401 before it looks at the request's content, and
-leaves `flask.g.member`, `g.session` and `g.identity`: detached rows, to be read and not changed. The
-merchant of a request is that of the mini-program through which the session was opened.
+leaves `flask.g.member`, `g.session` and `g.identity`: detached rows, to be read and not changed.
+The merchant of a request is that of the mini-program through which the session was opened.
 """
 
 from collections.abc import Callable
