@@ -1,0 +1,103 @@
+"""One-time invites: a code, shown as a QR code, that makes the person who scans it staff."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.database import claim, insert_ignore
+from core.numbers import random_code, token_hash
+from merchants.errors import AlreadyBound, InviteUnusable
+from merchants.models import Role, Staff, StaffInvite, StaffState, StaffStore, Store
+from people.models import Person
+
+LIFETIME = timedelta(hours=24)
+CODE_LENGTH = 26  # 130 bits, and with a prefix still inside a QR scene
+
+
+def invite(
+    session: Session,
+    *,
+    merchant_id: int,
+    name: str,
+    role: Role | str,
+    store_ids: list[int],
+    now: datetime,
+    invited_by_id: int | None = None,
+    staff_id: int | None = None,
+    lifetime: timedelta = LIFETIME,
+) -> str:
+    """A new invite; its code is returned once and kept only as a hash.
+
+    With `staff_id` it binds WeChat to a staff member that exists already.
+    """
+    code = random_code(CODE_LENGTH)
+    session.add(
+        StaffInvite(
+            code_hash=token_hash(code),
+            merchant_id=merchant_id,
+            staff_id=staff_id,
+            name=name,
+            role=Role(role),
+            store_ids=sorted(store_ids),
+            invited_by_id=invited_by_id,
+            created_at=now,
+            expires_at=now + lifetime,
+        )
+    )
+    session.flush()
+    return code
+
+
+def accept_invite(session: Session, code: str, person: Person, now: datetime) -> Staff:
+    """Make a person staff; the first to come wins. Raises InviteUnusable, AlreadyBound.
+
+    A person who is staff of the merchant already keeps their row and gets the invite's role and
+    stores.
+    """
+    offered = session.scalar(select(StaffInvite).where(StaffInvite.code_hash == token_hash(code)))
+    if offered is None:
+        raise InviteUnusable()
+    taking = update(StaffInvite).where(
+        StaffInvite.id == offered.id,
+        StaffInvite.accepted_at.is_(None),
+        StaffInvite.expires_at > now,
+    )
+    if not claim(session, taking.values(accepted_at=now)):
+        raise InviteUnusable()
+    staff = _staff_for(session, offered, person, now)
+    staff.state = StaffState.active
+    offered.staff_id = staff.id
+    own = select(Store.id).where(
+        Store.merchant_id == offered.merchant_id, Store.id.in_(offered.store_ids)
+    )
+    rows = [{"staff_id": staff.id, "store_id": store_id} for store_id in session.scalars(own)]
+    if rows:
+        insert_ignore(session, StaffStore, rows)
+    session.flush()
+    return staff
+
+
+def _staff_for(session: Session, offered: StaffInvite, person: Person, now: datetime) -> Staff:
+    known = session.scalar(
+        select(Staff).where(Staff.merchant_id == offered.merchant_id, Staff.person_id == person.id)
+    )
+    if offered.staff_id is not None:
+        staff = session.get_one(Staff, offered.staff_id)
+        if known not in (None, staff) or staff.person_id not in (None, person.id):
+            raise AlreadyBound()
+        staff.person_id = person.id
+        return staff
+    if known is not None:
+        known.role = offered.role
+        return known
+    staff = Staff(
+        merchant_id=offered.merchant_id,
+        name=offered.name,
+        role=offered.role,
+        person_id=person.id,
+        created_at=now,
+    )
+    session.add(staff)
+    session.flush()
+    return staff

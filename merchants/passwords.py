@@ -1,0 +1,48 @@
+"""Passwords of staff who log in on a desktop: scrypt, and a lock-out kept in the database."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from core import lockouts
+from core.errors import Invalid
+from merchants.models import Staff, StaffState
+
+MIN_LENGTH = 8
+TRIES = 10
+WINDOW = timedelta(seconds=60)
+LOCK = timedelta(minutes=5)
+
+# Checked when the user name is unknown, so that the answer takes as long as for a wrong password.
+_NOBODY = generate_password_hash("nobody", method="scrypt")
+
+
+class WeakPassword(Invalid):
+    code = "weak_password"
+    title = "密码至少 8 位"
+
+
+def set_password(staff: Staff, password: str) -> None:
+    if len(password) < MIN_LENGTH:
+        raise WeakPassword(errors={"password": f"至少 {MIN_LENGTH} 位"})
+    staff.password_hash = generate_password_hash(password, method="scrypt")
+
+
+def authenticate(session: Session, username: str, password: str, now: datetime) -> Staff | None:
+    """The active staff member of a user name and password, or None.
+
+    Ten failures within a minute lock the user name for five minutes (raises TooMany). A failure is
+    counted in this transaction, so the door commits before it refuses.
+    """
+    subject = f"password:{username[:64].lower()}"
+    lockouts.check(session, subject, now=now)
+    staff = session.scalar(select(Staff).where(Staff.username == username[:64]))
+    known = staff is not None and staff.state is StaffState.active and staff.password_hash
+    right = check_password_hash(staff.password_hash if staff and known else _NOBODY, password)
+    if staff is None or not known or not right:
+        lockouts.fail(session, subject, now=now, limit=TRIES, window=WINDOW, lock=LOCK)
+        return None
+    lockouts.clear(session, subject, now=now)
+    return staff

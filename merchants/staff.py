@@ -1,0 +1,80 @@
+"""Staff: who works for a merchant, in which stores, and how they prove it."""
+
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from core.database import insert_ignore
+from core.errors import NotFound
+from merchants.invites import accept_invite, invite
+from merchants.models import Role, Staff, StaffState, StaffStore, Store
+from merchants.passwords import authenticate, set_password
+from people.models import Person
+
+__all__ = ["accept_invite", "authenticate", "invite", "set_password"]
+
+
+def get_staff(session: Session, staff_id: int) -> Staff:
+    staff = session.get(Staff, staff_id)
+    if staff is None:
+        raise NotFound("没有这位店员")
+    return staff
+
+
+def list_staff(session: Session, merchant_id: int) -> list[Staff]:
+    found = select(Staff).where(Staff.merchant_id == merchant_id).order_by(Staff.id)
+    return list(session.scalars(found))
+
+
+def find_by_person(
+    session: Session, person_id: int, merchant_id: int | None = None
+) -> Staff | None:
+    """The active staff member a person is, also under a person that was merged into them."""
+    found = (
+        select(Staff)
+        .join(Person, Person.id == Staff.person_id)
+        .where(
+            or_(Person.id == person_id, Person.merged_into_id == person_id),
+            Staff.state == StaffState.active,
+        )
+        .order_by(Staff.id)
+    )
+    if merchant_id is not None:
+        found = found.where(Staff.merchant_id == merchant_id)
+    return session.scalars(found.limit(1)).first()
+
+
+def stores_of(session: Session, staff: Staff) -> list[int]:
+    """Ids of the stores a staff member works in, ascending; an owner works in all."""
+    if staff.role is Role.owner:
+        found = select(Store.id).where(Store.merchant_id == staff.merchant_id).order_by(Store.id)
+    else:
+        found = (
+            select(StaffStore.store_id)
+            .where(StaffStore.staff_id == staff.id)
+            .order_by(StaffStore.store_id)
+        )
+    return list(session.scalars(found))
+
+
+def assign_stores(session: Session, staff: Staff, store_ids: list[int]) -> None:
+    """Add stores to a staff member; those of another merchant are ignored."""
+    own = select(Store.id).where(Store.merchant_id == staff.merchant_id, Store.id.in_(store_ids))
+    rows = [{"staff_id": staff.id, "store_id": store_id} for store_id in session.scalars(own)]
+    insert_ignore(session, StaffStore, rows)
+
+
+def leave(session: Session, staff: Staff) -> None:
+    """A staff member is gone; their sessions are the caller's to end (`people.logins`)."""
+    staff.state = StaffState.left
+    session.flush()
+
+
+def add_staff(
+    session: Session, *, merchant_id: int, name: str, role: Role | str, now: datetime
+) -> Staff:
+    staff = Staff(merchant_id=merchant_id, name=name, role=Role(role), created_at=now)
+    session.add(staff)
+    session.flush()
+    return staff
