@@ -1,0 +1,71 @@
+"""The audit log: who did what to what, before and after, when, from where. It only grows."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.database import Base, Code, Id
+
+
+class AuditEntry(Base):
+    """One act. `actor` is `staff:12`, `member:5`, `system`; `subject` is `order:20261122…`."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_merchant_id_id", "merchant_id", "id"),
+        Index("ix_audit_entries_subject", "subject"),
+    )
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int | None]
+    actor: Mapped[str] = mapped_column(Code(64))
+    action: Mapped[str] = mapped_column(Code(64))
+    subject: Mapped[str] = mapped_column(Code(128))
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(String(255), default="")
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    ip: Mapped[str] = mapped_column(String(64), default="")
+    at: Mapped[datetime]
+
+
+_origin: Callable[[], tuple[str, str]] = lambda: ("", "")  # noqa: E731
+
+
+def name_origins(origin: Callable[[], tuple[str, str]]) -> None:
+    """Let entries remember the (request id, IP address) they came from."""
+    global _origin
+    _origin = origin
+
+
+def record(
+    session: Session,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    now: datetime,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    merchant_id: int | None = None,
+    reason: str = "",
+) -> None:
+    """Write one entry in the transaction of the act. Neither snapshot may hold personal values."""
+    request_id, ip = _origin()
+    session.add(
+        AuditEntry(
+            merchant_id=merchant_id,
+            actor=actor,
+            action=action,
+            subject=subject,
+            before=before,
+            after=after,
+            reason=reason,
+            request_id=request_id,
+            ip=ip,
+            at=now,
+        )
+    )

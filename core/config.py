@@ -1,0 +1,232 @@
+"""Configuration: one TOML file, overridden by `LINLI_<SECTION>__<KEY>`, validated whole at start.
+
+Nothing else reads the environment. What is wrong is reported all at once, each with its key. There
+are no default secrets: outside the demo a missing one stops the start.
+"""
+
+import base64
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from flask import current_app
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+Appid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/[^\s?#]*)?$")]
+
+
+class ConfigError(Exception):
+    """The configuration is not usable. `problems` maps each key to what was expected."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  {key}: {why}" for key, why in sorted(problems.items()))
+        super().__init__(f"The configuration is not usable:\n{lines}")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class App(Section):
+    base_url: Origin = "http://127.0.0.1:8000"
+    secret_key: SecretStr
+    encryption_keys: list[SecretStr] = Field(min_length=1)
+    demo: bool = False
+    sandbox_url: Origin | None = None
+    clock_file: Path | None = None
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
+    max_body_bytes: int = Field(default=1_048_576, ge=1_024)
+    var: Path = Path("var")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("at least 32 characters")
+        return value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, value: list[SecretStr]) -> list[SecretStr]:
+        for key in value:
+            version, _, material = key.get_secret_value().partition(":")
+            try:
+                decoded = base64.b64decode(material, validate=True)
+            except ValueError:
+                decoded = b""
+            if not version.isalnum() or len(version) > 8 or len(decoded) != 32:
+                raise ValueError('each key is "<version>:<base64 of 32 bytes>"')
+        return value
+
+    @model_validator(mode="after")
+    def _demo_only(self) -> Self:
+        if (self.sandbox_url or self.clock_file) and not self.demo:
+            raise ValueError("sandbox_url and clock_file are for the demo; set app.demo or remove")
+        return self
+
+
+class Database(Section):
+    url: str = "sqlite:///var/linli.db"
+    pool_size: int = Field(default=10, ge=1)
+    replica_url: str | None = None
+
+
+class Redis(Section):
+    url: str = "embedded"
+
+
+class Logging(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Metrics(Section):
+    """`/metrics` answers to this bearer token, and without one only to the machine itself."""
+
+    token: SecretStr | None = None
+
+
+class Credentials(Section):
+    appid: Appid
+    secret: SecretStr
+    name: str = ""
+    token: SecretStr = SecretStr("")
+    encoding_aes_key: SecretStr = SecretStr("")
+    previous_aes_keys: list[SecretStr] = []
+    merchant: str | None = None
+
+    @field_validator("encoding_aes_key")
+    @classmethod
+    def _is_aes_key(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and len(value.get_secret_value()) != 43:
+            raise ValueError("must be the 43 characters that WeChat shows")
+        return value
+
+
+class OfficialAccount(Credentials):
+    origin_id: str = ""
+    staff_tag: str = "店员"
+    templates: dict[str, str] = {}
+
+
+class MiniProgram(Credentials):
+    subscribe_templates: dict[str, str] = {}
+
+
+class PayMerchant(Section):
+    mchid: Annotated[str, StringConstraints(pattern=r"^\d{6,32}$")]
+    serial_no: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8,64}$")]
+    private_key_path: Path
+    api_v3_key: SecretStr
+    public_key_id: str | None = None
+    public_key_path: Path | None = None
+    merchant: str | None = None
+    sub_mchid: str | None = None
+
+    @field_validator("api_v3_key")
+    @classmethod
+    def _is_32(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value().encode()) != 32:
+            raise ValueError("must be 32 characters")
+        return value
+
+    @model_validator(mode="after")
+    def _one_key_mode(self) -> Self:
+        if bool(self.public_key_id) != bool(self.public_key_path):
+            raise ValueError("public_key_id and public_key_path go together")
+        return self
+
+
+class Wechat(Section):
+    api_base: Origin = "https://api.weixin.qq.com"
+    pay_base: Origin = "https://api.mch.weixin.qq.com"
+    oauth_base: Origin = "https://open.weixin.qq.com"
+    mp_base: Origin = "https://mp.weixin.qq.com"
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    official_accounts: list[OfficialAccount] = []
+    mini_programs: list[MiniProgram] = []
+    pay_merchants: list[PayMerchant] = []
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        appids = [account.appid for account in (*self.official_accounts, *self.mini_programs)]
+        mchids = [merchant.mchid for merchant in self.pay_merchants]
+        for name, ids in (("appid", appids), ("mchid", mchids)):
+            if len(ids) != len(set(ids)):
+                raise ValueError(f"the same {name} stands twice")
+        return self
+
+
+class Config(Section):
+    app: App
+    database: Database = Database()
+    redis: Redis = Redis()
+    logging: Logging = Logging()
+    metrics: Metrics = Metrics()
+    wechat: Wechat = Wechat()
+    sandbox: dict[str, Any] = Field(default={}, exclude=True)  # the sandbox's own; not read here
+
+
+def load(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read the file (default `LINLI_CONFIG` or `config.toml`) and the environment.
+
+    Raises ConfigError that lists every problem.
+    """
+    environ = os.environ if environ is None else environ
+    file = Path(path or environ.get("LINLI_CONFIG", "config.toml"))
+    if not file.exists():
+        raise ConfigError({str(file): "no such file; copy config.example.toml and fill it in"})
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError({str(file): f"not TOML: {error}"}) from None
+    return parse(_overridden(raw, environ))
+
+
+def parse(raw: dict[str, Any]) -> Config:
+    """A nested dict → Config. Raises ConfigError that lists every problem by its dotted key."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        problems = {
+            ".".join(str(part) for part in problem["loc"]) or "config": problem["msg"]
+            for problem in error.errors(include_url=False, include_input=False)
+        }
+        raise ConfigError(problems) from None
+
+
+def _overridden(raw: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """`LINLI_DATABASE__URL=…` replaces `database.url`; values are TOML where they parse as such."""
+    for name, value in environ.items():
+        section, separator, key = name.removeprefix("LINLI_").lower().partition("__")
+        if name.startswith("LINLI_") and separator:
+            raw.setdefault(section, {})[key] = _toml_value(value)
+    return raw
+
+
+def _toml_value(text: str) -> Any:
+    if text[:1] not in '["{tf0123456789':
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def current_config() -> Config:
+    """The running application's configuration."""
+    config: Config = current_app.extensions["linli.config"]
+    return config

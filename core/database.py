@@ -1,0 +1,228 @@
+"""The database: engine, column types, and the only place where a transaction opens and commits.
+
+Doors and jobs write `with transaction() as session:` and hand the session down; verbs flush at
+most. The dialect stays inside what SQLite, MariaDB and MySQL share; the one statement that cannot
+is `insert_ignore`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+from flask import g
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Date,
+    DateTime,
+    Dialect,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    insert,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.sql import Delete, Update
+
+from core import engines
+
+BINARY_COLLATION = "utf8mb4_bin"
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python, UTC without a zone in the column, microseconds kept everywhere."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Code(TypeDecorator[str]):
+    """Text that is compared byte by byte: codes, openids, public numbers."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.VARCHAR(self.length, collation=BINARY_COLLATION))
+        return dialect.type_descriptor(String(self.length))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is not None and len(value) > self.length:
+            raise ValueError(f"longer than {self.length} characters")  # SQLite would take it
+        return value
+
+
+class State(TypeDecorator[StrEnum]):
+    """A StrEnum kept as its value; an unknown value in the database is an error, not a string."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum], length: int = 24) -> None:
+        super().__init__(length)
+        self.kind = kind
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.VARCHAR(self.length, collation=BINARY_COLLATION))
+        return dialect.type_descriptor(String(self.length))
+
+    def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.kind(value)
+
+
+class Base(DeclarativeBase):
+    """Base of every model; `__tablename__` is always written out."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        int: BigId,
+        datetime: UTCDateTime(),
+        date: Date(),
+        str: String(255),
+        dict[str, Any]: JSON(),
+        list[Any]: JSON(),
+        list[str]: JSON(),
+        list[int]: JSON(),
+    }
+
+
+Id = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
+LongText = Annotated[
+    str, mapped_column(Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"))
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+db = SQLAlchemy(metadata=Base.metadata)  # holds the engine; models derive from Base
+
+
+CONFLICTS = {1213, 1020}  # deadlock; Galera certification failure and "record has changed"
+
+
+class TransactionNested(RuntimeError):
+    """A transaction was opened inside another: a verb tried to be a door."""
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """A session that commits at the end of the block and rolls back on any exception.
+
+    Jobs enqueued inside become visible with the data; the relay is woken after the commit. Opening
+    one inside another raises TransactionNested: only doors and jobs open transactions.
+    """
+    if getattr(g, "linli_transaction", False):
+        raise TransactionNested("a transaction is open already")
+    g.linli_transaction = True
+    try:
+        with engines.writing(db.engine), Session(db.engine, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+            after = list(dict.fromkeys(session.info.get("after_commit", ())))
+    finally:
+        g.linli_transaction = False
+    for call in after:
+        call()
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session for looking only; whatever it changed is rolled back."""
+    with Session(engines.reader(db.engine), expire_on_commit=False) as session:
+        try:
+            yield session
+        finally:
+            session.rollback()
+
+
+def after_commit(session: Session, call: Callable[[], None]) -> None:
+    """Run `call` once after this transaction committed; it must be safe to lose."""
+    session.info.setdefault("after_commit", []).append(call)
+
+
+def retrying(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call, and once more when the database broke a deadlock by choosing us.
+
+    Lock order makes deadlocks rare, not impossible; a rolled-back transaction left nothing behind.
+    """
+    try:
+        return call(*args, **kwargs)
+    except OperationalError as error:
+        if not is_conflict(error):
+            raise
+    return call(*args, **kwargs)
+
+
+def is_conflict(error: OperationalError) -> bool:
+    arguments = getattr(error.orig, "args", ())
+    return bool(arguments) and arguments[0] in CONFLICTS
+
+
+def claim(session: Session, statement: Update | Delete) -> int:
+    """Execute a guarded UPDATE or DELETE and return the number of rows that matched.
+
+    What was read before is not refreshed: read again, or `session.refresh`, before using it.
+    """
+    session.flush()
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def insert_ignore(
+    session: Session, model: type[Base], rows: Sequence[dict[str, Any]], *, chunk: int = 1_000
+) -> int:
+    """Insert `rows`, skipping those that a unique key refuses; the number really inserted."""
+    session.flush()
+    statement = (
+        insert(model)
+        .prefix_with("OR IGNORE", dialect="sqlite")
+        .prefix_with("IGNORE", dialect="mysql")
+        .prefix_with("IGNORE", dialect="mariadb")
+    )
+    inserted = 0
+    for start in range(0, len(rows), chunk):
+        result = session.execute(statement.values(list(rows[start : start + chunk])))
+        inserted += int(result.rowcount)  # type: ignore[attr-defined]
+    return inserted

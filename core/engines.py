@@ -1,0 +1,67 @@
+"""How each database is opened: isolation, pragmas, and who may write next on SQLite."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event, make_url
+
+READING = "linli_reading"
+
+
+def options(url: str, pool_size: int) -> dict[str, Any]:
+    """Engine options for `url`: READ COMMITTED on MySQL and MariaDB."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": 15, "check_same_thread": False}}
+    return {
+        "isolation_level": "READ COMMITTED",
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        "pool_pre_ping": True,
+        "pool_recycle": 1_800,
+        "connect_args": {"charset": "utf8mb4", "connect_timeout": 3},
+    }
+
+
+def prepare(engine: Engine) -> None:
+    """Install what SQLite needs on every connection; other databases need nothing here.
+
+    The driver's own transaction handling is off: a write begins with BEGIN IMMEDIATE, so that two
+    writers wait for each other instead of failing at the first write.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        reading = connection.get_execution_options().get(READING)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def reader(engine: Engine) -> Engine:
+    """The same engine and pool, marked as reading."""
+    return engine.execution_options(**{READING: True})
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[None]:
+    """Wait for one's turn to write.
+
+    SQLite's own busy handler polls, and under contention an unlucky writer waits half a second; a
+    file lock is a fair queue. Other databases have row locks and pass straight through.
+    """
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:":
+        yield
+        return
+    with Path(f"{name}.writers").open("a") as queue:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,79 @@
+"""Idempotency keys: the same key and body give the first answer again; another body is a conflict.
+
+The key is reserved and its answer stored in the transaction of the effect, so there is never a key
+without its effect nor an effect without its key.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, UniqueConstraint, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.database import Base, Code, Id, claim, insert_ignore
+from core.errors import Conflict, Malformed
+
+
+class IdempotencyConflict(Conflict):
+    code, title = "idempotency_conflict", "这个请求号已经用在别的内容上了"
+
+
+class IdempotencyRecord(Base):
+    __tablename__ = "idempotency_records"
+    __table_args__ = (
+        UniqueConstraint("scope", "key"),
+        Index("ix_idempotency_records_created_at", "created_at"),
+    )
+
+    id: Mapped[Id]
+    scope: Mapped[str] = mapped_column(Code(64))
+    key: Mapped[str] = mapped_column(Code(128))
+    body_hash: Mapped[str] = mapped_column(Code(64))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_at: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The answer that the first request with this key was given."""
+
+    result: dict[str, Any]
+
+
+def begin(session: Session, *, scope: str, key: str, body: Any, now: datetime) -> Replay | None:
+    """Reserve `key`: None the first time, the stored answer afterwards.
+
+    A parallel request with the same key waits for the first one's transaction. Raises
+    IdempotencyConflict when the body differs, Malformed when the key is empty or over 128.
+    """
+    if not 1 <= len(key) <= 128 or not key.isprintable():
+        raise Malformed("Idempotency-Key 要有 1 到 128 个可见字符")
+    row = {"scope": scope, "key": key, "body_hash": _hash(body), "created_at": now}
+    if insert_ignore(session, IdempotencyRecord, [row]) == 1:
+        return None
+    record = session.scalars(
+        select(IdempotencyRecord).where(
+            IdempotencyRecord.scope == scope, IdempotencyRecord.key == key
+        )
+    ).one()
+    if record.body_hash != row["body_hash"]:
+        raise IdempotencyConflict
+    return Replay(record.result or {})
+
+
+def finish(session: Session, *, scope: str, key: str, result: dict[str, Any]) -> None:
+    """Store the answer beside the key that `begin` reserved in this transaction."""
+    claim(
+        session,
+        update(IdempotencyRecord)
+        .where(IdempotencyRecord.scope == scope, IdempotencyRecord.key == key)
+        .values(result=result),
+    )
+
+
+def _hash(body: Any) -> str:
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,101 @@
+"""The inbox: what another company told us, stored under its own id before anything acts on it.
+
+Verify on the raw bytes, `record`, commit, answer or act. A repeat is not fresh and changes nothing.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.database import Base, Code, Id, LongText, State, claim, insert_ignore
+
+
+class EventState(StrEnum):
+    received = "received"
+    done = "done"
+
+
+class InboundEvent(Base):
+    """One notice. `outcome` says in a word what became of it: handled, ignored, refused."""
+
+    __tablename__ = "inbound_events"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index("ix_inbound_events_state_received_at", "state", "received_at"),
+        Index("ix_inbound_events_received_at", "received_at"),
+    )
+
+    id: Mapped[Id]
+    source: Mapped[str] = mapped_column(Code(64))
+    external_id: Mapped[str] = mapped_column(Code(128))
+    kind: Mapped[str] = mapped_column(Code(64))
+    body: Mapped[dict[str, Any]]
+    raw: Mapped[LongText | None]
+    state: Mapped[EventState] = mapped_column(State(EventState), default=EventState.received)
+    outcome: Mapped[str] = mapped_column(Code(32), default="")
+    received_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+
+def record(
+    session: Session,
+    *,
+    source: str,
+    external_id: str,
+    kind: str,
+    body: dict[str, Any],
+    now: datetime,
+    raw: str | None = None,
+) -> tuple[InboundEvent, bool]:
+    """The stored event and whether this call stored it."""
+    row = {
+        "source": source,
+        "external_id": external_id,
+        "kind": kind,
+        "body": body,
+        "raw": raw,
+        "state": EventState.received,
+        "outcome": "",
+        "received_at": now,
+    }
+    fresh = insert_ignore(session, InboundEvent, [row]) == 1
+    event = session.scalars(
+        select(InboundEvent).where(
+            InboundEvent.source == source, InboundEvent.external_id == external_id
+        )
+    ).one()
+    return event, fresh
+
+
+def mark_done(session: Session, event_id: int, *, outcome: str, now: datetime) -> bool:
+    """received → done; False when somebody else acted on it already."""
+    return (
+        claim(
+            session,
+            update(InboundEvent)
+            .where(InboundEvent.id == event_id, InboundEvent.state == EventState.received)
+            .values(state=EventState.done, outcome=outcome, done_at=now),
+        )
+        == 1
+    )
+
+
+def list_unacted(
+    session: Session, *, source_prefix: str, before: datetime, limit: int
+) -> list[InboundEvent]:
+    """Events that were stored before `before` and never acted upon, oldest first."""
+    return list(
+        session.scalars(
+            select(InboundEvent)
+            .where(
+                InboundEvent.state == EventState.received,
+                InboundEvent.received_at < before,
+                InboundEvent.source.startswith(source_prefix, autoescape=True),
+            )
+            .order_by(InboundEvent.received_at)
+            .limit(limit)
+        )
+    )

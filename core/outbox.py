@@ -1,0 +1,175 @@
+"""The outbox: a job is a row first, written in the transaction of its cause.
+
+The relay (`tasks.relay`) pushes rows to RQ after the commit and pushes overdue ones again; the job
+marks its row done in its own transaction. So a crash, a killed worker or a flushed Redis loses no
+job, and a copy of a job finds that there is nothing left to do.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core import clock
+from core.database import Base, Code, Id, LongText, State, after_commit, claim, insert_ignore
+from core.redis import find_redis
+
+WAKE_CHANNEL = "linli:outbox:wake"
+
+
+class JobState(StrEnum):
+    waiting = "waiting"
+    pushed = "pushed"
+    done = "done"
+    dead = "dead"
+
+
+class OutboxJob(Base):
+    """A job to run at `run_at` or later. `key` is unique: the same key is enqueued once."""
+
+    __tablename__ = "outbox_jobs"
+    __table_args__ = (
+        Index("ix_outbox_jobs_state_run_at", "state", "run_at"),
+        Index("ix_outbox_jobs_name_state", "name", "state"),
+    )
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(Code(64))
+    args: Mapped[dict[str, Any]]
+    key: Mapped[str | None] = mapped_column(Code(128), unique=True)
+    state: Mapped[JobState] = mapped_column(State(JobState), default=JobState.waiting)
+    attempt: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    run_at: Mapped[datetime]
+    pushed_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    last_error: Mapped[LongText | None]
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+
+
+def enqueue(
+    session: Session,
+    name: str,
+    *,
+    run_at: datetime | None = None,
+    key: str | None = None,
+    **args: Any,
+) -> bool:
+    """Write the job `name` in this transaction; False when `key` was enqueued before.
+
+    `args` must be JSON: ids, never objects. Without `run_at` it runs as soon as the commit is
+    through.
+    """
+    now = clock.now()
+    row = {
+        "name": name,
+        "args": args,
+        "key": key,
+        "state": JobState.waiting,
+        "attempt": 0,
+        "failures": 0,
+        "run_at": run_at or now,
+        "created_at": now,
+        "request_id": _request_id(),
+    }
+    if key is None:
+        session.add(OutboxJob(**row))
+    elif insert_ignore(session, OutboxJob, [row]) == 0:
+        return False
+    if run_at is None or run_at <= now:
+        after_commit(session, wake)
+    return True
+
+
+def wake() -> None:
+    """Tell the relay that something waits. Losing this costs a second: the relay also polls."""
+    redis = find_redis()
+    if redis is not None:
+        redis.publish(WAKE_CHANNEL, "1")
+
+
+def due(session: Session, *, now: datetime, limit: int) -> list[OutboxJob]:
+    """The jobs to push now, oldest first."""
+    return list(
+        session.scalars(
+            select(OutboxJob)
+            .where(OutboxJob.state == JobState.waiting, OutboxJob.run_at <= now)
+            .order_by(OutboxJob.run_at, OutboxJob.id)
+            .limit(limit)
+        )
+    )
+
+
+def take(session: Session, job_id: int, *, lease: timedelta, now: datetime) -> bool:
+    """waiting → pushed under the next attempt; False when another relay was faster."""
+    moved = claim(
+        session,
+        update(OutboxJob)
+        .where(OutboxJob.id == job_id, OutboxJob.state == JobState.waiting)
+        .values(
+            state=JobState.pushed,
+            attempt=OutboxJob.attempt + 1,
+            pushed_at=now,
+            lease_until=now + lease,
+        ),
+    )
+    return moved == 1
+
+
+def reclaim(session: Session, *, now: datetime) -> int:
+    """Pushed rows whose lease ran out wait again: their worker died or Redis forgot them."""
+    return claim(
+        session,
+        update(OutboxJob)
+        .where(OutboxJob.state == JobState.pushed, OutboxJob.lease_until < now)
+        .values(state=JobState.waiting, run_at=now),
+    )
+
+
+def finish(session: Session, job_id: int, attempt: int, *, now: datetime) -> bool:
+    """pushed → done for this very attempt; False when the attempt is no longer the live one."""
+    return (
+        claim(
+            session,
+            _attempt(job_id, attempt).values(state=JobState.done, done_at=now, last_error=None),
+        )
+        == 1
+    )
+
+
+def postpone(
+    session: Session, job_id: int, attempt: int, *, until: datetime, error: str | None
+) -> bool:
+    """pushed → waiting until `until`; with an `error` it counts as a failure."""
+    values = {"state": JobState.waiting, "run_at": until, "last_error": error}
+    if error is not None:
+        values["failures"] = OutboxJob.failures + 1
+    return claim(session, _attempt(job_id, attempt).values(**values)) == 1
+
+
+def bury(session: Session, job_id: int, attempt: int, *, error: str, now: datetime) -> bool:
+    """pushed → dead: somebody has to look."""
+    values = {"state": JobState.dead, "done_at": now, "last_error": error}
+    return claim(session, _attempt(job_id, attempt).values(**values)) == 1
+
+
+def _attempt(job_id: int, attempt: int) -> Any:
+    return update(OutboxJob).where(
+        OutboxJob.id == job_id,
+        OutboxJob.state == JobState.pushed,
+        OutboxJob.attempt == attempt,
+    )
+
+
+_request_id: Callable[[], str] = lambda: ""  # noqa: E731
+
+
+def name_requests(request_id: Callable[[], str]) -> None:
+    """Let rows remember the request that caused them."""
+    global _request_id
+    _request_id = request_id

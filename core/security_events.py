@@ -1,0 +1,34 @@
+"""Security events: forged callbacks, guessed codes, lockouts. Logged, counted, kept."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.database import Base, Code, Id
+from core.logs import log
+from core.metrics import SECURITY_EVENTS
+
+
+class SecurityEvent(Base):
+    __tablename__ = "security_events"
+    __table_args__ = (Index("ix_security_events_kind_at", "kind", "at"),)
+
+    id: Mapped[Id]
+    kind: Mapped[str] = mapped_column(Code(64))
+    subject: Mapped[str] = mapped_column(Code(128))
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    at: Mapped[datetime]
+
+
+def notice(kind: str, subject: str, **data: Any) -> None:
+    """Log and count an event that must not cost a write: a flood of forgeries fills no table."""
+    SECURITY_EVENTS.labels(kind).inc()
+    log.warning("security_event", kind=kind, subject=subject, **data)
+
+
+def record(session: Session, kind: str, subject: str, *, now: datetime, **data: Any) -> None:
+    """Keep an event that somebody should look at: a lockout, a burst."""
+    notice(kind, subject, **data)
+    session.add(SecurityEvent(kind=kind, subject=subject, data=data, at=now))

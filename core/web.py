@@ -1,0 +1,221 @@
+"""What every HTTP door shares: request ids, who may call, one rendering of failures, metrics.
+
+A view without a declared audience is refused, and a test counts them; the gate runs before the body
+is even validated. A view that the database chose as a deadlock's victim runs once more.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from flask import Flask, Response, g, has_request_context, json, request
+from flask_openapi3 import Info, OpenAPI
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from core import audit, database, outbox
+from core.config import Config
+from core.errors import Invalid, LinliError, Malformed, Unavailable
+from core.logs import log
+from core.metrics import REQUESTS
+from core.numbers import random_code
+
+PROBLEM = "application/problem+json"
+REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who may call a view. `gate` raises Unauthorized or Forbidden, or puts the caller into `g`."""
+
+    name: str
+    gate: Callable[[], None]
+    permission: str = ""
+
+
+def declare(audience: Audience) -> Callable[[View], View]:
+    """Mark a view with its audience; the gate itself runs before the view, in `install`."""
+
+    def mark(view: View) -> View:
+        view.audience = audience  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+public = declare(Audience("public", gate=lambda: None))
+webhook = declare(Audience("webhook", gate=lambda: None))
+"""Called by another company: the view itself verifies a signature over the raw body."""
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: dict[str, str] = {}
+    request_id: str
+
+
+class Web(OpenAPI):
+    """Flask with OpenAPI 3.1, repeating a view once when the database broke a deadlock with it."""
+
+    def dispatch_request(self) -> Any:
+        return database.retrying(super().dispatch_request)
+
+
+def make_app(name: str) -> Web:
+    return Web(
+        name,
+        info=Info(title="邻里 Linli", version="0.1.0"),
+        security_schemes={"member": {"type": "http", "scheme": "bearer"}},
+        responses={"4XX": Problem, "5XX": Problem},
+        validation_error_callback=_refuse_invalid,
+        validation_error_model=Problem,
+        doc_ui=False,
+        static_folder=None,
+    )
+
+
+def install(app: Flask, config: Config) -> None:
+    """Wire request ids, gates, failures and figures into `app`."""
+    app.config["MAX_CONTENT_LENGTH"] = config.app.max_body_bytes
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    if hops := config.app.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]
+    app.before_request(_begin)
+    app.before_request(_gate)
+    app.after_request(_finish)
+    app.register_error_handler(LinliError, _render)
+    app.register_error_handler(HTTPException, _render_http)
+    app.register_error_handler(OperationalError, _render_database_away)
+    app.register_error_handler(InterfaceError, _render_database_away)
+    app.register_error_handler(Exception, _render_unexpected)
+    outbox.name_requests(request_id)
+    audit.name_origins(lambda: (request_id(), _ip()))
+
+
+def request_id() -> str:
+    """The id of the current request, or "" outside one."""
+    return g.get("request_id", "") if has_request_context() else ""
+
+
+def _ip() -> str:
+    return (request.remote_addr or "") if has_request_context() else ""
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if REQUEST_ID.match(given) else f"r-{random_code(16).lower()}"
+    g.began = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _gate() -> None:
+    if request.endpoint is None:
+        return  # no route: 404 follows
+    from flask import current_app
+
+    view = current_app.view_functions[request.endpoint]
+    audience = getattr(view, "audience", None)
+    if audience is None:
+        raise RuntimeError(f"{request.endpoint} declares no audience")
+    audience.gate()
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("Cache-Control", "no-store")
+    seconds = time.perf_counter() - g.get("began", time.perf_counter())
+    endpoint = request.endpoint or "none"
+    REQUESTS.labels(endpoint, response.status_code).observe(seconds)
+    log.info(
+        "request",
+        method=request.method,
+        endpoint=endpoint,
+        status=response.status_code,
+        milliseconds=round(seconds * 1000, 1),
+    )
+    return response
+
+
+def problem(error: LinliError) -> Response:
+    """`error` as problem details."""
+    document = {
+        "type": f"urn:linli:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "errors": error.errors,
+        "request_id": request_id(),
+        **error.extra,
+    }
+    response = Response(
+        json.dumps(document, ensure_ascii=False), status=error.status, content_type=PROBLEM
+    )
+    if retry_after := getattr(error, "retry_after", None):
+        response.headers["Retry-After"] = str(retry_after)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _render(error: LinliError) -> Response:
+    log.info("refused", code=error.code, status=error.status)
+    return problem(error)
+
+
+def _render_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return error.get_response()  # type: ignore[return-value]
+    titles = {404: "没有这个地址", 405: "这个地址不支持这种请求", 413: "内容太大", 415: "要用 JSON"}
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_type"}
+    kind = type(
+        "HttpProblem",
+        (),
+        {
+            "status": status,
+            "code": codes.get(status, "malformed" if status < 500 else "internal"),
+            "title": titles.get(status, Malformed.title if status < 500 else LinliError.title),
+            "errors": {},
+            "extra": {},
+        },
+    )()
+    kind.detail = kind.title
+    response = problem(kind)
+    if allow := dict(error.get_headers()).get("Allow"):
+        response.headers["Allow"] = allow
+    return response
+
+
+def _render_database_away(error: Exception) -> Response:
+    log.error("database_unavailable", error=type(error).__name__)
+    return problem(Unavailable("数据库暂时连不上，没有写入任何东西，请稍后再试"))
+
+
+def _render_unexpected(error: Exception) -> Response:
+    log.error("unexpected_error", exc_info=error)
+    return problem(LinliError("服务出了点问题，已经记下，请稍后再试"))
+
+
+def _refuse_invalid(error: ValidationError) -> Response:
+    problems = {
+        ".".join(str(part) for part in item["loc"]) or "body": item["msg"]
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    }
+    return _render(Invalid("有几项填写不对", errors=problems))

@@ -1,0 +1,37 @@
+"""`python -m tasks worker [queues…]` and `python -m tasks scheduler`."""
+
+import argparse
+import threading
+
+from app import create_app
+from tasks.registry import QUEUES
+from tasks.relay import relay_forever
+from tasks.schedule import schedule_forever
+from tasks.worker import work
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tasks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    worker = commands.add_parser("worker", help="run jobs")
+    worker.add_argument("queues", nargs="*", metavar="queue", help=f"of {', '.join(QUEUES)}")
+    worker.add_argument("--burst", action="store_true", help="stop when no job is left")
+    commands.add_parser("scheduler", help="relay the outbox to RQ and enqueue periodic jobs")
+    arguments = parser.parse_args()
+
+    app = create_app()
+    with app.app_context():
+        if arguments.command == "worker":
+            work(arguments.queues, burst=arguments.burst)
+            return
+
+        def schedule() -> None:
+            with app.app_context():
+                schedule_forever()
+
+        threading.Thread(target=schedule, daemon=True, name="schedule").start()
+        relay_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What happens by the clock: one list. Each entry becomes an outbox row once per period.
+
+The row's key names the period, so any number of schedulers enqueue it once.
+"""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from core import clock, outbox
+from core.database import transaction
+from core.logs import log
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """Run the job `name` every `seconds`."""
+
+    name: str
+    seconds: int
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+SCHEDULE: list[Periodic] = [
+    Periodic("core.tidy", 3_600),
+]
+
+
+def enqueue_due(now: datetime) -> int:
+    """Enqueue what falls into the current periods; the number that was new."""
+    fresh = 0
+    with transaction() as session:
+        for entry in SCHEDULE:
+            period = int(now.timestamp()) // entry.seconds
+            key = f"every:{entry.name}:{period}"
+            fresh += outbox.enqueue(session, entry.name, key=key, **entry.args)
+    return fresh
+
+
+def schedule_forever(*, poll_seconds: float = 1.0) -> None:
+    """Enqueue periodic jobs for ever; a database that is away is waited for."""
+    known: dict[str, int] = {}
+    while True:
+        now = clock.now()
+        current = {entry.name: int(now.timestamp()) // entry.seconds for entry in SCHEDULE}
+        if current != known:
+            try:
+                enqueue_due(now)
+                known = current
+            except OperationalError as error:
+                log.warning("schedule_waits", error=type(error).__name__)
+        time.sleep(poll_seconds)
