@@ -1,0 +1,1 @@
+"""The control interface under /sandbox/api/: JSON, from this machine only."""

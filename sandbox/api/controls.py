@@ -1,0 +1,167 @@
+"""The sandbox's own switches: reset, clock, faults, feed, codes, state."""
+
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from sandbox.api.door import Refused, account_of, body, control, need, the_world
+from sandbox.clock import rfc3339
+from sandbox.faults import describe
+from sandbox.people import openid_of
+
+
+@control.post("/reset")
+def reset() -> ResponseReturnValue:
+    """People, chats and money begin again; menus, codes, tags too if {"everything": true}."""
+    the_world().reset(everything=body().get("everything") is True)
+    return jsonify(ok=True)
+
+
+@control.get("/clock")
+def read_clock() -> ResponseReturnValue:
+    clock = the_world().clock
+    return jsonify(now=rfc3339(clock.now()), offset_seconds=clock.offset, shared=clock.shared)
+
+
+@control.post("/clock")
+def advance_clock() -> ResponseReturnValue:
+    world, seconds = the_world(), need(body(), "advance_seconds", object)
+    if not isinstance(seconds, int | float) or seconds < 0:
+        raise Refused(400, "advance_seconds must not be negative")
+    world.clock.advance(seconds)
+    world.feed.add(
+        f"沙箱时间快进了 {_duration(seconds)}", direction="plan", api="clock", tone="info"
+    )
+    return read_clock()
+
+
+@control.get("/faults")
+def list_faults() -> ResponseReturnValue:
+    return jsonify(faults=the_world().faults.list())
+
+
+@control.post("/faults")
+def add_fault() -> ResponseReturnValue:
+    world = the_world()
+    try:
+        fault = world.faults.add(body())
+    except (ValueError, TypeError) as error:
+        raise Refused(400, str(error)) from error
+    world.feed.add(describe(fault), direction="plan", api=fault.api, tag="故意出错", tone="warn")
+    return jsonify(next(f for f in world.faults.list() if f["id"] == fault.id)), 201
+
+
+@control.delete("/faults")
+@control.delete("/faults/<int:fault_id>")
+def remove_faults(fault_id: int | None = None) -> ResponseReturnValue:
+    """All, one by its id, or those of one `?kind=`."""
+    faults, kind = the_world().faults, request.args.get("kind")
+    for fault in faults.list():
+        if fault_id in (None, fault["id"]) and kind in (None, fault["kind"]):
+            faults.remove(fault["id"])
+    return list_faults()
+
+
+@control.get("/feed")
+def feed() -> ResponseReturnValue:
+    entries = the_world().feed.after(request.args.get("after", 0, int))
+    return jsonify(events=entries, last=entries[-1]["id"] if entries else None)
+
+
+@control.get("/feed/stream")
+def feed_stream() -> ResponseReturnValue:
+    last = request.headers.get("Last-Event-ID", request.args.get("after", 0), type=int) or 0
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Response(the_world().feed.stream(last), mimetype="text/event-stream", headers=headers)
+
+
+@control.get("/qrs")
+def list_qrs() -> ResponseReturnValue:
+    """Everything a camera could be pointed at: screens of phones first, then printed codes."""
+    world = the_world()
+    screens: list[dict[str, Any]] = [
+        {
+            "text": person.screen,
+            "title": f"{person.name}的{person.screen_title or '屏幕'}",
+            "note": "正显示在手机上",
+            "kind": "screen",
+            "person": person.id,
+        }
+        for person in world.people.list()
+        if person.screen
+    ]
+    printed = [
+        {
+            "text": qr.content,
+            "title": qr.title or qr.scene,
+            "note": qr.note or world.account(qr.appid).name,
+            "kind": qr.kind,
+            "appid": qr.appid,
+            "scene": qr.scene,
+            "expired": world.qrs.is_expired(qr),
+        }
+        for qr in world.qrs.list()
+    ]
+    return jsonify(qrs=screens + printed)
+
+
+@control.post("/qrs")
+def name_qr() -> ResponseReturnValue:
+    """Give a printed code the words that stand under it: {"scene" or "text", "title", "note"}."""
+    world, data = the_world(), body()
+    for qr in world.qrs.list(limit=1_000_000):
+        if data.get("text") == qr.content or data.get("scene") == qr.scene:
+            qr.title = data.get("title", qr.title)
+            qr.note = data.get("note", qr.note)
+            return jsonify(text=qr.content, title=qr.title, note=qr.note)
+    raise Refused(404, "没有这个码")
+
+
+@control.post("/crowd")
+def make_crowd() -> ResponseReturnValue:
+    """People without phones, who all follow: {"size": n, "grants": {template_id: each}}.
+
+    Answers how their openids are built: prefix by appid and a number of 16 digits from 0.
+    """
+    world, data = the_world(), body()
+    with world.lock:
+        world.people.crowd_size = need(data, "size", int)
+        world.grants.crowd_each.update(data.get("grants", {}))
+        if data.get("open_windows"):
+            account = account_of(data, "official")
+            for number in range(world.people.crowd_size):
+                openid = openid_of(account.appid, f"crowd-{number}")
+                world.windows.open(account.appid, openid, "message")
+    prefixes = {a: world.people.crowd_openid(a, 0)[:-16] for a in world.settings.accounts}
+    return jsonify(size=world.people.crowd_size, prefixes=prefixes)
+
+
+@control.post("/tokens/invalidate")
+def invalidate_token() -> ResponseReturnValue:
+    """As if another process had forced a new access token."""
+    world, account = the_world(), account_of(body())
+    with world.lock:
+        world.tokens.invalidate(account.appid)
+    return jsonify(ok=True)
+
+
+@control.get("/state")
+def state() -> ResponseReturnValue:
+    """Orders, refunds, notices and messages, the newest `limit` of each; `openid`: only theirs."""
+    world = the_world()
+    limit = request.args.get("limit", 1000, int)
+    with world.lock:
+        return jsonify(
+            **world.ledger.overview(limit),
+            sent=world.sent.list(limit, request.args.get("openid")),
+            sent_counts=dict(world.sent.counts),
+        )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:g} 秒"
+    if seconds < 3600:
+        return f"{seconds / 60:g} 分钟"
+    return f"{seconds / 3600:g} 小时"

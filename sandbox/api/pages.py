@@ -1,0 +1,21 @@
+"""Pages of the sandbox that are not the phone: the web view that remembers whose phone it is."""
+
+from flask import Blueprint, redirect, request
+from flask.typing import ResponseReturnValue
+
+from sandbox.api.door import Refused, person_of
+
+pages = Blueprint("sandbox_pages", __name__, url_prefix="/sandbox")
+COOKIE = "sandbox_person"
+
+
+@pages.get("/webview")
+def webview() -> ResponseReturnValue:
+    """Open a page on a person's phone: OAuth on the way answers for this person."""
+    person = person_of(request.args.get("person", ""))
+    url = request.args.get("url", "")
+    if not url.startswith(("http://", "https://", "/")):
+        raise Refused(400, "url is missing")
+    answer = redirect(url)
+    answer.set_cookie(COOKIE, person.id, samesite="Lax", httponly=True)
+    return answer

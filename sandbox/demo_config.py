@@ -1,0 +1,145 @@
+"""A complete configuration of the backend for the demo and the tests, keys included."""
+
+import base64
+import json
+import secrets
+import string
+from pathlib import Path
+from typing import Any
+
+from sandbox import keys as key_files
+
+OFFICIAL, MINI, MCHID, MERCHANT = (
+    "wx7c3e1a905b2d4f60",
+    "wxa41f0c6d8e2b7593",
+    key_files.MERCHANT_ID,
+    "qinghe",
+)
+SUBSCRIBE_TEMPLATES = {
+    "order_ready": "Rk3vQmZt0pXhJ9sYw2LcB7nUfE5aGdOiK1xTqVzM8rA",
+    "coupon_arrived": "Tn8bWcKe4yPjQ1mUz6HsD3gRvX0oLfAiC7xJwNkY2tE",
+}
+TEMPLATES = {
+    "order_ready": "Uc5xLwMh7aRkV2qTz9JdF0nSgY3eBpOiK6tXyGjN1vQ",
+    "coupon_arrived": "Wf2zPnQj8cTmX4rVb1KeG6oUhA9dDsLiM3wYtHkR5yB",
+}
+NAME = "青禾茶铺"
+TITLES = {"order_ready": "取餐提醒", "coupon_arrived": "优惠券到账提醒"}
+
+
+def write(
+    path: Path | str,
+    *,
+    base_url: str,
+    sandbox_url: str,
+    directory: Path | str,
+    database_url: str,
+    redis_url: str,
+    public_key_mode: bool = True,
+    sandbox: dict[str, Any] | None = None,
+) -> Path:
+    """Write the file and return its path. Keys under `directory` are made when missing and reused.
+
+    The application's secrets are random per directory and kept there, so that a second start reads
+    what the first one encrypted.
+    """
+    target, folder = Path(path), Path(directory).absolute()
+    keys = key_files.ensure(folder / "keys")
+    own = _secrets(folder / "secrets.json")
+    pay: dict[str, Any] = {
+        "mchid": MCHID,
+        "merchant": MERCHANT,
+        "serial_no": keys.merchant_serial,
+        "private_key_path": str(keys.merchant_key),
+        "api_v3_key": own["api_v3_key"],
+    }
+    if public_key_mode:
+        pay |= {"public_key_id": keys.public_key_id, "public_key_path": str(keys.public_key)}
+    sections: list[tuple[str, dict[str, Any]]] = [
+        (
+            "[app]",
+            {
+                "base_url": base_url,
+                "secret_key": own["secret_key"],
+                "encryption_keys": [own["encryption_key"]],
+                "demo": True,
+                "sandbox_url": sandbox_url,
+                "clock_file": str(folder / "clock"),
+                "var": str(folder),
+            },
+        ),
+        ("[database]", {"url": database_url}),
+        ("[redis]", {"url": redis_url}),
+        (
+            "[wechat]",
+            {
+                "api_base": sandbox_url,
+                "pay_base": sandbox_url,
+                "oauth_base": sandbox_url,
+                "mp_base": sandbox_url,
+            },
+        ),
+        ("[[wechat.official_accounts]]", {**_account(OFFICIAL, own), "templates": TEMPLATES}),
+        (
+            "[[wechat.mini_programs]]",
+            {**_account(MINI, own), "subscribe_templates": SUBSCRIBE_TEMPLATES},
+        ),
+        ("[[wechat.pay_merchants]]", pay),
+        ("[sandbox]", {"keys": str(keys.directory), "payee": NAME, **(sandbox or {})}),
+    ]
+    for templates in (SUBSCRIBE_TEMPLATES, TEMPLATES):
+        for name, template_id in templates.items():
+            sections.append((f"[sandbox.templates.{template_id}]", {"title": TITLES[name]}))
+    text = "# Written by the demo: accounts of the sandbox, no real ones.\n"
+    for head, values in sections:
+        lines = [f"{json.dumps(key)} = {_toml(value)}" for key, value in values.items()]
+        text += "\n" + "\n".join([head, *lines]) + "\n"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, "utf-8")
+    target.chmod(0o600)
+    return target
+
+
+def _account(appid: str, own: dict[str, str]) -> dict[str, Any]:
+    return {
+        "appid": appid,
+        "name": NAME,
+        "secret": own[f"{appid}.secret"],
+        "token": own[f"{appid}.token"],
+        "encoding_aes_key": own[f"{appid}.aes"],
+        "merchant": MERCHANT,
+    }
+
+
+def _secrets(path: Path) -> dict[str, str]:
+    if path.exists():
+        kept: dict[str, str] = json.loads(path.read_text("utf-8"))
+        return kept
+    fresh = {
+        "secret_key": secrets.token_urlsafe(48),
+        "encryption_key": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "api_v3_key": _letters(32),
+    }
+    for appid in (OFFICIAL, MINI):
+        fresh[f"{appid}.secret"] = secrets.token_hex(16)
+        fresh[f"{appid}.token"] = _letters(16)
+        fresh[f"{appid}.aes"] = base64.b64encode(secrets.token_bytes(32)).decode()[:43]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(fresh, indent=1), "utf-8")
+    return fresh
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(count))
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,44 @@
+"""The sandbox as one WSGI application."""
+
+from flask import Flask
+
+from sandbox.api import controls, people, phone  # noqa: F401  (their routes hang on the blueprint)
+from sandbox.api.door import control, install_errors
+from sandbox.api.pages import pages
+from sandbox.outgoing import Deliver
+from sandbox.phone import PhoneSetup
+from sandbox.phone import blueprint as phone_page
+from sandbox.settings import Settings
+from sandbox.state import Snapshots, World
+from sandbox.wechat import door as wechat
+
+
+def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Flask:
+    """`deliver` replaces HTTP for calls to the shop (tests without a second server)."""
+    app = Flask("sandbox", static_folder=None)
+    world = World(settings, deliver)
+    app.extensions["sandbox"] = world
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    install_errors(app)
+    app.register_blueprint(control)
+    app.register_blueprint(pages)
+    _mount_phone(app, settings)
+    app.register_blueprint(wechat.api)
+    if settings.state_path:
+        snapshots = Snapshots(world, settings.state_path)
+        snapshots.restore()
+        snapshots.start()
+    return app
+
+
+def _mount_phone(app: Flask, settings: Settings) -> None:
+    official = next((a for a in settings.accounts.values() if a.kind == "official"), None)
+    mini = next((a for a in settings.accounts.values() if a.kind == "mini"), None)
+    app.config["PHONE"] = PhoneSetup(
+        backend=settings.push_base,
+        official_appid=official.appid if official else "",
+        official_name=official.name if official else "",
+        mini_appid=mini.appid if mini else "",
+    )
+    app.register_blueprint(phone_page)

@@ -1,0 +1,173 @@
+"""What the sandbox knows of the accounts: read from the backend's own TOML file."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from sandbox import keys as key_files
+
+MODES = ("plain", "compatible", "safe")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An official account or a mini-program."""
+
+    appid: str
+    kind: str
+    secret: str
+    name: str
+    token: str = ""
+    encoding_aes_key: str = ""
+    merchant: str | None = None
+    origin_id: str = ""
+    mode: str = "safe"
+    templates: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def original_id(self) -> str:
+        return self.origin_id or "gh_" + hashlib.sha256(self.appid.encode()).hexdigest()[:12]
+
+    @property
+    def callback_path(self) -> str:
+        return f"/wechat/{'official' if self.kind == 'official' else 'miniprogram'}/{self.appid}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merchant:
+    mchid: str
+    serial_no: str
+    public_key: rsa.RSAPublicKey
+    api_v3_key: str
+    public_key_id: str | None = None
+    merchant: str | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """WeChat Pay's own keys: the certificate and the newer public key are two pairs."""
+
+    certificate_key: rsa.RSAPrivateKey
+    certificate: x509.Certificate
+    serial: str
+    public_key_private: rsa.RSAPrivateKey
+    public_key_id: str
+
+    @classmethod
+    def of(cls, keys: key_files.Keys) -> "Platform":
+        return cls(
+            certificate_key=key_files.load_private_key(keys.platform_key),
+            certificate=x509.load_pem_x509_certificate(keys.platform_certificate.read_bytes()),
+            serial=keys.platform_serial,
+            public_key_private=key_files.load_private_key(keys.public_key_private),
+            public_key_id=keys.public_key_id,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    accounts: Mapping[str, Account]
+    merchants: Mapping[str, Merchant]
+    platform: Platform
+    push_base: str = "http://127.0.0.1:8000"
+    push_timeout: float = 5.0
+    push_tries: int = 3
+    mini_format: str = "json"
+    send_events: bool = True  # "…SENDJOBFINISH" and "subscribe_msg_sent_event" after every message
+    token_seconds: int = 7200
+    retry_scale: float = 1.0
+    signtest_every: int = 0
+    mixed_keys: bool = False
+    refund_seconds: float = 1.0
+    refund_gap_seconds: float = 60.0
+    template_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    template_titles: Mapping[str, str] = field(default_factory=dict)
+    clock_file: Path | None = None  # shared with the backend: both run on the same clock
+    state_path: Path | None = None
+
+
+def load(path: Path | str, *, keys: Path | str | None = None, state: str | None = None) -> Settings:
+    """Read the shop's configuration. Relative paths in it are relative to the working directory."""
+    data = tomllib.loads(Path(path).read_text("utf-8"))
+    return from_mapping(data, keys=keys, state=state)
+
+
+def from_mapping(
+    data: Mapping[str, Any], *, keys: Path | str | None = None, state: str | None = None
+) -> Settings:
+    app, wechat = data.get("app", {}), data.get("wechat", {})
+    own = dict(data.get("sandbox", {}))
+    files = key_files.ensure(keys or own.get("keys", "var/keys"))
+    mode = own.get("mode", "safe")
+    if mode not in MODES:
+        raise ValueError(f"sandbox.mode must be one of {', '.join(MODES)}")
+    accounts: dict[str, Account] = {}
+    for kind, section, key in (
+        ("official", "official_accounts", "templates"),
+        ("mini", "mini_programs", "subscribe_templates"),
+    ):
+        for row in wechat.get(section, []):
+            accounts[row["appid"]] = Account(
+                appid=row["appid"],
+                kind=kind,
+                secret=row["secret"],
+                name=row.get("name") or "公众号",
+                origin_id=row.get("origin_id", ""),
+                token=row.get("token", ""),
+                encoding_aes_key=row.get("encoding_aes_key", ""),
+                merchant=row.get("merchant"),
+                mode=mode if row.get("encoding_aes_key") else "plain",
+                templates=row.get(key, {}),
+            )
+    merchants = {
+        row["mchid"]: _merchant(row, own.get("payee", ""))
+        for row in wechat.get("pay_merchants", [])
+    }
+    templates = own.get("templates", {})
+    known = {name: own[name] for name in _PLAIN if name in own}
+    return Settings(
+        accounts=accounts,
+        merchants=merchants,
+        platform=Platform.of(files),
+        push_base=own.get("push_base") or app.get("base_url", Settings.push_base),
+        clock_file=Path(app["clock_file"]) if "clock_file" in app else None,
+        template_fields={key: row.get("fields", {}) for key, row in templates.items()},
+        template_titles={key: row.get("title", "") for key, row in templates.items()},
+        state_path=Path(state) if state else None,
+        **known,
+    )
+
+
+_PLAIN = (
+    "push_timeout",
+    "push_tries",
+    "mini_format",
+    "send_events",
+    "token_seconds",
+    "retry_scale",
+    "signtest_every",
+    "mixed_keys",
+    "refund_seconds",
+    "refund_gap_seconds",
+)
+
+
+def _merchant(row: Mapping[str, Any], name: str) -> Merchant:
+    private = key_files.load_private_key(Path(row["private_key_path"]))
+    return Merchant(
+        mchid=row["mchid"],
+        serial_no=row["serial_no"],
+        public_key=private.public_key(),
+        api_v3_key=row["api_v3_key"],
+        public_key_id=row.get("public_key_id"),
+        merchant=row.get("merchant"),
+        name=name or row["mchid"],
+    )

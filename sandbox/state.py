@@ -1,0 +1,142 @@
+"""The world: everything the sandbox remembers, under one lock, kept across restarts as JSON."""
+
+import atexit
+import json
+import threading
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sandbox.clock import Clock, wall
+from sandbox.faults import Faults
+from sandbox.feed import Feed
+from sandbox.outgoing import Deliver, HttpDelivery
+from sandbox.pay.ledger import Ledger
+from sandbox.people import People
+from sandbox.settings import Account, Settings
+from sandbox.timer import Timer
+from sandbox.wechat.chats import Chats
+from sandbox.wechat.codes import Codes
+from sandbox.wechat.followers import Followers
+from sandbox.wechat.grants import Grants
+from sandbox.wechat.menustore import Menus
+from sandbox.wechat.qrstore import Qrs
+from sandbox.wechat.sent import Sent
+from sandbox.wechat.tags import Tags
+from sandbox.wechat.tokens import Tokens
+from sandbox.wechat.windows import Windows
+
+_STORES = (
+    "people",
+    "followers",
+    "chats",
+    "windows",
+    "grants",
+    "codes",
+    "tokens",
+    "tags",
+    "menus",
+    "qrs",
+    "sent",
+    "ledger",
+)
+
+
+class World:
+    """Handlers run under `lock`; they are short and never wait. Signing and network are outside."""
+
+    def __init__(self, settings: Settings, deliver: Deliver | None = None) -> None:
+        self.settings = settings
+        self.lock = threading.RLock()
+        self.clock = Clock(settings.clock_file)
+        self.feed = Feed(self.clock)
+        self.faults = Faults()
+        self.timer = Timer(self.clock)
+        self.deliver: Deliver = deliver or HttpDelivery()
+        self.people = People(list(settings.accounts))
+        self.followers = Followers(self.people)
+        self.chats = Chats(self.clock, self.feed)
+        self.windows = Windows(self.clock)
+        self.grants = Grants()
+        self.codes = Codes(self.clock)
+        self.tokens = Tokens(self.clock, settings.token_seconds)
+        self.tags = Tags()
+        self.menus = Menus()
+        self.qrs = Qrs(self.clock)
+        self.sent = Sent(self.clock)
+        self.ledger = Ledger(self.clock)
+        self._message_ids = count(int(wall() * 1000) * 1000)
+
+    def account(self, appid: str) -> Account:
+        """Raises KeyError."""
+        return self.settings.accounts[appid]
+
+    def next_message_id(self) -> int:
+        return next(self._message_ids)
+
+    def reset(self, *, everything: bool = False) -> None:
+        """Begin again: people, chats, money. What the shop published stays unless `everything`."""
+        with self.lock:
+            self.timer.clear()
+            self.faults.remove()
+            self.people.reset()
+            for name in ("followers", "chats", "windows", "grants", "codes", "sent", "ledger"):
+                getattr(self, name).clear()
+            if everything:
+                for name in ("tags", "menus", "qrs"):
+                    getattr(self, name).clear()
+            self.feed.clear()
+
+    def dump(self) -> dict[str, Any]:
+        with self.lock:
+            stores = {name: getattr(self, name).dump() for name in _STORES}
+        return {"offset": self.clock.offset, **stores}
+
+    def load(self, data: dict[str, Any]) -> None:
+        with self.lock:
+            self.clock.restore(data["offset"])
+            for name in _STORES:
+                getattr(self, name).load(data[name])
+
+    def stop(self) -> None:
+        self.timer.stop()
+
+
+class Snapshots:
+    """Writes the world to a file now and then, and at the end."""
+
+    def __init__(self, world: World, path: Path) -> None:
+        self._world, self._path = world, path
+        self._lock = threading.Lock()
+        self._last = ""
+
+    def restore(self) -> bool:
+        if not self._path.exists():
+            return False
+        self._world.load(json.loads(self._path.read_text("utf-8")))
+        return True
+
+    def save(self) -> float:
+        """Seconds it took. The file is replaced in one step; an unchanged world is not written."""
+        started = time.monotonic()
+        with self._lock:
+            text = json.dumps(self._world.dump(), ensure_ascii=False)
+            if text != self._last:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                draft = self._path.with_suffix(".new")
+                draft.write_text(text, "utf-8")
+                draft.replace(self._path)
+                self._last = text
+        return time.monotonic() - started
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="sandbox-snapshots", daemon=True).start()
+        atexit.register(self.save)
+
+    def _run(self) -> None:
+        pause = 1.0
+        while True:
+            time.sleep(pause)
+            # A large world is written rarely: at most one part in thirty of the time goes into it.
+            pause = max(1.0, self.save() * 30)

@@ -1,0 +1,51 @@
+"""What each person's phone shows in the chat with an account."""
+
+from collections import defaultdict
+from typing import Any
+
+from sandbox.clock import Clock, rfc3339
+from sandbox.feed import Feed
+from sandbox.people import Person
+
+KEEP = 300
+
+
+class Chats:
+    """Messages per (appid, person), oldest dropped. `sender`: me, account or system."""
+
+    def __init__(self, clock: Clock, feed: Feed) -> None:
+        self._clock, self._feed = clock, feed
+        self._messages: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._last = 0
+
+    def add(self, person: Person, appid: str, *, sender: str, kind: str, **content: Any) -> None:
+        if person.role == "crowd":
+            return
+        self._last += 1
+        messages = self._messages[f"{appid}|{person.id}"]
+        messages.append(
+            {
+                "id": self._last,
+                "at": rfc3339(self._clock.now()),
+                "from": sender,
+                "kind": kind,
+                **content,
+            }
+        )
+        if len(messages) > KEEP:
+            del messages[: KEEP // 3]
+        self._feed.chat_changed(person.id, appid)
+
+    def list(self, person: Person, appid: str) -> list[dict[str, Any]]:
+        return list(self._messages.get(f"{appid}|{person.id}", ()))
+
+    def clear(self) -> None:
+        self._messages.clear()
+
+    def dump(self) -> dict[str, Any]:
+        return {"messages": {k: list(v) for k, v in self._messages.items()}, "last": self._last}
+
+    def load(self, data: dict[str, Any]) -> None:
+        self._messages.clear()
+        self._messages.update(data["messages"])
+        self._last = data["last"]
