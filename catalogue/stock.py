@@ -1,0 +1,161 @@
+"""Stock of a store: held when an order is placed, sold when it is paid, given back when it ends.
+
+Every verb touches rows in the order of their SKU ids; stock is the last lock an order takes.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from catalogue.errors import OutOfStock
+from catalogue.models import (
+    NEXT,
+    EntryKind,
+    HoldState,
+    Product,
+    ShelfState,
+    Sku,
+    StockEntry,
+    StockHold,
+    StoreSku,
+)
+from core.database import claim
+
+
+def hold(
+    session: Session,
+    order_id: int,
+    store_id: int,
+    quantities: Mapping[int, int],
+    expires_at: datetime,
+    now: datetime,
+) -> None:
+    """Take `quantities` (SKU id → number) for an order. Raises OutOfStock: nothing may be kept.
+
+    The caller's transaction must roll back on the exception. The guarded UPDATEs come last, since
+    the row of a popular SKU is what buyers queue for.
+    """
+    wanted = sorted(quantities.items())
+    counted = _counted(session, store_id, [sku_id for sku_id, _ in wanted])
+    holds: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
+    for sku_id, quantity in wanted:
+        row = {"order_id": order_id, "store_id": store_id, "sku_id": sku_id}
+        holds.append(
+            row
+            | {"quantity": quantity, "counted": counted[sku_id], "state": HoldState.held}
+            | {"expires_at": expires_at}
+        )
+        if counted[sku_id]:
+            entries.append(row | _entry(EntryKind.held, -quantity, now))
+    session.flush()
+    session.execute(insert(StockHold), holds)
+    if entries:
+        session.execute(insert(StockEntry), entries)
+    for sku_id, quantity in wanted:
+        if counted[sku_id]:
+            _take(session, store_id, sku_id, quantity)
+
+
+def sell_held(session: Session, order_id: int, now: datetime) -> int:
+    """held → sold for everything the order still holds; the number of SKUs."""
+    return claim(
+        session,
+        update(StockHold)
+        .where(StockHold.order_id == order_id, StockHold.state == HoldState.held)
+        .values(state=HoldState.sold, expires_at=now),
+    )
+
+
+def give_back(session: Session, order_id: int, now: datetime) -> int:
+    """Return what the order held or bought, each SKU at most once; the number of SKUs returned."""
+    open_states = [state for state, targets in NEXT.items() if HoldState.returned in targets]
+    holds = session.execute(
+        select(StockHold.id, StockHold.store_id, StockHold.sku_id, StockHold.quantity)
+        .add_columns(StockHold.counted)
+        .where(StockHold.order_id == order_id, StockHold.state.in_(open_states))
+        .order_by(StockHold.sku_id)
+    ).all()
+    returned = 0
+    for hold_id, store_id, sku_id, quantity, counted in holds:
+        mine = claim(
+            session,
+            update(StockHold)
+            .where(StockHold.id == hold_id, StockHold.state.in_(open_states))
+            .values(state=HoldState.returned),
+        )
+        returned += mine
+        if mine and counted:
+            _put_back(session, order_id, store_id, sku_id, quantity, now)
+    return returned
+
+
+def _counted(session: Session, store_id: int, sku_ids: list[int]) -> dict[int, bool]:
+    rows = session.execute(
+        select(StoreSku.sku_id, StoreSku.available).where(
+            StoreSku.store_id == store_id,
+            StoreSku.sku_id.in_(sku_ids),
+            StoreSku.state == ShelfState.on,
+        )
+    ).all()
+    counted = {sku_id: available is not None for sku_id, available in rows}
+    for sku_id in sku_ids:
+        if sku_id not in counted:
+            raise _sold_out(session, store_id, sku_id)
+    return counted
+
+
+def _take(session: Session, store_id: int, sku_id: int, quantity: int) -> None:
+    taken = claim(
+        session,
+        update(StoreSku)
+        .where(
+            StoreSku.store_id == store_id,
+            StoreSku.sku_id == sku_id,
+            StoreSku.state == ShelfState.on,
+            StoreSku.available >= quantity,
+        )
+        .values(available=StoreSku.available - quantity),
+    )
+    if taken == 0:
+        raise _sold_out(session, store_id, sku_id)
+
+
+def _put_back(
+    session: Session, order_id: int, store_id: int, sku_id: int, quantity: int, now: datetime
+) -> None:
+    back = claim(
+        session,
+        update(StoreSku)
+        .where(
+            StoreSku.store_id == store_id,
+            StoreSku.sku_id == sku_id,
+            StoreSku.available.is_not(None),
+        )
+        .values(available=StoreSku.available + quantity),
+    )
+    if back:  # else it is no longer counted, and there is no number to add to
+        row = {"order_id": order_id, "store_id": store_id, "sku_id": sku_id}
+        session.execute(insert(StockEntry), [row | _entry(EntryKind.returned, quantity, now)])
+
+
+def _entry(kind: EntryKind, change: int, now: datetime) -> dict[str, Any]:
+    return {"kind": kind, "change": change, "actor": "system", "reason": "", "at": now}
+
+
+def _sold_out(session: Session, store_id: int, sku_id: int) -> OutOfStock:
+    """What to say: the product's name and how many are left."""
+    found = session.execute(
+        select(Product.name, StoreSku.available, StoreSku.state)
+        .select_from(Sku)
+        .join(Product, Product.id == Sku.product_id)
+        .outerjoin(StoreSku, (StoreSku.sku_id == Sku.id) & (StoreSku.store_id == store_id))
+        .where(Sku.id == sku_id)
+    ).first()
+    if found is None:
+        return OutOfStock("这个商品", sku_id)
+    name, available, state = found
+    return OutOfStock(name, sku_id, available if state == ShelfState.on else 0)

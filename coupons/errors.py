@@ -1,0 +1,71 @@
+"""Failures of coupons."""
+
+from core.errors import Conflict, Gone, Invalid, NotFound
+
+
+class CouponNotFound(NotFound):
+    code = "coupon_not_found"
+    title = "没有找到这张券"
+
+
+class TemplateNotFound(NotFound):
+    code = "coupon_template_not_found"
+    title = "没有找到这个活动"
+
+
+class ClaimLimit(Conflict):
+    """This member has had as many as one may."""
+
+    code = "claim_limit"
+    title = "你已经领过了"
+
+
+class GoneAlready(Conflict):
+    """The template's total is used up."""
+
+    code = "coupons_exhausted"
+    title = "券已经领完了"
+
+
+class NotClaimable(Conflict):
+    code = "not_claimable"
+    title = "这张券现在不能领"
+
+
+class CouponUnavailable(Conflict):
+    """Held by another order, void, or not valid yet."""
+
+    code = "coupon_unavailable"
+    title = "这张券现在用不了"
+
+
+class AlreadyRedeemed(Conflict):
+    code = "coupon_already_redeemed"
+    title = "这张券已经用过了"
+
+
+class CouponExpired(Gone):
+    code = "coupon_expired"
+    title = "这张券过期了"
+
+
+class CodeExpired(Gone):
+    """A rotating code that is older than its step and one step of grace."""
+
+    code = "coupon_code_expired"
+    title = "这个码过期了，请顾客换一个新码"
+
+
+class WrongStore(Conflict):
+    code = "coupon_wrong_store"
+    title = "这张券不能在这家店用"
+
+
+class UndoTooLate(Conflict):
+    code = "coupon_undo_too_late"
+    title = "过了撤销时间"
+
+
+class ReasonRequired(Invalid):
+    code = "reason_required"
+    title = "请写明原因"

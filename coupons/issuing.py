@@ -1,0 +1,181 @@
+"""Giving coupons out: one at a time, or ten thousand in one transaction.
+
+The same `key` (or source and member) never issues twice. Coupons are inserted first and the
+template's counter moves last: its row is what all issuers queue for.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from core.database import claim, insert_ignore
+from coupons import codes, ledger
+from coupons.errors import GoneAlready, NotClaimable, TemplateNotFound
+from coupons.models import (
+    Coupon,
+    CouponEntry,
+    CouponState,
+    CouponTemplate,
+    EntryKind,
+    TemplateState,
+)
+
+MOST_AT_ONCE = 10_000
+FOREVER = timedelta(days=3650)
+
+
+def issue(
+    session: Session,
+    template_id: int,
+    member_id: int,
+    *,
+    source: str,
+    key: str,
+    actor: str = "system",
+    now: datetime,
+) -> Coupon | None:
+    """One coupon for one member; None when `key` was used before.
+
+    Raises GoneAlready when the template's total is used up, NotClaimable when it is paused or over.
+    """
+    template = get_template(session, template_id)
+    check_open(template, now)
+    row = _row(template, member_id, source, key, now)
+    while insert_ignore(session, Coupon, [row]) == 0:
+        if session.scalar(select(Coupon.id).where(Coupon.issue_key == key)) is not None:
+            return None
+        row["code"] = codes.new_code()  # somebody else has this number
+    coupon = session.scalars(select(Coupon).where(Coupon.issue_key == key)).one()
+    ledger.write(session, coupon, EntryKind.issued, cause="", actor=actor, now=now)
+    count_issued(session, template, 1)
+    return coupon
+
+
+def issue_many(
+    session: Session,
+    template: CouponTemplate,
+    member_ids: Sequence[int],
+    *,
+    source: str,
+    now: datetime,
+) -> dict[int, int]:
+    """A coupon for each member, at most one per (source, member) ever; member id → coupon id.
+
+    Members who have theirs from an earlier call are in the answer too. All or nothing: raises
+    GoneAlready when the total does not allow all of them, IntegrityError when another transaction
+    issues the same ones this moment (roll back and call again: it finds them issued).
+    """
+    if len(member_ids) > MOST_AT_ONCE:
+        raise ValueError(f"at most {MOST_AT_ONCE} members a call")
+    check_open(template, now)
+    issued = _issued(session, template.id, source, member_ids)
+    fresh = [member_id for member_id in dict.fromkeys(member_ids) if member_id not in issued]
+    if not fresh:
+        return issued
+    rows = [_row(template, id_, source, many_key(source, template.id, id_), now) for id_ in fresh]
+    _renew_taken_codes(session, rows)
+    session.execute(insert(Coupon), rows)
+    found = _issued(session, template.id, source, fresh)
+    _note_issued(session, list(found.values()), now)
+    count_issued(session, template, len(fresh))
+    return issued | found
+
+
+def many_key(source: str, template_id: int, member_id: int) -> str:
+    return f"{source}:{template_id}:{member_id}"
+
+
+def get_template(session: Session, template_id: int) -> CouponTemplate:
+    template = session.get(CouponTemplate, template_id)
+    if template is None:
+        raise TemplateNotFound
+    return template
+
+
+def check_open(template: CouponTemplate, now: datetime) -> None:
+    """The template gives out coupons now. Its total is not looked at: the counter decides."""
+    if template.state is not TemplateState.active:
+        raise NotClaimable("活动暂停了")
+    if template.valid_until is not None and template.valid_until <= now:
+        raise NotClaimable("活动已经结束")
+
+
+def count_issued(session: Session, template: CouponTemplate, number: int) -> None:
+    """Move the guarded counter. Raises GoneAlready; the caller's transaction rolls back."""
+    limit = CouponTemplate.total_limit
+    statement = update(CouponTemplate).where(
+        CouponTemplate.id == template.id,
+        limit.is_(None) | (CouponTemplate.issued_count + number <= limit),
+    )
+    moved = claim(session, statement.values(issued_count=CouponTemplate.issued_count + number))
+    if moved == 0:
+        raise GoneAlready(f"「{template.name}」已经领完了")
+
+
+def campaign_of(source: str) -> int | None:
+    """`campaign:12` → 12."""
+    kind, _, number = source.partition(":")
+    return int(number) if kind == "campaign" and number.isdigit() else None
+
+
+def _row(
+    template: CouponTemplate, member_id: int, source: str, key: str, now: datetime
+) -> dict[str, Any]:
+    begins = max(now, template.valid_from) if template.valid_from else now
+    ends = [now + FOREVER]
+    if template.valid_days:
+        ends.append(begins + timedelta(days=template.valid_days))
+    if template.valid_until:
+        ends.append(template.valid_until)
+    return {
+        "code": codes.new_code(),
+        "template_id": template.id,
+        "merchant_id": template.merchant_id,
+        "member_id": member_id,
+        "state": CouponState.issued,
+        "valid_from": begins,
+        "expires_at": min(ends),
+        "source": source,
+        "campaign_id": campaign_of(source),
+        "issue_key": key,
+        "issued_at": now,
+    }
+
+
+def _issued(
+    session: Session, template_id: int, source: str, member_ids: Sequence[int]
+) -> dict[int, int]:
+    keys = [many_key(source, template_id, member_id) for member_id in member_ids]
+    rows = session.execute(select(Coupon.member_id, Coupon.id).where(Coupon.issue_key.in_(keys)))
+    return {member_id: coupon_id for member_id, coupon_id in rows}
+
+
+def _renew_taken_codes(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Ten thousand new codes meet one of a million old ones now and then."""
+    taken = set(
+        session.scalars(select(Coupon.code).where(Coupon.code.in_([r["code"] for r in rows])))
+    )
+    seen: set[str] = set()
+    for row in rows:
+        while row["code"] in taken or row["code"] in seen:
+            row["code"] = codes.new_code()
+        seen.add(row["code"])
+
+
+def _note_issued(session: Session, coupon_ids: list[int], now: datetime) -> None:
+    columns = ["coupon_id", "kind", "cause", "actor", "device", "campaign_id", "reason", "at"]
+    kind = literal(EntryKind.issued, CouponEntry.kind.type)
+    rows = select(
+        Coupon.id,
+        kind,
+        literal("issued:").concat(Coupon.id).concat(":"),
+        literal("system"),
+        literal(""),
+        Coupon.campaign_id,
+        literal(""),
+        literal(now, CouponEntry.at.type),
+    ).where(Coupon.id.in_(coupon_ids))
+    session.execute(insert(CouponEntry).from_select(columns, rows))

@@ -1,0 +1,177 @@
+"""Tables of coupons, and the map of a coupon's moves."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, Code, Id, State
+
+
+class CouponKind(StrEnum):
+    amount = "amount"
+    percent = "percent"
+
+
+class TemplateState(StrEnum):
+    active = "active"
+    paused = "paused"
+
+
+class PromotionState(StrEnum):
+    active = "active"
+    paused = "paused"
+
+
+class CouponState(StrEnum):
+    issued = "issued"
+    locked = "locked"
+    redeemed = "redeemed"
+    expired = "expired"
+    void = "void"
+
+
+NEXT = {
+    CouponState.issued: {
+        CouponState.locked,
+        CouponState.redeemed,
+        CouponState.expired,
+        CouponState.void,
+    },
+    CouponState.locked: {CouponState.issued, CouponState.redeemed},
+    CouponState.redeemed: {CouponState.issued},
+    CouponState.expired: set(),
+    CouponState.void: set(),
+}
+
+
+class EntryKind(StrEnum):
+    issued = "issued"
+    locked = "locked"
+    released = "released"
+    redeemed = "redeemed"
+    returned = "returned"
+    expired = "expired"
+    voided = "voided"
+
+
+class CouponTemplate(Base):
+    """What its coupons are worth and who may have how many.
+
+    `amount` takes `face_fen` off; `percent` takes `off_bp` basis points off, at most `cap_fen`.
+    `store_ids` / `product_ids` None: all. Valid `valid_days` from issue, or until `valid_until`.
+    `moment` names the occasion that issues it by itself ("welcome": on following).
+    """
+
+    __tablename__ = "coupon_templates"
+    __table_args__ = (
+        Index(None, "merchant_id", "claimable", "state"),
+        Index(None, "merchant_id", "moment"),
+        CheckConstraint("face_fen >= 0", name="face"),
+        CheckConstraint("off_bp >= 0 AND off_bp <= 10000", name="off"),
+    )
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    name: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[CouponKind] = mapped_column(State(CouponKind), default=CouponKind.amount)
+    face_fen: Mapped[int] = mapped_column(default=0)
+    off_bp: Mapped[int] = mapped_column(default=0)
+    cap_fen: Mapped[int | None]
+    min_spend_fen: Mapped[int] = mapped_column(default=0)
+    store_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    product_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    valid_from: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    valid_days: Mapped[int | None]
+    total_limit: Mapped[int | None]
+    issued_count: Mapped[int] = mapped_column(default=0)
+    per_member_limit: Mapped[int] = mapped_column(default=1)
+    claimable: Mapped[bool] = mapped_column(default=False)
+    moment: Mapped[str] = mapped_column(Code(32), default="")
+    cost_note: Mapped[str] = mapped_column(default="")
+    state: Mapped[TemplateState] = mapped_column(State(TemplateState), default=TemplateState.active)
+    created_at: Mapped[datetime]
+
+
+class Coupon(Base):
+    """One coupon of one member.
+
+    `issue_key` is unique: the same cause never issues twice. `order_id` is the order that holds or
+    used it; in store it stays empty and `redeem_key` is the clerk's idempotency key.
+    """
+
+    __tablename__ = "coupons"
+    __table_args__ = (
+        Index(None, "member_id", "state", "expires_at"),
+        Index(None, "template_id", "member_id"),
+        Index(None, "state", "expires_at"),
+        Index(None, "order_id"),
+        Index(None, "store_id", "redeemed_at"),
+    )
+
+    id: Mapped[Id]
+    code: Mapped[str] = mapped_column(Code(32), unique=True)
+    template_id: Mapped[int] = mapped_column(ForeignKey("coupon_templates.id"))
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    state: Mapped[CouponState] = mapped_column(State(CouponState), default=CouponState.issued)
+    valid_from: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    source: Mapped[str] = mapped_column(Code(64))
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    issue_key: Mapped[str] = mapped_column(Code(160), unique=True)
+    issued_at: Mapped[datetime]
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
+    redeemed_at: Mapped[datetime | None]
+    redeemed_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    redeem_key: Mapped[str | None] = mapped_column(Code(128), unique=True)
+    discount_fen: Mapped[int | None]
+
+
+class CouponEntry(Base):
+    """One move of one coupon; never edited. `cause` is unique: a repeat writes nothing."""
+
+    __tablename__ = "coupon_entries"
+    __table_args__ = (
+        Index(None, "coupon_id", "at"),
+        Index(None, "campaign_id", "kind", "at"),
+        Index(None, "store_id", "kind", "at"),
+    )
+
+    id: Mapped[Id]
+    coupon_id: Mapped[int] = mapped_column(ForeignKey("coupons.id"))
+    kind: Mapped[EntryKind] = mapped_column(State(EntryKind))
+    cause: Mapped[str] = mapped_column(Code(192), unique=True)
+    actor: Mapped[str] = mapped_column(Code(64))
+    store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
+    device: Mapped[str] = mapped_column(Code(64), default="")
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    reason: Mapped[str] = mapped_column(default="")
+    at: Mapped[datetime]
+
+
+class Promotion(Base):
+    """满减: `off_fen` off from `threshold_fen` on. `store_id` None: every store of the merchant."""
+
+    __tablename__ = "promotions"
+    __table_args__ = (
+        UniqueConstraint("merchant_id", "store_id", "threshold_fen", "starts_at"),
+        Index(None, "merchant_id", "state", "ends_at"),
+        CheckConstraint("off_fen > 0 AND off_fen <= threshold_fen", name="off"),
+    )
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
+    name: Mapped[str] = mapped_column(String(64))
+    threshold_fen: Mapped[int]
+    off_fen: Mapped[int]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    state: Mapped[PromotionState] = mapped_column(
+        State(PromotionState), default=PromotionState.active
+    )

@@ -1,0 +1,208 @@
+"""Lists of coupons and templates, and the gates to a member's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from core import cursors
+from coupons.errors import CouponNotFound
+from coupons.models import Coupon, CouponState, CouponTemplate, TemplateState
+
+Shelf = Literal["usable", "used", "expired"]
+
+
+@dataclass(frozen=True)
+class CouponWithTemplate:
+    coupon: Coupon
+    template: CouponTemplate
+
+
+@dataclass(frozen=True)
+class CouponPage:
+    items: list[CouponWithTemplate]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Claimable:
+    """A template as one member sees it."""
+
+    template: CouponTemplate
+    claimed: int
+
+    @property
+    def left(self) -> int | None:
+        limit = self.template.total_limit
+        return None if limit is None else max(0, limit - self.template.issued_count)
+
+    @property
+    def open(self) -> bool:
+        return self.left != 0 and self.claimed < self.template.per_member_limit
+
+
+def get_for_member(session: Session, member_id: int, coupon_id: int) -> CouponWithTemplate:
+    """The gate: somebody else's coupon is not found."""
+    row = session.execute(
+        select(Coupon, CouponTemplate)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(Coupon.id == coupon_id, Coupon.member_id == member_id)
+    ).first()
+    if row is None:
+        raise CouponNotFound
+    return CouponWithTemplate(*row)
+
+
+def list_for_member(
+    session: Session,
+    member_id: int,
+    *,
+    shelf: Shelf,
+    cursor: str = "",
+    limit: int = 20,
+    now: datetime,
+) -> CouponPage:
+    """One shelf of the member's coupons: usable expire first, used and expired newest first."""
+    key = Coupon.redeemed_at if shelf == "used" else Coupon.expires_at
+    statement = (
+        select(Coupon, CouponTemplate)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(Coupon.member_id == member_id, on_shelf(shelf, now))
+    )
+    if cursor:
+        at, last_id = cursors.decode(cursor, 2)
+        position = tuple_(key, Coupon.id)
+        end = tuple_(_moment(at), _number(last_id))
+        statement = statement.where(position > end if shelf == "usable" else position < end)
+    order = (key.asc(), Coupon.id.asc()) if shelf == "usable" else (key.desc(), Coupon.id.desc())
+    rows = session.execute(statement.order_by(*order).limit(limit + 1)).all()
+    items = [CouponWithTemplate(*row) for row in rows[:limit]]
+    more = None
+    if len(rows) > limit:
+        last = items[-1].coupon
+        at = last.redeemed_at if shelf == "used" else last.expires_at
+        more = cursors.encode([at.isoformat(), last.id])
+    return CouponPage(items, more)
+
+
+def count_for_member(session: Session, member_id: int, now: datetime) -> dict[Shelf, int]:
+    shelves: tuple[Shelf, ...] = ("usable", "used", "expired")
+    counts = session.execute(
+        select(*(func.count().filter(on_shelf(shelf, now)) for shelf in shelves)).where(
+            Coupon.member_id == member_id
+        )
+    ).one()
+    return dict(zip(shelves, counts, strict=True))
+
+
+def on_shelf(shelf: Shelf, now: datetime) -> ColumnElement[bool]:
+    """Locked ones stay among the usable: the order may still end unpaid."""
+    issued = Coupon.state == CouponState.issued
+    if shelf == "usable":
+        return or_(Coupon.state == CouponState.locked, and_(issued, Coupon.expires_at > now))
+    if shelf == "used":
+        return Coupon.state == CouponState.redeemed
+    return or_(
+        Coupon.state.in_([CouponState.expired, CouponState.void]),
+        and_(issued, Coupon.expires_at <= now),
+    )
+
+
+def usable_for(session: Session, member_id: int, now: datetime) -> list[CouponWithTemplate]:
+    """What a quote may try: free, begun and not over; the first hundred to expire."""
+    rows = session.execute(
+        select(Coupon, CouponTemplate)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(
+            Coupon.member_id == member_id,
+            Coupon.state == CouponState.issued,
+            Coupon.valid_from <= now,
+            Coupon.expires_at > now,
+        )
+        .order_by(Coupon.expires_at, Coupon.id)
+        .limit(100)
+    ).all()
+    return [CouponWithTemplate(*row) for row in rows]
+
+
+def list_claimable(
+    session: Session,
+    merchant_id: int,
+    member_id: int,
+    *,
+    cursor: str = "",
+    limit: int = 20,
+    now: datetime,
+) -> tuple[list[Claimable], str | None]:
+    """Templates that members may claim now, newest first, with how many this member has had."""
+    statement = select(CouponTemplate).where(
+        CouponTemplate.merchant_id == merchant_id,
+        CouponTemplate.claimable.is_(True),
+        CouponTemplate.state == TemplateState.active,
+        or_(CouponTemplate.valid_until.is_(None), CouponTemplate.valid_until > now),
+    )
+    if cursor:
+        statement = statement.where(CouponTemplate.id < _number(cursors.decode(cursor, 1)[0]))
+    found = session.scalars(statement.order_by(CouponTemplate.id.desc()).limit(limit + 1)).all()
+    shown = found[:limit]
+    claimed = _claimed(session, [template.id for template in shown], member_id)
+    items = [Claimable(template, claimed.get(template.id, 0)) for template in shown]
+    return items, cursors.encode([shown[-1].id]) if len(found) > limit else None
+
+
+def find_for_moment(session: Session, merchant_id: int, moment: str) -> CouponTemplate | None:
+    """The active template that an occasion ("welcome") issues by itself; the newest one."""
+    return session.scalar(
+        select(CouponTemplate)
+        .where(
+            CouponTemplate.merchant_id == merchant_id,
+            CouponTemplate.moment == moment,
+            CouponTemplate.state == TemplateState.active,
+        )
+        .order_by(CouponTemplate.id.desc())
+        .limit(1)
+    )
+
+
+def list_templates(session: Session, merchant_id: int) -> list[CouponTemplate]:
+    """All of a merchant's, newest first, for the console's pickers."""
+    return list(
+        session.scalars(
+            select(CouponTemplate)
+            .where(CouponTemplate.merchant_id == merchant_id)
+            .order_by(CouponTemplate.id.desc())
+            .limit(200)
+        )
+    )
+
+
+def _claimed(session: Session, template_ids: Sequence[int], member_id: int) -> dict[int, int]:
+    rows = session.execute(
+        select(Coupon.template_id, func.count())
+        .where(
+            Coupon.template_id.in_(template_ids),
+            Coupon.member_id == member_id,
+            Coupon.source == "claim",
+        )
+        .group_by(Coupon.template_id)
+    )
+    return {template_id: count for template_id, count in rows}
+
+
+def _moment(text: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise cursors.Malformed("分页参数不对") from None
+    if at.tzinfo is None:
+        raise cursors.Malformed("分页参数不对")
+    return at
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise cursors.Malformed("分页参数不对")
+    return value
