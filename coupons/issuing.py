@@ -44,10 +44,8 @@ def issue(
     template = get_template(session, template_id)
     check_open(template, now)
     row = _row(template, member_id, source, key, now)
-    while insert_ignore(session, Coupon, [row]) == 0:
-        if session.scalar(select(Coupon.id).where(Coupon.issue_key == key)) is not None:
-            return None
-        row["code"] = codes.new_code()  # somebody else has this number
+    if not _insert(session, row):
+        return None
     coupon = session.scalars(select(Coupon).where(Coupon.issue_key == key)).one()
     ledger.write(session, coupon, EntryKind.issued, cause="", actor=actor, now=now)
     count_issued(session, template, 1)
@@ -145,12 +143,24 @@ def _row(
     }
 
 
+def _insert(session: Session, row: dict[str, Any]) -> bool:
+    """False: the key was used before. A number that somebody else has is drawn again."""
+    for _ in range(5):
+        if insert_ignore(session, Coupon, [row]) == 1:
+            return True
+        taken = select(Coupon.id).where(Coupon.issue_key == row["issue_key"])
+        if session.scalar(taken) is not None:
+            return False
+        row["code"] = codes.new_code()
+    raise RuntimeError("no free coupon code, or the member does not exist")
+
+
 def _issued(
     session: Session, template_id: int, source: str, member_ids: Sequence[int]
 ) -> dict[int, int]:
     keys = [many_key(source, template_id, member_id) for member_id in member_ids]
     rows = session.execute(select(Coupon.member_id, Coupon.id).where(Coupon.issue_key.in_(keys)))
-    return {member_id: coupon_id for member_id, coupon_id in rows}
+    return {row.member_id: row.id for row in rows}
 
 
 def _renew_taken_codes(session: Session, rows: list[dict[str, Any]]) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import cursors
+from core.errors import Malformed
 from coupons.errors import CouponNotFound
 from coupons.models import Coupon, CouponState, CouponTemplate, TemplateState
 
@@ -74,9 +75,7 @@ def list_for_member(
     )
     if cursor:
         at, last_id = cursors.decode(cursor, 2)
-        position = tuple_(key, Coupon.id)
-        end = tuple_(_moment(at), _number(last_id))
-        statement = statement.where(position > end if shelf == "usable" else position < end)
+        statement = statement.where(_beyond(key, _moment(at), _number(last_id), shelf))
     order = (key.asc(), Coupon.id.asc()) if shelf == "usable" else (key.desc(), Coupon.id.desc())
     rows = session.execute(statement.order_by(*order).limit(limit + 1)).all()
     items = [CouponWithTemplate(*row) for row in rows[:limit]]
@@ -91,7 +90,7 @@ def list_for_member(
 def count_for_member(session: Session, member_id: int, now: datetime) -> dict[Shelf, int]:
     shelves: tuple[Shelf, ...] = ("usable", "used", "expired")
     counts = session.execute(
-        select(*(func.count().filter(on_shelf(shelf, now)) for shelf in shelves)).where(
+        select(*(func.count(case((on_shelf(shelf, now), 1))) for shelf in shelves)).where(
             Coupon.member_id == member_id
         )
     ).one()
@@ -189,20 +188,27 @@ def _claimed(session: Session, template_ids: Sequence[int], member_id: int) -> d
         )
         .group_by(Coupon.template_id)
     )
-    return {template_id: count for template_id, count in rows}
+    return {row[0]: row[1] for row in rows}
+
+
+def _beyond(key: Any, at: datetime, last_id: int, shelf: Shelf) -> ColumnElement[bool]:
+    """Rows after the cursor in the shelf's order; a plain bound first, for the index."""
+    if shelf == "usable":
+        return and_(key >= at, or_(key > at, Coupon.id > last_id))
+    return and_(key <= at, or_(key < at, Coupon.id < last_id))
 
 
 def _moment(text: object) -> datetime:
     try:
         at = datetime.fromisoformat(str(text))
     except ValueError:
-        raise cursors.Malformed("分页参数不对") from None
+        raise Malformed("分页参数不对") from None
     if at.tzinfo is None:
-        raise cursors.Malformed("分页参数不对")
+        raise Malformed("分页参数不对")
     return at
 
 
 def _number(value: object) -> int:
     if not isinstance(value, int):
-        raise cursors.Malformed("分页参数不对")
+        raise Malformed("分页参数不对")
     return value

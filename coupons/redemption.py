@@ -107,6 +107,8 @@ def redeem(
         ),
     )
     coupon = reload(session, coupon.id)
+    if moved == 0 and coupon.redeem_key == key:  # a copy of this request was faster
+        return _same_redemption(coupon, code_or_token, store_id, staff_id)
     if moved == 0:
         raise _why_not(session, coupon, now)
     actor = f"staff:{staff_id}"

@@ -6,23 +6,24 @@ The merchant of a request is that of the mini-program through which the session 
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from flask import Response, g, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import web
 from core.clock import now
 from core.config import current_config
 from core.database import reading, transaction
 from core.errors import NotFound, Unauthorized
-from core.web import declare
+from core.web import Audience
 from crm import members
 from crm.models import Member
 from merchants import queries as merchants
 from merchants.models import Merchant
 from people import logins
+from people import models as people
 from people.models import Identity, Person
 from wxapp_api.parsing import parsed
 
@@ -41,22 +42,12 @@ class UnknownMiniProgram(NotFound):
 
 def public(view: View) -> Callable[..., Response]:
     """Anyone may call; nothing of a member may be answered."""
-    handle = parsed(view)
-    handle.__delay_validate_request__ = True  # type: ignore[attr-defined]
-    return declare(handle, "public")
+    return web.public(parsed(view))
 
 
 def member(view: View) -> Callable[..., Response]:
     """Only a logged-in member of the merchant; see the module for what is left in `flask.g`."""
-    handle = parsed(view)
-
-    @wraps(view)
-    def guarded(**values: Any) -> Response:
-        log_in(bearer_token())
-        return handle(**values)
-
-    guarded.__delay_validate_request__ = True  # type: ignore[attr-defined]
-    return declare(guarded, "member")
+    return web.declare(Audience("member", gate=log_in))(parsed(view))
 
 
 def bearer_token() -> str:
@@ -66,10 +57,11 @@ def bearer_token() -> str:
     return token.strip()
 
 
-def log_in(token: str) -> None:
+def log_in() -> None:
+    token = bearer_token()
     with reading() as session:
         login = logins.find_session(session, token, now())
-        if login is None or login.audience != "member":
+        if login is None or login.person_id is None or login.audience is not people.Audience.member:
             raise NotLoggedIn("登录已失效，请重新登录")
         identity = session.get_one(Identity, login.identity_id)
         code = merchant_code(identity.appid)

@@ -4,9 +4,9 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
-from wxapp_api.schemas.common import Problem
+from core.web import Problem
 
-MEMBER = [{"bearer": []}]
+MEMBER = [{"member": []}]
 """`security=MEMBER` on a route that needs a log-in."""
 
 

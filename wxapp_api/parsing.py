@@ -66,6 +66,7 @@ def parsed(view: Callable[..., Any]) -> Callable[..., Response]:
             arguments["body"] = read_body(body)
         return answer(view(**arguments))
 
+    handle.__delay_validate_request__ = True  # type: ignore[attr-defined]
     return handle
 
 

@@ -76,16 +76,4 @@ class Page(Out, Generic[Item]):
     next: str | None = None
 
 
-class Problem(BaseModel):
-    """RFC 9457 problem details."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str = Field("", description="给人看的一句话")
-    code: str = Field(description="stable, for programs")
-    errors: dict[str, str] | None = None
-    request_id: str = ""
-
-
 Json = dict[str, Any]
