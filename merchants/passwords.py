@@ -39,9 +39,9 @@ def authenticate(session: Session, username: str, password: str, now: datetime) 
     subject = f"password:{username[:64].lower()}"
     lockouts.check(session, subject, now=now)
     staff = session.scalar(select(Staff).where(Staff.username == username[:64]))
-    known = staff is not None and staff.state is StaffState.active and staff.password_hash
-    right = check_password_hash(staff.password_hash if staff and known else _NOBODY, password)
-    if staff is None or not known or not right:
+    known = staff.password_hash if staff and staff.state is StaffState.active else None
+    right = check_password_hash(known or _NOBODY, password)
+    if staff is None or known is None or not right:
         lockouts.fail(session, subject, now=now, limit=TRIES, window=WINDOW, lock=LOCK)
         return None
     lockouts.clear(session, subject, now=now)

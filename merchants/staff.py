@@ -9,10 +9,10 @@ from core.database import insert_ignore
 from core.errors import NotFound
 from merchants.invites import accept_invite, invite
 from merchants.models import Role, Staff, StaffState, StaffStore, Store
-from merchants.passwords import authenticate, set_password
+from merchants.passwords import WeakPassword, authenticate, set_password
 from people.models import Person
 
-__all__ = ["accept_invite", "authenticate", "invite", "set_password"]
+__all__ = ["WeakPassword", "accept_invite", "authenticate", "invite", "set_password"]
 
 
 def get_staff(session: Session, staff_id: int) -> Staff:

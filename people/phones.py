@@ -13,7 +13,7 @@ from core.errors import Invalid
 from people import merging
 from people.models import MergeReason, Person
 
-_NUMBER = re.compile(r"\+?\d{5,17}")
+_NUMBER = re.compile(r"\+?[0-9]{5,17}")
 
 
 class InvalidPhone(Invalid):
@@ -26,7 +26,7 @@ def normalise(phone: str) -> str:
     digits = re.sub(r"[\s()-]", "", phone)
     if not _NUMBER.fullmatch(digits):
         raise InvalidPhone()
-    return re.sub(r"^(\+86|0086|86(?=1\d{10}$))", "", digits)
+    return re.sub(r"^(\+86|0086|86(?=1[0-9]{10}$))", "", digits)
 
 
 def mask(phone: str) -> str:

@@ -1,0 +1,84 @@
+"""Verified phone numbers: sealed, found, one person each."""
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from people import phones
+from people.models import Person, PersonMerge
+from tests.factories.people import make_person
+
+NUMBER = "13800001234"
+
+
+def test_a_number_is_sealed_and_found_in_any_spelling(session: Session, now: datetime) -> None:
+    person = make_person(session)
+
+    phones.attach(session, person, "+86 138-0000-1234", now)
+
+    found = phones.find_person(session, NUMBER)
+    assert found is person
+    assert person.phone == NUMBER
+    stored = session.execute(text("select phone, phone_hash from persons")).one()
+    assert NUMBER not in "".join(stored)
+
+
+def test_a_number_joins_a_person_who_has_no_union_id(session: Session, now: datetime) -> None:
+    walk_in = make_person(session, nickname="")
+    phones.attach(session, walk_in, NUMBER, now)
+    customer = make_person(session, union_id="U1")
+
+    attached = phones.attach(session, customer, NUMBER, now)
+
+    assert attached.person is customer
+    assert attached.absorbed is walk_in
+    assert walk_in.merged_into_id == customer.id
+    assert customer.phone == NUMBER
+    assert session.scalars(select(PersonMerge)).one().reason == "phone"
+
+
+def test_a_newcomer_without_union_id_joins_the_one_who_has_the_number(
+    session: Session, now: datetime
+) -> None:
+    known = make_person(session, union_id="U1")
+    phones.attach(session, known, NUMBER, now)
+    newcomer = make_person(session)
+
+    attached = phones.attach(session, newcomer, NUMBER, now)
+
+    assert attached.person is known
+    assert attached.absorbed is newcomer
+
+
+def test_a_resold_number_changes_hands_between_two_wechat_accounts(
+    session: Session, now: datetime
+) -> None:
+    before = make_person(session, union_id="U1")
+    phones.attach(session, before, NUMBER, now)
+    after = make_person(session, union_id="U2")
+
+    attached = phones.attach(session, after, NUMBER, now)
+
+    assert attached.absorbed is None
+    assert phones.find_person(session, NUMBER) is after
+    assert before.phone is None
+    assert session.scalars(select(Person).where(Person.merged_into_id.is_not(None))).all() == []
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "abc", "123", "1" * 40, "138 0000 123x", "１３８００００１２３４"]
+)
+def test_what_is_no_number_is_refused(session: Session, now: datetime, wrong: str) -> None:
+    person = make_person(session)
+
+    with pytest.raises(phones.InvalidPhone):
+        phones.attach(session, person, wrong, now)
+
+    assert person.phone_hash is None
+
+
+def test_a_mask_keeps_head_and_tail() -> None:
+    assert phones.mask(NUMBER) == "138****1234"
+    assert phones.mask("123") == "****"
