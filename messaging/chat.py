@@ -1,0 +1,67 @@
+"""The chat log: what a person and the account said to each other."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from messaging.models import ChatMessage, Direction
+
+
+def log_inbound(
+    session: Session, *, appid: str, openid: str, kind: str, text: str, at: datetime
+) -> None:
+    _log(session, Direction.inbound, appid, openid, kind, text, at, None)
+
+
+def log_outbound(
+    session: Session,
+    *,
+    appid: str,
+    openid: str,
+    kind: str,
+    text: str,
+    at: datetime,
+    in_reply_to: int | None = None,
+) -> None:
+    _log(session, Direction.outbound, appid, openid, kind, text, at, in_reply_to)
+
+
+def find_reply(session: Session, event_id: int) -> str | None:
+    """What was answered to an event, so that a repetition of it hears the same."""
+    found = select(ChatMessage.text).where(ChatMessage.in_reply_to == event_id)
+    return session.scalar(found)
+
+
+def list_chat(session: Session, appid: str, openid: str, limit: int = 50) -> list[ChatMessage]:
+    """The latest messages with a person, newest first."""
+    found = (
+        select(ChatMessage)
+        .where(ChatMessage.appid == appid, ChatMessage.openid == openid)
+        .order_by(ChatMessage.at.desc(), ChatMessage.id.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(found))
+
+
+def _log(
+    session: Session,
+    direction: Direction,
+    appid: str,
+    openid: str,
+    kind: str,
+    text: str,
+    at: datetime,
+    in_reply_to: int | None,
+) -> None:
+    session.add(
+        ChatMessage(
+            appid=appid,
+            openid=openid,
+            direction=direction,
+            kind=kind[:32],
+            text=text,
+            in_reply_to=in_reply_to,
+            at=at,
+        )
+    )

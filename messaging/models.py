@@ -1,0 +1,229 @@
+"""Tables of messaging."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+import core.inbox  # noqa: F401 - a reply hangs on the row of the event it answers
+from core.crypto import Sealed
+from core.database import Base, Code, Id, LongText, State
+
+
+class WindowKind(StrEnum):
+    """What the person did that lets us write to them for a while."""
+
+    user_message = "user_message"
+    menu = "menu"
+    follow = "follow"
+    scan = "scan"
+    payment = "payment"
+
+
+class SceneKind(StrEnum):
+    store = "store"
+    table = "table"
+    staff_invite = "staff_invite"
+    poster = "poster"
+
+
+class Direction(StrEnum):
+    inbound = "in"
+    outbound = "out"
+
+
+class Channel(StrEnum):
+    customer_service = "customer_service"
+    template = "template"
+    subscribe = "subscribe"
+
+
+class OutboundState(StrEnum):
+    prepared = "prepared"
+    sending = "sending"
+    sent = "sent"
+    failed = "failed"
+    unknown = "unknown"
+
+
+NEXT: dict[OutboundState, frozenset[OutboundState]] = {
+    OutboundState.prepared: frozenset({OutboundState.sending, OutboundState.failed}),
+    OutboundState.sending: frozenset(
+        {
+            OutboundState.prepared,  # WeChat was busy: nothing was sent, try again later
+            OutboundState.sent,
+            OutboundState.failed,
+            OutboundState.unknown,
+        }
+    ),
+    # Only a template message: WeChat de-duplicates it by client id for ten minutes.
+    OutboundState.unknown: frozenset({OutboundState.sending}),
+    # WeChat's receipt may say later that it did not arrive.
+    OutboundState.sent: frozenset({OutboundState.failed}),
+    OutboundState.failed: frozenset(),
+}
+
+
+class Follower(Base):
+    """`merchant_id` is empty only on a shared account, until a scene tells whose it is."""
+
+    __tablename__ = "followers"
+    __table_args__ = (
+        UniqueConstraint("appid", "openid"),
+        Index(None, "merchant_id", "subscribed"),
+    )
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    merchant_id: Mapped[int | None] = mapped_column(ForeignKey("merchants.id"))
+    identity_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id"), index=True)
+    subscribed: Mapped[bool] = mapped_column(default=True)
+    subscribed_at: Mapped[datetime]
+    unsubscribed_at: Mapped[datetime | None]
+    source_scene: Mapped[str] = mapped_column(Code(64), default="")
+    source_store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
+
+
+class MessageWindow(Base):
+    """One row per person and kind, renewed each time. `remaining` empty: unlimited."""
+
+    __tablename__ = "message_windows"
+    __table_args__ = (UniqueConstraint("appid", "openid", "kind"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    kind: Mapped[WindowKind] = mapped_column(State(WindowKind))
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    remaining: Mapped[int | None] = mapped_column(Integer)
+
+
+class SubscribeGrant(Base):
+    """How many subscribe messages of a template a person has allowed and we have not sent."""
+
+    __tablename__ = "subscribe_grants"
+    __table_args__ = (UniqueConstraint("appid", "openid", "template_id"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    template_id: Mapped[str] = mapped_column(Code(64))
+    remaining: Mapped[int] = mapped_column(Integer, default=0)
+    updated_at: Mapped[datetime]
+
+
+class Scene(Base):
+    """A QR code with a parameter. A secret scene (an invite) is found by its hash in `code`.
+
+    `ticket`, `url` and `image_url` are WeChat's, filled by a job; sealed, since they stand for the
+    scene.
+    """
+
+    __tablename__ = "scenes"
+    __table_args__ = (Index(None, "merchant_id", "kind"),)
+
+    id: Mapped[Id]
+    code: Mapped[str] = mapped_column(Code(64), unique=True)
+    secret: Mapped[str | None] = mapped_column(Sealed())
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    appid: Mapped[str] = mapped_column(Code(64))
+    kind: Mapped[SceneKind] = mapped_column(State(SceneKind))
+    store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
+    table_id: Mapped[int | None] = mapped_column(ForeignKey("store_tables.id"))
+    ref: Mapped[str] = mapped_column(Code(64), default="")
+    ticket: Mapped[str | None] = mapped_column(Sealed())
+    url: Mapped[str | None] = mapped_column(Sealed())
+    image_url: Mapped[str | None] = mapped_column(Sealed())
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+
+class ChatMessage(Base):
+    """What was said in the chat. A passive reply hangs on the event it answers, at most one."""
+
+    __tablename__ = "chat_messages"
+    __table_args__ = (Index(None, "appid", "openid", "at"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    direction: Mapped[Direction] = mapped_column(State(Direction))
+    kind: Mapped[str] = mapped_column(Code(32))
+    text: Mapped[LongText]
+    in_reply_to: Mapped[int | None] = mapped_column(ForeignKey("inbound_events.id"), unique=True)
+    at: Mapped[datetime]
+
+
+class OutboundMessage(Base):
+    __tablename__ = "outbound_messages"
+    __table_args__ = (
+        Index(None, "state", "changed_at"),
+        Index(None, "appid", "remote_id"),
+    )
+
+    id: Mapped[Id]
+    key: Mapped[str] = mapped_column(Code(128), unique=True)
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    channel: Mapped[Channel] = mapped_column(State(Channel))
+    kind: Mapped[str] = mapped_column(Code(32))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[OutboundState] = mapped_column(State(OutboundState))
+    reason: Mapped[str] = mapped_column(String(64), default="")
+    errcode: Mapped[int | None] = mapped_column(Integer)
+    remote_id: Mapped[str] = mapped_column(Code(64), default="")
+    prepared_at: Mapped[datetime]
+    first_sent_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime]
+
+
+class ReplyRule(Base):
+    """An automatic answer: to a word, to a menu key, or to anything else (`default`)."""
+
+    __tablename__ = "reply_rules"
+    __table_args__ = (UniqueConstraint("appid", "kind", "word"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    kind: Mapped[str] = mapped_column(Code(16))  # keyword | click | default | welcome
+    word: Mapped[str] = mapped_column(Code(64), default="")
+    text: Mapped[str] = mapped_column(String(1000))
+
+
+class WelcomeOffer(Base):
+    """What a new follower of a merchant gets."""
+
+    __tablename__ = "welcome_offers"
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"), unique=True)
+    coupon_template_id: Mapped[int | None] = mapped_column(ForeignKey("coupon_templates.id"))
+
+
+class AccountTag(Base):
+    """WeChat's id of a tag that we made on an account."""
+
+    __tablename__ = "account_tags"
+    __table_args__ = (UniqueConstraint("appid", "name"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    name: Mapped[str] = mapped_column(String(32))
+    tag_id: Mapped[int] = mapped_column(Integer)
+
+
+class PublishedMenu(Base):
+    """The menu as last published: `default`, or the conditional one of a tag (`tag:<id>`)."""
+
+    __tablename__ = "published_menus"
+    __table_args__ = (UniqueConstraint("appid", "audience"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    audience: Mapped[str] = mapped_column(Code(32))
+    menu: Mapped[dict[str, Any]] = mapped_column(JSON)
+    published_at: Mapped[datetime]

@@ -1,0 +1,113 @@
+"""QR codes with a parameter: which store, table, invite or poster somebody scanned."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.database import claim
+from core.numbers import random_code, token_hash
+from core.outbox import enqueue
+from messaging.models import Scene, SceneKind
+
+_INVITE = "invite."
+LONGEST = timedelta(days=30)
+"""A temporary code lives at most this long at WeChat."""
+
+
+def ensure_scene(
+    session: Session,
+    *,
+    merchant_id: int,
+    appid: str,
+    kind: SceneKind | str,
+    now: datetime,
+    store_id: int | None = None,
+    table_id: int | None = None,
+    ref: str = "",
+) -> Scene:
+    """The lasting code of a store, table or poster, made once; a job fetches its picture."""
+    known = session.scalars(
+        select(Scene).where(
+            Scene.merchant_id == merchant_id,
+            Scene.kind == SceneKind(kind),
+            Scene.appid == appid,
+            Scene.store_id.is_(None) if store_id is None else Scene.store_id == store_id,
+            Scene.table_id.is_(None) if table_id is None else Scene.table_id == table_id,
+            Scene.ref == ref,
+        )
+    ).first()
+    if known is not None:
+        return known
+    scene = Scene(
+        code=f"{SceneKind(kind).value}.{random_code(10)}",
+        merchant_id=merchant_id,
+        appid=appid,
+        kind=SceneKind(kind),
+        store_id=store_id,
+        table_id=table_id,
+        ref=ref,
+        created_at=now,
+    )
+    return _added(session, scene)
+
+
+def create_invite_scene(
+    session: Session,
+    *,
+    merchant_id: int,
+    appid: str,
+    invite_code: str,
+    expires_at: datetime,
+    now: datetime,
+) -> Scene:
+    """The code that shows a staff invite; whoever scans it has the invite, so it is kept hashed."""
+    text = _INVITE + invite_code
+    scene = Scene(
+        code=token_hash(text),
+        secret=text,
+        merchant_id=merchant_id,
+        appid=appid,
+        kind=SceneKind.staff_invite,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return _added(session, scene)
+
+
+def find_scene(session: Session, text: str) -> Scene | None:
+    """The scene of what WeChat reports was scanned."""
+    if not text or len(text) > 64:
+        return None
+    code = token_hash(text) if text.startswith(_INVITE) else text
+    return session.scalar(select(Scene).where(Scene.code == code))
+
+
+def scene_text(scene: Scene) -> str:
+    """What the QR code carries."""
+    return scene.secret or scene.code
+
+
+def invite_code(scene: Scene) -> str:
+    return (scene.secret or "").removeprefix(_INVITE)
+
+
+def record_qr(session: Session, scene_id: int, *, ticket: str, url: str, image_url: str) -> None:
+    made = update(Scene).where(Scene.id == scene_id)
+    claim(session, made.values(ticket=ticket, url=url, image_url=image_url))
+
+
+def list_scenes(session: Session, merchant_id: int, kind: SceneKind | str) -> list[Scene]:
+    found = (
+        select(Scene)
+        .where(Scene.merchant_id == merchant_id, Scene.kind == SceneKind(kind))
+        .order_by(Scene.id)
+    )
+    return list(session.scalars(found))
+
+
+def _added(session: Session, scene: Scene) -> Scene:
+    session.add(scene)
+    session.flush()
+    enqueue(session, "messaging.create_scene_qr", scene_id=scene.id)
+    return scene

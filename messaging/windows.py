@@ -1,0 +1,80 @@
+"""Open customer-service windows: what a person did that lets us write, how often, until when."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.database import claim, insert_ignore
+from messaging.models import MessageWindow, WindowKind
+
+# WeChat's quotas: length of the window and messages in it (None: as many as we like).
+QUOTAS: dict[WindowKind, tuple[timedelta, int | None]] = {
+    WindowKind.user_message: (timedelta(hours=48), 5),
+    WindowKind.menu: (timedelta(minutes=1), 3),
+    WindowKind.follow: (timedelta(minutes=1), 3),
+    WindowKind.scan: (timedelta(minutes=1), 3),
+    WindowKind.payment: (timedelta(hours=48), None),
+}
+MARGIN = timedelta(seconds=2)
+"""A message must arrive before the window closes."""
+
+
+def open_window(
+    session: Session, *, appid: str, openid: str, kind: WindowKind | str, at: datetime
+) -> None:
+    """The person did something at `at` (WeChat's time): the window of that kind is new again."""
+    length, quota = QUOTAS[WindowKind(kind)]
+    values = {"opened_at": at, "expires_at": at + length, "remaining": quota}
+    renewed = update(MessageWindow).where(
+        MessageWindow.appid == appid,
+        MessageWindow.openid == openid,
+        MessageWindow.kind == WindowKind(kind),
+    )
+    if claim(session, renewed.where(MessageWindow.opened_at <= at).values(**values)):
+        return
+    row = {"appid": appid, "openid": openid, "kind": WindowKind(kind), **values}
+    insert_ignore(session, MessageWindow, [row])
+
+
+def spend(session: Session, appid: str, openid: str, now: datetime) -> MessageWindow | None:
+    """Take one message out of an open window, or None; the row is read as it was before.
+
+    Unlimited windows first, then the one that closes soonest: what is left of it is lost anyway.
+    """
+    found = (
+        select(MessageWindow)
+        .where(MessageWindow.appid == appid, MessageWindow.openid == openid, is_open_clause(now))
+        .order_by(MessageWindow.remaining.is_(None).desc(), MessageWindow.expires_at)
+    )
+    for window in session.scalars(found):
+        if window.remaining is None:
+            return window
+        taking = update(MessageWindow).where(
+            MessageWindow.id == window.id, MessageWindow.remaining > 0
+        )
+        if claim(session, taking.values(remaining=MessageWindow.remaining - 1)):
+            return window
+    return None
+
+
+def give_back(session: Session, window_id: int) -> None:
+    """A message taken from a window was not sent after all."""
+    limited = update(MessageWindow).where(
+        MessageWindow.id == window_id, MessageWindow.remaining.is_not(None)
+    )
+    claim(session, limited.values(remaining=MessageWindow.remaining + 1))
+
+
+def close_windows(session: Session, appid: str, openid: str) -> None:
+    """WeChat says that nothing may be sent now: believe it until the person acts again."""
+    closing = update(MessageWindow).where(
+        MessageWindow.appid == appid, MessageWindow.openid == openid
+    )
+    claim(session, closing.values(remaining=0))
+
+
+def is_open_clause(now: datetime) -> ColumnElement[bool]:
+    """The condition for a window that a message sent now would still reach."""
+    left = or_(MessageWindow.remaining.is_(None), MessageWindow.remaining > 0)
+    return (MessageWindow.expires_at > now + MARGIN) & left
