@@ -13,7 +13,7 @@ from core.config import Config
 from core.crypto import Keyring
 from core.database import Base, db
 
-DOORS = ("wxapp_api", "official_account", "console")
+DOORS = ("wxapp_api", "official_account", "console", "cli")
 DOMAINS = (
     "people",
     "merchants",
@@ -84,7 +84,7 @@ def _register_packages(app: Flask) -> None:
     if "gateways" in present:
         import_module("gateways").connect(app, app.extensions["linli.config"])
     for name in DOORS:
-        if name in present:
+        if name in present and (name != "cli" or "gateways" in present):
             import_module(name).register(app)
 
 

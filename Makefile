@@ -1,0 +1,51 @@
+# make help lists the commands. Everything sets itself up on a machine with Python 3.11+.
+PYTHON ?= python3
+RUN = .venv/bin/python
+PYTEST = .venv/bin/pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test faults check story bench setup setup-dev format shots clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## play the whole story in a browser, no account needed (Ctrl-C ends it)
+	@$(RUN) -m scripts.demo
+
+test: setup-dev ## every test but the ones that kill processes
+	@$(PYTEST) -m "not faults" -n 2 --dist loadgroup
+	@cd miniprogram && PATH="$(CURDIR)/.venv/bin:$$PATH" npm run --silent verify
+
+faults: setup-dev ## the tests that kill and stop real processes
+	@$(PYTEST) -m faults
+
+check: setup-dev ## format, lint, types, import contract, dead code, migrations match models
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy app.py core gateways people merchants messaging catalogue coupons crm orders payments analytics tasks console official_account wxapp_api cli sandbox
+	@.venv/bin/lint-imports
+	@.venv/bin/vulture
+	@$(PYTEST) tests/architecture
+
+story: setup-dev ## the main story over HTTP against a fresh demo: SQLite, then MariaDB
+	@$(RUN) -m scripts.story --database sqlite
+	@$(RUN) -m scripts.story --database mariadb
+
+bench: setup-dev ## the benchmarks, ratios beside their limits; ONLY=name runs one
+	@$(RUN) -m benchmarks $(ONLY)
+
+setup: ## only the environment in .venv and the browser builds
+	@$(PYTHON) scripts/setup.py
+
+setup-dev:
+	@$(PYTHON) scripts/setup.py --dev --system
+
+format: ## format the Python code
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+shots: setup-dev ## the screenshots of the README
+	@$(RUN) -m scripts.shots
+
+clean: ## remove what was built and the demo's data
+	rm -rf .venv var console/static/dist console/node_modules miniprogram/dist miniprogram/node_modules

@@ -1,0 +1,186 @@
+"""`doctor`: what is wrong with this installation, in plain words, with what to do about it."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import click
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import current_app
+from flask.cli import with_appcontext
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+import gateways
+from core import clock
+from core.config import Config, current_config
+from core.crypto import Unreadable, keyring
+from core.database import db, reading
+from core.outbox import JobState, OutboxJob
+from core.redis import is_available
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: `level` is ok, warn or fail; `advice` says what to do."""
+
+    level: str
+    what: str
+    advice: str = ""
+
+
+Check = Callable[[Config], Iterator[Finding]]
+
+
+def check_address(config: Config) -> Iterator[Finding]:
+    if config.app.demo:
+        yield Finding("ok", "演示模式：地址不检查")
+    elif not config.app.base_url.startswith("https://"):
+        yield Finding(
+            "fail", f"app.base_url 不是 https：{config.app.base_url}", "微信只回调 https，先配证书"
+        )
+    else:
+        host = urlsplit(config.app.base_url).hostname or ""
+        try:
+            socket.getaddrinfo(host, 443)
+            yield Finding("ok", f"域名 {host} 能解析")
+        except OSError:
+            yield Finding("fail", f"域名 {host} 解析不了", "到域名商那里加一条 A 记录")
+
+
+def check_keys(config: Config) -> Iterator[Finding]:
+    ring = keyring()
+    try:
+        opened = ring.open(ring.seal("linli")) == "linli"
+    except Unreadable:
+        opened = False
+    yield Finding("ok" if opened else "fail", f"数据加密密钥 {len(config.app.encryption_keys)} 把")
+    for merchant in config.wechat.pay_merchants:
+        for path in filter(None, (merchant.private_key_path, merchant.public_key_path)):
+            if not path.exists():
+                yield Finding("fail", f"商户号 {merchant.mchid} 缺文件 {path}", "从商户平台下载")
+            elif path.stat().st_mode & 0o077 and path == merchant.private_key_path:
+                yield Finding("warn", f"{path} 别人也能读", f"chmod 600 {path}")
+
+
+def check_accounts(config: Config) -> Iterator[Finding]:
+    wechat = config.wechat
+    for kind, found in (
+        ("公众号", wechat.official_accounts),
+        ("小程序", wechat.mini_programs),
+        ("商户号", wechat.pay_merchants),
+    ):
+        if found:
+            yield Finding("ok", f"{kind} {len(found)} 个")
+        else:
+            yield Finding("warn", f"没有配置{kind}", "看 README 的「上线」一节")
+    for account in wechat.official_accounts:
+        url = f"{config.app.base_url}/wechat/official/{account.appid}"
+        if not account.encoding_aes_key.get_secret_value():
+            advice = f"建议用安全模式，回调地址 {url}"
+            yield Finding("warn", f"公众号 {account.appid} 用明文模式", advice)
+        else:
+            yield Finding("ok", f"公众号 {account.appid} 的回调地址是 {url}")
+
+
+def check_clock(_config: Config) -> Iterator[Finding]:
+    began = time.monotonic()
+    try:
+        with reading() as session:
+            at = session.scalar(select(func.current_timestamp()))
+    except SQLAlchemyError:
+        return
+    took = time.monotonic() - began
+    yield Finding("ok", f"数据库应答 {took * 1000:.0f} 毫秒，时间 {at}")
+
+
+def check_database(config: Config) -> Iterator[Finding]:
+    try:
+        with db.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_heads()
+            dialect = connection.dialect.name
+            if dialect != "sqlite":
+                charset = connection.execute(text("SELECT @@character_set_database")).scalar()
+                if charset != "utf8mb4":
+                    advice = "ALTER DATABASE … CHARACTER SET utf8mb4"
+                    yield Finding("fail", f"数据库字符集是 {charset}", advice)
+    except SQLAlchemyError as error:
+        yield Finding("fail", f"数据库连不上（{type(error).__name__}）", "检查 database.url 和服务")
+        return
+    wanted = ScriptDirectory(str(current_app.extensions["migrate"].directory)).get_heads()
+    if set(current) != set(wanted):
+        yield Finding("fail", "表结构不是最新的", "flask --app app db upgrade")
+    elif dialect == "sqlite" and not config.app.demo:
+        yield Finding("warn", "用的是 SQLite", "正式营业请换 MariaDB 或 MySQL")
+    else:
+        yield Finding("ok", f"数据库 {dialect}，表结构最新")
+
+
+def check_queue(_config: Config) -> Iterator[Finding]:
+    if not is_available():
+        advice = "点单和付款不受影响，但消息、任务都停着：启动 Redis"
+        yield Finding("fail", "Redis 连不上", advice)
+        return
+    yield Finding("ok", "Redis 应答")
+    late = clock.now() - timedelta(minutes=2)
+    try:
+        with reading() as session:
+            waiting = session.scalar(
+                select(func.count()).where(
+                    OutboxJob.state == JobState.waiting, OutboxJob.run_at < late
+                )
+            )
+            dead = session.scalar(select(func.count()).where(OutboxJob.state == JobState.dead))
+    except SQLAlchemyError:
+        return
+    if waiting:
+        advice = "启动 python -m tasks scheduler 和 python -m tasks worker"
+        yield Finding("fail", f"{waiting} 个任务等了两分钟以上", advice)
+    if dead:
+        yield Finding("warn", f"{dead} 个任务多次失败已停", "看 outbox_jobs 里 state = dead 的行")
+    if not waiting and not dead:
+        yield Finding("ok", "任务没有积压")
+
+
+def check_wechat(config: Config) -> Iterator[Finding]:
+    """Ask each account for its access token: proves secret, allow-list and network at once."""
+    wechat = gateways.wechat()
+    accounts = [wechat.official(account.appid) for account in config.wechat.official_accounts]
+    programs = [wechat.mini(account.appid) for account in config.wechat.mini_programs]
+    for client in (*accounts, *programs):
+        try:
+            client.check()
+            yield Finding("ok", f"{client.account.appid} 能拿到 access_token")
+        except (gateways.WechatError, gateways.WechatUnavailable) as error:
+            advice = "核对 AppSecret，并把本机 IP 加进公众平台的白名单"
+            yield Finding("fail", f"{client.account.appid} 拿不到 access_token：{error}", advice)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_address,
+    check_keys,
+    check_accounts,
+    check_database,
+    check_clock,
+    check_queue,
+    check_wechat,
+)
+
+
+@click.command("doctor")
+@with_appcontext
+def doctor() -> None:
+    """Check the installation; exit code 1 when something must be mended."""
+    marks = {"ok": "✓", "warn": "!", "fail": "✗"}
+    worst = 0
+    for check in CHECKS:
+        for finding in check(current_config()):
+            click.echo(f"  {marks[finding.level]} {finding.what}")
+            if finding.advice:
+                click.echo(f"      → {finding.advice}")
+            worst = max(worst, finding.level == "fail")
+    raise SystemExit(worst)

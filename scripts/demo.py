@@ -1,0 +1,71 @@
+"""The demo: the whole story in a browser, with no account and nothing installed by hand."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from scripts.tree import Tree, free_port
+
+DIRECTORY = Path("var/demo")
+
+BANNER = """
+  邻里已经跑起来了
+
+    虚拟手机      {sandbox}/sandbox/        ← 从这里开始：扫码关注、点单、付款、核销
+    商家后台      {base}/console/         账号 {username}  密码 {password}
+    接口文档      {base}/docs
+
+  Ctrl-C 结束；数据在 {directory}/，删掉就从头再来
+"""
+
+
+def main() -> None:
+    web = free_port(int(os.environ.get("WEB_PORT", "8000")))
+    sandbox = free_port(int(os.environ.get("SANDBOX_PORT", "8001")))
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"  {time.monotonic() - began:5.1f} s  {text}", flush=True)
+
+    tree = Tree(DIRECTORY, web, sandbox, say=say)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        tree.start()
+        say("好了")
+        print(
+            BANNER.format(
+                sandbox=tree.sandbox_url,
+                base=tree.base_url,
+                username="owner",
+                password="linli-demo",
+                directory=DIRECTORY,
+            ),
+            flush=True,
+        )
+        _watch(tree)
+    except RuntimeError as error:
+        sys.exit(f"\n  ✗ {error}")
+    except KeyboardInterrupt:
+        print("\n  正在结束…", flush=True)
+    finally:
+        tree.stop()
+
+
+def _watch(tree: Tree) -> None:
+    while True:
+        for name, process in tree.processes.items():
+            if process.poll() is not None:
+                log = (tree.directory / f"{name}.log").read_text()[-2_000:]
+                raise RuntimeError(f"{name} 停了（{process.returncode}）\n{log}")
+        time.sleep(0.5)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
