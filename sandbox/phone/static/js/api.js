@@ -3,28 +3,18 @@
  *
  * What the page reads of the answers (fields it does not name are ignored):
  *
- * GET  people                -> {people: [{id, name, role, avatar?}]}   role is the line under the name: 顾客, 静安寺店店员, …
- * POST people {name, role?}  -> the new person
- * POST people/<id>/scan {qr} -> {kind: "follow"|"scan", appid}           the account's own code: show its chat
- *                             | {kind: "mini", appid, path}              a mini-program code: open it there
- *                             | {kind: "web", url} | {kind: "text", text}
- * GET  people/<id>/chat?appid= -> {followed, subtitle?, messages: [...], menu: {button: [...]} | null}
- *      message {id, at (ISO), from: "me"|"account", kind, …}
- *        kind "text" {text}, may hold <a href>, <a data-miniprogram-appid data-miniprogram-path>
- *             "news" {articles: [{title, description, url, pic_url}]}
- *             "mini" {title, appid, path, pic_url?}
- *             "template" | "subscribe" {title, rows: [[label, value], …], url?, appid?, path?}
- *             "event" {text}       a grey line: what the person did (扫码关注了「静安寺店」)
- *      menu: as menu/create takes it ({name, type, key, url, appid, pagepath, sub_button})
- * POST people/<id>/tap {appid, path: [i, j], scan?} -> {}                 the event; what opens is read from the menu
- * POST people/<id>/pay {…, outcome: "ok"|"cancel"}  -> {}
- * GET  prepay?prepay_id= -> {amount_fen, description, payee, expires_at, state}  what the pay sheet shows
- * GET  qrs    -> {qrs: [{text, title, note, kind: "store"|"table"|"staff_invite"|"poster"|…}]}
- * GET  faults -> {faults: [{id, api, kind, times, …}]};  DELETE faults[?kind=] takes them away
- * GET  feed?after= -> {events: [{id, at, direction, title, tag, api, ms, raw}]}, oldest first; feed/stream the same as SSE
- * GET  clock  -> {now (ISO)}
+ * people      {people: [{id, name, role, phone, balance_fen}]}; role: customer, clerk, owner or words of its own
+ * scan        {kind: "follow"|"scan"} the account's own code; {kind: "mini", appid, path}, {kind: "web", url}, {kind: "text", text}
+ * chat        {followed, subtitle, messages: [{id, at, sender: "me"|"account"|"system", kind, ...}], menu: {button: [...]} | null}
+ *             kinds and their fields: cards.js; menu as menu/create takes it; chat of the mini-program: service notices
+ * prepay      {amount_fen, payee, expires_at}: what the pay sheet shows
+ * qrs         {qrs: [{text, title, note, kind: "store"|"table"|"staff_invite"|"poster"|"screen"|..., expired}]}
+ * faults      {faults: [{id, kind}]}; POST takes {api, kind, times, seconds|copies}
+ * feed        {events: [{id, at, kind: "entry", direction, title, tag, tone, detail, api, ms, raw, person}]}, oldest first
+ * feed/stream the same as named events: "entry", and "chat" {person, appid} when a chat has to be read again
+ * clock       {now}
  *
- * Errors are problem details: {title, detail}; both are Chinese and may be shown.
+ * Errors are problem details: {title, detail}, fit to be shown.
  */
 
 const base = '/sandbox/api/'
@@ -78,23 +68,24 @@ export const api = {
   loginCode: (id, appid) => call('POST', `${person(id)}login-code`, { appid }),
   phoneCode: (id, appid) => call('POST', `${person(id)}phone-code`, { appid }),
   subscribe: (id, appid, answers) => call('POST', `${person(id)}subscribe`, { appid, answers }),
+  screen: (id, screen) => call('POST', `${person(id)}screen`, screen),
   pay: (id, sheet) => call('POST', `${person(id)}pay`, sheet),
   prepay: (prepayId) => call('GET', `prepay?${query({ prepay_id: prepayId })}`),
   qrs: async () => (await call('GET', 'qrs')).qrs,
   faults: async () => (await call('GET', 'faults')).faults,
   setFault: (fault) => call('POST', 'faults', fault),
-  clearFaults: (kind) => call('DELETE', kind ? `faults?${query({ kind })}` : 'faults'),
-  feed: async (after = 0) => (await call('GET', `feed?${query({ after })}`)).events,
+  clearFaults: (kind) => call('DELETE', `faults?${query({ kind })}`),
+  feed: async () => (await call('GET', 'feed')).events.filter((event) => event.kind === 'entry'),
   clock: () => call('GET', 'clock'),
   advance: (seconds) => call('POST', 'clock', { advance_seconds: seconds }),
   reset: () => call('POST', 'reset'),
 }
 
-/** Follow the feed live. The browser reconnects by itself; `onState(false)` while it is away. */
-export function listen(onEvent, onState) {
-  const source = new EventSource(`${base}feed/stream`)
+/** Follow the feed live, from after the entry `last`. The browser reconnects by itself; `onState(false)` while it is away. */
+export function listen(last, { onEntry, onChat, onState }) {
+  const source = new EventSource(`${base}feed/stream?${query({ after: last })}`)
   source.onopen = () => onState(true)
   source.onerror = () => onState(false)
-  source.onmessage = (message) => onEvent(JSON.parse(message.data))
-  return () => source.close()
+  source.addEventListener('entry', (message) => onEntry(JSON.parse(message.data)))
+  source.addEventListener('chat', (message) => onChat(JSON.parse(message.data)))
 }

@@ -1,0 +1,18 @@
+/* What an entry of the feed tells about the story: the names that story.js knows. */
+
+const event = (entry) => String(entry.raw?.message?.Event ?? '').toLowerCase()
+const went = (entry) => entry.tone === 'ok' && !/伪造/.test(entry.title)
+
+/** The facts that this one entry proves. */
+export function factsOf(entry) {
+  if (!went(entry)) return []
+  const api = entry.api ?? ''
+  if (api === 'official.push') {
+    if (event(entry) === 'subscribe') return ['follow']
+    if (event(entry).startsWith('scancode')) return ['redeem']
+  }
+  if (/code2session|jscode2session/.test(api)) return ['login']
+  if (api === 'pay.prepay') return ['prepaid']
+  if (api === 'pay.notify') return ['pay']
+  return []
+}

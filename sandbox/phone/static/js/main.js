@@ -1,0 +1,159 @@
+/* The page: two phones, the story, the feed, the switches, and the clock they share. */
+
+import { api, listen } from './api.js'
+import { hms, monthDay, settle } from './dom.js'
+import { addEntry, resetFeed, showOffline, startFeed } from './feed.js'
+import { refreshFaults, showHealth, startFaults } from './faults.js'
+import { nameView, startLayout } from './layout.js'
+import { loadPeople } from './people.js'
+import { Phone } from './phone.js'
+import { draw as drawStory, learn, resetStory } from './story.js'
+import { factsOf } from './facts.js'
+import { sayError, toast } from './toast.js'
+
+const SLOTS = [
+  { slot: 'a', first: 'aqing' },
+  { slot: 'b', first: 'xiaozhou' },
+]
+const STEP = 600
+
+let offset = 0 // the sandbox's clock minus this machine's, in ms
+const phones = []
+
+const desk = {
+  now: () => Date.now() + offset,
+  other: (phone) => phones.find((candidate) => candidate !== phone),
+  renamed: (phone) => nameView(phone.root.id.at(-1), phone.person.name),
+  screenChanged: (phone) => desk.other(phone)?.scan_.screenChanged(),
+}
+
+/* ---- the clock ---- */
+
+async function readClock() {
+  const { now } = await api.clock()
+  offset = Date.parse(now) - Date.now()
+  tick()
+}
+
+function tick() {
+  const now = new Date(desk.now())
+  document.getElementById('clock').textContent = `${monthDay(now)} ${hms(now)}`
+  for (const phone of phones) phone.tick()
+}
+
+/* ---- the two buttons ---- */
+
+async function advance() {
+  const button = document.getElementById('advance')
+  button.disabled = true
+  try {
+    await api.advance(STEP)
+    await readClock()
+    toast('沙箱时间快进了 10 分钟')
+  } catch (error) {
+    sayError(error)
+  }
+  button.disabled = false
+}
+
+async function reset() {
+  const button = document.getElementById('reset')
+  if (button.dataset.sure !== 'yes') {
+    button.dataset.sure = 'yes'
+    button.textContent = '确定重来？'
+    setTimeout(() => {
+      button.dataset.sure = ''
+      button.textContent = '重来'
+    }, 3000)
+    return
+  }
+  button.disabled = true
+  try {
+    await api.reset()
+    await Promise.all([loadPeople(), readClock()])
+    resetFeed()
+    resetStory()
+    for (const phone of phones) phone.restart()
+    await refreshFaults()
+    toast('都放回原位了，从第一步再来')
+  } catch (error) {
+    sayError(error)
+  }
+  button.disabled = false
+}
+
+/* ---- what happens ---- */
+
+const refreshHealth = settle(async () => {
+  const response = await fetch('/sandbox/health', { cache: 'no-store' }).catch(() => null)
+  const { lights } = response?.ok ? await response.json() : { lights: [{ name: '沙箱没有回答', state: 'bad' }] }
+  showHealth(lights)
+}, 400)
+
+const refreshAfter = settle(() => {
+  refreshFaults()
+  refreshHealth()
+}, 300)
+
+const refreshChats = settle(() => phones.forEach((phone) => phone.chat.refresh()), 60)
+
+function entered(entry) {
+  addEntry(entry)
+  learn(...factsOf(entry))
+  refreshAfter()
+}
+
+function followFeed(last) {
+  let away = false
+  listen(last, {
+    onEntry: entered,
+    onChat: refreshChats,
+    onState: (here) => {
+      if (here && away) {
+        for (const phone of phones) phone.chat.refresh()
+        readClock().catch(() => {})
+      }
+      away = !here
+      showOffline(away)
+    },
+  })
+}
+
+async function begin() {
+  const all = await loadPeople()
+  for (const { slot, first } of SLOTS) {
+    const person = all.find((candidate) => candidate.id === first) ?? all[phones.length]
+    phones.push(new Phone(document.getElementById(`phone-${slot}`), person, desk))
+  }
+  const events = await api.feed()
+  resetFeed(events)
+  learn(...events.flatMap(factsOf))
+  followFeed(events.at(-1)?.id ?? 0)
+  await Promise.all([readClock(), refreshFaults(), ...phones.map((phone) => phone.chat.refresh())])
+}
+
+/** Until the sandbox answers, try again; the page says so. */
+async function start() {
+  for (let wait = 1000; ; wait = Math.min(wait * 1.5, 8000)) {
+    try {
+      await begin()
+      showOffline(false)
+      return
+    } catch (error) {
+      if (phones.length) throw error
+      showOffline(true)
+      await new Promise((resolve) => setTimeout(resolve, wait))
+    }
+  }
+}
+
+startLayout()
+startFeed()
+startFaults()
+drawStory()
+document.getElementById('advance').addEventListener('click', advance)
+document.getElementById('reset').addEventListener('click', reset)
+setInterval(tick, 1000)
+setInterval(refreshHealth, 15_000)
+refreshHealth()
+start().catch(sayError)
