@@ -1,6 +1,7 @@
 """The page itself and the pictures of codes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 
 import segno
@@ -17,13 +18,15 @@ LONGEST_CODE = 1024
 class PhoneSetup:
     """What the phones stand for: whose chat, whose mini-program, and where that is served.
 
-    `backend` is an origin (http://127.0.0.1:8000): its /m/ and console are framed.
+    `backend` is an origin (http://127.0.0.1:8000): its /m/ and console are framed. `templates` gives
+    the names of subscribe templates by their ids.
     """
 
     backend: str
     official_appid: str
     official_name: str
     mini_appid: str
+    templates: Mapping[str, str] = field(default_factory=dict)
 
 
 def setup() -> PhoneSetup:

@@ -4,13 +4,17 @@ import { h, icon } from './dom.js'
 import { api } from './api.js'
 
 const SVG = 'http://www.w3.org/2000/svg'
-const GROUPS = [
-  ['screen', '旁边那台手机的屏幕'],
-  ['store', '门店海报'],
-  ['poster', '门店海报'],
-  ['table', '桌码'],
-  ['staff_invite', '店员邀请'],
-]
+const GROUPS = ['旁边那台手机的屏幕', '门店海报', '桌码', '店员邀请', '别的码']
+
+/** Under which heading a code is listed; printed codes are told apart by their title. */
+function groupOf(qr) {
+  if (qr.kind === 'screen') return GROUPS[0]
+  const words = `${qr.title} ${qr.scene ?? ''}`
+  if (/邀请|invite/.test(words)) return GROUPS[3]
+  if (/桌|table/.test(words)) return GROUPS[2]
+  return /店|海报|store|poster/.test(words) ? GROUPS[1] : GROUPS[4]
+}
+
 const picture = (text) => `/sandbox/qr.svg?${new URLSearchParams({ text })}`
 
 let serial = 0
@@ -75,14 +79,10 @@ export class Scan {
 
   draw(qrs) {
     const found = [...this.screens(), ...qrs.filter((qr) => qr.kind !== 'screen')]
-    const known = new Map(GROUPS)
-    const groups = new Map()
-    for (const qr of found) {
-      const heading = known.get(qr.kind) ?? '别的码'
-      groups.set(heading, [...(groups.get(heading) ?? []), qr])
-    }
-    const order = [...new Set([...GROUPS.map(([, heading]) => heading), '别的码'])]
-    const rows = order.filter((heading) => groups.has(heading)).flatMap((heading) => [h('div', { class: 'group' }, heading), ...groups.get(heading).map((qr) => this.row(qr))])
+    const rows = GROUPS.flatMap((heading) => {
+      const inside = found.filter((qr) => groupOf(qr) === heading)
+      return inside.length ? [h('div', { class: 'group' }, heading), ...inside.reverse().map((qr) => this.row(qr))] : []
+    })
     this.picks.replaceChildren(...(rows.length ? rows : [h('p', { class: 'empty' }, '还没有任何码。门店的码由后台生成，稍等再来，或者自己输入一段内容。')]))
     const first = this.picks.querySelector('input')
     if (first) first.checked = true
