@@ -18,8 +18,8 @@ LONGEST_CODE = 1024
 class PhoneSetup:
     """What the phones stand for: whose chat, whose mini-program, and where that is served.
 
-    `backend` is an origin (http://127.0.0.1:8000): its /m/ and console are framed. `templates` gives
-    the names of subscribe templates by their ids.
+    `backend` is an origin (http://127.0.0.1:8000): its /m/ and console are framed. `templates`
+    gives the names of subscribe templates by their ids.
     """
 
     backend: str
