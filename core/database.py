@@ -196,7 +196,8 @@ def retrying(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 
 def is_conflict(error: OperationalError) -> bool:
-    arguments = getattr(error.orig, "args", ())
+    """Whether the database rolled this transaction back to let another one through."""
+    arguments: tuple[Any, ...] = getattr(error.orig, "args", ())
     return bool(arguments) and arguments[0] in CONFLICTS
 
 
