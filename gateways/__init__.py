@@ -1,0 +1,30 @@
+"""The only code that talks to other companies' servers.
+
+Everything that leaves this process over HTTP leaves through here, and everything that WeChat sends
+is verified and opened here. No business is known: the callers say what to ask and decide what an
+answer means. Nothing in here touches the database, and no error or log line carries a secret, a
+token or a request's query.
+
+`connect` is called once by `create_app`; `wechat()` is what everybody else calls.
+"""
+
+from typing import Any, cast
+
+from flask import Flask, current_app
+
+from gateways.http import Http
+from gateways.wechat.registry import Wechat
+
+EXTENSION = "linli.gateways"
+
+
+def connect(app: Flask, config: Any) -> Wechat:
+    """Build the clients for every configured account and keep them with the app."""
+    registry = Wechat(config.wechat, Http())
+    app.extensions[EXTENSION] = registry
+    return registry
+
+
+def wechat() -> Wechat:
+    """The registry of WeChat accounts of the current app."""
+    return cast(Wechat, current_app.extensions[EXTENSION])

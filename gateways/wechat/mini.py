@@ -1,0 +1,83 @@
+"""The mini-program: log-in codes, phone numbers, subscribe messages, mini-program codes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.config import MiniProgram as Account
+from gateways.wechat.api import Api
+from gateways.wechat.callback import Callback
+from gateways.wechat.errors import InvalidCode, WechatError, WechatUnavailable
+
+_BAD_CODES = {40029, 40163, 41008, 42003}
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who logged in. `session_key` must not leave the server."""
+
+    openid: str
+    unionid: str | None
+    session_key: str = field(repr=False)
+
+
+class MiniProgram:
+    def __init__(self, account: Account, api: Api, callback: Callback) -> None:
+        self.account = account
+        self.callback = callback
+        self._api = api
+
+    def code_to_session(self, code: str) -> Session:
+        """Spend a `wx.login` code. Raises InvalidCode when it is wrong, used or out of time."""
+        path = "/sns/jscode2session"
+        try:
+            given = self._api.sns(path, js_code=code, grant_type="authorization_code")
+        except WechatError as error:
+            raise _as_invalid_code(error) from None
+        return Session(
+            text(path, given, "openid"),
+            given.get("unionid") or None,
+            str(given.get("session_key", "")),
+        )
+
+    def phone_number(self, code: str) -> str:
+        """Spend a phone code (not a log-in code): the number, foreign ones with their country.
+
+        Raises InvalidCode when it is wrong, used or out of time.
+        """
+        path = "/wxa/business/getuserphonenumber"
+        try:
+            given = self._api.post(path, {"code": code})
+        except WechatError as error:
+            raise _as_invalid_code(error) from None
+        info = given.get("phone_info")
+        return text(path, info if isinstance(info, dict) else {}, "phoneNumber")
+
+    def send_subscribe(
+        self, openid: str, template_id: str, data: dict[str, str], page: str = ""
+    ) -> None:
+        """Spend one granted message. 43101: nothing is granted."""
+        body: dict[str, Any] = {
+            "touser": openid,
+            "template_id": template_id,
+            "data": {key: {"value": value} for key, value in data.items()},
+        }
+        if page:
+            body["page"] = page.lstrip("/")
+        self._api.post("/cgi-bin/message/subscribe/send", body)
+
+    def qr_code(self, scene: str, page: str) -> bytes:
+        """The image of a mini-program code; `scene` has at most 32 characters, `page` no query."""
+        body = {"scene": scene, "page": page.lstrip("/"), "check_path": False}
+        return self._api.post_for_bytes("/wxa/getwxacodeunlimit", body)
+
+
+def text(path: str, given: dict[str, Any], key: str) -> str:
+    """A text that the answer must have."""
+    value = given.get(key)
+    if not isinstance(value, str) or not value:
+        raise WechatUnavailable(path, f"no {key} in the answer")
+    return value
+
+
+def _as_invalid_code(error: WechatError) -> Exception:
+    return InvalidCode() if error.errcode in _BAD_CODES else error

@@ -1,0 +1,182 @@
+"""The official account: followers, messages, menus, tags, parametric QR codes, OAuth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from core.config import OfficialAccount as Account
+from gateways.wechat import oauth
+from gateways.wechat.api import Api
+from gateways.wechat.callback import Callback
+from gateways.wechat.mini import text
+from gateways.wechat.oauth import OAuthUser
+
+_SEND = "/cgi-bin/message/custom/send"
+
+
+@dataclass(frozen=True)
+class UserInfo:
+    """What WeChat still tells of a follower; of others only that they do not follow."""
+
+    openid: str
+    subscribed: bool
+    unionid: str | None
+    subscribe_time: datetime | None
+    scene: str
+    tag_ids: list[int]
+
+
+@dataclass(frozen=True)
+class Followers:
+    """One page of openids; `next_openid` is empty after the last."""
+
+    total: int
+    openids: list[str]
+    next_openid: str
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A parametric QR code: `url` is what it encodes, `image_url` a picture of it."""
+
+    ticket: str
+    url: str
+    image_url: str
+
+
+class OfficialAccount:
+    def __init__(
+        self, account: Account, api: Api, callback: Callback, *, oauth_base: str, mp_base: str
+    ) -> None:
+        self.account = account
+        self.callback = callback
+        self._api = api
+        self._oauth_base = oauth_base
+        self._mp_base = mp_base.rstrip("/")
+
+    # Followers
+
+    def user_info(self, openid: str) -> UserInfo:
+        given = self._api.get("/cgi-bin/user/info", openid=openid, lang="zh_CN")
+        subscribed_at = given.get("subscribe_time")
+        return UserInfo(
+            openid=openid,
+            subscribed=given.get("subscribe") == 1,
+            unionid=given.get("unionid") or None,
+            subscribe_time=datetime.fromtimestamp(subscribed_at, UTC) if subscribed_at else None,
+            scene=str(given.get("subscribe_scene", "")),
+            tag_ids=list(given.get("tagid_list", [])),
+        )
+
+    def list_followers(self, next_openid: str = "") -> Followers:
+        """Up to 10,000 openids after `next_openid`."""
+        params = {"next_openid": next_openid} if next_openid else {}
+        given = self._api.get("/cgi-bin/user/get", **params)
+        openids = list((given.get("data") or {}).get("openid", []))
+        # WeChat names a next one even on the last page that has openids; an empty page ends it.
+        following = str(given.get("next_openid") or "") if openids else ""
+        return Followers(int(given.get("total", 0)), openids, following)
+
+    def create_tag(self, name: str) -> int:
+        """The new tag's id. 45157: the name exists."""
+        return int(self._api.post("/cgi-bin/tags/create", {"tag": {"name": name}})["tag"]["id"])
+
+    def list_tags(self) -> dict[str, int]:
+        """Tag ids by name."""
+        given = self._api.get("/cgi-bin/tags/get")
+        return {str(tag["name"]): int(tag["id"]) for tag in given.get("tags", [])}
+
+    def tag_users(self, tag_id: int, openids: Sequence[str]) -> None:
+        """At most 50 openids."""
+        body = {"openid_list": list(openids), "tagid": tag_id}
+        self._api.post("/cgi-bin/tags/members/batchtagging", body)
+
+    def untag_users(self, tag_id: int, openids: Sequence[str]) -> None:
+        """At most 50 openids."""
+        body = {"openid_list": list(openids), "tagid": tag_id}
+        self._api.post("/cgi-bin/tags/members/batchuntagging", body)
+
+    # Customer-service messages: only in an open window (45015 over, 45047 used up)
+
+    def send_text(self, openid: str, content: str) -> None:
+        self._say(openid, "text", {"content": content})
+
+    def send_news(
+        self, openid: str, title: str, description: str, url: str, pic_url: str = ""
+    ) -> None:
+        article = {"title": title, "description": description, "url": url, "picurl": pic_url}
+        self._say(openid, "news", {"articles": [article]})
+
+    def send_mini_card(
+        self, openid: str, title: str, appid: str, page: str, thumb_media_id: str
+    ) -> None:
+        card = {"title": title, "appid": appid, "pagepath": page, "thumb_media_id": thumb_media_id}
+        self._say(openid, "miniprogrampage", card)
+
+    def _say(self, openid: str, kind: str, content: dict[str, Any]) -> None:
+        self._api.post(_SEND, {"touser": openid, "msgtype": kind, kind: content})
+
+    # Template messages
+
+    def send_template(
+        self,
+        openid: str,
+        template_id: str,
+        data: dict[str, str],
+        url: str | None = None,
+        mini: tuple[str, str] | None = None,
+        client_msg_id: str | None = None,
+    ) -> str:
+        """WeChat's message id. `mini` is (appid, page) and wins over `url`.
+
+        The same `client_msg_id` to the same openid is sent once within ten minutes, so a message
+        whose outcome is unknown may be sent again.
+        """
+        body: dict[str, Any] = {
+            "touser": openid,
+            "template_id": template_id,
+            "data": {key: {"value": value} for key, value in data.items()},
+        }
+        if url:
+            body["url"] = url
+        if mini:
+            body["miniprogram"] = {"appid": mini[0], "pagepath": mini[1]}
+        if client_msg_id:
+            body["client_msg_id"] = client_msg_id
+        return str(self._api.post("/cgi-bin/message/template/send", body).get("msgid", ""))
+
+    # Menus and QR codes
+
+    def create_menu(self, menu: dict[str, Any]) -> None:
+        self._api.post("/cgi-bin/menu/create", menu)
+
+    def add_conditional_menu(self, menu: dict[str, Any], tag_id: int) -> str:
+        """A menu for the followers with this tag; the newest that matches wins. Its id."""
+        body = {**menu, "matchrule": {"tag_id": str(tag_id)}}
+        return str(self._api.post("/cgi-bin/menu/addconditional", body).get("menuid", ""))
+
+    def create_qr(self, scene: str, expire_seconds: int | None = None) -> Ticket:
+        """A QR code that follows and reports `scene` (1–64 characters); None: for ever."""
+        path = "/cgi-bin/qrcode/create"
+        body: dict[str, Any] = {
+            "action_name": "QR_LIMIT_STR_SCENE",
+            "action_info": {"scene": {"scene_str": scene}},
+        }
+        if expire_seconds is not None:
+            body |= {"action_name": "QR_STR_SCENE", "expire_seconds": expire_seconds}
+        given = self._api.post(path, body)
+        ticket = text(path, given, "ticket")
+        image = f"{self._mp_base}/cgi-bin/showqrcode?ticket={quote(ticket, safe='')}"
+        return Ticket(ticket, text(path, given, "url"), image)
+
+    # OAuth
+
+    def oauth_url(self, redirect_uri: str, state: str, scope: str = "snsapi_base") -> str:
+        """Where to send a browser inside WeChat to learn who is there."""
+        return oauth.page_url(self._oauth_base, self.account.appid, redirect_uri, state, scope)
+
+    def oauth_user(self, code: str) -> OAuthUser:
+        """Spend a code. Raises InvalidCode."""
+        return oauth.spend(self._api, code)

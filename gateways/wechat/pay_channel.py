@@ -1,0 +1,170 @@
+"""Signed calls to WeChat Pay and the check of what comes back."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from core import clock
+from core.config import PayMerchant as Account
+from gateways.http import Answer, Http, NoAnswer
+from gateways.wechat import pay_crypto
+from gateways.wechat.api import encode
+from gateways.wechat.errors import PayError, WechatUnavailable
+from gateways.wechat.pay_keys import PlatformKeys
+
+_CERTIFICATES = "/v3/certificates"
+_AGENT = "linli"
+_NOT_THEIRS = (
+    WechatUnavailable,
+    PayError,
+    pay_crypto.Unreadable,
+    AttributeError,
+    TypeError,
+    ValueError,
+)
+
+
+class PayChannel:
+    """One merchant's way to WeChat Pay. Keys are read from their files when first needed."""
+
+    def __init__(self, account: Account, http: Http, base: str, *, read_seconds: float) -> None:
+        self._account = account
+        self._http = http
+        self._base = base.rstrip("/")
+        self._read_seconds = read_seconds
+        self._private_key: RSAPrivateKey | None = None
+        self._keys: PlatformKeys | None = None
+
+    def sign(self, text: bytes) -> str:
+        """With the merchant's private key."""
+        if self._private_key is None:
+            pem = self._account.private_key_path.read_bytes()
+            self._private_key = pay_crypto.load_private_key(pem)
+        return pay_crypto.sign(self._private_key, text)
+
+    def call(
+        self, method: str, target: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """A verified answer as a dict, empty for 204.
+
+        Raises PayError for a no, WechatUnavailable when nobody can tell what happened.
+        """
+        answer = self._send(method, target, encode(body) if body is not None else b"")
+        if not 200 <= answer.status < 300:
+            raise _refusal(target, answer)
+        if not self.is_authentic(answer.headers, answer.body, clock.now()):
+            raise WechatUnavailable(target, "the answer's signature does not hold")
+        return _object(target, answer.body) if answer.body else {}
+
+    def is_authentic(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
+        """Whether WeChat Pay signed these very bytes, just now."""
+        given = {key.lower(): value for key, value in headers.items()}
+        signature = given.get("wechatpay-signature", "")
+        timestamp = given.get("wechatpay-timestamp", "")
+        if given.get("wechatpay-signature-type", pay_crypto.SCHEME) != pay_crypto.SCHEME:
+            return False
+        # The probe could never verify; refused before a key is looked for.
+        if not signature or signature.startswith(pay_crypto.PROBE):
+            return False
+        if not pay_crypto.is_recent(timestamp, now):
+            return False
+        key = self._platform_keys().find(given.get("wechatpay-serial", ""), now)
+        text = pay_crypto.answer_text(timestamp, given.get("wechatpay-nonce", ""), body)
+        return key is not None and pay_crypto.is_signed(key, text, signature)
+
+    def _send(self, method: str, target: str, body: bytes) -> Answer:
+        # A base may carry a path of its own, and what is signed is the path as sent.
+        signed_target = urlsplit(self._base).path + target
+        timestamp, nonce = str(int(clock.now().timestamp())), pay_crypto.nonce()
+        text = pay_crypto.request_text(method, signed_target, timestamp, nonce, body)
+        headers = {
+            "Authorization": (
+                f'{pay_crypto.SCHEME} mchid="{self._account.mchid}",nonce_str="{nonce}",'
+                f'timestamp="{timestamp}",serial_no="{self._account.serial_no}",'
+                f'signature="{self.sign(text)}"'
+            ),
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": _AGENT,
+        }
+        if self._account.public_key_id:
+            headers["Wechatpay-Serial"] = self._account.public_key_id
+        try:
+            return self._http.send(
+                method,
+                self._base + target,
+                body=body or None,
+                headers=headers,
+                read_seconds=self._read_seconds,
+            )
+        except NoAnswer as error:
+            raise WechatUnavailable(target, str(error), sent=error.sent) from None
+
+    def _platform_keys(self) -> PlatformKeys:
+        if self._keys is None:
+            path = self._account.public_key_path
+            fixed = pay_crypto.load_public_key(path.read_bytes()) if path else None
+            self._keys = PlatformKeys(self._account.public_key_id, fixed, self._download)
+        return self._keys
+
+    def _download(self, now: datetime) -> dict[str, RSAPublicKey]:
+        """The platform's certificates; nothing when they cannot be had or do not prove themselves.
+
+        They come sealed under the APIv3 key, which only WeChat and we know, and the answer must be
+        signed by one of them.
+        """
+        try:
+            answer = self._send("GET", _CERTIFICATES, b"")
+            if answer.status != 200:
+                raise _refusal(_CERTIFICATES, answer)
+            listed = _object(_CERTIFICATES, answer.body).get("data") or []
+            opened = [self._open_certificate(item, now) for item in listed]
+        except _NOT_THEIRS:
+            return {}
+        found = dict(pair for pair in opened if pair is not None)
+        headers = {key.lower(): value for key, value in answer.headers.items()}
+        signer = found.get(headers.get("wechatpay-serial", "").upper().lstrip("0"))
+        text = pay_crypto.answer_text(
+            headers.get("wechatpay-timestamp", ""),
+            headers.get("wechatpay-nonce", ""),
+            answer.body,
+        )
+        signature = headers.get("wechatpay-signature", "")
+        proven = (
+            signer is not None
+            and pay_crypto.is_recent(headers.get("wechatpay-timestamp", ""), now)
+            and pay_crypto.is_signed(signer, text, signature)
+        )
+        return found if proven else {}
+
+    def _open_certificate(self, item: Any, now: datetime) -> tuple[str, RSAPublicKey] | None:
+        key = self._account.api_v3_key.get_secret_value()
+        pem = pay_crypto.unseal(key, item.get("encrypt_certificate"))
+        return pay_crypto.load_certificate(pem, now)
+
+
+def _refusal(target: str, answer: Answer) -> Exception:
+    """PayError for a code that says no, WechatUnavailable where it may have been done anyway."""
+    try:
+        given = json.loads(answer.body)
+        code, message = str(given["code"]), str(given.get("message") or "")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return WechatUnavailable(target, f"HTTP {answer.status}")
+    error = PayError(answer.status, code, message[:200], api=target.partition("?")[0])
+    if error.pay_code == "SYSTEM_ERROR" or (answer.status >= 500 and not error.is_known):
+        return WechatUnavailable(target, f"HTTP {answer.status} {error.pay_code}")
+    return error
+
+
+def _object(target: str, body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise WechatUnavailable(target, "answer is not an object")
+    return value

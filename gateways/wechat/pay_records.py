@@ -1,0 +1,116 @@
+"""What WeChat Pay says about a payment, a refund and a notice, in our names."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateways.wechat.errors import MalformedMessage
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """`state`: NOTPAY, SUCCESS, REFUND (paid, then refunded at least in part) or CLOSED."""
+
+    out_trade_no: str
+    transaction_id: str | None
+    state: str
+    amount_fen: int | None
+    currency: str
+    mchid: str
+    appid: str
+    openid: str
+    success_at: datetime | None
+    attach: str = ""
+
+    @property
+    def is_paid(self) -> bool:
+        return self.state in ("SUCCESS", "REFUND")
+
+
+@dataclass(frozen=True)
+class RefundResult:
+    """`state`: PROCESSING, SUCCESS, CLOSED (needs a new number) or ABNORMAL (needs a human)."""
+
+    out_refund_no: str
+    refund_id: str
+    state: str
+    refund_fen: int
+    total_fen: int
+    success_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A verified notice. `event_type` decides what `resource` is."""
+
+    id: str
+    event_type: str
+    resource: dict[str, Any]
+    created_at: datetime | None
+
+    def transaction(self) -> Transaction:
+        return read_transaction(self.resource)
+
+    def refund(self) -> RefundResult:
+        return read_refund(self.resource)
+
+
+def read_transaction(given: dict[str, Any]) -> Transaction:
+    """From an answer or a notice, of a merchant or of a service provider. MalformedMessage."""
+    amount = _dict(given, "amount")
+    payer = _dict(given, "payer")
+    return Transaction(
+        out_trade_no=_text(given, "out_trade_no"),
+        transaction_id=given.get("transaction_id") or None,
+        state=_text(given, "trade_state"),
+        amount_fen=_fen(amount, "total") if "total" in amount else None,
+        currency=str(amount.get("currency", "CNY")),
+        mchid=str(given.get("mchid") or given.get("sp_mchid") or ""),
+        appid=str(given.get("appid") or given.get("sp_appid") or ""),
+        openid=str(payer.get("openid") or payer.get("sp_openid") or ""),
+        success_at=read_time(given.get("success_time")),
+        attach=str(given.get("attach") or ""),
+    )
+
+
+def read_refund(given: dict[str, Any]) -> RefundResult:
+    """Answers call the state `status`, notices `refund_status`. MalformedMessage."""
+    amount = _dict(given, "amount")
+    return RefundResult(
+        out_refund_no=_text(given, "out_refund_no"),
+        refund_id=_text(given, "refund_id"),
+        state=str(given.get("refund_status") or _text(given, "status")),
+        refund_fen=_fen(amount, "refund"),
+        total_fen=_fen(amount, "total"),
+        success_at=read_time(given.get("success_time")),
+    )
+
+
+def read_time(value: Any) -> datetime | None:
+    """RFC 3339 with its offset; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _dict(given: dict[str, Any], key: str) -> dict[str, Any]:
+    value = given.get(key, {})
+    if not isinstance(value, dict):
+        raise MalformedMessage(f"{key} 不正确")
+    return value
+
+
+def _text(given: dict[str, Any], key: str) -> str:
+    value = given.get(key)
+    if not isinstance(value, str) or not value or len(value) > 64:
+        raise MalformedMessage(f"缺少 {key} 或其格式不正确")
+    return value
+
+
+def _fen(amount: dict[str, Any], key: str) -> int:
+    value = amount.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise MalformedMessage(f"金额 {key} 不正确")
+    return value

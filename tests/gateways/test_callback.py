@@ -1,0 +1,361 @@
+"""Reading callbacks: three modes, repetitions, and everything that must be refused."""
+
+import base64
+import contextlib
+import json
+import struct
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateways.wechat import sealing
+from gateways.wechat.callback import Callback
+from gateways.wechat.errors import BadSignature, MalformedMessage
+from gateways.wechat.messages import Message
+from gateways.wechat.replies import News, Text, Transfer
+
+PAYLOADS = Path(__file__).parent / "payloads"
+TOKEN, APPID = "token-of-the-sample", "wxb11529c136998cb6"
+KEY, OLD_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", "A" * 43
+fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
+TIMESTAMP, NONCE = "1714112445", "415670741"
+
+
+def payload(name: str) -> bytes:
+    return (PAYLOADS / name).read_bytes()
+
+
+def account(key: str = KEY, previous: tuple[str, ...] = ()) -> Callback:
+    return Callback(APPID, TOKEN, key, previous)
+
+
+def plain_query(token: str = TOKEN) -> dict[str, str]:
+    signature = sealing.signature(token, TIMESTAMP, NONCE)
+    return {"signature": signature, "timestamp": TIMESTAMP, "nonce": NONCE}
+
+
+def sealed(
+    message: bytes, *, key: str = KEY, appid: str = APPID, clear: bytes = b""
+) -> tuple[dict[str, str], bytes]:
+    encrypted = sealing.seal(sealing.aes_key(key), message, appid)
+    body = clear.replace(b"</xml>", b"") or b"<xml><ToUserName>gh</ToUserName>"
+    return signed(encrypted), body + f"<Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>".encode()
+
+
+def signed(encrypted: str) -> dict[str, str]:
+    signature = sealing.signature(TOKEN, TIMESTAMP, NONCE, encrypted)
+    return plain_query() | {"encrypt_type": "aes", "msg_signature": signature}
+
+
+def sealed_raw(plain: bytes) -> tuple[dict[str, str], bytes]:
+    """Encrypt without our padding, to say what no honest sender says."""
+    key = sealing.aes_key(KEY)
+    encryptor = Cipher(algorithms.AES256(key), modes.CBC(key[:16])).encryptor()
+    encrypted = base64.b64encode(encryptor.update(plain) + encryptor.finalize()).decode()
+    return signed(encrypted), f"<xml><Encrypt>{encrypted}</Encrypt></xml>".encode()
+
+
+def test_a_text_in_plain_mode() -> None:
+    message = account().read(plain_query(), payload("text.xml"))
+
+    assert (message.kind, message.event, message.text) == ("text", None, "你好 👋 <b>")
+    assert (message.msg_id, message.sealed) == ("24540000000000001", False)
+    assert (message.appid, message.to_user) == (APPID, "gh_97417a04a28d")
+    assert message.created_at == datetime(2024, 4, 26, 6, 20, 45, tzinfo=UTC)
+
+
+def test_an_event_in_safe_mode() -> None:
+    message = account().read(*sealed(payload("subscribe_by_scene.xml")))
+
+    assert (message.event, message.event_key, message.sealed) == (
+        "subscribe",
+        "qrscene_store-1",
+        True,
+    )
+    assert message.msg_id == "o9AgO5Kd5ggOC-bXrbNODIiE3bGY:1714112445:subscribe:qrscene_store-1"
+    assert message.fields["Ticket"] == "TICKET"
+
+
+def test_compatible_mode_believes_the_sealed_part_only() -> None:
+    forged = payload("text.xml").replace("你好".encode(), "转账".encode())
+
+    message = account().read(*sealed(payload("text.xml"), clear=forged))
+
+    assert message.text == "你好 👋 <b>"
+    assert message.sealed
+
+
+def test_nested_and_repeated_fields() -> None:
+    scanned = account().read(plain_query(), payload("scancode_waitmsg.xml"))
+    popup = account().read(plain_query(), payload("subscribe_msg_popup_event.xml"))
+
+    assert scanned.fields["ScanCodeInfo"] == {"ScanType": "qrcode", "ScanResult": "LL1.ABC.1.mac"}
+    answers = popup.fields["SubscribeMsgPopupEvent"]["List"]
+    assert [(a["TemplateId"], a["SubscribeStatusString"]) for a in answers] == [
+        ("one", "accept"),
+        ("two", "reject"),
+    ]
+
+
+def test_results_of_two_sendings_in_one_second_differ() -> None:
+    first = payload("template_job_finished.xml")
+    second = first.replace(b"200163836", b"200163837")
+    read = account().read
+
+    assert read(plain_query(), first).msg_id != read(plain_query(), second).msg_id
+    assert read(plain_query(), first).msg_id == read(plain_query(), first).msg_id
+
+
+def test_a_long_event_key_still_gives_a_short_id() -> None:
+    body = payload("subscribe_by_scene.xml").replace(b"qrscene_store-1", b"https://" + b"x" * 1000)
+
+    message = account().read(plain_query(), body)
+
+    assert len(message.msg_id) == 64
+    assert len(message.event_key) == 1008
+
+
+def test_the_previous_key_is_accepted_and_answered_with() -> None:
+    rotated = account(KEY, (OLD_KEY,))
+
+    message = rotated.read(*sealed(payload("text.xml"), key=OLD_KEY))
+    body, _ = rotated.reply(message, Text("好的"), now=NOW)
+
+    encrypted = ElementTree.fromstring(body).findtext("Encrypt") or ""
+    assert b"<![CDATA[" in sealing.unseal(sealing.aes_key(OLD_KEY), encrypted, APPID)
+
+
+@pytest.mark.parametrize("change", ["signature", "timestamp", "nonce"])
+def test_plain_mode_refuses_a_changed_query(change: str) -> None:
+    query = plain_query()
+
+    for value in ("", "1", query[change][:-1], query[change] + "0", "签名", "\ud800"):
+        with pytest.raises(BadSignature):
+            account().read(query | {change: value}, payload("text.xml"))
+    with pytest.raises(BadSignature):
+        account().read({}, payload("text.xml"))
+
+
+def test_a_signature_under_another_token_is_refused() -> None:
+    with pytest.raises(BadSignature):
+        account().read(plain_query("another"), payload("text.xml"))
+    with pytest.raises(BadSignature):
+        account().echo(plain_query("another") | {"echostr": "1"})
+
+
+def test_an_account_without_a_token_takes_nothing() -> None:
+    with pytest.raises(BadSignature):
+        Callback(APPID, "", KEY).read(plain_query(""), payload("text.xml"))
+
+
+def test_safe_mode_does_not_look_at_the_plain_signature() -> None:
+    query, body = sealed(payload("text.xml"))
+
+    with pytest.raises(BadSignature):
+        account().read(query | {"msg_signature": query["signature"]}, body)
+    with pytest.raises(BadSignature):
+        account().read({k: v for k, v in query.items() if k != "msg_signature"}, body)
+
+
+def test_another_message_under_the_same_signature_is_refused() -> None:
+    query, _ = sealed(payload("text.xml"))
+    _, other = sealed(payload("subscribe_by_scene.xml"))
+
+    with pytest.raises(BadSignature):
+        account().read(query, other)
+
+
+def test_a_message_sealed_for_another_appid_is_refused() -> None:
+    for appid in ("wx0000000000000000", "", APPID + "x", APPID[:-1]):
+        with pytest.raises(BadSignature):
+            account().read(*sealed(payload("text.xml"), appid=appid))
+
+
+def test_an_unknown_key_is_malformed() -> None:
+    with pytest.raises(MalformedMessage):
+        account().read(*sealed(payload("text.xml"), key=OLD_KEY))
+
+
+def test_every_truncation_is_refused() -> None:
+    query, body = sealed(payload("text.xml"))
+    whole = sealing.seal(sealing.aes_key(KEY), payload("text.xml"), APPID)
+
+    for length in range(0, len(body), 7):
+        with pytest.raises((BadSignature, MalformedMessage)):
+            account().read(query, body[:length])
+    for length in range(0, len(whole), 3):
+        cut = whole[:length]
+        cut_body = f"<xml><Encrypt>{cut}</Encrypt></xml>".encode()
+        with pytest.raises((BadSignature, MalformedMessage)):
+            account().read(signed(cut), cut_body)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        b"\x00" * 32,
+        b"\x21" * 64,
+        b"r" * 16 + struct.pack(">I", 2**31) + b"x" * 11 + b"\x01",
+        b"r" * 16 + struct.pack(">I", 5) + b"hello" + APPID.encode() + b"\x05\x04\x05\x05\x05",
+        b"\x10" * 16,
+        b"r" * 31 + b"\x01",
+    ],
+)
+def test_bad_padding_or_length_is_malformed(plain: bytes) -> None:
+    plain += b"\x00" * (-len(plain) % 16)
+
+    with pytest.raises((MalformedMessage, BadSignature)):
+        account().read(*sealed_raw(plain))
+
+
+BOMB = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;">
+<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><xml><MsgType>&c;</MsgType></xml>"""
+EXTERNAL = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>
+<xml><FromUserName>&f;</FromUserName></xml>"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<xml/>",
+        b"<xml>text</xml>",
+        b"not xml",
+        b"\xff\xfe\x00",
+        BOMB,
+        EXTERNAL,
+        b"<a>" * 100_000,
+        b"<a>" * 50 + b"</a>" * 50,
+        payload("text.xml").replace(b"1714112445", b"99999999999999999999"),
+        payload("text.xml").replace(b"1714112445", "１７".encode()),
+        payload("text.xml").replace(b"1714112445", b"-1"),
+        payload("text.xml").replace(b"text]]", b"te\x00xt]]"),
+        payload("text.xml").replace(b"<![CDATA[text]]>", b"<b><c>text</c></b>"),
+        payload("text.xml").replace(b"o9AgO5Kd5ggOC-bXrbNODIiE3bGY", b"o" * 65),
+        payload("text.xml").replace(b"o9AgO5Kd5ggOC-bXrbNODIiE3bGY", b""),
+        b'<?xml version="1.0" encoding="nonsense"?><xml/>',
+        b"<xml>" + b"x" * 10_000_000 + b"</xml>",
+        b"{",
+        b"[]",
+        b"{" * 100_000,
+        b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+        b'{"ToUserName":"g","FromUserName":"\\ud800","CreateTime":1,"MsgType":"text"}',
+        b'{"ToUserName":"g","FromUserName":"a\\u0000b","CreateTime":1,"MsgType":"text"}',
+        b'{"ToUserName":"g","FromUserName":"o","CreateTime":1,"MsgType":"text","x":NaN}',
+        b'{"ToUserName":"g","FromUserName":"o","CreateTime":1,"MsgType":"text","x":1e999}',
+        b'{"ToUserName":"g","FromUserName":"o","CreateTime":1,"MsgType":"text","x":1'
+        + b"0" * 5000
+        + b"}",
+        b'{"ToUserName":"g","FromUserName":"o","CreateTime":true,"MsgType":"text"}',
+        b'{"ToUserName":"g","FromUserName":["o"],"CreateTime":1,"MsgType":"text"}',
+        b'{"ToUserName":"g","FromUserName":"o","CreateTime":1,"MsgType":{}}',
+    ],
+    ids=range(30),
+)
+def test_what_nobody_can_read_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        account().read(plain_query(), body)
+    with pytest.raises(MalformedMessage):
+        account().read(*sealed(body) if len(body) < 100_000 else (plain_query(), body))
+
+
+@fuzz
+@given(st.binary(max_size=400))
+def test_random_bytes_are_read_or_refused(body: bytes) -> None:
+    for query, raw in ((plain_query(), body), sealed(body), (sealed(b"x")[0], body)):
+        with contextlib.suppress(BadSignature, MalformedMessage):
+            assert isinstance(account().read(query, raw), Message)
+
+
+_anything = st.text(alphabet=st.characters(codec=None))  # lone surrogates too
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _anything,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_anything, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@fuzz
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.just(good) | _values
+            for name, good in {
+                "ToUserName": "gh",
+                "FromUserName": "openid",
+                "CreateTime": 1714112445,
+                "MsgType": "event",
+                "Event": "CLICK",
+                "EventKey": "key",
+                "MsgId": 1,
+                "extra": "x",
+            }.items()
+        },
+    )
+)
+def test_json_of_any_shape_is_read_or_refused(fields: dict[str, object]) -> None:
+    try:
+        message = account().read(plain_query(), json.dumps(fields).encode())
+    except MalformedMessage:
+        return
+    json.dumps(message.fields, allow_nan=False, ensure_ascii=False).encode()
+
+
+@fuzz
+@given(st.text(max_size=300))
+def test_any_text_survives_a_sealed_reply(text: str) -> None:
+    message = account().read(*sealed(payload("text.xml")))
+
+    body, content_type = account().reply(message, Text(text), now=NOW)
+
+    outer = ElementTree.fromstring(body)
+    encrypted = outer.findtext("Encrypt") or ""
+    assert outer.findtext("MsgSignature") == sealing.signature(
+        TOKEN, outer.findtext("TimeStamp") or "", outer.findtext("Nonce") or "", encrypted
+    )
+    inner = ElementTree.fromstring(sealing.unseal(sealing.aes_key(KEY), encrypted, APPID))
+    assert inner.findtext("ToUserName") == "o9AgO5Kd5ggOC-bXrbNODIiE3bGY"
+    assert inner.findtext("FromUserName") == "gh_97417a04a28d"
+    assert content_type == "application/xml; charset=utf-8"
+
+
+def test_replies_are_plain_when_the_message_was() -> None:
+    message = account().read(plain_query(), payload("text.xml"))
+
+    text, _ = account().reply(message, Text("a]]>b"), now=NOW)
+    news, _ = account().reply(message, News("标题", "说明", "https://x.test/"), now=NOW)
+    transfer, _ = account().reply(message, Transfer(), now=NOW)
+
+    assert ElementTree.fromstring(text).findtext("Content") == "a]]>b"
+    assert ElementTree.fromstring(text).findtext("CreateTime") == "1795330800"
+    assert ElementTree.fromstring(news).findtext("Articles/item/Url") == "https://x.test/"
+    assert ElementTree.fromstring(transfer).findtext("MsgType") == "transfer_customer_service"
+    assert account().reply(message, None, now=NOW) == ("success", "text/plain; charset=utf-8")
+
+
+def test_a_long_text_is_cut_at_a_character() -> None:
+    message = account().read(plain_query(), payload("text.xml"))
+
+    body, _ = account().reply(message, Text("奶" * 1000), now=NOW)
+
+    content = ElementTree.fromstring(body).findtext("Content") or ""
+    assert len(content.encode()) <= 2048
+    assert set(content) == {"奶", "…"}
+
+
+def test_a_sealed_json_message_is_answered_in_json() -> None:
+    event = b'{"ToUserName":"g","FromUserName":"o","CreateTime":1,"MsgType":"text","MsgId":7}'
+    encrypted = sealing.seal(sealing.aes_key(KEY), event, APPID)
+    message = account().read(signed(encrypted), json.dumps({"Encrypt": encrypted}).encode())
+
+    body, content_type = account().reply(message, Text("hi"), now=NOW)
+
+    assert set(json.loads(body)) == {"Encrypt", "MsgSignature", "TimeStamp", "Nonce"}
+    assert content_type.startswith("application/json")
