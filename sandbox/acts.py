@@ -34,7 +34,9 @@ def follow(
         world.chats.add(
             person, account.appid, sender="me", kind="event", text=f"{how}关注了{account.name}"
         )
-        extra = {"EventKey": f"qrscene_{qr.scene}", "Ticket": qr.ticket} if qr else {"EventKey": ""}
+        extra: dict[str, Any] = {"EventKey": ""}
+        if qr:
+            extra = {"EventKey": f"qrscene_{qr.scene}", "Ticket": qr.ticket}
     return _event(
         world, account, person, "subscribe", f"{person.name}{how}关注了公众号", wait=wait, **extra
     )

@@ -10,7 +10,7 @@ from sandbox.phone import PhoneSetup
 from sandbox.phone import blueprint as phone_page
 from sandbox.settings import Settings
 from sandbox.state import Snapshots, World
-from sandbox.wechat import door as wechat
+from sandbox.wechat import routes as wechat
 
 
 def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Flask:

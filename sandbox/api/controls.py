@@ -71,7 +71,7 @@ def feed() -> ResponseReturnValue:
 
 @control.get("/feed/stream")
 def feed_stream() -> ResponseReturnValue:
-    last = request.headers.get("Last-Event-ID", request.args.get("after", 0, int), int) or 0
+    last = request.headers.get("Last-Event-ID", request.args.get("after", 0, int), int)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Response(the_world().feed.stream(last), mimetype="text/event-stream", headers=headers)
 

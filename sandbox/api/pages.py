@@ -4,9 +4,9 @@ from flask import Blueprint, redirect, request
 from flask.typing import ResponseReturnValue
 
 from sandbox.api.door import Refused, person_of
+from sandbox.wechat.oauth import COOKIE
 
 pages = Blueprint("sandbox_pages", __name__, url_prefix="/sandbox")
-COOKIE = "sandbox_person"
 
 
 @pages.get("/webview")

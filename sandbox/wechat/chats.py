@@ -18,7 +18,7 @@ class Chats:
         self._messages: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._last = 0
 
-    def add(self, person: Person, appid: str, *, sender: str, kind: str, **content: Any) -> None:
+    def add(self, person: Person, appid: str, /, *, sender: str, kind: str, **content: Any) -> None:
         if person.role == "crowd":
             return
         self._last += 1

@@ -11,7 +11,7 @@
  * qrs         {qrs: [{text, title, note, kind: "store"|"table"|"staff_invite"|"poster"|"screen"|..., expired}]}
  * faults      {faults: [{id, kind}]}; POST takes {api, kind, times, seconds|copies}
  * feed        {events: [{id, at, kind: "entry", direction, title, tag, tone, detail, api, ms, raw, person}]}, oldest first
- * feed/stream the same as named events: "entry", and "chat" {person, appid} when a chat has to be read again
+ * feed/stream the same as messages, and the event "chat" {person, appid} when a chat has to be read again
  * clock       {now}
  *
  * Errors are problem details: {title, detail}, fit to be shown.
@@ -86,6 +86,6 @@ export function listen(last, { onEntry, onChat, onState }) {
   const source = new EventSource(`${base}feed/stream?${query({ after: last })}`)
   source.onopen = () => onState(true)
   source.onerror = () => onState(false)
-  source.addEventListener('entry', (message) => onEntry(JSON.parse(message.data)))
+  source.onmessage = (message) => onEntry(JSON.parse(message.data))
   source.addEventListener('chat', (message) => onChat(JSON.parse(message.data)))
 }

@@ -1,0 +1,47 @@
+"""Failures of crm."""
+
+from core.errors import Conflict, Invalid, NotFound
+
+
+class MemberNotFound(NotFound):
+    code = "member_not_found"
+    title = "没有这位会员"
+
+
+class TagNotFound(NotFound):
+    code = "tag_not_found"
+    title = "没有这个标签"
+
+
+class TagInvalid(Invalid):
+    code = "tag_invalid"
+    title = "标签名要 1 到 16 个字"
+
+
+class SegmentNotFound(NotFound):
+    code = "segment_not_found"
+    title = "没有这个人群"
+
+
+class RuleInvalid(Invalid):
+    """`errors` maps the path of a node ("0.1" is the second rule of the first) to its fault."""
+
+    code = "rule_invalid"
+    title = "人群条件有误"
+
+
+class CampaignNotFound(NotFound):
+    code = "campaign_not_found"
+    title = "没有这个活动"
+
+
+class CampaignInvalid(Invalid):
+    code = "campaign_invalid"
+    title = "活动填写有误"
+
+
+class CampaignMoved(Conflict):
+    """The move is not on the map from where the campaign is now."""
+
+    code = "campaign_moved"
+    title = "活动的状态已经变了，刷新看看"

@@ -1,0 +1,81 @@
+"""The timeline: what a member did and what happened to them. Rows are only added."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import insert, select, tuple_
+from sqlalchemy.orm import Session
+
+from crm.models import MemberEvent
+
+TITLES = {
+    "followed": "关注了公众号",
+    "unfollowed": "取消关注",
+    "scanned": "扫了码",
+    "paid": "下单付款",
+    "refunded": "退款",
+    "visited": "到店",
+    "redeemed": "核销了券",
+    "claimed": "领了券",
+    "consent_changed": "改了授权",
+    "merged": "并入了另一个账号",
+    "viewed": "看了商品",
+    "searched": "搜索",
+    "carted": "加了购物车",
+}
+
+LATEST_AHEAD = timedelta(minutes=5)
+
+
+class Event(NamedTuple):
+    kind: str
+    at: datetime
+    store_id: int | None = None
+    data: dict[str, Any] | None = None
+
+
+def record(
+    session: Session,
+    member_id: int,
+    kind: str,
+    *,
+    now: datetime,
+    store_id: int | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """One event, now."""
+    record_many(session, member_id, [Event(kind, now, store_id, data)], now=now)
+
+
+def record_many(session: Session, member_id: int, batch: Sequence[Event], *, now: datetime) -> int:
+    """A batch in one insert. A phone's clock is not ours: what lies ahead is set to `now`."""
+    rows = [
+        {
+            "member_id": member_id,
+            "kind": event.kind,
+            "at": event.at if event.at <= now + LATEST_AHEAD else now,
+            "store_id": event.store_id,
+            "data": event.data or {},
+        }
+        for event in batch
+    ]
+    if rows:
+        session.execute(insert(MemberEvent), rows)
+    return len(rows)
+
+
+def timeline(
+    session: Session,
+    member_id: int,
+    *,
+    before: tuple[datetime, int] | None = None,
+    limit: int = 30,
+) -> list[MemberEvent]:
+    """The newest first; `before` is the (at, id) of the last one seen."""
+    query = select(MemberEvent).where(MemberEvent.member_id == member_id)
+    if before is not None:
+        query = query.where(tuple_(MemberEvent.at, MemberEvent.id) < before)
+    return list(
+        session.scalars(query.order_by(MemberEvent.at.desc(), MemberEvent.id.desc()).limit(limit))
+    )

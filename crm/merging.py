@@ -1,0 +1,167 @@
+"""Two members become one when their persons turn out to be one."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from core import audit
+from core.database import claim, insert_ignore
+from core.outbox import enqueue
+from crm import events, points, tiers
+from crm.models import (
+    Arm,
+    Member,
+    MemberEvent,
+    MemberTag,
+    Purchase,
+    Recipient,
+    RecipientState,
+)
+from people.models import Person
+
+
+def join_persons(session: Session, *, kept: Person, absorbed: Person, now: datetime) -> None:
+    """Give every member of `absorbed` to `kept`: merge where `kept` is a member too, else move."""
+    for lost in session.scalars(
+        select(Member).where(Member.person_id == absorbed.id, Member.merged_into_id.is_(None))
+    ).all():
+        winner = session.scalars(
+            select(Member).where(
+                Member.merchant_id == lost.merchant_id, Member.person_id == kept.id
+            )
+        ).one_or_none()
+        if winner is None:
+            lost.person_id = kept.id
+            session.flush()
+        else:
+            merge(session, winner_id=winner.id, loser_id=lost.id, now=now)
+
+
+def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> bool:
+    """Move everything of the loser to the winner; False when it was merged before.
+
+    The compare-and-set on the loser's row comes first: it holds the row, so that a purchase that
+    is being recorded for the loser either is moved with the rest or waits and goes to the winner.
+    Coupons and orders follow in the job `crm.after_merge`.
+    """
+    if winner_id == loser_id or not _close(session, winner_id, loser_id):
+        return False
+    winner = session.get_one(Member, winner_id, populate_existing=True)
+    loser = session.get_one(Member, loser_id, populate_existing=True)
+    _add_totals(session, winner, loser)
+    _move(session, winner_id, loser_id)
+    points.move(session, winner=winner, loser=loser, now=now)
+    tiers.settle(session, winner_id)
+    session.refresh(winner)
+    session.refresh(loser)
+    events.record(session, winner_id, "merged", now=now, data={"no": loser.no})
+    audit.record(
+        session,
+        actor="system",
+        action="member.merge",
+        subject=f"member:{winner_id}",
+        before={"loser": loser.no},
+        after={"winner": winner.no},
+        merchant_id=winner.merchant_id,
+        now=now,
+    )
+    enqueue(
+        session,
+        "crm.after_merge",
+        key=f"crm.after_merge:{loser_id}",
+        winner_id=winner_id,
+        loser_id=loser_id,
+    )
+    return True
+
+
+def _close(session: Session, winner_id: int, loser_id: int) -> bool:
+    closed = claim(
+        session,
+        update(Member)
+        .where(Member.id == loser_id, Member.merged_into_id.is_(None))
+        .values(merged_into_id=winner_id),
+    )
+    return closed == 1
+
+
+def _add_totals(session: Session, winner: Member, loser: Member) -> None:
+    claim(
+        session,
+        update(Member)
+        .where(Member.id == winner.id)
+        .values(
+            orders_count=Member.orders_count + loser.orders_count,
+            spent_fen=Member.spent_fen + loser.spent_fen,
+            refunded_fen=Member.refunded_fen + loser.refunded_fen,
+            name=winner.name or loser.name,
+            birthday=winner.birthday or loser.birthday,
+            source_store_id=winner.source_store_id or loser.source_store_id,
+            source_scene=winner.source_scene or loser.source_scene,
+            joined_at=min(winner.joined_at, loser.joined_at),
+            first_paid_at=_earliest(winner.first_paid_at, loser.first_paid_at),
+            last_paid_at=_latest(winner.last_paid_at, loser.last_paid_at),
+            last_visit_at=_latest(winner.last_visit_at, loser.last_visit_at),
+            # Whoever refused once, under either name, is not written to.
+            marketing_consent=winner.marketing_consent and loser.marketing_consent,
+            personal_recommendation=winner.personal_recommendation
+            and loser.personal_recommendation,
+        ),
+    )
+    claim(
+        session,
+        update(Member)
+        .where(Member.id == loser.id)
+        .values(orders_count=0, spent_fen=0, refunded_fen=0),
+    )
+
+
+def _move(session: Session, winner_id: int, loser_id: int) -> None:
+    for table in (Purchase, MemberEvent):
+        claim(
+            session,
+            update(table).where(table.member_id == loser_id).values(member_id=winner_id),
+        )
+    tags: list[dict[str, Any]] = [
+        {"member_id": winner_id, "tag_id": tag, "tagged_at": at, "tagged_by": by}
+        for tag, at, by in session.execute(
+            select(MemberTag.tag_id, MemberTag.tagged_at, MemberTag.tagged_by).where(
+                MemberTag.member_id == loser_id
+            )
+        )
+    ]
+    insert_ignore(session, MemberTag, tags)
+    claim(session, delete(MemberTag).where(MemberTag.member_id == loser_id))
+    _move_recipients(session, winner_id, loser_id)
+
+
+def _move_recipients(session: Session, winner_id: int, loser_id: int) -> None:
+    """Campaigns that chose both keep one live row; what the loser was not issued yet is off."""
+    both = select(Recipient.campaign_id).where(Recipient.member_id == winner_id)
+    shared = session.scalars(both).all()
+    claim(
+        session,
+        update(Recipient)
+        .where(
+            Recipient.member_id == loser_id,
+            Recipient.campaign_id.in_(shared),
+            Recipient.state == RecipientState.planned,
+        )
+        .values(state=RecipientState.skipped, arm=Arm.none, skip_reason="merged"),
+    )
+    claim(
+        session,
+        update(Recipient)
+        .where(Recipient.member_id == loser_id, Recipient.campaign_id.not_in(shared))
+        .values(member_id=winner_id),
+    )
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one and other else one or other
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one and other else one or other

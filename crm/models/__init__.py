@@ -1,0 +1,35 @@
+"""Tables of crm, by topic."""
+
+from crm.models.campaigns import (
+    NEXT,
+    Arm,
+    Campaign,
+    CampaignMove,
+    CampaignState,
+    Recipient,
+    RecipientState,
+)
+from crm.models.members import Member, MemberEvent, MemberTag, Purchase, Tag, Tier
+from crm.models.points import EntryKind, LotState, PointEntry, PointLot
+from crm.models.segments import Segment
+
+__all__ = [
+    "NEXT",
+    "Arm",
+    "Campaign",
+    "CampaignMove",
+    "CampaignState",
+    "EntryKind",
+    "LotState",
+    "Member",
+    "MemberEvent",
+    "MemberTag",
+    "PointEntry",
+    "PointLot",
+    "Purchase",
+    "Recipient",
+    "RecipientState",
+    "Segment",
+    "Tag",
+    "Tier",
+]

@@ -1,0 +1,128 @@
+"""A campaign is a segment, a coupon and a message, with part of the people held out."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, Code, Id, LongText, State
+from messaging.models import Channel
+
+
+class CampaignState(StrEnum):
+    draft = "draft"
+    approved = "approved"
+    scheduled = "scheduled"
+    running = "running"
+    paused = "paused"
+    finished = "finished"
+    killed = "killed"
+
+
+NEXT: dict[CampaignState, set[CampaignState]] = {
+    CampaignState.draft: {CampaignState.approved, CampaignState.killed},
+    CampaignState.approved: {
+        CampaignState.draft,
+        CampaignState.scheduled,
+        CampaignState.killed,
+    },
+    CampaignState.scheduled: {
+        CampaignState.approved,
+        CampaignState.running,
+        CampaignState.killed,
+    },
+    CampaignState.running: {
+        CampaignState.paused,
+        CampaignState.finished,
+        CampaignState.killed,
+    },
+    CampaignState.paused: {CampaignState.running, CampaignState.killed},
+    CampaignState.finished: set(),
+    CampaignState.killed: set(),
+}
+
+
+class Arm(StrEnum):
+    """`reach` and `holdout` split the reachable; `none` could not be reached at launch."""
+
+    reach = "reach"
+    holdout = "holdout"
+    none = "none"
+
+
+class RecipientState(StrEnum):
+    planned = "planned"
+    issued = "issued"
+    sending = "sending"
+    sent = "sent"
+    failed = "failed"
+    skipped = "skipped"
+    unknown = "unknown"
+
+
+class Campaign(Base):
+    """`cursor` is the last recipient row that a batch has issued to; it moves with the effect."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (Index("ix_campaigns_list", "merchant_id", "state", "id"),)
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    name: Mapped[str] = mapped_column(String(64))
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segments.id"), index=True)
+    template_id: Mapped[int] = mapped_column(ForeignKey("coupon_templates.id"), index=True)
+    message: Mapped[LongText]
+    state: Mapped[CampaignState] = mapped_column(State(CampaignState), default=CampaignState.draft)
+    holdout_bp: Mapped[int] = mapped_column(default=1_000)
+    seed: Mapped[int]
+    frequency_days: Mapped[int] = mapped_column(default=0)
+    quiet_from_hour: Mapped[int | None]
+    quiet_until_hour: Mapped[int | None]
+    created_by: Mapped[str] = mapped_column(Code(64))
+    created_at: Mapped[datetime]
+    scheduled_at: Mapped[datetime | None]
+
+    rule: Mapped[dict[str, Any] | None]
+    upper_bound: Mapped[int] = mapped_column(default=0)
+    audience_count: Mapped[int] = mapped_column(default=0)
+    cursor: Mapped[int] = mapped_column(default=0)
+    issued_all: Mapped[bool] = mapped_column(default=False)
+    launched_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class CampaignMove(Base):
+    __tablename__ = "campaign_history"
+
+    id: Mapped[Id]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    from_state: Mapped[CampaignState | None] = mapped_column(State(CampaignState))
+    to_state: Mapped[CampaignState] = mapped_column(State(CampaignState))
+    actor: Mapped[str] = mapped_column(Code(64))
+    reason: Mapped[str] = mapped_column(default="")
+    at: Mapped[datetime]
+
+
+class Recipient(Base):
+    __tablename__ = "campaign_recipients"
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "member_id"),
+        Index("ix_campaign_recipients_work", "campaign_id", "state", "id"),
+        Index("ix_campaign_recipients_stuck", "state", "state_at"),
+        Index("ix_campaign_recipients_member", "member_id", "sent_at"),
+    )
+
+    id: Mapped[Id]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    arm: Mapped[Arm] = mapped_column(State(Arm))
+    state: Mapped[RecipientState] = mapped_column(State(RecipientState))
+    state_at: Mapped[datetime]
+    channel: Mapped[Channel | None] = mapped_column(State(Channel))
+    skip_reason: Mapped[str | None] = mapped_column(Code(32))
+    coupon_id: Mapped[int | None] = mapped_column(ForeignKey("coupons.id"), unique=True)
+    outbound_id: Mapped[int | None] = mapped_column(ForeignKey("outbound_messages.id"), unique=True)
+    errcode: Mapped[int | None]
+    sent_at: Mapped[datetime | None]

@@ -1,0 +1,187 @@
+"""Points: one per yuan paid, by lot, pending until the refund window is over.
+
+Every movement is an entry of the ledger with its own cause; the member's `points` and
+`points_pending` are moved in the same transaction by the same amounts.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from core.database import claim, insert_ignore
+from crm.models import EntryKind, LotState, Member, PointEntry, PointLot, Purchase
+
+REFUND_WINDOW = timedelta(days=7)
+FEN_PER_POINT = 100
+
+
+def points_for(paid_fen: int) -> int:
+    return paid_fen // FEN_PER_POINT
+
+
+def earn(session: Session, member_id: int, order_id: int, *, paid_fen: int, now: datetime) -> None:
+    """Open the order's lot, pending until the refund window is over."""
+    earned = points_for(paid_fen)
+    if earned == 0:
+        return
+    lot = PointLot(
+        member_id=member_id,
+        order_id=order_id,
+        points=earned,
+        earned_at=now,
+        available_at=now + REFUND_WINDOW,
+    )
+    session.add(lot)
+    session.flush()
+    _enter(
+        session,
+        member_id,
+        EntryKind.earned,
+        pending=earned,
+        lot_id=lot.id,
+        cause=f"order:{order_id}",
+        now=now,
+    )
+
+
+def release_due(session: Session, *, now: datetime, limit: int = 200) -> int:
+    """Make the lots whose refund window is over available; how many moved. Safe to run twice."""
+    due = session.scalars(
+        select(PointLot.id)
+        .where(PointLot.state == LotState.pending, PointLot.available_at <= now)
+        .order_by(PointLot.available_at, PointLot.id)
+        .limit(limit)
+    ).all()
+    return sum(_release(session, lot_id, now) for lot_id in due)
+
+
+def claw_back(session: Session, purchase: Purchase, *, now: datetime) -> None:
+    """Shrink the order's lot to what the money that was kept is worth.
+
+    The caller holds the purchase's row, so the lot cannot shrink under our feet; taking the lot's
+    row decides whether the points leave the pending or the available balance.
+    """
+    kept = points_for(purchase.amount_fen - purchase.refunded_fen)
+    before = session.scalars(
+        select(PointLot.points).where(PointLot.order_id == purchase.order_id)
+    ).one_or_none()
+    if before is None or before <= kept:
+        return
+    claim(
+        session,
+        update(PointLot).where(PointLot.order_id == purchase.order_id).values(points=kept),
+    )
+    lot = session.scalars(
+        select(PointLot)
+        .where(PointLot.order_id == purchase.order_id)
+        .execution_options(populate_existing=True)
+    ).one()
+    pending = lot.state is LotState.pending
+    _enter(
+        session,
+        purchase.member_id,
+        EntryKind.clawed_back,
+        points=0 if pending else kept - before,
+        pending=kept - before if pending else 0,
+        lot_id=lot.id,
+        cause=f"refund:{purchase.order_id}:{purchase.refunded_fen}",
+        now=now,
+    )
+
+
+def move(session: Session, *, winner: Member, loser: Member, now: datetime) -> None:
+    """Carry balances and lots from a merged member to the one it went into."""
+    held = {"points": loser.points, "pending": loser.points_pending}
+    if any(held.values()):
+        for member, sign, side in ((loser, -1, "out"), (winner, 1, "in")):
+            _enter(
+                session,
+                member.id,
+                EntryKind.merged,
+                points=sign * held["points"],
+                pending=sign * held["pending"],
+                cause=f"merge:{loser.id}:{side}",
+                now=now,
+            )
+    claim(
+        session,
+        update(PointLot).where(PointLot.member_id == loser.id).values(member_id=winner.id),
+    )
+
+
+def balance(session: Session, member_id: int) -> tuple[int, int]:
+    """(available, pending) as the ledger says; the snapshot on the member must agree."""
+    points, pending = session.execute(
+        select(
+            func.coalesce(func.sum(PointEntry.points), 0),
+            func.coalesce(func.sum(PointEntry.pending), 0),
+        ).where(PointEntry.member_id == member_id)
+    ).one()
+    return int(points), int(pending)
+
+
+def ledger(session: Session, member_id: int, *, limit: int = 50) -> list[PointEntry]:
+    """The newest movements first."""
+    return list(
+        session.scalars(
+            select(PointEntry)
+            .where(PointEntry.member_id == member_id)
+            .order_by(PointEntry.at.desc(), PointEntry.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def _release(session: Session, lot_id: int, now: datetime) -> int:
+    moved = claim(
+        session,
+        update(PointLot)
+        .where(PointLot.id == lot_id, PointLot.state == LotState.pending)
+        .values(state=LotState.available),
+    )
+    if moved == 0:
+        return 0
+    lot = session.get_one(PointLot, lot_id, populate_existing=True)
+    if lot.points:
+        _enter(
+            session,
+            lot.member_id,
+            EntryKind.released,
+            points=lot.points,
+            pending=-lot.points,
+            lot_id=lot.id,
+            cause=f"release:{lot.id}",
+            now=now,
+        )
+    return 1
+
+
+def _enter(
+    session: Session,
+    member_id: int,
+    kind: EntryKind,
+    *,
+    cause: str,
+    now: datetime,
+    points: int = 0,
+    pending: int = 0,
+    lot_id: int | None = None,
+) -> None:
+    entry = {
+        "member_id": member_id,
+        "lot_id": lot_id,
+        "kind": kind,
+        "points": points,
+        "pending": pending,
+        "cause": cause,
+        "at": now,
+    }
+    if insert_ignore(session, PointEntry, [entry]) == 0:
+        return  # this cause was booked before
+    claim(
+        session,
+        update(Member)
+        .where(Member.id == member_id)
+        .values(points=Member.points + points, points_pending=Member.points_pending + pending),
+    )

@@ -1,0 +1,25 @@
+"""Importing this module hangs every interface on the blueprint."""
+
+from sandbox.wechat import (
+    customer,
+    login,
+    menus,
+    oauth,
+    qrcodes,
+    tagging,
+    templates,
+    users,
+)
+from sandbox.wechat.door import api
+
+__all__ = [
+    "api",
+    "customer",
+    "login",
+    "menus",
+    "oauth",
+    "qrcodes",
+    "tagging",
+    "templates",
+    "users",
+]

@@ -1,0 +1,274 @@
+"""A rule is checked whole, and what it compiles to means what the rule says."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from core import database
+from crm import segments, tags
+from crm.errors import RuleInvalid, SegmentNotFound
+from tests.crm.rules import STORES, TAGS, Someone, holds, last_paid, rule, someone
+from tests.factories.crm import make_member, make_merchant, make_purchase, make_store, make_tag
+
+quick = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def settle(session: Session, people: Sequence[Someone], now: datetime) -> dict[str, dict[int, int]]:
+    """Write the people down; the ids that stand for their indices."""
+    stores = {n: make_store(session, name=f"{n} 号店").id for n in range(1, STORES + 1)}
+    labels = {n: make_tag(session, name=f"标签{n}") for n in range(1, TAGS + 1)}
+    members: dict[int, int] = {}
+    for index, who in enumerate(people):
+        ago = who.last_visit_days_ago
+        member = make_member(
+            session,
+            joined_at=now - timedelta(days=who.joined_days_ago),
+            last_visit_at=None if ago is None else now - timedelta(days=ago),
+            last_paid_at=last_paid(who, now),
+            source_store_id=who.store and stores[who.store],
+            orders_count=sum(b.counted for b in who.bought),
+            spent_fen=sum(b.amount_fen for b in who.bought),
+            refunded_fen=sum(b.refunded_fen for b in who.bought),
+        )
+        for bought in who.bought:
+            purchase = make_purchase(
+                session,
+                member,
+                session.get_one(type(make_store(session)), stores[1]),
+                amount_fen=bought.amount_fen,
+                at=now - timedelta(days=bought.days_ago),
+            )
+            purchase.refunded_fen, purchase.counted = bought.refunded_fen, bought.counted
+        for tag in who.tags:
+            tags.put(session, labels[tag], [member.id], actor="system", now=now)
+        members[index] = member.id
+    session.flush()
+    return {"member": members, "store": stores, "tag": {n: tag.id for n, tag in labels.items()}}
+
+
+def translated(node: dict[str, Any], ids: dict[str, dict[int, int]]) -> dict[str, Any]:
+    """The rule with the ids of tags and stores in place of their indices."""
+    if "rules" in node:
+        return {**node, "rules": [translated(inner, ids) for inner in node["rules"]]}
+    if node["field"] == "tag":
+        return {**node, "value": ids["tag"][node["value"]]}
+    if node["field"] == "source_store":
+        return {**node, "value": ids["store"][node["value"]]}
+    return node
+
+
+def check_agreement(
+    session: Session, people: Sequence[Someone], drawn: Sequence[dict[str, Any]], now: datetime
+) -> None:
+    ids = settle(session, people, now)
+    merchant_id = make_merchant(session).id
+    make_member(session, merchant=make_merchant(session, code="other"))
+    for one in drawn:
+        expected = {ids["member"][i] for i, who in enumerate(people) if holds(one, who)}
+        asked = translated(one, ids)
+        assert segments.validate(asked) == {}
+        found = set(session.scalars(segments.compile(asked, merchant_id, now)))
+        assert found == expected, one
+        shown = segments.preview(session, asked, merchant_id, now)
+        assert (shown.members, shown.matched) == (len(people), len(expected))
+        assert segments.count(session, asked, merchant_id, now) == len(expected)
+
+
+@quick
+@given(people=st.lists(someone, max_size=6), drawn=st.lists(rule, min_size=1, max_size=4))
+def test_sql_means_what_the_rule_says(
+    session: Session, now: datetime, people: list[Someone], drawn: list[dict[str, Any]]
+):
+    with session.begin_nested() as savepoint:
+        check_agreement(session, people, drawn, now)
+        savepoint.rollback()
+    session.expunge_all()
+
+
+@pytest.mark.mariadb
+def test_sql_means_the_same_on_mariadb(mariadb_app: Flask, now: datetime):
+    @settings(quick, max_examples=25)
+    @given(people=st.lists(someone, max_size=6), drawn=st.lists(rule, min_size=1, max_size=4))
+    def agree(people: list[Someone], drawn: list[dict[str, Any]]) -> None:
+        with database.Session(database.db.engine) as session:
+            check_agreement(session, people, drawn, now)
+            session.rollback()
+
+    agree()
+
+
+def test_a_merged_member_is_in_no_segment(session: Session, now: datetime):
+    member = make_member(session)
+    make_member(session, merged_into_id=member.id)
+
+    everybody = {"op": "and", "rules": []}
+
+    assert segments.count(session, everybody, member.merchant_id, now) == 1
+
+
+@pytest.mark.parametrize(
+    ("broken", "errors"),
+    [
+        (None, {"": "条件要是一个对象"}),
+        ({}, {"": "既不是条件也不是一组条件"}),
+        ({"op": "or", "rules": []}, {"rules": "这一组至少要有一个条件"}),
+        ({"op": "and", "rules": {}}, {"rules": "这一组要是条件的列表"}),
+        (
+            {"op": "xor", "rules": [{"field": "age", "op": "is"}]},
+            {"op": "关系只能是 且（and）、或（or）、非（not）", "0.field": "没有这种条件"},
+        ),
+        (
+            {"op": "and", "rules": [{"field": "spent", "op": ">", "value": "", "days": 0}]},
+            {
+                "0.op": "比较方式只能是 >=、<=",
+                "0.value": "请填金额（分）",
+                "0.days": "天数要在 1 到 3650 之间",
+            },
+        ),
+        (
+            {"op": "not", "rules": [{"op": "and", "rules": [{"field": "tag", "op": "has"}]}]},
+            {"0.0.value": "请填标签"},
+        ),
+        (
+            {"op": "not", "rules": [{"field": "last_visit", "op": "never"}] * 2},
+            {"rules": "“非”里只能放一个条件或一组条件"},
+        ),
+        (
+            {"field": "last_visit", "op": "before", "days": True},
+            {"days": "天数要是整数"},
+        ),
+        ({"field": "last_visit", "op": "never", "days": 3}, {"days": "这里没有这一项"}),
+        ({"field": ["spent"], "op": ">="}, {"field": "没有这种条件"}),
+    ],
+)
+def test_faults_are_named_by_path(broken: Any, errors: dict[str, str]):
+    assert segments.validate(broken) == errors
+    with pytest.raises(RuleInvalid) as refused:
+        segments.compile(broken, 1, datetime.now().astimezone())
+    assert refused.value.errors == errors
+
+
+def test_a_tree_that_is_too_deep_or_too_big_is_refused():
+    leaf: dict[str, Any] = {"field": "last_visit", "op": "never"}
+    deep = leaf
+    for _ in range(2_000):
+        deep = {"op": "and", "rules": [deep]}
+
+    assert segments.validate(deep) == {"0.0.0.0.0": "嵌套太深，最多 5 层"}
+    nested = {"op": "and", "rules": [{"op": "or", "rules": [leaf] * 16}] * 2}
+    assert segments.validate(nested) == {"": "条件太多，最多 30 个"}
+
+
+@given(
+    junk=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["op", "rules", "field", "value", "days"]), inner)
+        ),
+    )
+)
+@settings(deadline=None)
+def test_junk_is_refused_and_never_crashes(junk: Any):
+    segments.validate(junk)
+
+
+def test_each_row_shows_its_own_count_and_the_narrowing(session: Session, now: datetime):
+    tag = make_tag(session)
+    spender = make_member(session, spent_fen=30_000)
+    both = make_member(session, spent_fen=30_000)
+    make_member(session)
+    tags.put(session, tag, [both.id], actor="staff:1", now=now)
+    asked = {
+        "op": "and",
+        "rules": [
+            {"field": "spent", "op": ">=", "value": 20_000},
+            {"op": "not", "rules": [{"field": "tag", "op": "has", "value": tag.id}]},
+        ],
+    }
+
+    shown = segments.preview(session, asked, spender.merchant_id, now)
+
+    assert (shown.members, shown.matched) == (3, 1)
+    assert shown.alone == {"": 1, "0": 2, "1": 2, "1.0": 1}
+    assert shown.steps == [2, 1]
+
+
+def test_a_sample_says_why_in_words(session: Session, now: datetime):
+    store, tag = make_store(session, name="梧桐里店"), make_tag(session, name="爱喝手冲")
+    member = make_member(
+        session,
+        spent_fen=61_200,
+        orders_count=1,
+        last_paid_at=now - timedelta(days=31),
+        last_visit_at=now - timedelta(days=31),
+        source_store_id=store.id,
+    )
+    make_purchase(session, member, store, amount_fen=61_200, at=now - timedelta(days=31))
+    tags.put(session, tag, [member.id], actor="staff:1", now=now)
+    asked = {
+        "op": "and",
+        "rules": [
+            {"field": "spent", "op": ">=", "value": 20_000, "days": 90},
+            {"field": "orders", "op": "<=", "value": 3},
+            {"field": "last_visit", "op": "before", "days": 30},
+            {
+                "op": "or",
+                "rules": [
+                    {"field": "tag", "op": "has", "value": tag.id},
+                    {"field": "joined", "op": "before", "days": 5},
+                ],
+            },
+            {"op": "not", "rules": [{"field": "last_visit", "op": "never"}]},
+            {"field": "source_store", "op": "is", "value": store.id},
+        ],
+    }
+
+    [found] = segments.sample(session, asked, member.merchant_id, now)
+
+    assert found.member is member
+    assert found.reasons == [
+        "近 90 天消费 ¥612.00",
+        "累计 1 单",
+        "31 天没来",
+        "有标签「爱喝手冲」",
+        "来自「梧桐里店」",
+    ]
+
+
+def test_a_segment_is_saved_once_by_name_and_only_with_the_merchants_own_tags(
+    session: Session, now: datetime
+):
+    merchant = make_merchant(session)
+    foreign = make_tag(session, merchant=make_merchant(session, code="other"))
+    fine = {"field": "last_visit", "op": "before", "days": 30}
+
+    saved = segments.create(
+        session, merchant.id, name=" 快要流失 ", rule=fine, actor="staff:1", now=now
+    )
+    with pytest.raises(RuleInvalid) as refused:
+        segments.create(
+            session,
+            merchant.id,
+            name="快要流失",
+            rule={"field": "tag", "op": "has", "value": foreign.id},
+            actor="staff:1",
+            now=now,
+        )
+
+    assert refused.value.errors == {"value": "没有这个标签", "name": "已经有同名的人群"}
+    assert segments.list_segments(session, merchant.id) == [saved]
+    segments.change(session, saved, name="快要流失", rule={"op": "not", "rules": [fine]}, now=now)
+    assert segments.get_segment(session, merchant.id, saved.id).rule["op"] == "not"
+    with pytest.raises(SegmentNotFound):
+        segments.get_segment(session, foreign.merchant_id, saved.id)
