@@ -1,0 +1,50 @@
+"""Draw every state map of the code as Mermaid into docs/states.md.
+
+`python -m scripts.draw_states`; a test fails when the file is behind the code.
+"""
+
+import importlib
+from enum import StrEnum
+from pathlib import Path
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "states.md"
+
+MAPS = [
+    ("订单：履约 Order, fulfilment", "orders.models", "NEXT"),
+    ("订单：付款 Order, payment", "orders.models", "NEXT_PAYMENT"),
+    ("优惠券 Coupon", "coupons.models", "NEXT"),
+    ("付款尝试 Payment attempt", "payments.models", "NEXT_ATTEMPT"),
+    ("退款 Refund", "payments.models", "NEXT_REFUND"),
+    ("营销活动 Campaign", "crm.models", "NEXT"),
+    ("活动收件人 Campaign recipient", "crm.models", "NEXT_RECIPIENT"),
+    ("发出的消息 Outbound message", "messaging.models", "NEXT"),
+]
+
+HEAD = """# States
+
+Drawn from the maps beside the enums by `python -m scripts.draw_states`. Every move is a
+compare-and-set along one of these arrows.
+"""
+
+
+def draw(title: str, moves: dict[StrEnum, set[StrEnum]]) -> str:
+    reached = {target for targets in moves.values() for target in targets}
+    lines = [f"    [*] --> {state.value}" for state in moves if state not in reached]
+    for state, targets in moves.items():
+        lines += [f"    {state.value} --> {target.value}" for target in sorted(targets)]
+        if not targets:
+            lines.append(f"    {state.value} --> [*]")
+    body = "\n".join(lines)
+    return f"\n## {title}\n\n```mermaid\nstateDiagram-v2\n{body}\n```\n"
+
+
+def page() -> str:
+    parts = [HEAD]
+    for title, module, name in MAPS:
+        parts.append(draw(title, getattr(importlib.import_module(module), name)))
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(page(), encoding="utf-8")
