@@ -123,7 +123,7 @@ class Coupon(Base):
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"), index=True)
     issue_key: Mapped[str] = mapped_column(Code(160), unique=True)
     issued_at: Mapped[datetime]
-    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    order_id: Mapped[int | None]  # no foreign key: orders.coupon_id is one, and two make a circle
     store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
     redeemed_at: Mapped[datetime | None]
     redeemed_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
