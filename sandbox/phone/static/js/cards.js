@@ -9,7 +9,7 @@ const BARE_LINK = /(https?:\/\/[^\s<>"'，。；）」]+)/
  * Returns the element beside the face, or null for a message that has none (see `line`).
  */
 export function bubble(message, open) {
-  const make = { text, news, mini, template: notice, subscribe: notice, menu: choices, image: picture }[message.kind]
+  const make = { text, event: text, news, mini, template: notice, subscribe: notice, menu: choices, image: picture }[message.kind]
   return make ? make(message, open) : h('div', { class: 'bb' }, OTHER[message.kind] ?? '［这里放不了这种消息］')
 }
 
@@ -73,10 +73,10 @@ function mini(message, open) {
         'div',
         { class: 'ticket' },
         h('div', { class: 'v num' }, h('small', {}, '¥'), money[1]),
-        h('div', {}, h('div', { class: 't' }, head), h('div', { class: 'd' }, more.join(' · ') || '已放进你的券包')),
+        h('div', {}, h('div', { class: 't' }, head), h('div', { class: 'd' }, more.join(' · ') || '到小程序里用')),
       )
     : [message.pic_url && h('img', { class: 'pic', src: message.pic_url, alt: '' }), h('div', { class: 'in' }, h('div', { class: 't' }, message.title))]
-  const act = h('div', { class: 'act' }, h('span', {}, '小程序'), h('b', {}, /coupon|code/.test(path) ? '去看看' : /menu|home/.test(path) ? '去点一杯' : '打开'))
+  const act = h('div', { class: 'act' }, h('span', {}, money ? '已放进你的券包' : '小程序'), h('b', {}, /coupon|code/.test(path) ? '去看看' : /menu|home/.test(path) ? '去点一杯' : '打开'))
   return h('button', { type: 'button', class: 'cd', onclick: () => open.mini(message.appid, path) }, top, act)
 }
 

@@ -8,7 +8,6 @@ import { sayError, toast } from './toast.js'
 
 const { official: appid, officialName, mini, static: files } = document.body.dataset
 const PAUSE = 5 * 60_000 // a time is written above a message that comes this long after the one before
-const GREY = new Set(['event', 'notice'])
 
 export class Chat {
   /** `phone` opens things: phone.web, phone.mini, phone.askScan, phone.tab, phone.sheet. */
@@ -89,7 +88,7 @@ export class Chat {
       last = at
       rows.push(this.row(message, !first && message.id > before))
     }
-    if (!this.followed) rows.push(h('div', { class: 'done' }, '现在没有关注，收不到新消息'), this.comeBack())
+    if (!this.followed) rows.push(h('div', { class: 'grey' }, '现在没有关注，收不到新消息'), this.comeBack())
     this.list.replaceChildren(...rows)
     this.shown = newest
     if (!first && messages.some((message) => message.id > before && (message.from ?? message.sender) === 'account')) this.phone.noticed('chat')
@@ -98,7 +97,7 @@ export class Chat {
 
   row(message, fresh) {
     const sender = message.from ?? message.sender
-    if (GREY.has(message.kind) || sender === 'system') return h('div', { class: 'done' }, message.text)
+    if (sender === 'system' || message.kind === 'notice') return h('div', { class: 'grey' }, message.text)
     const mine = sender === 'me'
     const avatar = mine ? face(this.phone.person) : h('img', { class: 'face', src: `${files}art/logotea.svg`, alt: officialName })
     return h('div', { class: `msg${mine ? ' me' : ''}${fresh ? ' new' : ''}` }, avatar, bubble(message, this.open))
@@ -115,14 +114,14 @@ export class Chat {
       { class: 'blank' },
       h('img', { src: `${files}art/empty.svg`, alt: '' }),
       h('h3', {}, `${this.phone.person.name}还没关注${officialName}`),
-      h('p', {}, '扫门店的海报关注，会记住是从哪家店来的'),
+      h('p', {}, this.phone.person.role === 'clerk' ? '扫老板给的店员邀请，关注就算上岗' : '扫门店的海报关注，会记住是从哪家店来的'),
       h('button', { type: 'button', class: 'pill', onclick: () => this.phone.tab('scan') }, icon('scan', 20), '去扫一扫'),
       h('button', { type: 'button', class: 'textlink', onclick: () => this.follow() }, '不扫码，直接关注'),
     )
   }
 
   comeBack() {
-    return h('div', { class: 'done' }, h('button', { type: 'button', class: 'textlink', onclick: () => this.follow() }, '重新关注'))
+    return h('div', { class: 'grey' }, h('button', { type: 'button', class: 'textlink', onclick: () => this.follow() }, '重新关注'))
   }
 
   fail(error) {

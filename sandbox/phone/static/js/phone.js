@@ -124,6 +124,7 @@ export class Phone {
   ink() {
     const dark = this.front === 'scan' || (this.front === 'mini' && this.mini_.style === 'white')
     this.glass.dataset.ink = dark ? 'white' : 'black'
+    this.glass.dataset.front = this.front
   }
 
   noticed(key) {
