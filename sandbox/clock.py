@@ -12,11 +12,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 SHANGHAI = timezone(timedelta(hours=8))
+SETTLING = 0.6  # the backend reads the file twice a second
 
 
 class Clock:
     def __init__(self, file: Path | None = None) -> None:
         self.offset = 0.0
+        self._coming = 0.0
         self._file = file
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -38,12 +40,21 @@ class Clock:
         """A moment that the shop named, on our clock."""
         return at if self._file else at + self.offset
 
+    def agrees(self, stamp: float, skew: float) -> bool:
+        """Is this the other side's present? While we advance it may already be ahead of us."""
+        ahead = stamp - self.stamp()
+        return abs(ahead) <= skew or (self._coming > 0 and abs(ahead - self._coming) <= skew)
+
     def advance(self, seconds: float) -> None:
         if seconds < 0:
             raise ValueError("time does not run backwards")
         with self._lock:
-            self.offset += seconds
+            self._coming = seconds
             self._tell()
+            if self._file:
+                time.sleep(SETTLING)
+            self.offset += seconds
+            self._coming = 0.0
         for listener in self._listeners:
             listener()
 
@@ -58,7 +69,7 @@ class Clock:
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             draft = self._file.with_suffix(".new")
-            draft.write_text(f"{self.offset}")
+            draft.write_text(f"{self.offset + self._coming}")
             draft.replace(self._file)
 
 

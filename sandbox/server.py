@@ -2,10 +2,12 @@
 
 from flask import Flask
 
-from sandbox.api import controls, people, phone  # noqa: F401  (their routes hang on the blueprint)
+from sandbox.api import controls, pay, people, phone  # noqa: F401  (their routes hang on the blueprint)
 from sandbox.api.door import control, install_errors
 from sandbox.api.pages import pages
 from sandbox.outgoing import Deliver
+from sandbox.pay import notices, refunds
+from sandbox.pay import routes as wechat_pay
 from sandbox.phone import PhoneSetup
 from sandbox.phone import blueprint as phone_page
 from sandbox.settings import Settings
@@ -25,9 +27,12 @@ def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Fla
     app.register_blueprint(pages)
     _mount_phone(app, settings)
     app.register_blueprint(wechat.api)
+    app.register_blueprint(wechat_pay.api)
     if settings.state_path:
         snapshots = Snapshots(world, settings.state_path)
-        snapshots.restore()
+        if snapshots.restore():
+            notices.resume(world)
+            refunds.resume(world)
         snapshots.start()
     return app
 

@@ -13,6 +13,7 @@ from sandbox.faults import Faults
 from sandbox.feed import Feed
 from sandbox.outgoing import Deliver, HttpDelivery
 from sandbox.pay.ledger import Ledger
+from sandbox.pay.signing import Nonces
 from sandbox.people import People
 from sandbox.settings import Account, Settings
 from sandbox.timer import Timer
@@ -66,6 +67,7 @@ class World:
         self.qrs = Qrs(self.clock)
         self.sent = Sent(self.clock)
         self.ledger = Ledger(self.clock)
+        self.nonces = Nonces(self.clock)
         self._message_ids = count(int(wall() * 1000) * 1000)
 
     def account(self, appid: str) -> Account:
