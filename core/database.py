@@ -169,12 +169,9 @@ def transaction() -> Iterator[Session]:
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A session for looking only; whatever it changed is rolled back."""
+    """A session for looking only; what it changed is rolled back, what it loaded stays readable."""
     with Session(engines.reader(db.engine), expire_on_commit=False) as session:
-        try:
-            yield session
-        finally:
-            session.rollback()
+        yield session
 
 
 def after_commit(session: Session, call: Callable[[], None]) -> None:

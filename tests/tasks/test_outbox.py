@@ -1,0 +1,173 @@
+"""Jobs run once although rows are pushed again, copied, lost or superseded.
+
+The effect counted here is an audit entry: one for each time that a job committed.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy import func, select, update
+
+from core import audit, clock, outbox
+from core.audit import AuditEntry
+from core.database import claim, reading, transaction
+from core.outbox import JobState, OutboxJob
+from tasks import registry, relay, runner, schedule, worker
+from tasks.registry import Later, Run
+
+LEASE = timedelta(seconds=90)
+
+
+def count(run: Run, *, subject: str) -> None:
+    with run.finish() as session:
+        audit.record(session, actor="system", action="test", subject=subject, now=clock.now())
+
+
+def fail(_run: Run) -> None:
+    raise ValueError("as planned")
+
+
+def wait(_run: Run) -> None:
+    raise Later(60)
+
+
+@pytest.fixture(autouse=True)
+def _jobs() -> Iterator[None]:
+    known = registry.jobs()
+    for name, handler in (("test.count", count), ("test.fail", fail), ("test.wait", wait)):
+        known[name] = registry.Job(name, "default", 2, 30, handler)
+    yield
+    for name in ("test.count", "test.fail", "test.wait"):
+        del known[name]
+
+
+def effects() -> int:
+    with reading() as session:
+        return session.scalar(select(func.count()).select_from(AuditEntry)) or 0
+
+
+def enqueue(name: str, **args: str) -> int:
+    with transaction() as session:
+        outbox.enqueue(session, name, **args)
+        session.flush()
+        return session.scalars(select(func.max(OutboxJob.id))).one()
+
+
+def take(job_id: int) -> int:
+    with transaction() as session:
+        assert outbox.take(session, job_id, lease=LEASE, now=clock.now())
+        return session.scalars(select(OutboxJob.attempt).where(OutboxJob.id == job_id)).one()
+
+
+def row(job_id: int) -> OutboxJob:
+    with reading() as session:
+        return session.get_one(OutboxJob, job_id)
+
+
+def test_a_job_and_its_copy_take_effect_once(app: Flask) -> None:
+    job_id = enqueue("test.count", subject="a")
+    attempt = take(job_id)
+
+    assert runner.execute(job_id, attempt) == "done"
+    assert runner.execute(job_id, attempt) == "superseded"
+
+    assert effects() == 1
+    assert row(job_id).state == JobState.done
+
+
+def test_an_attempt_that_was_pushed_again_rolls_back(app: Flask) -> None:
+    job_id = enqueue("test.count", subject="a")
+    old = Run(job_id, take(job_id))
+    with transaction() as session:
+        session.execute(update(OutboxJob).values(lease_until=clock.now() - LEASE))
+    with transaction() as session:
+        assert outbox.reclaim(session, now=clock.now()) == 1
+    new = take(job_id)
+
+    with pytest.raises(registry.Superseded):
+        count(old, subject="a")
+    assert effects() == 0
+
+    assert runner.execute(job_id, new) == "done"
+    assert effects() == 1
+
+
+def test_a_failure_waits_and_the_last_one_is_dead(app: Flask) -> None:
+    job_id = enqueue("test.fail")
+
+    assert runner.execute(job_id, take(job_id)) == "failed"
+    assert row(job_id).last_error == "ValueError: as planned"
+    assert row(job_id).run_at > clock.now()
+
+    with transaction() as session:
+        claim(session, update(OutboxJob).values(run_at=clock.now()))
+    assert runner.execute(job_id, take(job_id)) == "dead"
+    assert row(job_id).state == JobState.dead
+
+
+def test_coming_back_later_is_no_failure(app: Flask) -> None:
+    job_id = enqueue("test.wait")
+
+    assert runner.execute(job_id, take(job_id)) == "later"
+
+    assert (row(job_id).state, row(job_id).failures) == (JobState.waiting, 0)
+
+
+def test_a_row_is_taken_by_one_relay(app: Flask) -> None:
+    job_id = enqueue("test.count", subject="a")
+
+    with transaction() as session:
+        assert outbox.take(session, job_id, lease=LEASE, now=clock.now()) is True
+        assert outbox.take(session, job_id, lease=LEASE, now=clock.now()) is False
+
+
+def test_two_schedulers_enqueue_a_period_once(app: Flask) -> None:
+    now = clock.now()
+
+    assert schedule.enqueue_due(now) == len(schedule.SCHEDULE)
+    assert schedule.enqueue_due(now) == 0
+
+
+@pytest.mark.mariadb
+def test_relay_and_worker_run_what_was_committed(mariadb_app: Flask, redis: Redis) -> None:
+    for number in range(5):
+        enqueue("test.count", subject=str(number))
+
+    assert relay.push_due(redis) == 5
+    assert relay.push_due(redis) == 0
+    worker.work(["default"], burst=True)
+
+    assert effects() == 5
+
+
+@pytest.mark.mariadb
+def test_a_flushed_redis_loses_no_job(mariadb_app: Flask, redis: Redis) -> None:
+    job_id = enqueue("test.count", subject="a")
+    relay.push_due(redis)
+    redis.flushall()
+    worker.work([], burst=True)
+    assert effects() == 0
+
+    with transaction() as session:
+        claim(session, update(OutboxJob).values(lease_until=clock.now() - LEASE))
+        assert outbox.reclaim(session, now=clock.now()) == 1
+    assert relay.push_due(redis) == 1
+    worker.work([], burst=True)
+
+    assert effects() == 1
+    assert row(job_id).attempt == 2
+
+
+@pytest.mark.mariadb
+def test_jobs_wait_in_json_not_in_pickle(mariadb_app: Flask, redis: Redis) -> None:
+    job_id = enqueue("test.count", subject="a")
+    relay.push_due(redis)
+
+    queue = Queue("default", connection=redis, serializer=JSONSerializer)
+    assert queue.job_ids == [f"{job_id}-1"]
+    assert list(queue.jobs[0].args) == [job_id, 1]
