@@ -15,6 +15,7 @@ from core.database import Base, db
 
 DOORS = ("wxapp_api", "official_account", "console", "cli")
 DOMAINS = (
+    "core",
     "people",
     "merchants",
     "messaging",
