@@ -11,10 +11,10 @@ const SWITCHES = [
   {
     kind: 'drop_after',
     name: '丢掉应答',
-    note: '收到了，但回话没传回',
+    note: '收到了，回话丢了',
     faults: [{ api: PUSHES, times: null }, { api: 'pay.prepay', times: 1 }, { api: 'pay.refund', times: 1 }],
   },
-  { kind: 'wrong_signature', name: '签名错误', note: '先来一条伪造的通知', faults: [{ api: PUSHES, times: null }] },
+  { kind: 'wrong_signature', name: '签名错误', note: '先来一条伪造的', faults: [{ api: PUSHES, times: null }] },
 ]
 
 const buttons = new Map()
