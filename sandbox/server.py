@@ -45,5 +45,6 @@ def _mount_phone(app: Flask, settings: Settings) -> None:
         official_appid=official.appid if official else "",
         official_name=official.name if official else "",
         mini_appid=mini.appid if mini else "",
+        templates=settings.template_titles,
     )
     app.register_blueprint(phone_page)

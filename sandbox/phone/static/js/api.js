@@ -7,7 +7,7 @@
  * scan        {kind: "follow"|"scan"} the account's own code; {kind: "mini", appid, path}, {kind: "web", url}, {kind: "text", text}
  * chat        {followed, subtitle, messages: [{id, at, sender: "me"|"account"|"system", kind, ...}], menu: {button: [...]} | null}
  *             kinds and their fields: cards.js; menu as menu/create takes it; chat of the mini-program: service notices
- * prepay      {amount_fen, payee, expires_at}: what the pay sheet shows
+ * prepay      {amount_fen, payee, seconds_left}: what the pay sheet shows
  * qrs         {qrs: [{text, title, note, kind: "store"|"table"|"staff_invite"|"poster"|"screen"|..., expired}]}
  * faults      {faults: [{id, kind}]}; POST takes {api, kind, times, seconds|copies}
  * feed        {events: [{id, at, kind: "entry", direction, title, tag, tone, detail, api, ms, raw, person}]}, oldest first

@@ -11,7 +11,8 @@ export function factsOf(entry) {
     if (event(entry) === 'subscribe') return ['follow']
     if (event(entry).startsWith('scancode')) return ['redeem']
   }
-  if (/code2session|jscode2session/.test(api)) return ['login']
+  if (api === 'api.code2session') return ['login']
+  if (api === 'api.tag_users') return ['staff']
   if (api === 'pay.prepay') return ['prepaid']
   if (api === 'pay.notify') return ['pay']
   return []

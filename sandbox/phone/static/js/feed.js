@@ -15,10 +15,10 @@ const opened = new Set()
 export function kindOf(entry) {
   const api = entry.api ?? ''
   if (entry.direction === 'plan') return 'plan'
-  if (entry.direction === 'person') return 'person'
   if (api.startsWith('pay.')) return 'pay'
+  if (entry.direction === 'person') return 'person'
   if (api.endsWith('.push')) return 'callback'
-  if (/message|template|subscribe|custom/.test(api)) return 'message'
+  if (/_send$/.test(api)) return 'message'
   return 'api'
 }
 
@@ -91,7 +91,7 @@ function quiet() {
 }
 
 function line(entry) {
-  const kind = entry.api === 'pay.notify' ? 'notify' : kindOf(entry)
+  const kind = entry.api === 'pay.notify' ? 'notify' : entry.direction === 'person' ? 'person' : kindOf(entry)
   const [tint, name] = LOOK[kind]
   const planned = kind === 'plan'
   const hasRaw = !planned && entry.raw && Object.keys(entry.raw).length > 0

@@ -3,6 +3,7 @@
 import { h, icon, yuan } from './dom.js'
 import { api } from './api.js'
 import { Refused } from './bridge.js'
+import { loadPeople } from './people.js'
 
 const PLACES = [
   { name: '静安寺', note: '静安寺店门口', latitude: 31.2235, longitude: 121.4453 },
@@ -25,7 +26,7 @@ function ask(phone, label, build) {
 /** Resolves when the sandbox took the payment; throws `Refused` when it was cancelled. */
 export async function payDialog(phone, appid, params) {
   const prepayId = String(params.package ?? '').replace(/^prepay_id=/, '')
-  const bill = await api.prepay(prepayId).catch(() => null)
+  const [bill] = await Promise.all([api.prepay(prepayId).catch(() => null), loadPeople().catch(() => {})])
   const outcome = (result) => api.pay(phone.person.id, { appid, ...params, outcome: result })
   const paid = await ask(phone, '沙箱付款', (sheet, answer) => {
     const sum = bill ? yuan(bill.amount_fen) : '—'
@@ -35,12 +36,13 @@ export async function payDialog(phone, appid, params) {
     const ways = h(
       'div',
       { class: 'ways', role: 'radiogroup', 'aria-label': '怎么付' },
-      way('wallet', '沙箱零钱', bill?.balance_fen === undefined ? '免密支付，随便付' : `余额 ¥${Number(yuan(bill.balance_fen)).toLocaleString('zh-CN', { minimumFractionDigits: 2 })}`, 'ok', true),
+      way('wallet', '沙箱零钱', phone.person.balance_fen === undefined ? '免密支付' : `余额 ¥${Number(yuan(phone.person.balance_fen)).toLocaleString('zh-CN', { minimumFractionDigits: 2 })}`, 'ok', true),
       way('phone', '沙箱银行卡（尾号 8888）', '每次都提示余额不足', 'broke', false),
     )
     pay.addEventListener('click', async () => {
       warn.hidden = true
       if (sheet.querySelector('[name="way"]:checked').value === 'broke') {
+        outcome('insufficient').catch(() => {})
         warn.textContent = '这张卡余额不足，没有扣款。换沙箱零钱再付。'
         warn.hidden = false
         return
@@ -52,7 +54,7 @@ export async function payDialog(phone, appid, params) {
         await outcome('ok')
         answer(true)
       } catch (error) {
-        warn.textContent = error.message
+        warn.textContent = error.message.replace(/^requestPayment:fail /, '没有付成：')
         warn.hidden = false
         pay.disabled = false
         pay.classList.remove('busy')
@@ -67,7 +69,7 @@ export async function payDialog(phone, appid, params) {
       pay,
       h('button', { type: 'button', class: 'nobtn', onclick: () => answer(false) }, '不付了，回到订单'),
     )
-    if (bill?.expires_at) countdown(until, Date.parse(bill.expires_at) - phone.now())
+    if (bill?.seconds_left) countdown(until, bill.seconds_left * 1000)
     pay.focus({ preventScroll: true })
   })
   if (paid) return {}
