@@ -62,7 +62,7 @@ export class Chat {
       if (this.shown === null) this.fail(error)
       return
     }
-    if (person !== this.phone.person) return
+    if (person.id !== this.phone.person.id) return
     this.followed = chat.followed
     this.subtitle.textContent = chat.subtitle ?? (chat.followed ? '已关注 · 演示账号' : '还没有关注')
     const messages = [...chat.messages, ...notices.messages].sort((left, right) => left.id - right.id)

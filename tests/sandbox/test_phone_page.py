@@ -1,0 +1,52 @@
+"""The virtual phone's page: its policy, its pictures of codes, its lights."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from sandbox import demo_config
+from sandbox.outgoing import Answer
+from sandbox.server import create_sandbox
+from sandbox.settings import load
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> FlaskClient:
+    config = demo_config.write(
+        tmp_path / "config.toml",
+        base_url="http://127.0.0.1:1",
+        sandbox_url="http://127.0.0.1:2",
+        directory=tmp_path,
+        database_url="sqlite://",
+        redis_url="redis://127.0.0.1:1/0",
+    )
+    return create_sandbox(load(config), deliver=lambda *_: Answer(200, "success")).test_client()
+
+
+def test_the_page_runs_only_its_own_scripts_and_frames_only_the_shop(phone: FlaskClient) -> None:
+    answer = phone.get("/sandbox/")
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert answer.status_code == 200
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert "frame-src 'self' http://127.0.0.1:1;" in policy
+    assert "unsafe" not in policy
+    assert " style=" not in answer.text
+    assert "onclick" not in answer.text
+
+
+def test_a_code_is_drawn_and_nonsense_is_not(phone: FlaskClient) -> None:
+    drawn = phone.get("/sandbox/qr.svg", query_string={"text": "LL1.482710.1.abc"})
+
+    assert drawn.mimetype == "image/svg+xml"
+    assert drawn.data.startswith(b"<?xml")
+    assert phone.get("/sandbox/qr.svg").status_code == 404
+    assert phone.get("/sandbox/qr.svg", query_string={"text": "x" * 1025}).status_code == 404
+
+
+def test_the_lights_say_when_the_shop_is_away(phone: FlaskClient) -> None:
+    lights = phone.get("/sandbox/health").json["lights"]
+
+    assert [light["state"] for light in lights] == ["bad", "unknown", "unknown"]
+    assert lights[0]["name"] == "店没有开"
