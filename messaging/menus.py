@@ -1,0 +1,64 @@
+"""The official account's menus: everybody's, and the one that staff see instead. Pure.
+
+Three buttons on top, names of at most 16 bytes; staff are told apart by a tag, since WeChat takes
+no other condition any more.
+"""
+
+from typing import Any
+
+REDEEM_KEY = "redeem"
+CONTACT_KEY = "contact"
+HOME, COUPONS, MEMBER, STORES, ORDERS = (
+    "pages/home/home",
+    "pages/coupons/coupons",
+    "pages/member/member",
+    "pages/stores/stores",
+    "pages/orders/orders",
+)
+
+
+def default_menu(*, mini_appid: str | None, base_url: str) -> dict[str, Any]:
+    """点单, 我的券 and 会员, each into the mini-program; without one, into its browser build."""
+
+    def page(name: str, path: str) -> dict[str, Any]:
+        return _page(name, path, mini_appid, base_url)
+
+    return {
+        "button": [
+            page("点单", HOME),
+            page("我的券", COUPONS),
+            {
+                "name": "会员",
+                "sub_button": [
+                    page("会员中心", MEMBER),
+                    page("我的订单", ORDERS),
+                    page("附近门店", STORES),
+                    {"type": "click", "name": "联系我们", "key": CONTACT_KEY},
+                ],
+            },
+        ]
+    }
+
+
+def staff_menu(*, base_url: str) -> dict[str, Any]:
+    """扫码核销 answers in the chat; the rest opens the console, which asks WeChat who is there."""
+    return {
+        "button": [
+            {"type": "scancode_waitmsg", "name": "扫码核销", "key": REDEEM_KEY},
+            {"type": "view", "name": "今日订单", "url": f"{base_url}/console/orders"},
+            {"type": "view", "name": "我的门店", "url": f"{base_url}/console/"},
+        ]
+    }
+
+
+def _page(name: str, path: str, mini_appid: str | None, base_url: str) -> dict[str, Any]:
+    url = f"{base_url}/m/#/{path}"
+    if mini_appid is None:
+        return {"type": "view", "name": name, "url": url}
+    return {
+        "type": "miniprogram",
+        "name": name,
+        "url": url,
+        "appid": mini_appid,
+        "pagepath": path,
+    }

@@ -1,0 +1,210 @@
+"""Acting on what WeChat tells: one verified message or event, in the caller's transaction.
+
+The door records the message in the inbox first and calls `act` once per message; a sweep calls it
+for what was left behind. `act` changes rows and queues jobs; the words of a reply are the door's.
+Whatever has no handler here is accepted and stays recorded in the inbox.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core.outbox import enqueue
+from gateways.wechat.messages import Message
+from merchants import staff as merchant_staff
+from merchants.errors import AlreadyBound, InviteUnusable
+from merchants.models import Staff
+from messaging import chat, followers, notices, windows
+from messaging.accounts import find_owner
+from messaging.models import Scene, SceneKind, WindowKind
+from messaging.scenes import find_scene, invite_code
+from people import identities
+from people.models import IdentityKind
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What became of a message, for whoever writes the reply. `handled` False: only recorded."""
+
+    handled: bool = True
+    scene: Scene | None = None
+    staff: Staff | None = None
+    refusal: str = ""
+
+
+Handler = Callable[[Session, Message, datetime], Happened]
+
+
+def act(session: Session, message: Message, *, now: datetime) -> Happened:
+    """Do what a message means. To be called once per message: the caller holds its inbox row."""
+    handler = _HANDLERS.get(message.event or message.kind)
+    if handler is None and message.event is None:
+        handler = _said
+    return handler(session, message, now) if handler else Happened(handled=False)
+
+
+def to_body(message: Message) -> Fields:
+    """A message as JSON for the inbox, without its raw text, which has a column of its own."""
+    body = asdict(message)
+    del body["raw"]
+    body["created_at"] = message.created_at.timestamp()
+    return body
+
+
+def from_body(body: Fields, raw: str) -> Message:
+    """The message that `to_body` wrote."""
+    created_at = datetime.fromtimestamp(body["created_at"], UTC)
+    return Message(**{**body, "created_at": created_at, "raw": raw})
+
+
+def _subscribed(session: Session, message: Message, now: datetime) -> Happened:
+    scene = find_scene(session, message.event_key.removeprefix("qrscene_"))
+    owner = find_owner(session, message.appid)
+    merchant_id = owner.id if owner else (scene.merchant_id if scene else None)
+    foreign = scene is not None and scene.merchant_id != merchant_id
+    scene = None if foreign else scene
+    follower = followers.follow(
+        session,
+        appid=message.appid,
+        openid=message.openid,
+        at=message.created_at,
+        merchant_id=merchant_id,
+        scene=scene.code if scene else "",
+        store_id=scene.store_id if scene else None,
+    )
+    _open(session, message, WindowKind.follow)
+    if follower.subscribed:
+        enqueue(session, "messaging.welcome_follower", follower_id=follower.id)
+    return _arrived(session, message, scene, now)
+
+
+def _unsubscribed(session: Session, message: Message, now: datetime) -> Happened:
+    followers.unfollow(
+        session, appid=message.appid, openid=message.openid, at=message.created_at
+    )
+    windows.close_windows(session, message.appid, message.openid)
+    return Happened()
+
+
+def _scanned(session: Session, message: Message, now: datetime) -> Happened:
+    """A follower scanned a code of ours; somebody we never saw follow is known from now on."""
+    scene = find_scene(session, message.event_key)
+    owner = find_owner(session, message.appid)
+    if scene is not None and owner is not None and scene.merchant_id != owner.id:
+        scene = None
+    _open(session, message, WindowKind.scan)
+    if followers.find_follower(session, message.appid, message.openid) is None:
+        follower = followers.follow(
+            session,
+            appid=message.appid,
+            openid=message.openid,
+            at=message.created_at,
+            merchant_id=owner.id if owner else (scene.merchant_id if scene else None),
+            scene=scene.code if scene else "",
+            store_id=scene.store_id if scene else None,
+        )
+        enqueue(session, "messaging.welcome_follower", follower_id=follower.id)
+    if scene is not None and scene.store_id is not None:
+        enqueue(
+            session,
+            "messaging.note_scan",
+            appid=message.appid,
+            openid=message.openid,
+            scene_id=scene.id,
+            at=message.created_at.isoformat(),
+        )
+    return _arrived(session, message, scene, now)
+
+
+def _arrived(
+    session: Session, message: Message, scene: Scene | None, now: datetime
+) -> Happened:
+    """After following or scanning: an invite makes the person staff."""
+    if scene is None or scene.kind is not SceneKind.staff_invite:
+        return Happened(scene=scene)
+    known = identities.recognise(
+        session,
+        kind=IdentityKind.official,
+        appid=message.appid,
+        openid=message.openid,
+        now=now,
+    )
+    try:
+        with session.begin_nested():
+            staff = merchant_staff.accept_invite(session, invite_code(scene), known.person, now)
+    except (InviteUnusable, AlreadyBound) as refused:
+        return Happened(scene=scene, refusal=refused.detail)
+    enqueue(session, "messaging.tag_staff", appid=message.appid, openid=message.openid)
+    return Happened(scene=scene, staff=staff)
+
+
+def _clicked(session: Session, message: Message, now: datetime) -> Happened:
+    _open(session, message, WindowKind.menu)
+    return Happened()
+
+
+def _scanned_in_menu(session: Session, message: Message, now: datetime) -> Happened:
+    _open(session, message, WindowKind.menu)
+    return Happened(staff=find_staff(session, message.appid, message.openid))
+
+
+def _viewed(session: Session, message: Message, now: datetime) -> Happened:
+    return Happened()
+
+
+def _said(session: Session, message: Message, now: datetime) -> Happened:
+    """An ordinary message of any type; the customer-service window is open for two days."""
+    _open(session, message, WindowKind.user_message)
+    chat.log_inbound(
+        session,
+        appid=message.appid,
+        openid=message.openid,
+        kind=message.kind,
+        text=message.text,
+        at=message.created_at,
+    )
+    return Happened()
+
+
+def _noticed(session: Session, message: Message, now: datetime) -> Happened:
+    notices.act(session, message, now=now)
+    return Happened()
+
+
+def find_staff(session: Session, appid: str, openid: str) -> Staff | None:
+    """The active staff member who writes from this identity, at the account's own merchant."""
+    identity = identities.find_identity(session, appid, openid)
+    if identity is None:
+        return None
+    owner = find_owner(session, appid)
+    return merchant_staff.find_by_person(
+        session, identity.person_id, merchant_id=owner.id if owner else None
+    )
+
+
+def _open(session: Session, message: Message, kind: WindowKind) -> None:
+    windows.open_window(
+        session, appid=message.appid, openid=message.openid, kind=kind, at=message.created_at
+    )
+
+
+_HANDLERS: dict[str, Handler] = {
+    "subscribe": _subscribed,
+    "unsubscribe": _unsubscribed,
+    "scan": _scanned,
+    "click": _clicked,
+    "scancode_push": _clicked,
+    "scancode_waitmsg": _scanned_in_menu,
+    "view": _viewed,
+    "view_miniprogram": _viewed,
+    "location": _viewed,
+    "subscribe_msg_popup_event": _noticed,
+    "subscribe_msg_change_event": _noticed,
+    "subscribe_msg_sent_event": _noticed,
+    "templatesendjobfinish": _noticed,
+}

@@ -1,0 +1,201 @@
+"""Conversations with WeChat: prepare, call, record. Each transaction here is short, none spans a call.
+
+Called by jobs. Whatever WeChat says becomes a state of the row; only what may be asked again is
+raised, so that the job comes back.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import gateways
+from core.clock import now as clock_now
+from core.database import reading, retrying, transaction
+from core.logs import log
+from gateways.wechat.errors import WechatError, WechatUnavailable
+from messaging import chat, grants, scenes, sending, windows
+from messaging.models import Channel, OutboundMessage, OutboundState, Scene
+from messaging.scenes import LONGEST, scene_text
+
+_WINDOW_OVER = frozenset({45015, 45047})
+_NOTHING_GRANTED = 43101
+_SENT_BEFORE = 45065
+
+
+def deliver(message_id: int) -> OutboundState:
+    """Send a prepared message once; returns where it ended.
+
+    A message that is not prepared (any more) is left alone. When WeChat is busy it goes back to
+    `prepared` and the error is raised for the job to come back; no answer leaves it `unknown`.
+    """
+    begun = retrying(_begin, message_id)
+    if isinstance(begun, OutboundState):
+        return begun
+    message, window_id = begun
+    try:
+        remote_id = _call(message)
+    except WechatUnavailable as error:
+        if not error.sent:
+            retrying(_put_back, message, window_id)
+            raise
+        return retrying(_record, message, OutboundState.unknown, reason="no_answer")
+    except WechatError as error:
+        if error.errcode == _SENT_BEFORE:
+            return retrying(_record, message, OutboundState.sent, reason="sent_before")
+        if error.transient:
+            retrying(_put_back, message, window_id)
+            raise
+        log.info("message_refused", message_id=message.id, errcode=error.errcode)
+        return retrying(_record, message, OutboundState.failed, errcode=error.errcode)
+    return retrying(_record, message, OutboundState.sent, remote_id=remote_id)
+
+
+def create_scene_qr(scene_id: int) -> None:
+    """Have WeChat make the QR code of a scene; a scene that has run out is left alone."""
+    now = clock_now()
+    with reading() as session:
+        scene = session.get_one(Scene, scene_id)
+    seconds = None
+    if scene.expires_at is not None:
+        seconds = int(min(scene.expires_at - now, LONGEST).total_seconds())
+        if seconds <= 0:
+            return
+    made = gateways.wechat().official(scene.appid).create_qr(scene_text(scene), seconds)
+    with transaction() as session:
+        scenes.record_qr(
+            session, scene_id, ticket=made.ticket, url=made.url, image_url=made.image_url
+        )
+
+
+def _begin(message_id: int) -> tuple[OutboundMessage, int | None] | OutboundState:
+    """Claim the message and spend what it costs, together: nobody else may send it now."""
+    now = clock_now()
+    with transaction() as session:
+        if not sending.start(session, message_id, now=now):
+            return sending.get_message(session, message_id).state
+        message = sending.get_message(session, message_id)
+        window_id, reason = None, ""
+        if message.channel is Channel.customer_service:
+            window = windows.spend(session, message.appid, message.openid, now)
+            window_id, reason = (window.id, "") if window else (None, "window_closed")
+        elif message.channel is Channel.subscribe and not grants.spend(
+            session,
+            appid=message.appid,
+            openid=message.openid,
+            template_id=message.payload["template_id"],
+            now=now,
+        ):
+            reason = "not_granted"
+        if reason:
+            failed = OutboundState.failed
+            sending.record_result(session, message_id, failed, now=now, reason=reason)
+            return failed
+    return message, window_id
+
+
+def _call(message: OutboundMessage) -> str:
+    """One request; WeChat's message id where it gives one."""
+    payload, openid = message.payload, message.openid
+    if message.channel is Channel.subscribe:
+        gateways.wechat().mini(message.appid).send_subscribe(
+            openid, payload["template_id"], payload["data"], payload.get("page", "")
+        )
+        return ""
+    official = gateways.wechat().official(message.appid)
+    if message.channel is Channel.template:
+        mini = payload.get("mini")
+        return official.send_template(
+            openid,
+            payload["template_id"],
+            payload["data"],
+            url=payload.get("url"),
+            mini=(mini[0], mini[1]) if mini else None,
+            client_msg_id=f"linli-{message.id}",
+        )
+    match payload["type"]:
+        case "text":
+            official.send_text(openid, payload["text"])
+        case "news":
+            official.send_news(
+                openid,
+                payload["title"],
+                payload["description"],
+                payload["url"],
+                payload.get("pic_url", ""),
+            )
+        case "mini_card":
+            official.send_mini_card(
+                openid,
+                payload["title"],
+                payload["appid"],
+                payload["page"],
+                payload["thumb_media_id"],
+            )
+    return ""
+
+
+def _record(
+    message: OutboundMessage,
+    state: OutboundState,
+    *,
+    errcode: int | None = None,
+    reason: str = "",
+    remote_id: str = "",
+) -> OutboundState:
+    now = clock_now()
+    with transaction() as session:
+        sending.record_result(
+            session,
+            message.id,
+            state,
+            now=now,
+            errcode=errcode,
+            reason=reason,
+            remote_id=remote_id,
+        )
+        if state is OutboundState.sent:
+            _log(session, message, now)
+        if errcode in _WINDOW_OVER:
+            windows.close_windows(session, message.appid, message.openid)
+        if errcode == _NOTHING_GRANTED:
+            grants.withdraw(
+                session,
+                appid=message.appid,
+                openid=message.openid,
+                template_id=message.payload["template_id"],
+                now=now,
+            )
+    return state
+
+
+def _put_back(message: OutboundMessage, window_id: int | None) -> None:
+    """Nothing was sent: the message waits again, and what it cost is returned."""
+    now = clock_now()
+    with transaction() as session:
+        sending.record_result(
+            session, message.id, OutboundState.prepared, now=now, reason="wechat_busy"
+        )
+        if window_id is not None:
+            windows.give_back(session, window_id)
+        if message.channel is Channel.subscribe:
+            grants.add(
+                session,
+                appid=message.appid,
+                openid=message.openid,
+                template_id=message.payload["template_id"],
+                now=now,
+            )
+
+
+def _log(session: Any, message: OutboundMessage, now: datetime) -> None:
+    payload = message.payload
+    words = payload.get("text") or payload.get("title")
+    if words is None:
+        words = " ".join(str(value) for value in (payload.get("data") or {}).values())
+    chat.log_outbound(
+        session,
+        appid=message.appid,
+        openid=message.openid,
+        kind=message.channel.value,
+        text=words,
+        at=now,
+    )
