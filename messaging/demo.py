@@ -70,9 +70,7 @@ def _ensure(
     )
 
 
-def _invite(
-    session: Session, merchant: Merchant, appid: str, username: str, now: datetime
-) -> None:
+def _invite(session: Session, merchant: Merchant, appid: str, username: str, now: datetime) -> None:
     """One open invite for each of the demo's staff until they have bound their WeChat."""
     person = session.scalars(select(Staff).where(Staff.username == username)).one()
     open_invites = [
@@ -105,7 +103,11 @@ def _invite(
 
 def _answers(session: Session, appid: str) -> None:
     answers = (
-        (replies.KEYWORD, "营业时间", "静安寺店 08:00–22:30，徐汇店 09:00–22:00，浦东店 08:30–21:30。"),
+        (
+            replies.KEYWORD,
+            "营业时间",
+            "静安寺 08:00–22:30，徐汇 09:00–22:00，浦东 08:30–21:30。",
+        ),
         (replies.KEYWORD, "电话", "总店电话 021-62480088，每天 09:00–21:00 有人接听。"),
         (replies.CLICK, "contact", "直接在这里留言，我们看到就回；急事请拨 021-62480088。"),
         (replies.DEFAULT, "", "收到啦。想喝点什么，点下面的「点单」；找人请留言，我们看到就回。"),

@@ -11,7 +11,7 @@ from messaging import grants, sending
 
 
 def act(session: Session, message: Message, *, now: datetime) -> None:
-    """Follow a subscribe_msg_* event or TEMPLATESENDJOBFINISH; fields we cannot read are skipped."""
+    """Follow a subscribe_msg_* event or TEMPLATESENDJOBFINISH; unreadable fields are skipped."""
     match message.event:
         case "subscribe_msg_popup_event":
             for item in _items(message.fields, "SubscribeMsgPopupEvent"):
@@ -35,11 +35,11 @@ def _allow(session: Session, message: Message, item: dict[str, Any], now: dateti
     template_id, status = _text(item, "TemplateId"), _text(item, "SubscribeStatusString")
     if not template_id or len(template_id) > 64:
         return
-    whose = {"appid": message.appid, "openid": message.openid, "template_id": template_id}
+    appid, openid = message.appid, message.openid
     if status == "accept" and message.event == "subscribe_msg_popup_event":
-        grants.add(session, now=now, **whose)
+        grants.add(session, appid=appid, openid=openid, template_id=template_id, now=now)
     elif status == "reject" and message.event == "subscribe_msg_change_event":
-        grants.withdraw(session, now=now, **whose)
+        grants.withdraw(session, appid=appid, openid=openid, template_id=template_id, now=now)
 
 
 def _lost(

@@ -1,15 +1,17 @@
 """Publishing menus and staff tags at WeChat: conversations, called by jobs."""
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import Session, aliased
 
 import gateways
 from core.clock import now as clock_now
 from core.config import current_config
 from core.database import claim, insert_ignore, reading, transaction
+from merchants.models import Staff, StaffState
 from messaging import menus
-from messaging.accounts import mini_for_official
+from messaging.accounts import find_owner, mini_for_official
 from messaging.models import AccountTag, PublishedMenu
+from people.models import Identity, Person
 
 _PER_CALL = 50
 
@@ -31,9 +33,7 @@ def publish_menus(appid: str) -> None:
             )
             claim(session, which)
             session.add(
-                PublishedMenu(
-                    appid=appid, audience=audience, menu=menu, published_at=clock_now()
-                )
+                PublishedMenu(appid=appid, audience=audience, menu=menu, published_at=clock_now())
             )
 
 
@@ -60,6 +60,28 @@ def ensure_tag(appid: str, name: str) -> int:
             row = {"appid": appid, "name": name, "tag_id": tag_id}
             insert_ignore(session, AccountTag, [row])
     return tag_id
+
+
+def list_staff_openids(session: Session, appid: str) -> list[str]:
+    """Active staff of the account's merchant who have bound their WeChat."""
+    owner = find_owner(session, appid)
+    if owner is None:
+        return []
+    bound = aliased(Person)  # whom the staff row names; may have been merged since
+    found = (
+        select(Identity.openid)
+        .join(
+            bound, or_(bound.id == Identity.person_id, bound.merged_into_id == Identity.person_id)
+        )
+        .join(Staff, Staff.person_id == bound.id)
+        .where(
+            Identity.appid == appid,
+            Staff.merchant_id == owner.id,
+            Staff.state == StaffState.active,
+        )
+        .distinct()
+    )
+    return list(session.scalars(found))
 
 
 def find_tag(session: Session, appid: str, name: str) -> int | None:

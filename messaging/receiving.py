@@ -42,10 +42,15 @@ Handler = Callable[[Session, Message, datetime], Happened]
 
 def act(session: Session, message: Message, *, now: datetime) -> Happened:
     """Do what a message means. To be called once per message: the caller holds its inbox row."""
-    handler = _HANDLERS.get(message.event or message.kind)
-    if handler is None and message.event is None:
-        handler = _said
+    if message.event is None:
+        return _said(session, message, now)
+    handler = _HANDLERS.get(message.event)
     return handler(session, message, now) if handler else Happened(handled=False)
+
+
+def is_handled(message: Message) -> bool:
+    """Whether `act` will do anything; what it will not stays recorded."""
+    return message.event is None or message.event in _HANDLERS
 
 
 def to_body(message: Message) -> Fields:
@@ -84,9 +89,7 @@ def _subscribed(session: Session, message: Message, now: datetime) -> Happened:
 
 
 def _unsubscribed(session: Session, message: Message, now: datetime) -> Happened:
-    followers.unfollow(
-        session, appid=message.appid, openid=message.openid, at=message.created_at
-    )
+    followers.unfollow(session, appid=message.appid, openid=message.openid, at=message.created_at)
     windows.close_windows(session, message.appid, message.openid)
     return Happened()
 
@@ -121,9 +124,7 @@ def _scanned(session: Session, message: Message, now: datetime) -> Happened:
     return _arrived(session, message, scene, now)
 
 
-def _arrived(
-    session: Session, message: Message, scene: Scene | None, now: datetime
-) -> Happened:
+def _arrived(session: Session, message: Message, scene: Scene | None, now: datetime) -> Happened:
     """After following or scanning: an invite makes the person staff."""
     if scene is None or scene.kind is not SceneKind.staff_invite:
         return Happened(scene=scene)

@@ -1,4 +1,4 @@
-"""Conversations with WeChat: prepare, call, record. Each transaction here is short, none spans a call.
+"""Conversations with WeChat: prepare, call, record. No transaction here spans a call.
 
 Called by jobs. Whatever WeChat says becomes a state of the row; only what may be asked again is
 raised, so that the job comes back.

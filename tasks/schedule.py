@@ -26,6 +26,8 @@ class Periodic:
 
 SCHEDULE: list[Periodic] = [
     Periodic("core.tidy", 3_600),
+    Periodic("messaging.sweep", 30),
+    Periodic("people.forget_logins", 86_400),
 ]
 
 

@@ -1,0 +1,123 @@
+"""The words of passive replies, in the transaction of the act; nothing is changed here."""
+
+from datetime import datetime
+from urllib.parse import urlencode
+
+from sqlalchemy.orm import Session
+
+from core.config import current_config
+from core.errors import LinliError
+from coupons import redemption
+from coupons import words as coupon_words
+from gateways.wechat.messages import Message
+from merchants.models import Merchant, Store, StoreTable
+from merchants.staff import stores_of
+from messaging import replies
+from messaging.accounts import find_owner, mini_for_official
+from messaging.menus import HOME, REDEEM_KEY
+from messaging.models import Scene, SceneKind
+from messaging.receiving import Happened
+from messaging.words import link, mini_link
+
+
+def write_reply(
+    session: Session, message: Message, happened: Happened, *, now: datetime
+) -> str | None:
+    """What to answer in the chat; None: accept silently."""
+    match message.event:
+        case "subscribe":
+            return _greeting(session, message, happened)
+        case "scan":
+            return _arrival(session, message, happened)
+        case "click":
+            return _answer(session, message, replies.CLICK, message.event_key)
+        case "scancode_waitmsg":
+            return _scan_result(session, message, happened, now)
+        case None:
+            said = replies.find_keyword(session, message.appid, message.text)
+            return said or _answer(session, message, replies.DEFAULT, "")
+    return None
+
+
+def _greeting(session: Session, message: Message, happened: Happened) -> str:
+    staff = _staff_news(happened)
+    if staff:
+        return staff
+    own = replies.find_answer(session, message.appid, replies.WELCOME)
+    if own:
+        return own
+    merchant = find_owner(session, message.appid)
+    place = _place(session, happened.scene)
+    if merchant is None and happened.scene is not None:
+        merchant = session.get(Merchant, happened.scene.merchant_id)
+    name = "·".join(part for part in (merchant.name if merchant else "", place) if part)
+    order = _order_link(session, message, happened.scene)
+    return f"欢迎来到{name or '这里'}！见面礼正在放进你的卡包。\n{order}"
+
+
+def _arrival(session: Session, message: Message, happened: Happened) -> str | None:
+    staff = _staff_news(happened)
+    if staff:
+        return staff
+    if happened.scene is None:
+        return None
+    place = _place(session, happened.scene)
+    return f"你在{place or '门店'}。\n{_order_link(session, message, happened.scene)}"
+
+
+def _staff_news(happened: Happened) -> str:
+    if happened.staff is not None and happened.scene is not None:
+        return f"{happened.staff.name}，绑定成功。稍后菜单会换成店员菜单：扫码核销、今日订单。"
+    return happened.refusal
+
+
+def _place(session: Session, scene: Scene | None) -> str:
+    store = session.get(Store, scene.store_id) if scene and scene.store_id else None
+    table = session.get(StoreTable, scene.table_id) if scene and scene.table_id else None
+    return " ".join(each.name for each in (store, table) if each is not None)
+
+
+def _order_link(session: Session, message: Message, scene: Scene | None) -> str:
+    page = HOME
+    if scene is not None and scene.store_id is not None:
+        where = {"store_id": str(scene.store_id)}
+        if scene.kind is SceneKind.table and scene.table_id is not None:
+            where["table"] = session.get_one(StoreTable, scene.table_id).code
+        page = f"pages/menu/menu?{urlencode(where)}"
+    mini = mini_for_official(message.appid)
+    base_url = current_config().app.base_url
+    return mini_link("点这里点单，不用排队 →", page, mini=mini, base_url=base_url)
+
+
+def _answer(session: Session, message: Message, kind: str, word: str) -> str | None:
+    found = replies.find_answer(session, message.appid, kind, word)
+    if found is None and kind != replies.DEFAULT:
+        found = replies.find_answer(session, message.appid, replies.DEFAULT)
+    return found
+
+
+def _scan_result(
+    session: Session, message: Message, happened: Happened, now: datetime
+) -> str | None:
+    """A clerk scanned a coupon: what it is, and a link to confirm. Nothing is redeemed here."""
+    if message.event_key != REDEEM_KEY:
+        return None
+    if happened.staff is None:
+        return "扫码核销只给店员使用。店员请先扫店长给的邀请码。"
+    scanned = message.fields.get("ScanCodeInfo")
+    token = scanned.get("ScanResult") if isinstance(scanned, dict) else None
+    if not isinstance(token, str) or not token.strip() or len(token) > 200:
+        return "没有扫到券码，请对准顾客手机上的券码再试一次。"
+    try:
+        seen = redemption.preview(session, token, stores_of(session, happened.staff), now)
+    except LinliError as refused:
+        return refused.detail
+    what = (
+        f"{seen.template.name}\n{coupon_words.face(seen.template)}"
+        f" · {coupon_words.condition(seen.template)}"
+    )
+    if seen.problem:
+        return f"{what}\n不能核销：{seen.problem}"
+    base_url = current_config().app.base_url.rstrip("/")
+    url = f"{base_url}/console/redeem?{urlencode({'token': token.strip()})}"
+    return f"{what}\n{link('确认核销 →', url)}"

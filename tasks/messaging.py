@@ -1,0 +1,184 @@
+"""Jobs of messaging: the welcome, sending, QR codes, menus, tags, and what was left behind."""
+
+from datetime import datetime, timedelta
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+import gateways
+from core import clock
+from core.database import reading, transaction
+from core.errors import LinliError, Unavailable
+from core.logs import log
+from core.outbox import enqueue
+from coupons import issuing
+from coupons.models import CouponTemplate
+from crm import events, members
+from gateways.wechat.messages import Message
+from messaging import followers, inbox, parking, publishing, receiving, remote, sending, welcome
+from messaging.accounts import find_owner
+from messaging.models import Follower, OutboundState, Scene
+from people import identities
+from people.models import IdentityKind
+from tasks.registry import Later, Run, job
+
+LEFT_BEHIND = timedelta(seconds=30)
+CUT_OFF = timedelta(minutes=2)
+
+
+@job("messaging.welcome_follower", queue="urgent", timeout=30)
+def welcome_follower(run: Run, follower_id: int) -> None:
+    """A new follower becomes a member, gets the welcome coupon and is told, once for ever.
+
+    Following again only brings the identity up to date.
+    """
+    with reading() as session:
+        follower = session.get_one(Follower, follower_id)
+    if not follower.subscribed or follower.merchant_id is None:
+        return
+    info = gateways.wechat().official(follower.appid).user_info(follower.openid)
+    now = clock.now()
+    with run.finish() as session:
+        member = members.recognise(
+            session,
+            merchant_id=follower.merchant_id,
+            kind=IdentityKind.official,
+            appid=follower.appid,
+            openid=follower.openid,
+            union_id=info.unionid,
+            source_store_id=follower.source_store_id,
+            source_scene=follower.source_scene,
+            now=now,
+        )
+        identity = identities.find_identity(session, follower.appid, follower.openid)
+        assert identity is not None
+        followers.bind(session, follower, identity.id)
+        gift = _give_welcome_coupon(session, follower.merchant_id, member.id, now)
+        if welcome.prepare_welcome(session, follower, gift=gift, now=now) is not None:
+            events.record(
+                session, member.id, "followed", store_id=follower.source_store_id, now=now
+            )
+
+
+def _give_welcome_coupon(
+    session: Session, merchant_id: int, member_id: int, now: datetime
+) -> str | None:
+    """The name of the coupon that the member has just been given, if any."""
+    template_id = welcome.find_offer(session, merchant_id)
+    if template_id is None:
+        return None
+    try:
+        with session.begin_nested():
+            coupon = issuing.issue(
+                session,
+                template_id,
+                member_id,
+                source="welcome",
+                key=f"welcome:{merchant_id}:{member_id}",
+                now=now,
+            )
+    except LinliError as refused:  # all given away, or the offer is paused
+        log.info("no_welcome_coupon", code=refused.code, template_id=template_id)
+        return None
+    return session.get_one(CouponTemplate, template_id).name if coupon else None
+
+
+@job("messaging.deliver", queue="urgent", timeout=30)
+def deliver(run: Run, message_id: int) -> None:
+    """Send one prepared message; a template message without an answer is asked for again."""
+    state = remote.deliver(message_id)
+    if state is OutboundState.unknown:
+        with reading() as session:
+            message = sending.get_message(session, message_id)
+        if sending.may_ask_again(message, clock.now()):
+            raise Later(30)
+
+
+@job("messaging.note_scan", queue="default")
+def note_scan(run: Run, appid: str, openid: str, scene_id: int, at: str) -> None:
+    """A follower scanned a store's code: their timeline says so, if they are a member yet."""
+    with run.finish() as session:
+        scene = session.get_one(Scene, scene_id)
+        identity = identities.find_identity(session, appid, openid)
+        if identity is None:
+            return
+        member = members.find(session, merchant_id=scene.merchant_id, person_id=identity.person_id)
+        if member is not None:
+            happened = events.Event(
+                "scanned", datetime.fromisoformat(at), scene.store_id, {"scene": scene.kind.value}
+            )
+            events.record_many(session, member.id, [happened], now=clock.now())
+
+
+@job("messaging.create_scene_qr", queue="default")
+def create_scene_qr(run: Run, scene_id: int) -> None:
+    """WeChat makes the picture of a scene."""
+    remote.create_scene_qr(scene_id)
+
+
+@job("messaging.publish_menus", queue="default")
+def publish_menus(run: Run, appid: str) -> None:
+    """Publish the default menu and the staff's, and tag the staff we know."""
+    publishing.publish_menus(appid)
+    with reading() as session:
+        openids = publishing.list_staff_openids(session, appid)
+    publishing.tag_staff(appid, openids)
+
+
+@job("messaging.tag_staff", queue="urgent")
+def tag_staff(run: Run, appid: str, openid: str) -> None:
+    """Somebody accepted an invite: they see the staff menu, and are one person everywhere."""
+    publishing.tag_staff(appid, [openid])
+    info = gateways.wechat().official(appid).user_info(openid)
+    with run.finish() as session:
+        owner = find_owner(session, appid)
+        if owner is not None:
+            members.recognise(
+                session,
+                merchant_id=owner.id,
+                kind=IdentityKind.official,
+                appid=appid,
+                openid=openid,
+                union_id=info.unionid,
+                now=clock.now(),
+            )
+
+
+@job("messaging.sweep", queue="default", timeout=120)
+def sweep(run: Run) -> None:
+    """Take up what was left behind: parked bodies, unacted messages, sendings that were cut off."""
+    _unpark()
+    now = clock.now()
+    with reading() as session:
+        left = inbox.list_unacted(session, before=now - LEFT_BEHIND)
+    for event in left:
+        _act(event.id, receiving.from_body(event.body, event.raw or ""))
+    with run.finish() as session:
+        sending.settle_stuck(session, before=now - CUT_OFF, now=now)
+        for message_id in sending.list_to_ask_again(session, now=now):
+            enqueue(session, "messaging.deliver", message_id=message_id)
+
+
+def _unpark() -> None:
+    """Bodies that waited in Redis go into the inbox, oldest first, and are acted upon."""
+    try:
+        while (waiting := parking.oldest()) is not None:
+            ticket, source, message = waiting
+            with transaction() as session:
+                event_id = inbox.store(session, source, message, now=clock.now())
+            parking.drop(ticket)
+            _act(event_id, message)
+    except (RedisError, Unavailable):
+        return  # Redis is away: what it keeps is taken up next time
+
+
+def _act(event_id: int, message: Message) -> None:
+    """It is too late for a passive reply; everything else happens."""
+    try:
+        with transaction() as session:
+            inbox.act_once(session, event_id, message, now=clock.now())
+    except OperationalError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting
+        log.error("message_not_acted_upon", event_id=event_id, exc_info=error)
