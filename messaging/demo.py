@@ -23,8 +23,8 @@ _INVITE_DAYS = timedelta(days=29)
 def load(session: Session, now: datetime | None = None) -> dict[str, Any]:
     """Codes, answers and menus of the demo merchant; safe to repeat.
 
-    Every call asks WeChat (the sandbox) for menus and pictures again, because a sandbox that was
-    started afresh has forgotten them.
+    Every call asks WeChat (the sandbox) for menus and lasting codes again, because a sandbox that
+    was started afresh has forgotten them; a lasting code asked for again is the same code.
     """
     now = now or clock_now()
     merchant = session.scalars(select(Merchant).where(Merchant.code == MERCHANT)).one()
@@ -42,7 +42,7 @@ def load(session: Session, now: datetime | None = None) -> dict[str, Any]:
     for username in ("owner", "xiaozhou"):
         _invite(session, merchant, appid, username, now)
     _answers(session, appid)
-    for kind in (SceneKind.store, SceneKind.table, SceneKind.staff_invite):
+    for kind in (SceneKind.store, SceneKind.table):
         for scene in list_scenes(session, merchant.id, kind):
             if scene.image_url is not None:
                 enqueue(session, "messaging.create_scene_qr", scene_id=scene.id)

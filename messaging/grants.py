@@ -13,6 +13,11 @@ def add(
     session: Session, *, appid: str, openid: str, template_id: str, now: datetime, count: int = 1
 ) -> None:
     """The person allowed `count` more messages of a template."""
+    more = _of(appid, openid, template_id).values(
+        remaining=SubscribeGrant.remaining + count, updated_at=now
+    )
+    if claim(session, more):
+        return
     row = {
         "appid": appid,
         "openid": openid,
@@ -21,8 +26,7 @@ def add(
         "updated_at": now,
     }
     if not insert_ignore(session, SubscribeGrant, [row]):
-        more = SubscribeGrant.remaining + count
-        claim(session, _of(appid, openid, template_id).values(remaining=more, updated_at=now))
+        claim(session, more)
 
 
 def spend(session: Session, *, appid: str, openid: str, template_id: str, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Publishing menus and staff tags at WeChat: conversations, called by jobs."""
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, aliased
 
 import gateways
@@ -70,9 +70,7 @@ def list_staff_openids(session: Session, appid: str) -> list[str]:
     bound = aliased(Person)  # whom the staff row names; may have been merged since
     found = (
         select(Identity.openid)
-        .join(
-            bound, or_(bound.id == Identity.person_id, bound.merged_into_id == Identity.person_id)
-        )
+        .join(bound, Identity.person_id.in_((bound.id, bound.merged_into_id)))
         .join(Staff, Staff.person_id == bound.id)
         .where(
             Identity.appid == appid,

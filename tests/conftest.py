@@ -144,3 +144,22 @@ def mariadb_app(
             Base.metadata.create_all(database.db.engine)
             yield app
             database.db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def wechat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The sandbox as WeChat, one for the whole run; `shop` talks to it."""
+    from tests.wechat_world import run_sandbox
+
+    with run_sandbox(tmp_path_factory.mktemp("wechat")) as wechat:
+        yield wechat
+
+
+@pytest.fixture
+def shop(wechat: Any, tmp_path: Path) -> Iterator[Any]:
+    """An application on SQLite whose WeChat is the sandbox, its context pushed; see `Shop`."""
+    from tests.wechat_world import run_shop
+
+    wechat.reset()
+    with run_shop(wechat, tmp_path) as shop:
+        yield shop
