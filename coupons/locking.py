@@ -1,5 +1,6 @@
 """A coupon and an order: locked while it waits for payment, redeemed when paid, else released."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -115,14 +116,14 @@ def move(
     before: CouponState,
     *,
     order_id: int,
-    values: dict[str, object],
+    values: Mapping[str, object],
 ) -> bool:
     """The compare-and-set of an order's coupon; True for the one caller that made it."""
     moved = claim(
         session,
         update(Coupon)
         .where(Coupon.id == coupon.id, Coupon.state == before, Coupon.order_id == order_id)
-        .values(values),
+        .values(**values),
     )
     session.refresh(coupon)
     return moved == 1

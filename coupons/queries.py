@@ -83,7 +83,7 @@ def list_for_member(
     if len(rows) > limit:
         last = items[-1].coupon
         at = last.redeemed_at if shelf == "used" else last.expires_at
-        more = cursors.encode([at.isoformat(), last.id])
+        more = cursors.encode([at.isoformat() if at else "", last.id])
     return CouponPage(items, more)
 
 
@@ -209,6 +209,6 @@ def _moment(text: object) -> datetime:
 
 
 def _number(value: object) -> int:
-    if not isinstance(value, int):
+    if not isinstance(value, int) or abs(value) >= 2**63:
         raise Malformed("分页参数不对")
     return value

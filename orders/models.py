@@ -93,7 +93,7 @@ class Order(Base):
         State(PaymentState), default=PaymentState.unpaid
     )
     business_day: Mapped[date]
-    pickup_number: Mapped[str] = mapped_column(Code(16))
+    pickup_number: Mapped[str | None] = mapped_column(Code(16))
     pickup_code: Mapped[str] = mapped_column(Code(16))
     goods_fen: Mapped[int]
     discount_fen: Mapped[int] = mapped_column(default=0)

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from flask_openapi3 import OpenAPI
 
-MODULES = ()
+MODULES: tuple[str, ...] = ()
 """Modules of this package with a `blueprint`, in the order of the API's documentation."""
 
 

@@ -6,7 +6,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from core.web import Problem
 
-MEMBER = [{"member": []}]
+MEMBER: list[dict[str, list[Any]]] = [{"member": []}]
 """`security=MEMBER` on a route that needs a log-in."""
 
 

@@ -1,0 +1,52 @@
+"""An order ends before its time: what it held goes back."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from catalogue import stock
+from coupons import locking
+from orders.models import Order, OrderState, PaymentState
+from orders.moving import move
+
+UNMADE = (OrderState.placed, OrderState.accepted)
+"""States in which nothing has been made yet, so that stock can be sold again."""
+
+
+def cancel(session: Session, order: Order, *, actor: str, reason: str, now: datetime) -> bool:
+    """Cancel an order in the state that `order` shows; False when it has moved on meanwhile.
+
+    The coupon of an unpaid order is released; stock goes back unless the goods were made already.
+    A paid order's money is the caller's: it requests the refund in the same transaction, and the
+    coupon returns when the refund is through.
+    """
+    made = order.state not in UNMADE
+    moved = move(
+        session,
+        order,
+        OrderState.cancelled,
+        Order.payment_state == order.payment_state,
+        actor=actor,
+        reason=reason,
+        now=now,
+        cancelled_at=now,
+        cancel_reason=reason,
+    )
+    if not moved:
+        return False
+    locking.release(session, order.id, now)
+    if not made:
+        stock.give_back(session, order.id, now)
+    return True
+
+
+def expire(session: Session, order: Order, now: datetime) -> bool:
+    """Cancel an order that nobody paid in time; False when there is nothing to expire."""
+    if order.payment_state is not PaymentState.unpaid or order.expires_at > now:
+        return False
+    return cancel(session, order, actor="system", reason="超时未付款", now=now)
+
+
+def member_may_cancel(order: Order) -> bool:
+    """Before the store has accepted it; afterwards the member asks the store."""
+    return order.state is OrderState.placed

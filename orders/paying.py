@@ -1,0 +1,79 @@
+"""Money and an order: paid once, refunded at most what was paid. Called by `payments` only."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from catalogue import stock
+from core.outbox import enqueue
+from coupons import locking
+from crm import purchases
+from orders.models import Order, OrderState, PaymentState
+from orders.moving import move_payment
+
+
+def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime) -> bool:
+    """Note `amount_fen` as paid. False: too late (cancelled, or paid before), the caller refunds.
+
+    When nothing remains to pay: stock sold, coupon redeemed, the purchase counted for the member,
+    `orders.after_paid` queued; all once, by the compare-and-set. Raises ValueError when more is
+    paid than is due: the caller has compared the amount with its bill.
+    """
+    session.refresh(order)
+    if order.state is not OrderState.placed:
+        return False
+    remaining = order.payable_fen - order.paid_fen - amount_fen
+    if remaining < 0 and order.payment_state in (PaymentState.unpaid, PaymentState.part_paid):
+        raise ValueError(f"order {order.id}: {amount_fen} fen is more than is due")
+    moved = move_payment(
+        session,
+        order,
+        PaymentState.part_paid if remaining > 0 else PaymentState.paid,
+        Order.state == OrderState.placed,
+        Order.paid_fen == order.paid_fen,
+        actor="system",
+        reason="微信支付" if amount_fen else "0 元订单",
+        now=now,
+        paid_fen=order.paid_fen + amount_fen,
+        paid_at=now if remaining == 0 else None,
+    )
+    if not moved or remaining > 0:
+        return moved
+    locking.redeem_locked(session, order.id, order.store_id, now)
+    purchases.record_purchase(
+        session, order.member_id, order.id, order.store_id, order.paid_fen, now
+    )
+    stock.sell_held(session, order.id, now)
+    enqueue(session, "orders.after_paid", key=f"orders.after_paid:{order.id}", order_id=order.id)
+    return True
+
+
+def record_refund(
+    session: Session, order: Order, refund_fen: int, now: datetime, *, reason: str = ""
+) -> bool:
+    """Note `refund_fen` as refunded; False when that would be more than was paid.
+
+    The purchase is taken back in the member's totals and points; when all of it is refunded the
+    coupon is free again. Once per refund: the caller's own compare-and-set decides.
+    """
+    session.refresh(order)
+    refunded = order.refunded_fen + refund_fen
+    if refunded > order.paid_fen:
+        return False
+    whole = refunded == order.paid_fen
+    moved = move_payment(
+        session,
+        order,
+        PaymentState.refunded if whole else PaymentState.part_refunded,
+        Order.refunded_fen == order.refunded_fen,
+        actor="system",
+        reason=reason,
+        now=now,
+        refunded_fen=refunded,
+    )
+    if not moved:
+        return False
+    if whole:
+        locking.give_back(session, order.id, now, reason=reason or "整单退款")
+    purchases.reverse_purchase(session, order.id, refund_fen, now)
+    return True

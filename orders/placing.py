@@ -1,0 +1,185 @@
+"""From cart to order, in the caller's one transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from catalogue import stock
+from catalogue.pricing import PricedItem
+from core import idempotency
+from core.clock import business_day
+from core.database import claim
+from core.numbers import DIGITS, order_no, random_code
+from core.outbox import enqueue
+from coupons import locking
+from crm.models import Member
+from orders.amounts import Price
+from orders.errors import CouponNotApplicable, PriceChanged, StoreClosed, TableNeeded
+from orders.models import (
+    Fulfilment,
+    HistoryKind,
+    Order,
+    OrderDiscount,
+    OrderHistory,
+    OrderLine,
+    OrderState,
+    PaymentState,
+)
+from orders.numbering import next_number
+from orders.quoting import BEST, Cart, Quote, quote
+
+PAY_WITHIN = timedelta(minutes=15)
+
+
+def place(
+    session: Session,
+    cart: Cart,
+    member: Member,
+    *,
+    key: str,
+    expected_payable_fen: int | None = None,
+    note: str = "",
+    now: datetime,
+) -> tuple[Order, bool]:
+    """Place the order: stock held, coupon locked, expiry queued. Answers (order, newly placed).
+
+    The same `key` with the same cart answers the first order; with another cart it raises
+    IdempotencyConflict. Raises PriceChanged when the member saw another amount, StoreClosed,
+    TableNeeded, CouponNotApplicable, OutOfStock and what a quote raises; then nothing is kept.
+    An order of 0 fen is placed like any other: the door settles it in the same transaction.
+    """
+    scope = f"orders.place:{member.id}"
+    body = {"cart": _plain(cart), "expected_payable_fen": expected_payable_fen, "note": note}
+    replay = idempotency.begin(session, scope=scope, key=key, body=body, now=now)
+    if replay is not None:
+        return session.scalars(select(Order).where(Order.no == replay.result["no"])).one(), False
+    quoted = quote(session, cart, member, now)
+    _check(cart, quoted, expected_payable_fen)
+    order = _write(session, quoted, member, note, now)
+    if quoted.coupon_id is not None:
+        applied = quoted.price.of_coupon()
+        off = applied.amount_fen if applied else 0
+        locking.lock(session, quoted.coupon_id, order.id, now, discount_fen=off)
+    enqueue(
+        session,
+        "orders.expire",
+        run_at=order.expires_at,
+        key=f"orders.expire:{order.id}",
+        order_id=order.id,
+    )
+    idempotency.finish(session, scope=scope, key=key, result={"no": order.no})
+    _take(session, quoted, order, now)
+    return order, True
+
+
+def _check(cart: Cart, quoted: Quote, expected_payable_fen: int | None) -> None:
+    if not quoted.store_open:
+        raise StoreClosed
+    if cart.fulfilment is Fulfilment.dine_in and quoted.table is None:
+        raise TableNeeded(errors={"table_code": "堂食要先扫桌码"})
+    if cart.coupon_id not in (None, BEST) and quoted.coupon_id is None:
+        reasons = {choice.id: choice.reason for choice in quoted.choices}
+        raise CouponNotApplicable(reasons.get(int(cart.coupon_id or 0), ""))
+    payable = quoted.price.payable_fen
+    if expected_payable_fen is not None and expected_payable_fen != payable:
+        raise PriceChanged(payable)
+
+
+def _write(session: Session, quoted: Quote, member: Member, note: str, now: datetime) -> Order:
+    price = quoted.price
+    order = Order(
+        no=order_no(now),
+        merchant_id=quoted.store.merchant_id,
+        store_id=quoted.store.id,
+        member_id=member.id,
+        fulfilment=quoted.fulfilment,
+        table_id=quoted.table.id if quoted.table else None,
+        state=OrderState.placed,
+        payment_state=PaymentState.unpaid,
+        business_day=business_day(now),
+        pickup_code=random_code(6, DIGITS),
+        goods_fen=price.goods_fen,
+        discount_fen=price.discount_fen,
+        payable_fen=price.payable_fen,
+        coupon_id=quoted.coupon_id,
+        note=note,
+        quote=quoted.snapshot(),
+        placed_at=now,
+        expires_at=now + PAY_WITHIN,
+    )
+    session.add(order)
+    session.flush()
+    session.execute(insert(OrderLine), _lines(order.id, quoted.items, price))
+    if price.discounts:
+        session.execute(insert(OrderDiscount), _discounts(order.id, price))
+    session.add(
+        OrderHistory(
+            order_id=order.id,
+            kind=HistoryKind.state,
+            after=OrderState.placed,
+            actor=f"member:{member.id}",
+            at=now,
+        )
+    )
+    return order
+
+
+def _lines(order_id: int, items: Sequence[PricedItem], price: Price) -> list[dict[str, Any]]:
+    return [
+        {
+            "order_id": order_id,
+            "position": position,
+            "sku_id": item.sku_id,
+            "product_id": item.product_id,
+            "name": item.name,
+            "sku_name": item.sku_name,
+            "image": item.image,
+            "options": [asdict(option) for option in item.options],
+            "options_text": item.options_text,
+            "quantity": item.quantity,
+            "unit_fen": item.unit_fen,
+            "amount_fen": item.amount_fen,
+            "discount_fen": off,
+            "payable_fen": item.amount_fen - off,
+        }
+        for position, (item, off) in enumerate(zip(items, price.line_discounts, strict=True))
+    ]
+
+
+def _discounts(order_id: int, price: Price) -> list[dict[str, Any]]:
+    return [
+        {
+            "order_id": order_id,
+            "position": position,
+            "kind": found.kind,
+            "ref_id": found.id,
+            "name": found.name,
+            "reason": found.reason,
+            "amount_fen": found.amount_fen,
+            "per_line": list(found.per_line),
+        }
+        for position, found in enumerate(price.discounts)
+    ]
+
+
+def _take(session: Session, quoted: Quote, order: Order, now: datetime) -> None:
+    """The rows that everybody queues for come last: stock, then the store's pickup counter.
+
+    Who finds the stock gone never touches the counter.
+    """
+    wanted: Counter[int] = Counter()
+    for item in quoted.items:
+        wanted[item.sku_id] += item.quantity
+    stock.hold(session, order.id, order.store_id, wanted, order.expires_at, now)
+    number = next_number(session, quoted.store, order.business_day)
+    claim(session, update(Order).where(Order.id == order.id).values(pickup_number=number))
+    session.refresh(order, ["pickup_number"])
+
+
+def _plain(cart: Cart) -> dict[str, Any]:
+    return asdict(cart)
