@@ -8,6 +8,8 @@ from importlib import import_module
 
 from flask_openapi3 import OpenAPI
 
+from wxapp_api import browser_build
+
 MODULES: tuple[str, ...] = ()
 """Modules of this package with a `blueprint`, in the order of the API's documentation."""
 
@@ -16,3 +18,4 @@ def register(app: OpenAPI) -> None:
     """Mount every blueprint of the door on `app`."""
     for name in MODULES:
         app.register_api(import_module(f"wxapp_api.{name}").blueprint)
+    app.register_blueprint(browser_build.blueprint)
