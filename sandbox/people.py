@@ -33,6 +33,7 @@ DEFAULT = (
     ("xiaozhou", "小周", "静安寺店店员", "13800002345"),
     ("zhixia", "沈知夏", "店主", "13800003456"),
 )
+STAFF = frozenset({"xiaozhou", "zhixia"})
 
 
 class People:
@@ -43,7 +44,30 @@ class People:
         self._by_id: dict[str, Person] = {}
         self._openids: dict[str, tuple[str, Person]] = {}
         self.crowd_size = 0
+        self.generation = 1
         self.reset()
+
+    def restart(self) -> list[Person]:
+        """Strangers under the customers' names, staff stay themselves; answers who left.
+
+        A shop remembers whom it has welcomed, so a story told again needs somebody new.
+        """
+        leaving = [person for person in self.list() if person.id not in STAFF]
+        with self._lock:
+            self.generation += 1
+            for person in leaving:
+                del self._by_id[person.id]
+                for appid in self._appids:
+                    del self._openids[openid_of(appid, person.id)]
+        staff = self.list()
+        self._by_id.clear()
+        for person_id, name, role, phone in DEFAULT:
+            if person_id not in STAFF:
+                number = f"{phone[:3]}{int(phone[3:]) + self.generation * 10_000:08d}"
+                self.add(Person(f"{person_id}-{self.generation}", name, role, number))
+        for person in staff:
+            self.add(person)
+        return leaving
 
     def reset(self) -> None:
         with self._lock:
@@ -62,7 +86,8 @@ class People:
 
     def create(self, name: str, role: str = "顾客") -> Person:
         number = len(self._by_id) + 1
-        person_id = f"p{number}-{_digest('new', name, str(number))[:6]}"
+        made_of = _digest("new", name, str(number), str(self.generation))
+        person_id = f"p{number}-{made_of[:6]}"
         return self.add(Person(person_id, name, role, f"1390000{number:04d}"))
 
     def get(self, person_id: str) -> Person:
@@ -95,7 +120,11 @@ class People:
         return int(digits)
 
     def dump(self) -> dict[str, Any]:
-        return {"people": [asdict(p) for p in self.list()], "crowd_size": self.crowd_size}
+        return {
+            "people": [asdict(p) for p in self.list()],
+            "crowd_size": self.crowd_size,
+            "generation": self.generation,
+        }
 
     def load(self, data: dict[str, Any]) -> None:
         self._by_id.clear()
@@ -103,6 +132,7 @@ class People:
         for row in data["people"]:
             self.add(Person(**row))
         self.crowd_size = data["crowd_size"]
+        self.generation = data.get("generation", 1)
 
 
 def openid_of(appid: str, person_id: str) -> str:

@@ -14,7 +14,7 @@ from sandbox.feed import Feed
 from sandbox.outgoing import Deliver, HttpDelivery
 from sandbox.pay.ledger import Ledger
 from sandbox.pay.signing import Nonces
-from sandbox.people import People
+from sandbox.people import People, openid_of
 from sandbox.settings import Account, Settings
 from sandbox.timer import Timer
 from sandbox.wechat.chats import Chats
@@ -88,6 +88,21 @@ class World:
             if everything:
                 for name in ("tags", "menus", "qrs"):
                     getattr(self, name).clear()
+            self.feed.clear()
+
+    def restart(self) -> None:
+        """The story from its first step: new customers, empty chats; the staff go on working.
+
+        Money and messages stay known, because the shop may still ask about them.
+        """
+        with self.lock:
+            self.faults.remove()
+            for person in self.people.restart():
+                for appid in self.settings.accounts:
+                    self.followers.remove(appid, openid_of(appid, person.id))
+            for person in self.people.list():
+                person.screen = person.screen_title = ""
+            self.chats.clear()
             self.feed.clear()
 
     def dump(self) -> dict[str, Any]:

@@ -13,8 +13,14 @@ from sandbox.people import openid_of
 
 @control.post("/reset")
 def reset() -> ResponseReturnValue:
-    """People, chats and money begin again; menus, codes, tags too if {"everything": true}."""
-    the_world().reset(everything=body().get("everything") is True)
+    """People, chats and money begin again; menus, codes, tags too if {"everything": true}.
+
+    {"story": true}: only customers and chats do, for a shop that goes on remembering.
+    """
+    if body().get("story") is True:
+        the_world().restart()
+    else:
+        the_world().reset(everything=body().get("everything") is True)
     return jsonify(ok=True)
 
 
@@ -108,14 +114,15 @@ def list_qrs() -> ResponseReturnValue:
 
 @control.post("/qrs")
 def name_qr() -> ResponseReturnValue:
-    """Give a printed code the words that stand under it: {"scene" or "text", "title", "note"}."""
+    """Give a printed code the words that stand under it: {"scene", "title", "note"}.
+
+    The code may be made later: the words wait for it.
+    """
     world, data = the_world(), body()
-    for qr in world.qrs.list(limit=1_000_000):
-        if data.get("text") == qr.content or data.get("scene") == qr.scene:
-            qr.title = data.get("title", qr.title)
-            qr.note = data.get("note", qr.note)
-            return jsonify(text=qr.content, title=qr.title, note=qr.note)
-    raise Refused(404, "没有这个码")
+    scene = need(data, "scene")
+    with world.lock:
+        world.qrs.name(scene, data.get("title", ""), data.get("note", ""))
+    return jsonify(scene=scene)
 
 
 @control.post("/crowd")

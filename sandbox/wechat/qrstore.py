@@ -28,7 +28,15 @@ class Qrs:
         self._clock = clock
         self._by_ticket: dict[str, Qr] = {}
         self._by_content: dict[str, Qr] = {}
+        self._words: dict[str, tuple[str, str]] = {}
         self.permanent = 0
+
+    def name(self, scene: str, title: str, note: str) -> None:
+        """The words under the codes of this scene, made already or to be made."""
+        self._words[scene] = (title, note)
+        for qr in self._by_ticket.values():
+            if qr.scene == scene:
+                qr.title, qr.note = title, note
 
     def create_official(self, appid: str, scene: str, seconds: float | None) -> Qr:
         expires_at = None if seconds is None else self._clock.now() + seconds
@@ -62,6 +70,8 @@ class Qrs:
         return list(reversed(self._by_ticket.values()))[:limit]
 
     def _keep(self, qr: Qr) -> Qr:
+        if qr.scene in self._words:
+            qr.title, qr.note = self._words[qr.scene]
         self._by_ticket[qr.ticket] = qr
         self._by_content[qr.content] = qr
         return qr
@@ -69,13 +79,18 @@ class Qrs:
     def clear(self) -> None:
         self._by_ticket.clear()
         self._by_content.clear()
+        self._words.clear()
         self.permanent = 0
 
     def dump(self) -> dict[str, Any]:
-        return {"qrs": [asdict(qr) for qr in list(self._by_ticket.values())]}
+        return {
+            "qrs": [asdict(qr) for qr in list(self._by_ticket.values())],
+            "words": {scene: list(words) for scene, words in self._words.items()},
+        }
 
     def load(self, data: dict[str, Any]) -> None:
         self.clear()
+        self._words = {scene: (t, n) for scene, (t, n) in data.get("words", {}).items()}
         for row in data["qrs"]:
             qr = self._keep(Qr(**row))
             self.permanent += qr.kind == "official" and qr.expires_at is None

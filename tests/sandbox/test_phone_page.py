@@ -50,3 +50,32 @@ def test_the_lights_say_when_the_shop_is_away(phone: FlaskClient) -> None:
 
     assert [light["state"] for light in lights] == ["bad", "unknown", "unknown"]
     assert lights[0]["name"] == "店没有开"
+
+
+def test_the_story_begins_again_with_new_customers_and_the_same_staff(phone: FlaskClient) -> None:
+    for person in ("aqing", "xiaozhou"):
+        phone.post(f"/sandbox/api/people/{person}/follow", json={})
+    before = phone.get("/sandbox/api/people").json["people"]
+
+    phone.post("/sandbox/api/reset", json={"story": True})
+
+    after = phone.get("/sandbox/api/people").json["people"]
+    assert [person["name"] for person in after] == ["阿青", "小周", "沈知夏"]
+    assert [person["id"] for person in after] == ["aqing-2", "xiaozhou", "zhixia"]
+    assert after[1]["openids"] == before[1]["openids"]
+    assert after[1]["following"] == [demo_config.OFFICIAL]
+    assert not set(after[0]["openids"].values()) & set(before[0]["openids"].values())
+    assert after[0]["phone"] != before[0]["phone"]
+    assert after[0]["following"] == []
+
+
+def test_words_under_a_code_wait_for_it(phone: FlaskClient) -> None:
+    words = {"scene": "store.abc", "title": "静安寺店的海报", "note": "贴在门口"}
+    phone.post("/sandbox/api/qrs", json=words)
+    assert phone.get("/sandbox/api/qrs").json["qrs"] == []
+
+    world = phone.application.extensions["sandbox"]
+    world.qrs.create_official(demo_config.OFFICIAL, "store.abc", None)
+
+    code = phone.get("/sandbox/api/qrs").json["qrs"][0]
+    assert (code["title"], code["note"]) == ("静安寺店的海报", "贴在门口")

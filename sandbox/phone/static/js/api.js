@@ -78,7 +78,7 @@ export const api = {
   feed: async () => (await call('GET', 'feed')).events.filter((event) => event.kind === 'entry'),
   clock: () => call('GET', 'clock'),
   advance: (seconds) => call('POST', 'clock', { advance_seconds: seconds }),
-  reset: () => call('POST', 'reset'),
+  restart: () => call('POST', 'reset', { story: true }),
 }
 
 /** Follow the feed live, from after the entry `last`. The browser reconnects by itself; `onState(false)` while it is away. */

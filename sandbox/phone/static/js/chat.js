@@ -3,7 +3,7 @@
 import { h, hm, icon, rove } from './dom.js'
 import { api } from './api.js'
 import { bubble } from './cards.js'
-import { face } from './people.js'
+import { face, isClerk } from './people.js'
 import { sayError, toast } from './toast.js'
 
 const { official: appid, officialName, mini, static: files } = document.body.dataset
@@ -114,7 +114,7 @@ export class Chat {
       { class: 'blank' },
       h('img', { src: `${files}art/empty.svg`, alt: '' }),
       h('h3', {}, `${this.phone.person.name}还没关注${officialName}`),
-      h('p', {}, this.phone.person.role === 'clerk' ? '扫老板给的店员邀请，关注就算上岗' : '扫门店的海报关注，会记住是从哪家店来的'),
+      h('p', {}, isClerk(this.phone.person) ? '扫老板给的店员邀请，关注就算上岗' : '扫门店的海报关注，会记住是从哪家店来的'),
       h('button', { type: 'button', class: 'pill', onclick: () => this.phone.tab('scan') }, icon('scan', 20), '去扫一扫'),
       h('button', { type: 'button', class: 'textlink', onclick: () => this.follow() }, '不扫码，直接关注'),
     )

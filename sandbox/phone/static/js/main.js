@@ -5,15 +5,15 @@ import { hms, monthDay, settle } from './dom.js'
 import { addEntry, resetFeed, showOffline, startFeed } from './feed.js'
 import { refreshFaults, showHealth, startFaults } from './faults.js'
 import { nameView, startLayout } from './layout.js'
-import { loadPeople } from './people.js'
+import { isClerk, loadPeople, people } from './people.js'
 import { Phone } from './phone.js'
 import { draw as drawStory, learn, resetStory } from './story.js'
 import { factsOf } from './facts.js'
 import { sayError, toast } from './toast.js'
 
 const SLOTS = [
-  { slot: 'a', first: 'aqing' },
-  { slot: 'b', first: 'xiaozhou' },
+  { slot: 'a', holder: (person) => !/店/.test(person.role) },
+  { slot: 'b', holder: isClerk },
 ]
 const STEP = 600
 
@@ -40,6 +40,9 @@ function tick() {
   document.getElementById('clock').textContent = `${monthDay(now)} ${hms(now)}`
   for (const phone of phones) phone.tick()
 }
+
+/** Who holds this phone at the beginning. */
+const holderOf = ({ holder }) => people().find(holder) ?? people()[phones.length % people().length]
 
 /* ---- the two buttons ---- */
 
@@ -69,13 +72,13 @@ async function reset() {
   }
   button.disabled = true
   try {
-    await api.reset()
+    await api.restart()
     await Promise.all([loadPeople(), readClock()])
     resetFeed()
     resetStory()
-    for (const phone of phones) phone.restart()
+    phones.forEach((phone, index) => phone.give(holderOf(SLOTS[index])))
     await refreshFaults()
-    toast('都放回原位了，从第一步再来')
+    toast('来了一位新的阿青，从第一步再来')
   } catch (error) {
     sayError(error)
   }
@@ -120,11 +123,8 @@ function followFeed(last) {
 }
 
 async function begin() {
-  const all = await loadPeople()
-  for (const { slot, first } of SLOTS) {
-    const person = all.find((candidate) => candidate.id === first) ?? all[phones.length]
-    phones.push(new Phone(document.getElementById(`phone-${slot}`), person, desk))
-  }
+  await loadPeople()
+  for (const slot of SLOTS) phones.push(new Phone(document.getElementById(`phone-${slot.slot}`), holderOf(slot), desk))
   const events = await api.feed()
   resetFeed(events)
   learn(...events.flatMap(factsOf))

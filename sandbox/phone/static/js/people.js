@@ -5,7 +5,6 @@ import { api } from './api.js'
 
 const art = `${document.body.dataset.static}art/`
 const FACES = { aqing: 'avatar0', xiaozhou: 'avatar1', zhixia: 'avatar3' }
-const ROLES = { customer: '顾客', clerk: '店员', owner: '店主' }
 const NEW_NAMES = ['小满', '阿杰', '林夏', '子墨', '念念', '大鹏', '思远', '可可']
 
 let all = []
@@ -13,7 +12,8 @@ const listeners = new Set()
 
 export const people = () => all
 export const onPeople = (listener) => listeners.add(listener)
-export const roleName = (person) => ROLES[person.role] ?? person.role
+/** Whether this person works for the shop. */
+export const isClerk = (person) => person.role.includes('店员')
 
 export async function loadPeople() {
   all = await api.people()
@@ -25,13 +25,14 @@ export async function loadPeople() {
 export async function newPerson() {
   const taken = new Set(all.map((person) => person.name))
   const name = NEW_NAMES.find((candidate) => !taken.has(candidate)) ?? `路人 ${all.length}`
-  const person = await api.addPerson(name, 'customer')
+  const person = await api.addPerson(name, '顾客')
   await loadPeople()
   return person
 }
 
 export function face(person) {
-  if (FACES[person.id]) return h('img', { class: 'face', src: `${art}${FACES[person.id]}.svg`, alt: '' })
+  const known = FACES[person.id.split('-')[0]]
+  if (known) return h('img', { class: 'face', src: `${art}${known}.svg`, alt: '' })
   const tone = [...person.id].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % 5
   return h('span', { class: `face letter t${tone}`, 'aria-hidden': 'true' }, [...person.name].at(-1))
 }
@@ -52,7 +53,7 @@ export function choosePerson(anchor, current) {
         'button',
         { type: 'button', role: 'menuitemradio', 'aria-checked': String(person.id === current.id), onclick: () => finish(person) },
         face(person),
-        h('span', {}, h('span', { class: 'n' }, person.name), h('br'), h('span', { class: 'r' }, roleName(person))),
+        h('span', {}, h('span', { class: 'n' }, person.name), h('br'), h('span', { class: 'r' }, person.role)),
         person.id === current.id && h('span', { class: 'mark' }, icon('check', 18, 2.4)),
       )
     const add = h(

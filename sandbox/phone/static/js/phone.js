@@ -4,7 +4,7 @@ import { h, hm, icon, rove } from './dom.js'
 import { Chat } from './chat.js'
 import { Mini } from './mini.js'
 import { Scan } from './scan.js'
-import { choosePerson, face, onPeople, people, roleName } from './people.js'
+import { choosePerson, face, onPeople, people } from './people.js'
 import { api } from './api.js'
 import { textDialog } from './sheets.js'
 import { sayError } from './toast.js'
@@ -58,9 +58,9 @@ export class Phone {
     this.tabs.setAttribute('aria-label', `${person.name}的手机看哪里`)
     this.holder.replaceChildren(
       face(person),
-      h('span', {}, h('span', { class: 'n' }, person.name, icon('down', 15, 2)), h('span', { class: 'r' }, this.desk.roleOf?.(person) ?? roleName(person))),
+      h('span', {}, h('span', { class: 'n' }, person.name, icon('down', 15, 2)), h('span', { class: 'r' }, person.role)),
     )
-    this.holder.setAttribute('aria-label', `${person.name}，${roleName(person)}。换个人用这台手机`)
+    this.holder.setAttribute('aria-label', `${person.name}，${person.role}。换个人用这台手机`)
     this.desk.renamed(this)
   }
 
