@@ -1,0 +1,11 @@
+/** '320 m', '1.5 km' */
+export const distance = (metres: number) => (metres < 1000 ? `${Math.round(metres)} m` : `${(metres / 1000).toFixed(1)} km`)
+
+/** '138 **** 5201' */
+export const maskedPhone = (phone: string) => phone.replace(/^(\d{3})\d{4}(\d{4})$/, '$1 **** $2').replace(/^(\d{3})\*{4}(\d{4})$/, '$1 **** $2')
+
+/** '4827 1093 56' */
+export const grouped = (code: string) => code.replace(/\s/g, '').replace(/(.{4})(?=.)/g, '$1 ')
+
+/** '青禾茶铺·静安寺店' → '静安寺店' */
+export const shortName = (name: string) => name.replace(/^.*[·・]\s*/, '')

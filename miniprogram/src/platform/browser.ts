@@ -1,0 +1,76 @@
+import { Bridge } from './bridge'
+import { Outside, type Answer, type Frame, type Platform, type Surroundings } from './types'
+
+interface Config {
+  phone_origin?: string
+  appid?: string
+  api_base?: string
+}
+
+interface Hello {
+  systemInfo?: {
+    statusBarHeight?: number
+    screenWidth?: number
+    safeBottom?: number
+    menuButton?: { top: number; left?: number; right?: number; width: number; height: number }
+  }
+}
+
+let bridge: Bridge | undefined
+const phone = () => {
+  if (!bridge) throw new Outside('')
+  return bridge
+}
+const quietly = (name: string, args: object = {}) => {
+  void bridge?.call(name, args).catch(() => {})
+}
+
+async function readConfig(): Promise<Config> {
+  const answer = await fetch(`${import.meta.env.BASE_URL}config.json`, { cache: 'no-store' })
+  return answer.ok ? ((await answer.json()) as Config) : {}
+}
+
+export function frameOf({ systemInfo: info }: Hello): Frame {
+  const button = info?.menuButton
+  const width = info?.screenWidth ?? 390
+  return {
+    statusBar: info?.statusBarHeight ?? 0,
+    capsule: button ? width - (button.left ?? width - button.width - 10) : 0,
+    capsuleTop: button?.top ?? 0,
+    capsuleHeight: button?.height ?? 32,
+    safeBottom: info?.safeBottom ?? 0,
+  }
+}
+
+async function connect(): Promise<Surroundings> {
+  const config = await readConfig()
+  const origin = config.phone_origin
+  if (!origin || window.parent === window) throw new Outside(origin ? `${origin}/sandbox/` : '')
+  bridge = new Bridge(window, window.parent, origin)
+  bridge.on('navigate', ({ path }) => path && opener(path))
+  const hello = await bridge.call<Hello>('hello', {}, 8000).catch(() => {
+    throw new Outside(`${origin}/sandbox/`)
+  })
+  return { appid: config.appid ?? '', apiBase: config.api_base ?? '', frame: frameOf(hello) }
+}
+
+let connected: Promise<Surroundings> | undefined
+let opener: (path: string) => void = () => {}
+
+export const platform: Platform = {
+  space: typeof location === 'undefined' ? '' : (new URLSearchParams(location.search).get('phone') ?? ''),
+  ready: () => (connected ??= connect()),
+  login: async () => (await phone().call<{ code: string }>('login')).code,
+  pay: async (params) => void (await phone().call('pay', params)),
+  subscribe: (tmplIds) => phone().call<Record<string, Answer>>('subscribe', { tmplIds }),
+  scan: async () => (await phone().call<{ result: string }>('scan')).result,
+  location: () => phone().call<{ latitude: number; longitude: number }>('location'),
+  phoneNumber: async () => (await phone().call<{ code: string }>('phoneNumber')).code,
+  screen: (qr, label) => quietly('screen', { qr, label }),
+  title: (text, style) => quietly('title', { text, style }),
+  vibrate: () => quietly('vibrate'),
+  brighten: () => () => {},
+  onPrivacy: () => {},
+  picture: (path) => path,
+  onNavigate: (open) => { opener = open },
+}
