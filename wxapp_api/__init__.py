@@ -10,12 +10,7 @@ from flask_openapi3 import OpenAPI
 
 from wxapp_api import browser_build
 
-MODULES: tuple[str, ...] = (
-    "stores",
-    "menus",
-    "quotes",
-    "coupons",
-)
+MODULES: tuple[str, ...] = ()
 """Modules of this package with a `blueprint`, in the order of the API's documentation."""
 
 

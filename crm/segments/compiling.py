@@ -25,7 +25,7 @@ from crm.models import Member, MemberTag, Purchase
 from crm.segments.rules import Condition, Group, Node, read
 
 
-def compile_rule(rule: Any, merchant_id: int, now: datetime) -> Select[tuple[int]]:
+def compile_rule(rule: Any, merchant_id: int, now: datetime) -> Select[int]:
     """A SELECT of the ids of the merchant's members in the segment. Raises RuleInvalid."""
     return select(Member.id).where(everyone(merchant_id), matches(tree(rule), now))
 

@@ -35,8 +35,8 @@ class OrderStore(Out):
     name: str
     address: str
     phone: str
-    lat: float
-    lng: float
+    lat: float | None
+    lng: float | None
 
 
 class OrderTable(Out):

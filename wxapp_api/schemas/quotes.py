@@ -99,4 +99,3 @@ class QuoteOut(Out):
     payable_fen: Fen
     currency: Literal["CNY"] = "CNY"
     wait_minutes: int
-    store_open: bool = Field(description="false: the cart can be priced but not ordered")

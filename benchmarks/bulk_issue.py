@@ -1,0 +1,85 @@
+"""Coupons for everybody in slices of ten thousand, beside the plainest insert of the same rows."""
+
+import resource
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from benchmarks import crowd
+from benchmarks.harness import Result, mariadb_app
+from core import database
+from coupons import issuing
+from coupons.models import CouponTemplate
+
+SLICE = 10_000
+
+# One statement per slice, nothing computed in Python, no ledger, no counter.
+PLAIN = """
+    INSERT INTO coupons (code, template_id, merchant_id, member_id, state, valid_from, expires_at,
+                         source, issue_key, issued_at)
+    SELECT CONCAT('P', LPAD(id, 15, '0')), :template, 1, id, 'issued', :now, :until, 'plain',
+           CONCAT('plain:', :template, ':', id), :now
+    FROM members WHERE id > :after AND id <= :upto"""
+
+
+def run() -> Iterator[Result]:
+    with mariadb_app():
+        with database.Session(database.db.engine) as session:
+            crowd.fill(session, orders_each=1)
+            ours, plain = (_make_template(session) for _ in range(2))
+        before = _memory()
+        taken = _seconds(lambda: _issue_all(ours))
+        grown = _memory() - before
+        by_hand = _seconds(lambda: _insert_all(plain))
+    what = f"{crowd.MEMBERS:,} members in slices of {SLICE:,}"
+    rates = crowd.MEMBERS / taken, crowd.MEMBERS / by_hand
+    yield Result("bulk_issue", what, *rates, "rows/s", 0.5, note="beside INSERT … SELECT")
+    yield Result("bulk_issue", "memory it added", grown, 300, "MiB", 1.0, False)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _make_template(session: Session) -> int:
+    template = CouponTemplate(
+        merchant_id=1, name="老客回店券", face_fen=1_200, valid_days=8, created_at=crowd.NOW
+    )
+    session.add(template)
+    session.commit()
+    return template.id
+
+
+def _slices() -> Iterator[tuple[int, int]]:
+    for after in range(0, crowd.MEMBERS, SLICE):
+        yield after, min(after + SLICE, crowd.MEMBERS)
+
+
+def _issue_all(template_id: int) -> None:
+    for after, upto in _slices():
+        with database.transaction() as session:
+            template = issuing.get_template(session, template_id)
+            people = range(after + 1, upto + 1)
+            issued = issuing.issue_many(session, template, people, source="bench", now=crowd.NOW)
+            assert len(issued) == upto - after
+
+
+def _insert_all(template_id: int) -> None:
+    values = {
+        "template": template_id,
+        "now": crowd.ago(0),
+        "until": crowd.ago(0) + timedelta(days=8),
+    }
+    for after, upto in _slices():
+        with database.transaction() as session:
+            session.execute(text(PLAIN), {**values, "after": after, "upto": upto})
+
+
+def _memory() -> float:
+    """The most this process ever held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024

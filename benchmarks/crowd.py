@@ -1,0 +1,55 @@
+"""A merchant's members with purchases and tags, by the million: made in the database itself."""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
+ORDERS_EACH = int(os.environ.get("BENCH_ORDERS_EACH", "5"))
+FREE_TAG = 31  # nobody has it
+
+_STEPS = (
+    "SET SESSION foreign_key_checks = 0, unique_checks = 0",
+    """INSERT INTO merchants (id, code, name, brand_color, logo, state, created_at)
+       VALUES (1, 'qinghe', '青禾', '', '', 'live', :now)""",
+    """INSERT INTO purchases (member_id, order_id, store_id, paid_at, amount_fen, refunded_fen,
+              counted)
+       SELECT 1 + FLOOR(:members * POW(RAND(seq), 1.5)), seq, 1 + seq % 20,
+              :now - INTERVAL FLOOR(RAND(seq + 77) * 31536000) SECOND,
+              500 + FLOOR(RAND(seq + 7) * 9000), 0, 1
+       FROM seq_1_to_{orders}""",
+    """INSERT INTO members (id, no, merchant_id, person_id, name, source_store_id, source_scene,
+              joined_at, marketing_consent, personal_recommendation, orders_count, spent_fen,
+              refunded_fen, first_paid_at, last_paid_at, last_visit_at, tier, points,
+              points_pending)
+       SELECT seq, LPAD(seq, 12, '0'), 1, seq, CONCAT('会员', seq), 1 + seq % 20, '',
+              :now - INTERVAL (seq % 700) DAY, 1, 1, COALESCE(p.orders, 0), COALESCE(p.spent, 0), 0,
+              p.first_at, p.last_at, p.last_at, 'green_leaf', 0, 0
+       FROM seq_1_to_{members}
+       LEFT JOIN (SELECT member_id, COUNT(*) AS orders, SUM(amount_fen) AS spent,
+                         MIN(paid_at) AS first_at, MAX(paid_at) AS last_at
+                  FROM purchases GROUP BY member_id) AS p ON p.member_id = seq""",
+    """INSERT INTO tags (id, merchant_id, name, created_at)
+       SELECT seq, 1, CONCAT('标签', seq), :now FROM seq_1_to_31""",
+    """INSERT INTO member_tags (member_id, tag_id, tagged_at, tagged_by)
+       SELECT member.seq, tag.seq, :now, 'system'
+       FROM seq_1_to_{members} AS member JOIN seq_1_to_30 AS tag
+       ON (member.seq * 7919 + tag.seq * 104729) % 10 = 0""",
+    "ANALYZE TABLE members, purchases, member_tags, tags",
+    "SET SESSION foreign_key_checks = 1, unique_checks = 1",
+)
+
+
+def fill(session: Session, *, members: int = MEMBERS, orders_each: int = ORDERS_EACH) -> None:
+    """Merchant 1 with members 1…n, five orders and three tags each on average."""
+    values = {"now": NOW.replace(tzinfo=None), "members": members}
+    for step in _STEPS:
+        session.execute(text(step.format(members=members, orders=members * orders_each)), values)
+    session.commit()
+
+
+def ago(days: int) -> datetime:
+    return (NOW - timedelta(days=days)).replace(tzinfo=None)

@@ -1,0 +1,217 @@
+"""Issuing, slice by slice. The cursor moves in the transaction that does the work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from core.config import current_config
+from core.database import claim
+from core.outbox import enqueue
+from coupons import issuing
+from coupons.models import Coupon
+from crm.campaigns import words
+from crm.campaigns.moving import SEND_CHUNK, finish_if_done
+from crm.campaigns.reach import MOMENT
+from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState
+from messaging import planning, sending
+from messaging.accounts import mini_for_official
+from messaging.models import Channel
+from messaging.planning import Plan
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one slice did; `last` when there is nobody left to issue to."""
+
+    issued: int = 0
+    skipped: int = 0
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class _Person:
+    recipient_id: int
+    member: Member
+
+
+def next_batch(
+    session: Session, campaign_id: int, *, now: datetime, size: int = BATCH
+) -> Batch | None:
+    """Issue to the next slice and queue its messages and the next slice.
+
+    None when the campaign is not running or another worker took this slice: the compare-and-set on
+    the cursor comes first and decides. Whether each person may be written to is asked once more,
+    before the coupon. Raises what `coupons.issuing` raises when the coupons run out.
+    """
+    campaign = session.get_one(Campaign, campaign_id, populate_existing=True)
+    if campaign.state is not CampaignState.running or campaign.issued_all:
+        return None
+    people = _slice(session, campaign, size)
+    if not _take(session, campaign, people):
+        return None
+    if not people:
+        finish_if_done(session, campaign.id, now=now)
+        return Batch(last=True)
+    ready, skipped = _plan(session, campaign, people, now)
+    _skip(session, skipped, now)
+    if ready:
+        _issue(session, campaign, ready, now)
+    enqueue(
+        session,
+        "crm.campaign_batch",
+        key=f"crm.campaign_batch:{campaign.id}:{people[-1].recipient_id}",
+        campaign_id=campaign.id,
+    )
+    return Batch(issued=len(ready), skipped=len(skipped))
+
+
+def _slice(session: Session, campaign: Campaign, size: int) -> list[_Person]:
+    rows = session.execute(
+        select(Recipient.id, Member)
+        .join(Member, Member.id == Recipient.member_id)
+        .where(
+            Recipient.campaign_id == campaign.id,
+            Recipient.state == RecipientState.planned,
+            Recipient.arm == Arm.reach,
+            Recipient.id > campaign.cursor,
+        )
+        .order_by(Recipient.id)
+        .limit(size)
+        .execution_options(populate_existing=True)
+    )
+    return [_Person(recipient_id, member) for recipient_id, member in rows]
+
+
+def _take(session: Session, campaign: Campaign, people: Sequence[_Person]) -> bool:
+    """Move the cursor over the slice; False when it is not where we read it any more."""
+    after = {"cursor": people[-1].recipient_id} if people else {"issued_all": True}
+    taken = claim(
+        session,
+        update(Campaign)
+        .where(
+            Campaign.id == campaign.id,
+            Campaign.state == CampaignState.running,
+            Campaign.cursor == campaign.cursor,
+            Campaign.issued_all.is_(False),
+        )
+        .values(**after),
+    )
+    return taken == 1
+
+
+def _plan(
+    session: Session, campaign: Campaign, people: Sequence[_Person], now: datetime
+) -> tuple[list[tuple[_Person, Plan]], dict[int, str]]:
+    """Who can still be reached and how; of the others, recipient → reason."""
+    plans = planning.plan_channels(
+        session,
+        merchant_id=campaign.merchant_id,
+        person_ids=[person.member.person_id for person in people],
+        template=MOMENT,
+        now=now,
+    )
+    ready: list[tuple[_Person, Plan]] = []
+    skipped: dict[int, str] = {}
+    for person in people:
+        plan = plans[person.member.person_id]
+        if not person.member.marketing_consent:
+            skipped[person.recipient_id] = "no_consent"
+        elif plan.channel is None:
+            skipped[person.recipient_id] = plan.reason
+        else:
+            ready.append((person, plan))
+    return ready, skipped
+
+
+def _skip(session: Session, skipped: dict[int, str], now: datetime) -> None:
+    for reason in set(skipped.values()):
+        ids = [recipient_id for recipient_id, why in skipped.items() if why == reason]
+        claim(
+            session,
+            update(Recipient)
+            .where(Recipient.id.in_(ids))
+            .values(state=RecipientState.skipped, skip_reason=reason, state_at=now),
+        )
+
+
+def _issue(
+    session: Session, campaign: Campaign, ready: list[tuple[_Person, Plan]], now: datetime
+) -> None:
+    template = issuing.get_template(session, campaign.template_id)
+    coupons = issuing.issue_many(
+        session,
+        template,
+        [person.member.id for person, _ in ready],
+        source=f"campaign:{campaign.id}",
+        now=now,
+    )
+    expiry = dict(
+        session.execute(
+            select(Coupon.id, Coupon.expires_at).where(Coupon.id.in_(list(coupons.values())))
+        ).all()
+    )
+    base_url = current_config().app.base_url
+    rows: list[dict[str, Any]] = []
+    for person, plan in ready:
+        assert plan.channel is not None
+        coupon_id = coupons[person.member.id]
+        gift = words.Gift(template.name, expiry[coupon_id])
+        if plan.channel is Channel.subscribe:
+            payload = words.subscribe(campaign.message, person.member.name, gift, plan.template_id)
+        else:
+            mini = mini_for_official(plan.appid)
+            payload = words.chat(campaign.message, person.member.name, gift, mini, base_url)
+        message = sending.prepare(
+            session,
+            key=f"campaign:{campaign.id}:{person.recipient_id}",
+            appid=plan.appid,
+            openid=plan.openid,
+            channel=plan.channel,
+            kind="campaign",
+            payload=payload,
+            now=now,
+        )
+        rows.append(
+            {
+                "row_id": person.recipient_id,
+                "row_coupon": coupon_id,
+                "row_outbound": message and message.id,
+                "row_channel": plan.channel,
+            }
+        )
+    _record(session, rows, now)
+    _queue_sending(session, campaign.id, [row["row_id"] for row in rows])
+
+
+def _record(session: Session, rows: list[dict[str, Any]], now: datetime) -> None:
+    session.connection().execute(
+        update(Recipient)
+        .where(Recipient.id == bindparam("row_id"), Recipient.state == RecipientState.planned)
+        .values(
+            state=RecipientState.issued,
+            state_at=now,
+            coupon_id=bindparam("row_coupon"),
+            outbound_id=bindparam("row_outbound"),
+            channel=bindparam("row_channel"),
+        ),
+        rows,
+    )
+
+
+def _queue_sending(session: Session, campaign_id: int, ids: list[int]) -> None:
+    for start in range(0, len(ids), SEND_CHUNK):
+        chunk = ids[start : start + SEND_CHUNK]
+        enqueue(
+            session,
+            "crm.campaign_send",
+            key=f"crm.campaign_send:{campaign_id}:{chunk[0]}:{chunk[-1]}",
+            campaign_id=campaign_id,
+            first_id=chunk[0],
+            last_id=chunk[-1],
+        )

@@ -1,0 +1,77 @@
+"""Launch: the audience is written down at once, with an upper bound, an arm and a channel each."""
+
+from datetime import datetime
+
+from sqlalchemy import and_, case, func, insert, literal, null, select
+from sqlalchemy.orm import Session
+
+from core.database import UTCDateTime
+from core.outbox import enqueue
+from crm.campaigns import reach
+from crm.campaigns.holdout import held_out
+from crm.campaigns.moving import move
+from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState, Segment
+from crm.segments.compiling import everyone, matches, tree
+
+
+def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> int:
+    """approved or scheduled → running, with the audience fixed; how many people it has.
+
+    One INSERT … SELECT decides for each person: reachable or skipped with a reason, and of the
+    reachable, held out or not. Nobody is issued anything here. Raises CampaignMoved.
+    """
+    if campaign.state is CampaignState.approved:
+        move(session, campaign, CampaignState.scheduled, actor=actor, now=now, scheduled_at=now)
+    rule = session.get_one(Segment, campaign.segment_id).rule
+    bound = session.scalar(
+        select(func.max(Member.id)).where(Member.merchant_id == campaign.merchant_id)
+    )
+    move(
+        session,
+        campaign,
+        CampaignState.running,
+        actor=actor,
+        now=now,
+        rule=rule,
+        upper_bound=bound or 0,
+        launched_at=now,
+    )
+    campaign.audience_count = _write_audience(session, campaign, now)
+    session.flush()
+    enqueue(
+        session,
+        "crm.campaign_batch",
+        key=f"crm.campaign_batch:{campaign.id}:{campaign.cursor}",
+        campaign_id=campaign.id,
+    )
+    return campaign.audience_count
+
+
+def _write_audience(session: Session, campaign: Campaign, now: datetime) -> int:
+    answer = reach.outcome(
+        session, campaign.merchant_id, frequency_days=campaign.frequency_days, now=now
+    )
+    people = (
+        select(Member.id.label("member_id"), answer.label("answer"))
+        .where(
+            everyone(campaign.merchant_id),
+            Member.id <= campaign.upper_bound,
+            matches(tree(campaign.rule), now),
+        )
+        .subquery()
+    )
+    reached = reach.is_reached(people.c.answer)
+    away = held_out(people.c.member_id, seed=campaign.seed, share_bp=campaign.holdout_bp)
+    told = and_(reached, ~away)
+    rows = select(
+        literal(campaign.id),
+        people.c.member_id,
+        case((told, Arm.reach.value), (reached, Arm.holdout.value), else_=Arm.none.value),
+        case((told, RecipientState.planned.value), else_=RecipientState.skipped.value),
+        literal(now, UTCDateTime()),
+        case((reached, people.c.answer), else_=null()),
+        case((told, null()), (reached, "holdout"), else_=people.c.answer),
+    ).order_by(people.c.member_id)
+    columns = ["campaign_id", "member_id", "arm", "state", "state_at", "channel", "skip_reason"]
+    result = session.execute(insert(Recipient).from_select(columns, rows, include_defaults=False))
+    return int(result.rowcount)  # type: ignore[attr-defined]

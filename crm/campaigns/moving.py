@@ -1,0 +1,193 @@
+"""The moves of a campaign: compare-and-set along the map, each with its line of history."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from core import audit
+from core.database import claim
+from core.outbox import enqueue
+from crm.errors import CampaignInvalid, CampaignMoved
+from crm.models import (
+    NEXT,
+    Arm,
+    Campaign,
+    CampaignMove,
+    CampaignState,
+    Recipient,
+    RecipientState,
+)
+
+SEND_CHUNK = 200
+
+
+def approve(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
+    """draft → approved: the words and the coupon are fixed from here on."""
+    move(session, campaign, CampaignState.approved, actor=actor, now=now)
+
+
+def withdraw(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
+    """approved → draft, to be changed."""
+    move(session, campaign, CampaignState.draft, actor=actor, now=now)
+
+
+def schedule(
+    session: Session, campaign: Campaign, *, at: datetime, actor: str, now: datetime
+) -> None:
+    """approved → scheduled: it launches by itself at `at`."""
+    if at <= now:
+        raise CampaignInvalid(errors={"scheduled_at": "开始时间要在现在之后"})
+    move(session, campaign, CampaignState.scheduled, actor=actor, now=now, scheduled_at=at)
+    enqueue(session, "crm.campaign_launch", run_at=at, campaign_id=campaign.id)
+
+
+def unschedule(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
+    """scheduled → approved; the job that was to launch it finds nothing to do."""
+    move(session, campaign, CampaignState.approved, actor=actor, now=now, scheduled_at=None)
+
+
+def pause(
+    session: Session, campaign: Campaign, *, actor: str, reason: str = "", now: datetime
+) -> None:
+    """running → paused: the next slice and the next message see it."""
+    move(session, campaign, CampaignState.paused, actor=actor, reason=reason, now=now)
+
+
+def resume(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
+    """paused → running: issuing goes on at the cursor, and what was issued unsent is sent."""
+    move(session, campaign, CampaignState.running, actor=actor, now=now)
+    enqueue(session, "crm.campaign_batch", campaign_id=campaign.id)
+    queue_unsent(session, campaign.id)
+
+
+def kill(
+    session: Session, campaign: Campaign, *, actor: str, reason: str = "", now: datetime
+) -> None:
+    """To killed, from anywhere before the end: nothing more is issued or sent.
+
+    Coupons that were issued stay with their members.
+    """
+    move(
+        session,
+        campaign,
+        CampaignState.killed,
+        actor=actor,
+        reason=reason,
+        now=now,
+        finished_at=now,
+    )
+    claim(
+        session,
+        update(Recipient)
+        .where(
+            Recipient.campaign_id == campaign.id,
+            Recipient.state.in_([RecipientState.planned, RecipientState.issued]),
+        )
+        .values(state=RecipientState.skipped, skip_reason="stopped", state_at=now),
+    )
+
+
+def finish_if_done(session: Session, campaign_id: int, *, now: datetime) -> bool:
+    """running → finished once everybody was issued to and no message is open any more."""
+    open_rows = exists().where(
+        Recipient.campaign_id == campaign_id,
+        Recipient.arm == Arm.reach,
+        Recipient.state.in_(
+            [RecipientState.planned, RecipientState.issued, RecipientState.sending]
+        ),
+    )
+    finished = claim(
+        session,
+        update(Campaign)
+        .where(
+            Campaign.id == campaign_id,
+            Campaign.state == CampaignState.running,
+            Campaign.issued_all.is_(True),
+            ~open_rows,
+        )
+        .values(state=CampaignState.finished, finished_at=now),
+    )
+    if finished == 0:
+        return False
+    _note(session, campaign_id, CampaignState.running, CampaignState.finished, "system", "", now)
+    return True
+
+
+def queue_unsent(session: Session, campaign_id: int) -> int:
+    """Queue the sending of every recipient that was issued to; how many jobs. Copies do no harm."""
+    ids = session.scalars(
+        select(Recipient.id)
+        .where(Recipient.campaign_id == campaign_id, Recipient.state == RecipientState.issued)
+        .order_by(Recipient.id)
+    ).all()
+    chunks = [ids[start : start + SEND_CHUNK] for start in range(0, len(ids), SEND_CHUNK)]
+    for chunk in chunks:
+        enqueue(
+            session,
+            "crm.campaign_send",
+            campaign_id=campaign_id,
+            first_id=chunk[0],
+            last_id=chunk[-1],
+        )
+    return len(chunks)
+
+
+def move(
+    session: Session,
+    campaign: Campaign,
+    to: CampaignState,
+    *,
+    actor: str,
+    now: datetime,
+    reason: str = "",
+    **values: Any,
+) -> None:
+    """The compare-and-set. Raises CampaignMoved when the map does not lead there from here."""
+    before = campaign.state
+    if to not in NEXT[before]:
+        raise CampaignMoved
+    moved = claim(
+        session,
+        update(Campaign)
+        .where(Campaign.id == campaign.id, Campaign.state == before)
+        .values(state=to, **values),
+    )
+    session.refresh(campaign)
+    if moved == 0:
+        raise CampaignMoved
+    _note(session, campaign.id, before, to, actor, reason, now)
+    audit.record(
+        session,
+        actor=actor,
+        action=f"campaign.{to.value}",
+        subject=f"campaign:{campaign.id}",
+        before={"state": before.value},
+        after={"state": to.value},
+        merchant_id=campaign.merchant_id,
+        reason=reason,
+        now=now,
+    )
+
+
+def _note(
+    session: Session,
+    campaign_id: int,
+    before: CampaignState,
+    to: CampaignState,
+    actor: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    session.add(
+        CampaignMove(
+            campaign_id=campaign_id,
+            from_state=before,
+            to_state=to,
+            actor=actor,
+            reason=reason,
+            at=now,
+        )
+    )
+    session.flush()

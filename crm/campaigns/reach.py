@@ -1,0 +1,158 @@
+"""Who may lawfully be written to now, as one SQL expression over the members.
+
+A coupon travels in a customer-service message while a window is open, or in a subscribe message
+that the person granted and whose template is about coupons; service templates are no way (WeChat's
+rules 3.9.2 and 3.9.3). The same answer for a few people with their openids is
+`messaging.planning.plan_channels`; a test holds the two together.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select
+from sqlalchemy.orm import Session
+
+from crm.campaigns.holdout import WHOLE
+from crm.models import Member, Recipient
+from crm.segments.compiling import everyone, matches, tree
+from merchants.models import Merchant
+from messaging.accounts import minis_of, officials_of
+from messaging.models import Channel, Follower, MessageWindow, SubscribeGrant
+from messaging.windows import is_open_clause
+from people.models import Identity
+
+MOMENT = "coupon_arrived"
+
+SKIP_REASONS: dict[str, str] = {
+    "no_consent": "不接收营销消息",
+    "frequency": "近期已经收过活动消息",
+    "no_identity": "没有绑定微信",
+    "not_following": "没有关注公众号，也没有订阅授权",
+    "no_window": "客服窗口已关闭，也没有订阅授权",
+    "merged": "已并入另一个账号",
+    "stopped": "活动已终止",
+    "holdout": "对照组",
+}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`reachable` includes the `holdout`, about that many; `reasons` counts the rest."""
+
+    total: int
+    reachable: int
+    holdout: int
+    channels: dict[Channel, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+def forecast(
+    session: Session,
+    *,
+    merchant_id: int,
+    rule: Any,
+    now: datetime,
+    holdout_bp: int = 0,
+    frequency_days: int = 0,
+) -> Forecast:
+    """How many of a segment a launch at this moment would reach, and why not the others."""
+    answer = outcome(session, merchant_id, frequency_days=frequency_days, now=now).label("answer")
+    found = (
+        select(answer)
+        .where(everyone(merchant_id), matches(tree(rule), now))
+        .select_from(Member)
+        .subquery()
+    )
+    counts: dict[str, int] = {
+        name: int(number)
+        for name, number in session.execute(
+            select(found.c.answer, func.count()).group_by(found.c.answer)
+        )
+    }
+    channels = {channel: counts.pop(channel) for channel in Channel if channel in counts}
+    reachable = sum(channels.values())
+    return Forecast(
+        total=reachable + sum(counts.values()),
+        reachable=reachable,
+        holdout=reachable * holdout_bp // WHOLE,
+        channels=channels,
+        reasons=dict(sorted(counts.items(), key=lambda item: -item[1])),
+    )
+
+
+def outcome(
+    session: Session, merchant_id: int, *, frequency_days: int, now: datetime
+) -> ColumnElement[str]:
+    """For a row of `members`: a channel, or the reason why there is none."""
+    code = session.get_one(Merchant, merchant_id).code
+    officials = [account.appid for account in officials_of(code)]
+    grants = [
+        and_(
+            SubscribeGrant.appid == account.appid,
+            SubscribeGrant.template_id == account.subscribe_templates[MOMENT],
+        )
+        for account in minis_of(code)
+        if MOMENT in account.subscribe_templates
+    ]
+    following = _following(officials)
+    return case(
+        (Member.marketing_consent.is_(False), "no_consent"),
+        (_written_to_lately(frequency_days, now), "frequency"),
+        (_window_open(officials, now), Channel.customer_service.value),
+        (_granted(grants), Channel.subscribe.value),
+        (following, "no_window"),
+        (_known_to_wechat(), "not_following"),
+        else_="no_identity",
+    )
+
+
+def is_reached(answer: ColumnElement[str]) -> ColumnElement[bool]:
+    return answer.in_([Channel.customer_service.value, Channel.subscribe.value])
+
+
+def _following(officials: list[str]) -> ColumnElement[bool]:
+    return exists().where(
+        Identity.person_id == Member.person_id,
+        Identity.appid.in_(officials),
+        Follower.appid == Identity.appid,
+        Follower.openid == Identity.openid,
+        Follower.subscribed.is_(True),
+    )
+
+
+def _window_open(officials: list[str], now: datetime) -> ColumnElement[bool]:
+    return exists().where(
+        Identity.person_id == Member.person_id,
+        Identity.appid.in_(officials),
+        Follower.appid == Identity.appid,
+        Follower.openid == Identity.openid,
+        Follower.subscribed.is_(True),
+        MessageWindow.appid == Identity.appid,
+        MessageWindow.openid == Identity.openid,
+        is_open_clause(now),
+    )
+
+
+def _granted(grants: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    if not grants:
+        return false()
+    return exists().where(
+        Identity.person_id == Member.person_id,
+        SubscribeGrant.appid == Identity.appid,
+        SubscribeGrant.openid == Identity.openid,
+        SubscribeGrant.remaining > 0,
+        or_(*grants),
+    )
+
+
+def _known_to_wechat() -> ColumnElement[bool]:
+    return exists().where(Identity.person_id == Member.person_id)
+
+
+def _written_to_lately(days: int, now: datetime) -> ColumnElement[bool]:
+    if days <= 0:
+        return false()
+    return exists().where(
+        Recipient.member_id == Member.id, Recipient.sent_at > now - timedelta(days=days)
+    )

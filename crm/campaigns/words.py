@@ -1,0 +1,49 @@
+"""What a recipient reads. Pure.
+
+A merchant's text may hold {昵称}, {券名} and {到期日}; each is filled in per person.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from core.clock import local
+from core.config import MiniProgram
+from messaging.words import mini_link
+
+COUPONS_PAGE = "pages/coupons/coupons"
+THING = 20
+
+
+class Gift(NamedTuple):
+    name: str
+    expires_at: datetime
+
+
+def fill(text: str, name: str, gift: Gift) -> str:
+    """The text with the placeholders filled; somebody without a name is 你."""
+    return (
+        text.replace("{昵称}", name or "你")
+        .replace("{券名}", gift.name)
+        .replace("{到期日}", f"{local(gift.expires_at):%-m 月 %-d 日}")
+    )
+
+
+def chat(
+    text: str, name: str, gift: Gift, mini: MiniProgram | None, base_url: str
+) -> dict[str, Any]:
+    """A customer-service text with the way to the coupon."""
+    way = mini_link("打开小程序用券 →", COUPONS_PAGE, mini=mini, base_url=base_url)
+    return {"type": "text", "text": f"{fill(text, name, gift)}\n{way}"}
+
+
+def subscribe(text: str, name: str, gift: Gift, template_id: str) -> dict[str, Any]:
+    """A subscribe message about the coupon; WeChat takes 20 characters a field."""
+    return {
+        "template_id": template_id,
+        "page": COUPONS_PAGE,
+        "data": {
+            "thing1": gift.name[:THING],
+            "time2": f"{local(gift.expires_at):%Y年%-m月%-d日 %H:%M}",
+            "thing3": " ".join(fill(text, name, gift).split())[:THING],
+        },
+    }

@@ -1,0 +1,120 @@
+"""Jobs of crm: points that fall due, members that were merged, campaigns."""
+
+from sqlalchemy import update
+
+from core import clock
+from core.database import claim, reading
+from core.logs import log
+from coupons.errors import GoneAlready, NotClaimable
+from coupons.models import Coupon
+from crm import campaigns, points
+from crm.campaigns import moving, sending
+from crm.models import Campaign, CampaignState
+from gateways.wechat.errors import WechatError, WechatUnavailable
+from messaging import remote
+from orders.models import Order
+from tasks.registry import Later, Run, job
+
+DAILY_QUOTA = 45009
+WAIT_BUSY = 15
+WAIT_QUOTA = 600
+
+
+@job("crm.release_points")
+def release_points(run: Run) -> None:
+    """Points whose refund window is over become available."""
+    while True:
+        with run.transaction() as session:
+            if points.release_due(session, now=clock.now()) == 0:
+                return
+
+
+@job("crm.after_merge")
+def after_merge(run: Run, winner_id: int, loser_id: int) -> None:
+    """Orders and coupons of a merged member follow it."""
+    with run.finish() as session:
+        for table in (Coupon, Order):
+            claim(
+                session,
+                update(table).where(table.member_id == loser_id).values(member_id=winner_id),
+            )
+
+
+@job("crm.campaign_launch", timeout=300)
+def campaign_launch(run: Run, campaign_id: int) -> None:
+    """Launch what is scheduled for now; a campaign put off or taken back is left alone."""
+    now = clock.now()
+    with run.finish() as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        due = campaign.scheduled_at is not None and campaign.scheduled_at <= now
+        if campaign.state is CampaignState.scheduled and due:
+            campaigns.launch(session, campaign, actor="system", now=now)
+
+
+@job("crm.campaign_batch", queue="bulk", timeout=300)
+def campaign_batch(run: Run, campaign_id: int) -> None:
+    """Issue to the next slice. When the coupons run out the campaign pauses and says why."""
+    _keep_quiet(campaign_id)
+    try:
+        with run.finish() as session:
+            campaigns.next_batch(session, campaign_id, now=clock.now())
+    except (GoneAlready, NotClaimable) as refused:
+        with run.finish() as session:
+            campaign = session.get_one(Campaign, campaign_id)
+            if campaign.state is CampaignState.running:
+                moving.pause(
+                    session, campaign, actor="system", reason=refused.detail, now=clock.now()
+                )
+
+
+@job("crm.campaign_send", queue="bulk", timeout=600)
+def campaign_send(run: Run, campaign_id: int, first_id: int, last_id: int) -> None:
+    """Send the chunk's messages one by one; a pause or kill is seen before each.
+
+    When WeChat is busy or its quota is used up the rest comes back later.
+    """
+    _keep_quiet(campaign_id)
+    with reading() as session:
+        waiting = sending.list_to_send(session, campaign_id, first_id, last_id)
+    for recipient_id in waiting:
+        with run.transaction() as session:
+            message_id = sending.start(session, recipient_id, now=clock.now())
+        if message_id is not None:
+            _send(run, recipient_id, message_id)
+    with run.finish() as session:
+        moving.finish_if_done(session, campaign_id, now=clock.now())
+
+
+@job("crm.sweep_campaigns")
+def sweep_campaigns(run: Run) -> None:
+    """What a dead worker left in `sending` is settled; what lies about is queued again."""
+    now = clock.now()
+    with run.transaction() as session:
+        settled = sending.settle_stuck(session, now=now)
+    with run.finish() as session:
+        revived = sending.revive(session, now=now)
+    if settled or revived:
+        log.info("campaigns_swept", settled=settled, revived=revived)
+
+
+def _send(run: Run, recipient_id: int, message_id: int) -> None:
+    """One call between two transactions. No answer leaves the recipient unknown for good."""
+    wait = 0
+    try:
+        remote.deliver(message_id)
+    except WechatError as refused:
+        wait = WAIT_QUOTA if refused.errcode == DAILY_QUOTA else WAIT_BUSY
+    except WechatUnavailable:
+        wait = WAIT_BUSY
+    with run.transaction() as session:
+        sending.record(session, recipient_id, now=clock.now())
+    if wait:
+        raise Later(wait)
+
+
+def _keep_quiet(campaign_id: int) -> None:
+    now = clock.now()
+    with reading() as session:
+        until = sending.quiet_until(session.get_one(Campaign, campaign_id), now)
+    if until is not None:
+        raise Later((until - now).total_seconds())

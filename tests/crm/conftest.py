@@ -1,0 +1,34 @@
+"""The merchant's accounts, for tests that ask who can be written to."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from core import database
+from core.config import Config
+from core.database import Base
+from tests.factories.campaigns import ABOUT_COUPONS, MINI, OFFICIAL
+
+ACCOUNTS = {
+    "official_accounts": [{"appid": OFFICIAL, "secret": "s", "merchant": "qinghe"}],
+    "mini_programs": [
+        {
+            "appid": MINI,
+            "secret": "s",
+            "merchant": "qinghe",
+            "subscribe_templates": {"coupon_arrived": ABOUT_COUPONS},
+        }
+    ],
+}
+
+
+@pytest.fixture
+def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
+    """As everywhere, with an official account and a mini-program."""
+    app = create_app(make_config(wechat=ACCOUNTS))
+    with app.app_context():
+        Base.metadata.create_all(database.db.engine)
+        yield app
+        database.db.engine.dispose()
