@@ -13,6 +13,7 @@ from sandbox.phone import blueprint as phone_page
 from sandbox.settings import Settings
 from sandbox.state import Snapshots, World
 from sandbox.wechat import routes as wechat
+from sandbox.wechat.door import Door
 
 
 def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Flask:
@@ -28,6 +29,7 @@ def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Fla
     _mount_phone(app, settings)
     app.register_blueprint(wechat.api)
     app.register_blueprint(wechat_pay.api)
+    app.wsgi_app = Door(app.wsgi_app, world)  # type: ignore[method-assign]
     if settings.state_path:
         snapshots = Snapshots(world, settings.state_path)
         if snapshots.restore():

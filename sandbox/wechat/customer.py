@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox.wechat.door import ApiError, Body, Call, wechat_api
-from sandbox.wechat.users import follower
+from sandbox.wechat.users import check_follows
 
 TEXT_BYTES = 2048
 
@@ -14,7 +14,7 @@ def send(call: Call) -> Body:
     world, appid = call.world, call.own.appid
     person = world.people.owner_of(openid, appid)
     try:
-        follower(call, openid, not_following=45015)
+        check_follows(call, openid, person, errcode=45015)
         part = call.body.get(kind)
         if not isinstance(part, dict):
             raise ApiError(40008)
@@ -36,7 +36,9 @@ def send(call: Call) -> Body:
 
 @wechat_api("typing", "/cgi-bin/message/custom/typing", title="显示正在输入")
 def typing(call: Call) -> Body:
-    follower(call, call.text("touser", 40003), not_following=45015)
+    openid = call.text("touser", 40003)
+    person = call.world.people.owner_of(openid, call.own.appid)
+    check_follows(call, openid, person, errcode=45015)
     if call.body.get("command") not in ("Typing", "CancelTyping"):
         raise ApiError(40035)
     return {}

@@ -6,36 +6,37 @@ from sandbox import pushes
 from sandbox.people import Person
 from sandbox.wechat import fields
 from sandbox.wechat.door import ApiError, Body, Call, wechat_api
-from sandbox.wechat.users import follower
+from sandbox.wechat.users import check_follows
 
 
 @wechat_api("template_send", "/cgi-bin/message/template/send", title="发模板消息")
 def send_template(call: Call) -> Body:
     openid, template_id = call.text("touser", 40003), call.text("template_id", 40037)
     world, account = call.world, call.own
-    person = _recipient(call, openid)
+    person = world.people.owner_of(openid, account.appid)
+    name = person.name if person else "陌生人"
     key = f"{account.appid}|{openid}|{call.body.get('client_msg_id')}"
     try:
         if account.kind != "official":
             raise ApiError(48001)
-        follower(call, openid, not_following=43004)
+        check_follows(call, openid, person, errcode=43004)
         _check(call, template_id, historical=True)
     except ApiError as error:
-        call.title = f"想给{person}发模板消息，没有发成"
+        call.title = f"想给{name}发模板消息，没有发成"
         world.sent.add("template", account.appid, openid, error.errcode, call.body)
         raise
     if call.body.get("client_msg_id"):
         earlier = world.sent.seen_client_id(key)
         if earlier is not None:
-            call.title, call.detail = f"给{person}的模板消息重复了", "同一个客户端编号，没有再发"
+            call.title, call.detail = f"给{name}的模板消息重复了", "同一个客户端编号，没有再发"
             return {"msgid": earlier}
     message_id = world.next_message_id()
     if call.body.get("client_msg_id"):
         world.sent.remember_client_id(key, message_id)
     world.sent.add("template", account.appid, openid, 0, call.body)
     mini = call.body.get("miniprogram")
-    _show(call, openid, template_id, "template", mini if isinstance(mini, dict) else {})
-    call.title = f"给{person}发了模板消息「{_title(call, template_id)}」"
+    _show(call, person, template_id, "template", mini if isinstance(mini, dict) else {})
+    call.title = f"给{name}发了模板消息「{_title(call, template_id)}」"
     if world.settings.send_events:
         call.after.append(lambda: _finished(call, openid, message_id))
     return {"msgid": message_id}
@@ -45,11 +46,12 @@ def send_template(call: Call) -> Body:
 def send_subscribe(call: Call) -> Body:
     openid, template_id = call.text("touser", 40003), call.text("template_id", 40037)
     world, account = call.world, call.own
-    person = _recipient(call, openid)
+    person = world.people.owner_of(openid, account.appid)
+    name = person.name if person else "陌生人"
     try:
         if account.kind != "mini":
             raise ApiError(48001)
-        follower(call, openid, not_following=40003)
+        check_follows(call, openid, person, errcode=40003)
         _check(call, template_id)
         state = call.body.get("miniprogram_state", "formal")
         if state not in ("developer", "trial", "formal"):
@@ -57,14 +59,14 @@ def send_subscribe(call: Call) -> Body:
         if not world.grants.spend(openid, template_id):
             raise ApiError(43101)
     except ApiError as error:
-        call.title = f"想给{person}发订阅消息，没有发成"
+        call.title = f"想给{name}发订阅消息，没有发成"
         world.sent.add("subscribe", account.appid, openid, error.errcode, call.body)
         raise
     message_id = world.next_message_id()
     world.sent.add("subscribe", account.appid, openid, 0, call.body)
     page = str(call.body.get("page", ""))
-    _show(call, openid, template_id, "subscribe", {"appid": account.appid, "pagepath": page})
-    call.title = f"给{person}发了订阅消息「{_title(call, template_id)}」"
+    _show(call, person, template_id, "subscribe", {"appid": account.appid, "pagepath": page})
+    call.title = f"给{name}发了订阅消息「{_title(call, template_id)}」"
     call.detail = f"用掉一次授权，还剩 {world.grants.left(openid, template_id)} 次"
     if world.settings.send_events:
         call.after.append(lambda: _subscribe_sent(call, openid, template_id, message_id))
@@ -79,18 +81,14 @@ def _check(call: Call, template_id: str, *, historical: bool = False) -> None:
     fields.check(call.body.get("data"), wanted, historical=historical)
 
 
-def _recipient(call: Call, openid: str) -> str:
-    person = call.world.people.owner_of(openid, call.own.appid)
-    return person.name if person else "陌生人"
-
-
 def _title(call: Call, template_id: str) -> str:
     return call.world.settings.template_titles.get(template_id) or "服务提醒"
 
 
-def _show(call: Call, openid: str, template_id: str, kind: str, mini: dict[str, Any]) -> None:
-    person = _person(call, openid)
-    if person.role == "crowd":
+def _show(
+    call: Call, person: Person | None, template_id: str, kind: str, mini: dict[str, Any]
+) -> None:
+    if person is None or person.role == "crowd":
         return
     path = str(mini.get("pagepath", ""))
     call.world.chats.add(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.people import openid_of
+from sandbox.people import Person
 from sandbox.settings import Account
 from sandbox.state import World
 from sandbox.wechat.door import ApiError, Body, Call, wechat_api
@@ -86,15 +86,13 @@ def describe(world: World, account: Account, openid: str) -> dict[str, Any]:
     }
 
 
-def follower(call: Call, openid: str, *, not_following: int) -> str:
-    """The openid, if its owner exists (40003) and follows (the code given)."""
-    person = call.world.people.owner_of(openid, call.own.appid)
+def check_follows(call: Call, openid: str, person: Person | None, *, errcode: int) -> None:
+    """40003 for a stranger, `errcode` for somebody who does not follow."""
     if person is None:
         raise ApiError(40003)
     call.person = person.id
     if call.own.kind == "official" and not call.world.followers.find(call.own.appid, openid):
-        raise ApiError(not_following)
-    return openid_of(call.own.appid, person.id)
+        raise ApiError(errcode)
 
 
 def _only_official(call: Call) -> None:
