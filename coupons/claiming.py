@@ -5,18 +5,22 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from coupons.errors import ClaimLimit, NotClaimable
+from coupons.errors import ClaimLimit, NotClaimable, TemplateNotFound
 from coupons.issuing import get_template, issue
 from coupons.models import Coupon
 
 
-def claim_one(session: Session, template_id: int, member_id: int, *, now: datetime) -> Coupon:
-    """The member's next coupon of a claimable template.
+def claim_one(
+    session: Session, template_id: int, member_id: int, *, merchant_id: int, now: datetime
+) -> Coupon:
+    """The member's next coupon of a claimable template of their merchant.
 
     Raises NotClaimable, ClaimLimit (this person had theirs) or GoneAlready (all gone). Claims that
     race for the same place are told apart by the key `claim:<template>:<member>:<n>`.
     """
     template = get_template(session, template_id)
+    if template.merchant_id != merchant_id:
+        raise TemplateNotFound
     if not template.claimable:
         raise NotClaimable("这张券不能自己领")
     had = count_claimed(session, template_id, member_id)

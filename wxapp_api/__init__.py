@@ -10,7 +10,12 @@ from flask_openapi3 import OpenAPI
 
 from wxapp_api import browser_build
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "stores",
+    "menus",
+    "quotes",
+    "coupons",
+)
 """Modules of this package with a `blueprint`, in the order of the API's documentation."""
 
 

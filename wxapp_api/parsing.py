@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 from flask import Response, request
 from pydantic import BaseModel, ValidationError
 
-from core.errors import Invalid, Malformed
+from core.errors import Invalid, Malformed, NotFound
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -55,7 +55,7 @@ def parsed(view: Callable[..., Any]) -> Callable[..., Response]:
     def handle(**values: Any) -> Response:
         arguments: dict[str, Any] = {}
         if path is not None:
-            arguments["path"] = checked(path, values)
+            arguments["path"] = found_path(path, values)
         if header is not None:
             names = {field.alias or name for name, field in header.model_fields.items()}
             found = {name: request.headers[name] for name in names if name in request.headers}
@@ -68,6 +68,14 @@ def parsed(view: Callable[..., Any]) -> Callable[..., Response]:
 
     handle.__delay_validate_request__ = True  # type: ignore[attr-defined]
     return handle
+
+
+def found_path(model: type[Model], values: dict[str, Any]) -> Model:
+    """An address that no id of ours could have made leads nowhere."""
+    try:
+        return model.model_validate(values)
+    except ValidationError:
+        raise NotFound from None
 
 
 def checked(model: type[Model], values: dict[str, Any]) -> Model:

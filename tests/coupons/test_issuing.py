@@ -99,11 +99,11 @@ def test_a_member_claims_up_to_the_limit(session: Session, now: datetime) -> Non
     template = make_template(session, merchant, claimable=True, per_member_limit=2)
     member, other = (make_member(session, merchant=merchant) for _ in range(2))
 
-    claim_one(session, template.id, member.id, now=now)
-    claim_one(session, template.id, member.id, now=now)
+    claim_one(session, template.id, member.id, merchant_id=merchant.id, now=now)
+    claim_one(session, template.id, member.id, merchant_id=merchant.id, now=now)
     with pytest.raises(ClaimLimit):
-        claim_one(session, template.id, member.id, now=now)
-    claim_one(session, template.id, other.id, now=now)
+        claim_one(session, template.id, member.id, merchant_id=merchant.id, now=now)
+    claim_one(session, template.id, other.id, merchant_id=merchant.id, now=now)
 
     assert count(session) == (3, 3)
 
@@ -113,9 +113,9 @@ def test_the_last_one_is_the_last(session: Session, now: datetime) -> None:
     template = make_template(session, merchant, claimable=True, total_limit=1)
     first, second = (make_member(session, merchant=merchant) for _ in range(2))
 
-    claim_one(session, template.id, first.id, now=now)
+    claim_one(session, template.id, first.id, merchant_id=merchant.id, now=now)
     with pytest.raises(GoneAlready), session.begin_nested():
-        claim_one(session, template.id, second.id, now=now)
+        claim_one(session, template.id, second.id, merchant_id=merchant.id, now=now)
 
     assert count(session) == (1, 1)
 
@@ -125,4 +125,10 @@ def test_what_is_not_claimable_cannot_be_claimed(session: Session, now: datetime
     template = make_template(session, merchant)
 
     with pytest.raises(NotClaimable):
-        claim_one(session, template.id, make_member(session, merchant=merchant).id, now=now)
+        claim_one(
+            session,
+            template.id,
+            make_member(session, merchant=merchant).id,
+            merchant_id=merchant.id,
+            now=now,
+        )

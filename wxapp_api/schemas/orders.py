@@ -35,8 +35,8 @@ class OrderStore(Out):
     name: str
     address: str
     phone: str
-    lat: float | None
-    lng: float | None
+    lat: float
+    lng: float
 
 
 class OrderTable(Out):

@@ -99,3 +99,4 @@ class QuoteOut(Out):
     payable_fen: Fen
     currency: Literal["CNY"] = "CNY"
     wait_minutes: int
+    store_open: bool = Field(description="false: the cart can be priced but not ordered")

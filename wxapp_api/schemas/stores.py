@@ -28,6 +28,10 @@ class TablePath(Params):
     code: str = Field(min_length=1, max_length=32)
 
 
+class AppQuery(Params):
+    appid: str = Field("", max_length=32)
+
+
 class StoreOut(Out):
     """A store as a card shows it. `open`: takes orders right now."""
 
@@ -36,15 +40,15 @@ class StoreOut(Out):
     name: str
     address: str
     city: str
-    lat: float | None
-    lng: float | None
+    lat: float
+    lng: float
     phone: str
     distance_m: int | None = Field(None, description="null: no position was given")
     open: bool
     state: Literal["open", "closed"]
     state_text: str = Field(description="营业中 / 休息中 / 暂停营业")
     hours: dict[str, list[list[str]]] = Field(description='{"mon": [["09:30", "22:00"]], …}')
-    today: list[list[str]]
+    today_text: str = Field(description="09:30–22:00 / 今日休息")
     prep_minutes: int
     promotions: list[str] = Field(description="满 40 减 5")
 

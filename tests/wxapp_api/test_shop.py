@@ -1,0 +1,125 @@
+"""From the store list to an explained price."""
+
+from datetime import timedelta
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from catalogue.models import GroupKind
+from core import clock
+from core.database import transaction
+from tests.factories.catalogue import make_group
+from tests.factories.coupons import make_promotion, make_template
+from tests.factories.merchants import make_store, make_table
+from tests.wxapp_api.conftest import Phone, Shop
+
+
+def json(answer: Any, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.text
+    return answer.json
+
+
+def test_stores_come_nearest_first_with_metres_and_promises(
+    client: FlaskClient, shop: Shop
+) -> None:
+    with transaction() as session:
+        make_store(session, shop.merchant, name="浦东店", lat=31.237, lng=121.502)
+        make_promotion(session, shop.merchant)
+
+    page = json(client.get("/api/v1/stores?lat=31.2243&lng=121.4457&limit=1"))
+    rest = json(client.get(f"/api/v1/stores?lat=31.2243&lng=121.4457&cursor={page['next']}"))
+
+    (near,) = page["items"]
+    assert (near["name"], near["distance_m"], near["open"]) == ("静安寺店", 0, True)
+    assert near["promotions"] == ["满 40 减 5"]
+    assert near["state_text"] == "营业中"
+    assert [store["name"] for store in rest["items"]] == ["浦东店"]
+    assert 5000 < rest["items"][0]["distance_m"] < 6000
+    assert rest["next"] is None
+
+
+def test_the_menu_has_skus_options_and_stock(client: FlaskClient, shop: Shop) -> None:
+    with transaction() as session:
+        make_group(session, shop.tea.product_id)
+
+    menu = json(client.get(f"/api/v1/stores/{shop.store.id}/menu"))
+
+    (product,) = menu["categories"][0]["products"]
+    assert product["skus"] == [
+        {"sku_id": str(shop.tea.id), "name": "", "price_fen": 2200, "stock": 10, "state": "on"}
+    ]
+    (group,) = product["option_groups"]
+    assert (group["kind"], group["min"], group["max"]) == (GroupKind.single, 1, 1)
+    assert [option["name"] for option in group["options"]] == ["标准糖", "七分糖"]
+
+
+def test_a_table_code_names_its_store(client: FlaskClient, shop: Shop) -> None:
+    with transaction() as session:
+        table = make_table(session, shop.store, name="A3")
+
+    found = json(client.get(f"/api/v1/tables/{table.code}"))
+
+    assert found["table"] == {"code": table.code, "name": "A3"}
+    assert found["store"]["id"] == str(shop.store.id)
+
+
+def test_claim_quote_and_show_the_code(phone: Phone, shop: Shop) -> None:
+    with transaction() as session:
+        make_promotion(session, shop.merchant)
+        template = make_template(session, shop.merchant, claimable=True)
+
+    (offered,) = json(phone.get("coupon-templates?claimable"))["items"]
+    coupon = json(phone.post(f"coupon-templates/{template.id}/claim"), 201)
+    refused = phone.post(f"coupon-templates/{template.id}/claim")
+    quote = json(phone.post("quotes", json=shop.cart(2)))
+    best = json(phone.post("quotes", json=shop.cart(2, coupon_id="best")))
+    code = json(phone.get(f"coupons/{coupon['id']}/code"))
+
+    assert (offered["face_text"], offered["condition_text"]) == ("¥8", "满 20 可用")
+    assert refused.status_code == 409
+    assert refused.json
+    assert refused.json["code"] == "claim_limit"
+    assert (quote["goods_fen"], quote["payable_fen"], quote["coupon_id"]) == (4400, 3900, None)
+    assert quote["best_coupon"] == {"id": coupon["id"], "name": "见面礼", "discount_fen": 800}
+    assert (best["payable_fen"], best["coupon_id"]) == (3100, coupon["id"])
+    assert [each["reason"] for each in best["discounts"]] == ["满 40 减 5", "¥8 满 20 可用"]
+    assert sum(line["payable_fen"] for line in best["items"]) == 3100
+    assert code["token"].startswith("LL1.")
+    assert code["code_text"].replace(" ", "") == code["code"]
+    assert 0 < code["seconds_left"] <= 60
+
+
+def test_a_claim_with_a_key_is_answered_again(phone: Phone, shop: Shop) -> None:
+    with transaction() as session:
+        template = make_template(session, shop.merchant, claimable=True)
+    headers = {"Idempotency-Key": "claim-0001"}
+
+    first = json(phone.post(f"coupon-templates/{template.id}/claim", headers=headers), 201)
+    again = json(phone.post(f"coupon-templates/{template.id}/claim", headers=headers), 201)
+
+    assert again["id"] == first["id"]
+    assert json(phone.get("coupons"))["counts"] == {"usable": 1, "used": 0, "expired": 0}
+
+
+def test_a_cart_that_cannot_be_had_says_why(phone: Phone, shop: Shop) -> None:
+    short: Any = phone.post("quotes", json=shop.cart(11))
+    unknown: Any = phone.post(
+        "quotes", json=shop.cart() | {"items": [{"sku_id": "999", "quantity": 1}]}
+    )
+
+    assert (short.status_code, short.json["code"], short.json["left"]) == (409, "out_of_stock", 10)
+    assert (unknown.status_code, unknown.json["errors"]) == (
+        422,
+        {"items.0.sku_id": "这家店没有这个商品"},
+    )
+
+
+def test_times_carry_their_offset(phone: Phone, shop: Shop) -> None:
+    with transaction() as session:
+        template = make_template(session, shop.merchant, claimable=True)
+
+    coupon = json(phone.post(f"coupon-templates/{template.id}/claim"), 201)
+
+    ends = clock.datetime.fromisoformat(coupon["expires_at"])
+    assert ends.utcoffset() is not None
+    assert timedelta(days=6) < ends - clock.now() <= timedelta(days=7)
