@@ -1,4 +1,4 @@
-"""The mini-program's door: JSON under /api/v1.
+"""The mini-program's door: JSON under /api/v1, and the callbacks of payment channels.
 
 Every module of MODULES holds one blueprint named `blueprint`; `register` mounts them all. A route
 is: gate (`access`), parse (`parsing`, models in `schemas`), one call in a transaction, answer.
@@ -8,13 +8,14 @@ from importlib import import_module
 
 from flask_openapi3 import OpenAPI
 
-from wxapp_api import browser_build
+from wxapp_api import browser_build, pay_notices
 
 MODULES: tuple[str, ...] = (
     "stores",
     "menus",
     "quotes",
     "coupons",
+    "payments",
 )
 """Modules of this package with a `blueprint`, in the order of the API's documentation."""
 
@@ -24,3 +25,4 @@ def register(app: OpenAPI) -> None:
     for name in MODULES:
         app.register_api(import_module(f"wxapp_api.{name}").blueprint)
     app.register_blueprint(browser_build.blueprint)
+    app.register_blueprint(pay_notices.blueprint)

@@ -98,12 +98,12 @@ class PayMerchant:
         return _readable(target, lambda: read_transaction({**self._merchant_of(given), **given}))
 
     def close(self, out_trade_no: str) -> None:
-        """After this nobody can pay the order. Raises PayError when it is paid: query then."""
+        """After this nobody can pay the order, known or not. PayError when it is paid: query."""
         target = f"{self._order(out_trade_no)}/close"
         try:
             self._channel.call("POST", target, self._parties())
         except PayError as error:
-            if error.pay_code != "ORDER_CLOSED":
+            if error.pay_code not in _UNKNOWN_ORDER | {"ORDER_CLOSED"}:
                 raise
 
     def refund(

@@ -1,0 +1,43 @@
+"""What can be wrong with paying and refunding."""
+
+from core.errors import Conflict, Gone, Invalid, NotFound
+
+
+class NotPayable(Conflict):
+    code = "order_not_payable"
+    title = "这笔订单现在不能支付"
+
+
+class AlreadyPaid(Conflict):
+    code = "order_already_paid"
+    title = "订单已经支付过了"
+
+
+class OrderExpired(Gone):
+    code = "order_expired"
+    title = "订单已超时，请重新下单"
+
+
+class PaymentInProgress(Conflict):
+    code = "payment_in_progress"
+    title = "正在确认上一次支付，请稍后再试"
+
+
+class NothingToRefund(Conflict):
+    code = "nothing_to_refund"
+    title = "这笔订单没有可退的金额"
+
+
+class RefundTooMuch(Conflict):
+    code = "refund_too_much"
+    title = "退款金额超过了可退金额"
+
+
+class RefundAmountInvalid(Invalid):
+    code = "refund_amount_invalid"
+    title = "退款金额要大于零"
+
+
+class BillNotFound(NotFound):
+    code = "bill_not_found"
+    title = "没有找到这笔账单"

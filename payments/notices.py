@@ -1,0 +1,47 @@
+"""Acting on a stored notice of WeChat Pay: the event type decides, once per notice."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from core import inbox
+from core.inbox import EventState, InboundEvent
+from gateways.wechat.errors import MalformedMessage
+from gateways.wechat.pay_records import Notice
+from payments import refunding, settling
+
+SOURCE = "wechat.pay:"
+
+
+def record(session: Session, mchid: str, notice: Notice, now: datetime) -> InboundEvent:
+    """Store a verified notice; a repetition is the same row."""
+    event, _ = inbox.record(
+        session,
+        source=f"{SOURCE}{mchid}",
+        external_id=notice.id,
+        kind=notice.event_type,
+        body=notice.resource,
+        now=now,
+    )
+    return event
+
+
+def act(session: Session, event: InboundEvent, now: datetime) -> str:
+    """Do what the notice says and mark it done; the outcome in a word. Safe to repeat."""
+    if event.state is EventState.done:
+        return event.outcome
+    outcome = _act(session, event, now)
+    inbox.mark_done(session, event.id, outcome=outcome, now=now)
+    return outcome
+
+
+def _act(session: Session, event: InboundEvent, now: datetime) -> str:
+    notice = Notice(event.external_id, event.kind, event.body, None)
+    try:
+        if event.kind == "TRANSACTION.SUCCESS":
+            return settling.settle(session, notice.transaction(), now).value
+        if event.kind.startswith("REFUND."):
+            return refunding.record_result(session, notice.refund(), now)
+    except MalformedMessage:
+        return "malformed"
+    return "ignored"

@@ -1,0 +1,114 @@
+"""Reads and locks that more than one verb needs."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from payments.errors import BillNotFound
+from payments.models import (
+    PAID,
+    AttemptState,
+    Bill,
+    PaymentAttempt,
+    Refund,
+    RefundState,
+)
+
+
+def lock_bill(session: Session, bill_id: int) -> Bill:
+    """The bill as it is now, ours until the end of the transaction (SQLite: all of it is)."""
+    return session.scalars(
+        select(Bill)
+        .where(Bill.id == bill_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def lock_bill_of(session: Session, order_id: int) -> Bill:
+    """Raises BillNotFound."""
+    bill = session.scalars(
+        select(Bill)
+        .where(Bill.order_id == order_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if bill is None:
+        raise BillNotFound
+    return bill
+
+
+def find_attempt(session: Session, out_trade_no: str) -> PaymentAttempt | None:
+    return session.scalars(
+        select(PaymentAttempt).where(PaymentAttempt.out_trade_no == out_trade_no)
+    ).one_or_none()
+
+
+def find_live_attempt(session: Session, bill_id: int) -> PaymentAttempt | None:
+    """The attempt that may still be paid, or the one that was."""
+    return session.scalars(
+        select(PaymentAttempt)
+        .where(PaymentAttempt.bill_id == bill_id, PaymentAttempt.live.is_(True))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def find_live_attempt_of(session: Session, order_id: int) -> PaymentAttempt | None:
+    return session.scalars(
+        select(PaymentAttempt)
+        .join(Bill, Bill.id == PaymentAttempt.bill_id)
+        .where(Bill.order_id == order_id, PaymentAttempt.live.is_(True))
+    ).one_or_none()
+
+
+def find_refund(session: Session, out_refund_no: str) -> Refund | None:
+    return session.scalars(
+        select(Refund).where(Refund.out_refund_no == out_refund_no)
+    ).one_or_none()
+
+
+def list_attempts(session: Session, order_id: int) -> list[PaymentAttempt]:
+    """Every try to pay the order, oldest first."""
+    return list(
+        session.scalars(
+            select(PaymentAttempt)
+            .join(Bill, Bill.id == PaymentAttempt.bill_id)
+            .where(Bill.order_id == order_id)
+            .order_by(PaymentAttempt.id)
+        )
+    )
+
+
+def list_refunds(session: Session, order_id: int) -> list[Refund]:
+    """The order's refunds as people see them: one that was asked again stands for the first."""
+    replaced = select(Refund.replaces_id).where(Refund.replaces_id.is_not(None))
+    return list(
+        session.scalars(
+            select(Refund)
+            .where(Refund.order_id == order_id, Refund.id.not_in(replaced))
+            .order_by(Refund.id)
+        )
+    )
+
+
+def refundable_fen(session: Session, order_id: int) -> int:
+    """What may still be asked back of the payment that the order was paid with."""
+    amount = session.scalar(
+        select(PaymentAttempt.amount_fen - PaymentAttempt.refunded_fen)
+        .join(Bill, Bill.id == PaymentAttempt.bill_id)
+        .where(Bill.order_id == order_id, PaymentAttempt.state == AttemptState.succeeded)
+    )
+    return int(amount or 0)
+
+
+def refunded_fen(session: Session, order_id: int) -> int:
+    """What really went back, late payments included."""
+    total = session.scalar(
+        select(func.coalesce(func.sum(Refund.amount_fen), 0)).where(
+            Refund.order_id == order_id, Refund.state == RefundState.succeeded
+        )
+    )
+    return int(total or 0)
+
+
+def is_paid(attempt: PaymentAttempt) -> bool:
+    return attempt.state in PAID

@@ -1,0 +1,108 @@
+"""Jobs of payments: what was lost is asked for, what was asked for is sent."""
+
+from datetime import datetime, timedelta
+
+import gateways
+from core import clock, inbox
+from core.database import reading
+from core.inbox import InboundEvent
+from core.outbox import enqueue
+from gateways.wechat.errors import PayError, WechatUnavailable
+from payments import notices, remote, remote_refunds
+from payments.models import UNSETTLED, PaymentAttempt, Refund
+from payments.settling import Settlement
+from tasks.registry import Later, Run, job
+
+# The door acts at once; only what it left behind is swept.
+LEFT_BEHIND = timedelta(seconds=20)
+SWEEP_LIMIT = 200
+# A payment may be reported this long after its sheet ran out.
+GRACE = timedelta(minutes=3)
+NOT_ENOUGH_SECONDS = 600
+SOON_SECONDS = 30
+MOST_SECONDS = 3600
+
+
+@job("payments.sweep_notices", queue="urgent")
+def sweep_notices(run: Run) -> None:
+    """Queue what was stored and never acted upon."""
+    now = clock.now()
+    with run.finish() as session:
+        left = inbox.list_unacted(
+            session,
+            source_prefix=notices.SOURCE,
+            before=now - LEFT_BEHIND,
+            limit=SWEEP_LIMIT,
+        )
+        for event in left:
+            key = f"payments.act_on_notice:{event.id}:{int(now.timestamp()) // 600}"
+            enqueue(session, "payments.act_on_notice", key=key, event_id=event.id)
+
+
+@job("payments.act_on_notice", queue="urgent")
+def act_on_notice(run: Run, event_id: int) -> None:
+    with run.finish() as session:
+        notices.act(session, session.get_one(InboundEvent, event_id), clock.now())
+
+
+@job("payments.query_pending", queue="urgent")
+def query_pending(run: Run, attempt_id: int) -> None:
+    """Ask for a payment whose notice has not come, less and less often, until it ran out."""
+    now = clock.now()
+    with reading() as session:
+        attempt = session.get_one(PaymentAttempt, attempt_id)
+    if attempt.state not in UNSETTLED:
+        return
+    try:
+        if now > attempt.expires_at + GRACE:
+            remote.close(gateways.wechat(), attempt, now)
+            return
+        outcome = remote.check(gateways.wechat(), attempt, now)
+    except WechatUnavailable:
+        raise Later(SOON_SECONDS) from None
+    if outcome is Settlement.waiting:
+        raise Later(_growing(attempt.created_at, now, at_most=120))
+
+
+@job("payments.close_attempt", queue="default")
+def close_attempt(run: Run, attempt_id: int) -> None:
+    """Close at the channel what we already count as closed; what was paid meanwhile goes back."""
+    with reading() as session:
+        attempt = session.get_one(PaymentAttempt, attempt_id)
+    try:
+        remote.close(gateways.wechat(), attempt, clock.now())
+    except WechatUnavailable:
+        raise Later(SOON_SECONDS) from None
+
+
+@job("payments.refund", queue="urgent")
+def refund(run: Run, refund_id: int) -> None:
+    """Send a refund to the channel, under the same number until there is an answer."""
+    try:
+        remote_refunds.send_refund(gateways.wechat(), refund_id, clock.now())
+    except WechatUnavailable:
+        raise Later(SOON_SECONDS) from None
+    except PayError as error:
+        if not error.transient:
+            raise
+        seconds = NOT_ENOUGH_SECONDS if error.pay_code == "NOT_ENOUGH" else SOON_SECONDS
+        raise Later(seconds) from None
+
+
+@job("payments.query_refund", queue="default")
+def query_refund(run: Run, refund_id: int) -> None:
+    """Ask for a refund whose notice has not come, less and less often."""
+    now = clock.now()
+    with reading() as session:
+        requested_at = session.get_one(Refund, refund_id).requested_at
+    try:
+        outcome = remote_refunds.check_refund(gateways.wechat(), refund_id, now)
+    except WechatUnavailable:
+        raise Later(SOON_SECONDS) from None
+    if outcome == "processing":
+        raise Later(_growing(requested_at, now, at_most=MOST_SECONDS))
+
+
+def _growing(since: datetime, now: datetime, *, at_most: float) -> float:
+    """Wait as long again as has been waited, within limits."""
+    return min(max((now - since).total_seconds(), 10.0), at_most)

@@ -1,0 +1,146 @@
+"""What arrives under /pay/wechat/notify: kept once, acted upon once, refused when forged."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core import database
+from core.inbox import EventState, InboundEvent
+from orders.models import PaymentState
+from payments import notices, remote
+from sandbox.pay import notices as sandbox_notices
+from tests.payments.conftest import MCHID, HeldNotice, Till
+
+
+def paid_notice(till: Till) -> HeldNotice:
+    order = till.order()
+    sheet = remote.open_sheet(
+        till.wechat, order.id, till.payer, description="茶", now=datetime.now(UTC)
+    )
+    till.channel.pay(sheet)
+    return till.channel.next_notice()
+
+
+def events() -> list[InboundEvent]:
+    with database.reading() as session:
+        return list(session.scalars(select(InboundEvent)))
+
+
+def test_a_notice_is_kept_with_what_became_of_it(till: Till) -> None:
+    notice = paid_notice(till)
+
+    assert [till.deliver(notice), till.deliver(notice)] == [204, 204]
+
+    [event] = events()
+    assert (event.source, event.kind) == (f"wechat.pay:{MCHID}", "TRANSACTION.SUCCESS")
+    assert event.external_id == json.loads(notice.body)["id"]
+    assert (event.state, event.outcome) == (EventState.done, "paid")
+
+
+def test_a_forged_notice_is_refused_and_leaves_no_trace(till: Till) -> None:
+    notice = paid_notice(till)
+    signature = notice.headers["Wechatpay-Signature"]
+    broken = {"Wechatpay-Signature": signature[:-8] + "AAAAAAA="}
+
+    for forged in (
+        replace(notice, headers=notice.headers | broken),
+        replace(notice, body=notice.body + b" "),
+        replace(notice, headers={"Content-Type": "application/json"}),
+        replace(notice, headers=notice.headers | {"Wechatpay-Timestamp": "1"}),
+        replace(
+            notice,
+            headers=notice.headers | {"Wechatpay-Signature": "WECHATPAY/SIGNTEST/" + signature},
+        ),
+    ):
+        assert till.deliver(forged) == 403
+
+    assert events() == []
+    assert till.ledger() == []
+
+
+def test_an_unknown_merchant_is_not_found(till: Till) -> None:
+    notice = paid_notice(till)
+
+    assert till.deliver(replace(notice, path="/pay/wechat/notify/1900000000")) == 404
+    assert events() == []
+
+
+def test_an_event_that_is_not_ours_is_kept_and_left(till: Till) -> None:
+    world = till.channel.world
+    sandbox_notices.create(
+        world,
+        MCHID,
+        "http://127.0.0.1:8000/pay/wechat/notify/" + MCHID,
+        event_type="COUPON.USE",
+        original_type="coupon",
+        summary="用券",
+        plain={"mchid": MCHID, "coupon_id": "1"},
+        title="通知",
+        person=None,
+    )
+
+    assert till.deliver(till.channel.next_notice()) == 204
+
+    [event] = events()
+    assert (event.kind, event.state, event.outcome) == ("COUPON.USE", EventState.done, "ignored")
+
+
+@pytest.mark.parametrize("plain", [{"mchid": MCHID}, {"mchid": MCHID, "amount": []}])
+def test_a_signed_notice_without_sense_is_kept_as_malformed(
+    till: Till, plain: dict[str, object]
+) -> None:
+    sandbox_notices.create(
+        till.channel.world,
+        MCHID,
+        "http://127.0.0.1:8000/pay/wechat/notify/" + MCHID,
+        event_type="TRANSACTION.SUCCESS",
+        original_type="transaction",
+        summary="支付成功",
+        plain=plain,
+        title="通知",
+        person=None,
+    )
+
+    assert till.deliver(till.channel.next_notice()) == 204
+    assert [event.outcome for event in events()] == ["malformed"]
+
+
+def test_what_was_kept_but_not_acted_upon_is_swept(till: Till) -> None:
+    held = paid_notice(till)
+    now = datetime.now(UTC)
+    notice = till.wechat.pay(MCHID).read_notice(held.headers, held.body, now)
+    with database.transaction() as session:  # the process dies right after this commit
+        notices.record(session, MCHID, notice, now - timedelta(minutes=1))
+    with database.transaction() as session:
+        from core.outbox import enqueue
+
+        enqueue(session, "payments.sweep_notices")
+
+    assert till.run_jobs("payments.sweep_notices") == ["done"]
+    assert till.run_jobs("payments.act_on_notice") == ["done"]
+
+    [event] = events()
+    assert (event.state, event.outcome) == (EventState.done, "paid")
+    assert till.ledger() == [("channel", 2500), ("sales", -2500)]
+
+
+def test_with_the_database_away_wechat_is_asked_to_come_again(till: Till) -> None:
+    held = paid_notice(till)
+    engine = database.db.engine
+    path = engine.url.database
+    assert path is not None
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE inbound_events RENAME TO away")
+        connection.commit()
+
+    assert till.deliver(held) == 503
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO inbound_events")
+        connection.commit()
+    assert till.deliver(held) == 204
+    assert till.ledger() == [("channel", 2500), ("sales", -2500)]
+    assert PaymentState.paid  # the order's own state is test_paying's matter

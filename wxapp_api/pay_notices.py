@@ -1,0 +1,35 @@
+"""What WeChat Pay tells us: verified on the raw bytes, stored and committed, then acted upon."""
+
+from flask import Blueprint, Response, request
+
+import gateways
+from core import inbox, security_events
+from core.clock import now
+from core.database import transaction
+from core.web import webhook
+from gateways.wechat.errors import BadSignature, MalformedMessage
+from payments import notices
+
+blueprint = Blueprint("pay_notices", __name__)
+
+
+@blueprint.post("/pay/wechat/notify/<mchid>")
+@webhook
+def wechat(mchid: str) -> Response:
+    """204 once the notice is kept; with the database down a 5xx, and WeChat comes again.
+
+    What is kept but not acted upon, because this process died or failed in between, is swept.
+    """
+    at = now()
+    merchant = gateways.wechat().pay(mchid)
+    try:
+        notice = merchant.read_notice(dict(request.headers), request.get_data(), at)
+    except (BadSignature, MalformedMessage) as error:
+        security_events.notice(error.code, f"pay:{mchid}")
+        raise
+    with transaction() as session:
+        event = notices.record(session, mchid, notice, at)
+    if event.state is not inbox.EventState.done:
+        with transaction() as session:
+            notices.act(session, event, at)
+    return Response(status=204)
