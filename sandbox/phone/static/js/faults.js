@@ -4,7 +4,7 @@ import { h } from './dom.js'
 import { api } from './api.js'
 import { sayError } from './toast.js'
 
-const PUSHES = 'official.push,mini.push,pay.notify'
+const PUSHES = 'official.push,pay.notify'
 const SWITCHES = [
   { kind: 'delay', name: '延迟', note: '通知晚 8 秒才到', faults: [{ api: PUSHES, seconds: 8, times: null }] },
   { kind: 'duplicate', name: '重复', note: '同一条消息送 3 次', faults: [{ api: PUSHES, copies: 3, times: null }] },
