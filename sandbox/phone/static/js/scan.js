@@ -4,14 +4,14 @@ import { h, icon } from './dom.js'
 import { api } from './api.js'
 
 const SVG = 'http://www.w3.org/2000/svg'
-const GROUPS = ['旁边那台手机的屏幕', '门店海报', '桌码', '店员邀请', '别的码']
+const GROUPS = ['旁边那台手机的屏幕', '门店海报', '店员邀请', '桌码', '别的码']
 
 /** Under which heading a code is listed; printed codes are told apart by their title. */
 function groupOf(qr) {
   if (qr.kind === 'screen') return GROUPS[0]
   const words = `${qr.title} ${qr.scene ?? ''}`
-  if (/邀请|invite/.test(words)) return GROUPS[3]
-  if (/桌|table/.test(words)) return GROUPS[2]
+  if (/邀请|invite/.test(words)) return GROUPS[2]
+  if (/桌|table/.test(words)) return GROUPS[3]
   return /店|海报|store|poster/.test(words) ? GROUPS[1] : GROUPS[4]
 }
 
