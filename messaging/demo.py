@@ -32,7 +32,7 @@ def load(session: Session, now: datetime | None = None) -> dict[str, Any]:
     if not accounts:
         return {}
     appid = accounts[0].appid
-    made: dict[str, Any] = {"stores": {}, "tables": {}}
+    made: dict[str, Any] = {"stores": {}, "tables": {}, "invites": {}}
     for store in list_stores(session, merchant.id):
         scene = _ensure(session, merchant, appid, now, SceneKind.store, store.id)
         made["stores"][store.name] = scene.code
@@ -40,7 +40,9 @@ def load(session: Session, now: datetime | None = None) -> dict[str, Any]:
             scene = _ensure(session, merchant, appid, now, SceneKind.table, store.id, table.id)
             made["tables"][f"{store.name} {table.name}"] = scene.code
     for username in ("owner", "xiaozhou"):
-        _invite(session, merchant, appid, username, now)
+        person = session.scalars(select(Staff).where(Staff.username == username)).one()
+        if invited := _invite(session, merchant, appid, person, now):
+            made["invites"][person.name] = invited.code
     _answers(session, appid)
     for kind in (SceneKind.store, SceneKind.table):
         for scene in list_scenes(session, merchant.id, kind):
@@ -70,16 +72,19 @@ def _ensure(
     )
 
 
-def _invite(session: Session, merchant: Merchant, appid: str, username: str, now: datetime) -> None:
+def _invite(
+    session: Session, merchant: Merchant, appid: str, person: Staff, now: datetime
+) -> Scene | None:
     """One open invite for each of the demo's staff until they have bound their WeChat."""
-    person = session.scalars(select(Staff).where(Staff.username == username)).one()
     open_invites = [
         scene
         for scene in list_scenes(session, merchant.id, SceneKind.staff_invite)
-        if scene.ref == username and scene.expires_at and scene.expires_at > now
+        if scene.ref == person.username and scene.expires_at and scene.expires_at > now
     ]
-    if person.person_id is not None or open_invites:
-        return
+    if person.person_id is not None:
+        return None
+    if open_invites:
+        return open_invites[0]
     code = merchant_staff.invite(
         session,
         merchant_id=merchant.id,
@@ -98,7 +103,8 @@ def _invite(session: Session, merchant: Merchant, appid: str, username: str, now
         expires_at=now + _INVITE_DAYS,
         now=now,
     )
-    scene.ref = username
+    scene.ref = person.username or ""
+    return scene
 
 
 def _answers(session: Session, appid: str) -> None:

@@ -4,6 +4,7 @@ The demo, the story, the browser tests and the fault tests all start this. Every
 its parent, however that ends.
 """
 
+import json
 import os
 import secrets
 import signal
@@ -22,6 +23,7 @@ from urllib.request import urlopen
 from core import embedded_redis
 from core.embedded_redis import die_with_parent
 from sandbox import demo_config
+from scripts.codes import name_codes
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -146,7 +148,8 @@ class Tree:
         self.say("启动沙箱")
         self.start_sandbox()
         self.say("放进演示数据")
-        self.flask("demo-data")
+        printed = self.flask("demo-data")
+        name_codes(self.sandbox_url, json.loads(printed[printed.index("{") :]))
         self.say("启动网站、任务和调度")
         for number in range(self.workers):
             self.start_worker(f"worker-{number + 1}")

@@ -1,6 +1,6 @@
 /* The live account of what happens: one sentence per call, newest first, raw fields on opening. */
 
-import { h, hms, icon, rich } from './dom.js'
+import { h, hms, icon, rich, settle } from './dom.js'
 
 const { static: files } = document.body.dataset
 const KEEP = 300
@@ -21,6 +21,14 @@ export function kindOf(entry) {
   if (/_send$/.test(api)) return 'message'
   return 'api'
 }
+
+/** What the shop does by itself when it opens or renews something; a run of it is one line. */
+const CHORES = {
+  'api.qrcode_create': '生成二维码', 'api.mini_code': '生成小程序码', 'api.stable_token': '取接口凭证', 'api.token': '取接口凭证', 'api.ticket': '取网页票据',
+  'api.menu_create': '发布菜单', 'api.menu_conditional': '发布店员菜单', 'api.menu_get': '读取菜单', 'api.menu_delete': '删除菜单', 'api.menu_delconditional': '删除店员菜单',
+  'api.tag_create': '新建标签', 'api.tag_list': '列出标签', 'api.tag_update': '改标签',
+}
+const isChore = (entry) => entry.tone === 'ok' && entry.api in CHORES
 
 const LOOK = {
   plan: ['k-ft', 'bolt'],
@@ -64,6 +72,7 @@ export function addEntry(entry) {
   entries.unshift(entry)
   if (entries.length > KEEP) entries.pop()
   if (!matches(entry)) return
+  if (isChore(entry)) return redraw()
   box.querySelector('.quiet')?.remove()
   const atTop = box.scrollTop < 8
   const row = line(entry)
@@ -80,9 +89,44 @@ export function showOffline(away) {
   if (away) box.before(h('p', { class: 'offline', role: 'status' }, icon('cycle', 16, 2), '跟沙箱断开了，正在自动重连…'))
 }
 
+const redraw = settle(draw, 50)
+
 function draw() {
-  const rows = entries.filter(matches).map(line)
+  const rows = []
+  let run = []
+  const close = () => {
+    rows.push(...(run.length > 2 ? [chores(run)] : run.map(line)))
+    run = []
+  }
+  for (const entry of entries.filter(matches)) {
+    if (isChore(entry)) run.push(entry)
+    else {
+      close()
+      rows.push(line(entry))
+    }
+  }
+  close()
   box.replaceChildren(...(rows.length ? rows : [quiet()]))
+}
+
+/** A run of chores, newest first, as one line that opens to all of them. */
+function chores(run) {
+  const counts = new Map()
+  for (const entry of run) counts.set(CHORES[entry.api], (counts.get(CHORES[entry.api]) ?? 0) + 1)
+  const what = [...counts].map(([name, count]) => (count > 1 ? `${name} ${count} 次` : name)).join('、')
+  const key = `chores-${run.at(-1).id}`
+  const inside = h('div', { class: 'inside' })
+  const words = h('span', { class: 'tx' }, h('span', { class: 'l1' }, h('span', {}, '开店准备'), h('span', { class: 'tm' }, hms(run[0].at))), h('span', { class: 'l2' }, h('span', { class: 'res ok' }, `${run.length} 件`), h('span', { class: 'cut' }, what)))
+  const button = h('button', { type: 'button', class: 'open', 'aria-expanded': 'false' }, h('span', { class: 'dc k-ap' }, icon('apps', 18, 1.9)), words)
+  const toggle = () => {
+    const wasOpen = button.getAttribute('aria-expanded') === 'true'
+    button.setAttribute('aria-expanded', String(!wasOpen))
+    opened[wasOpen ? 'delete' : 'add'](key)
+    inside.replaceChildren(...(wasOpen ? [] : run.map(line)))
+  }
+  button.addEventListener('click', toggle)
+  if (opened.has(key)) toggle()
+  return h('div', { class: 'ev' }, button, inside)
 }
 
 function quiet() {

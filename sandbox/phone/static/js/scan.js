@@ -2,6 +2,7 @@
 
 import { h, icon } from './dom.js'
 import { api } from './api.js'
+import { isClerk } from './people.js'
 
 const SVG = 'http://www.w3.org/2000/svg'
 const GROUPS = ['旁边那台手机的屏幕', '门店海报', '店员邀请', '桌码', '别的码']
@@ -79,7 +80,9 @@ export class Scan {
 
   draw(qrs) {
     const found = [...this.screens(), ...qrs.filter((qr) => qr.kind !== 'screen')]
-    const rows = GROUPS.flatMap((heading) => {
+    const [screen, poster, invite, ...rest] = GROUPS
+    const order = isClerk(this.phone.person) ? [screen, invite, poster, ...rest] : GROUPS
+    const rows = order.flatMap((heading) => {
       const inside = found.filter((qr) => groupOf(qr) === heading)
       return inside.length ? [h('div', { class: 'group' }, heading), ...inside.reverse().map((qr) => this.row(qr))] : []
     })
