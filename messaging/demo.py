@@ -14,7 +14,7 @@ from merchants.queries import list_stores, list_tables
 from messaging import replies
 from messaging.accounts import officials_of
 from messaging.models import Scene, SceneKind
-from messaging.scenes import create_invite_scene, ensure_scene, list_scenes
+from messaging.scenes import create_invite_scene, ensure_scene, list_scenes, scene_text
 
 MERCHANT = "qinghe"
 _INVITE_DAYS = timedelta(days=29)
@@ -42,7 +42,7 @@ def load(session: Session, now: datetime | None = None) -> dict[str, Any]:
     for username in ("owner", "xiaozhou"):
         person = session.scalars(select(Staff).where(Staff.username == username)).one()
         if invited := _invite(session, merchant, appid, person, now):
-            made["invites"][person.name] = invited.code
+            made["invites"][person.name] = scene_text(invited)
     _answers(session, appid)
     for kind in (SceneKind.store, SceneKind.table):
         for scene in list_scenes(session, merchant.id, kind):
