@@ -87,9 +87,12 @@ export class Scan {
       return inside.length ? [h('div', { class: 'group' }, heading), ...inside.reverse().map((qr) => this.row(qr))] : []
     })
     this.picks.replaceChildren(...(rows.length ? rows : [h('p', { class: 'empty' }, '还没有任何码。门店的码由后台生成，稍等再来，或者自己输入一段内容。')]))
-    const first = this.picks.querySelector('input')
-    if (first) first.checked = true
+    const mine = found.find((qr) => qr.kind === 'screen') ?? found.find((qr) => qr.title.startsWith(this.phone.person.name) && !qr.expired)
+    const inputs = [...this.picks.querySelectorAll('input')]
+    const chosen = inputs.find((input) => input.value === mine?.text) ?? inputs[0]
+    if (chosen) chosen.checked = true
     this.picks.scrollTop = 0
+    chosen?.parentElement.scrollIntoView({ block: 'nearest' })
   }
 
   screens() {
