@@ -7,12 +7,12 @@ from sqlalchemy.orm import Session
 
 from core.database import insert_ignore
 from core.errors import NotFound
-from merchants.invites import accept_invite, invite
+from merchants.invites import LIFETIME, accept_invite, invite
 from merchants.models import Role, Staff, StaffState, StaffStore, Store
 from merchants.passwords import WeakPassword, authenticate, set_password
 from people.models import Person
 
-__all__ = ["WeakPassword", "accept_invite", "authenticate", "invite", "set_password"]
+__all__ = ["LIFETIME", "WeakPassword", "accept_invite", "authenticate", "invite", "set_password"]
 
 
 def get_staff(session: Session, staff_id: int) -> Staff:

@@ -56,12 +56,12 @@ def unfollow(session: Session, *, appid: str, openid: str, at: datetime) -> bool
     return claim(session, leaving.values(subscribed=False, unsubscribed_at=at)) == 1
 
 
-def bind(session: Session, follower: Follower, identity_id: int) -> None:
+def bind(session: Session, follower_id: int, identity_id: int) -> None:
     """The identity behind a follower is known now."""
-    if follower.identity_id != identity_id:
-        binding = update(Follower).where(Follower.id == follower.id)
-        claim(session, binding.values(identity_id=identity_id))
-        session.refresh(follower)
+    claim(
+        session,
+        update(Follower).where(Follower.id == follower_id).values(identity_id=identity_id),
+    )
 
 
 def find_follower(session: Session, appid: str, openid: str) -> Follower | None:

@@ -5,6 +5,7 @@ no other condition any more.
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 REDEEM_KEY = "redeem"
 CONTACT_KEY = "contact"
@@ -40,13 +41,17 @@ def default_menu(*, mini_appid: str | None, base_url: str) -> dict[str, Any]:
     }
 
 
-def staff_menu(*, base_url: str) -> dict[str, Any]:
+def staff_menu(*, appid: str, base_url: str) -> dict[str, Any]:
     """扫码核销 answers in the chat; the rest opens the console, which asks WeChat who is there."""
+
+    def console(path: str) -> str:
+        return f"{base_url}/console/enter?{urlencode({'appid': appid, 'next': path})}"
+
     return {
         "button": [
             {"type": "scancode_waitmsg", "name": "扫码核销", "key": REDEEM_KEY},
-            {"type": "view", "name": "今日订单", "url": f"{base_url}/console/orders"},
-            {"type": "view", "name": "我的门店", "url": f"{base_url}/console/"},
+            {"type": "view", "name": "今日订单", "url": console("/console/orders/")},
+            {"type": "view", "name": "我的门店", "url": console("/console/stores/")},
         ]
     }
 

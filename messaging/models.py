@@ -194,16 +194,6 @@ class ReplyRule(Base):
     text: Mapped[str] = mapped_column(String(1000))
 
 
-class WelcomeOffer(Base):
-    """What a new follower of a merchant gets."""
-
-    __tablename__ = "welcome_offers"
-
-    id: Mapped[Id]
-    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"), unique=True)
-    coupon_template_id: Mapped[int | None] = mapped_column(ForeignKey("coupon_templates.id"))
-
-
 class AccountTag(Base):
     """WeChat's id of a tag that we made on an account."""
 

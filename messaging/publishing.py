@@ -22,7 +22,7 @@ def publish_menus(appid: str) -> None:
     mini = mini_for_official(appid)
     base_url = current_config().app.base_url.rstrip("/")
     default = menus.default_menu(mini_appid=mini.appid if mini else None, base_url=base_url)
-    staff = menus.staff_menu(base_url=base_url)
+    staff = menus.staff_menu(appid=appid, base_url=base_url)
     tag_id = ensure_tag(appid, official.account.staff_tag)
     official.create_menu(default)
     official.add_conditional_menu(staff, tag_id)

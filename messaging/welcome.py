@@ -1,33 +1,16 @@
-"""The welcome: which coupon a new follower gets, and the words that come with it."""
+"""The welcome: the words for a new follower, with the coupon they were given."""
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.config import current_config
 from core.outbox import enqueue
 from messaging.accounts import mini_for_official
 from messaging.menus import COUPONS, HOME
-from messaging.models import Channel, Follower, OutboundMessage, WelcomeOffer
+from messaging.models import Channel, Follower, OutboundMessage
 from messaging.sending import prepare
 from messaging.words import mini_link
-
-
-def set_offer(session: Session, merchant_id: int, coupon_template_id: int | None) -> None:
-    """Choose the coupon for new followers of a merchant; None: no coupon."""
-    offer = session.scalar(select(WelcomeOffer).where(WelcomeOffer.merchant_id == merchant_id))
-    if offer is None:
-        offer = WelcomeOffer(merchant_id=merchant_id)
-        session.add(offer)
-    offer.coupon_template_id = coupon_template_id
-    session.flush()
-
-
-def find_offer(session: Session, merchant_id: int) -> int | None:
-    """The coupon template for new followers."""
-    found = select(WelcomeOffer.coupon_template_id).where(WelcomeOffer.merchant_id == merchant_id)
-    return session.scalar(found)
 
 
 def prepare_welcome(

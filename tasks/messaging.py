@@ -13,7 +13,7 @@ from core.errors import LinliError, Unavailable
 from core.logs import log
 from core.outbox import enqueue
 from coupons import issuing
-from coupons.models import CouponTemplate
+from coupons.queries import find_for_moment
 from crm import events, members
 from gateways.wechat.messages import Message
 from messaging import followers, inbox, parking, publishing, receiving, remote, sending, welcome
@@ -53,7 +53,7 @@ def welcome_follower(run: Run, follower_id: int) -> None:
         )
         identity = identities.find_identity(session, follower.appid, follower.openid)
         assert identity is not None
-        followers.bind(session, follower, identity.id)
+        followers.bind(session, follower.id, identity.id)
         gift = _give_welcome_coupon(session, follower.merchant_id, member.id, now)
         if welcome.prepare_welcome(session, follower, gift=gift, now=now) is not None:
             events.record(
@@ -65,23 +65,23 @@ def _give_welcome_coupon(
     session: Session, merchant_id: int, member_id: int, now: datetime
 ) -> str | None:
     """The name of the coupon that the member has just been given, if any."""
-    template_id = welcome.find_offer(session, merchant_id)
-    if template_id is None:
+    template = find_for_moment(session, merchant_id, "welcome")
+    if template is None:
         return None
     try:
         with session.begin_nested():
             coupon = issuing.issue(
                 session,
-                template_id,
+                template.id,
                 member_id,
                 source="welcome",
                 key=f"welcome:{merchant_id}:{member_id}",
                 now=now,
             )
     except LinliError as refused:  # all given away, or the offer is paused
-        log.info("no_welcome_coupon", code=refused.code, template_id=template_id)
+        log.info("no_welcome_coupon", code=refused.code, template_id=template.id)
         return None
-    return session.get_one(CouponTemplate, template_id).name if coupon else None
+    return template.name if coupon else None
 
 
 @job("messaging.deliver", queue="urgent", timeout=30)

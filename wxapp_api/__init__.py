@@ -11,6 +11,8 @@ from flask_openapi3 import OpenAPI
 from wxapp_api import browser_build, pay_notices
 
 MODULES: tuple[str, ...] = (
+    "sessions",
+    "members",
     "stores",
     "menus",
     "quotes",

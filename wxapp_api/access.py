@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import web
 from core.clock import now
-from core.config import current_config
+from core.config import MiniProgram, current_config
 from core.database import reading, transaction
 from core.errors import NotFound, Unauthorized
 from core.web import Audience
@@ -91,10 +91,22 @@ def join(code: str, person_id: int) -> Member:
     return made
 
 
+def mini_appid(appid: str | None) -> str:
+    """The mini-program that is meant; without `appid`, the only configured one."""
+    return _program(appid).appid
+
+
 def merchant_code(appid: str | None) -> str:
     """The merchant behind a mini-program; without `appid`, the only configured one."""
+    owner = _program(appid).merchant
+    if not owner:
+        raise UnknownMiniProgram("这个小程序不属于某一个商家")
+    return owner
+
+
+def _program(appid: str | None) -> MiniProgram:
     programs = current_config().wechat.mini_programs
     wanted = [each for each in programs if appid in (None, "", each.appid)]
-    if len(wanted) != 1 or not wanted[0].merchant:
-        raise UnknownMiniProgram("没有这个小程序，或者它不属于某一个商家")
-    return wanted[0].merchant
+    if len(wanted) != 1:
+        raise UnknownMiniProgram("没有这个小程序，或者没说是哪一个")
+    return wanted[0]

@@ -1,0 +1,294 @@
+"""Words, clicks, scans by staff, and everything else WeChat may push."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from core import clock
+from core.database import reading, transaction
+from core.inbox import InboundEvent
+from core.outbox import enqueue
+from coupons import codes
+from coupons.models import Coupon, CouponState
+from merchants import staff as merchant_staff
+from merchants.models import Role, Staff
+from messaging.models import (
+    AccountTag,
+    ChatMessage,
+    MessageWindow,
+    OutboundMessage,
+    OutboundState,
+    PublishedMenu,
+    SubscribeGrant,
+)
+from messaging.scenes import create_invite_scene, scene_text
+from sandbox import acts, pushes
+from sandbox.demo_config import MINI, OFFICIAL, SUBSCRIBE_TEMPLATES
+from sandbox.wechat import crypto
+from tests.factories.messaging import make_message
+from tests.official_account.conftest import TeaShop
+from tests.official_account.test_following import event, post
+
+
+def outcome(tea: TeaShop) -> list[tuple[str, str, str]]:
+    with reading() as session:
+        rows = session.execute(
+            select(InboundEvent.kind, InboundEvent.state, InboundEvent.outcome).order_by(
+                InboundEvent.id
+            )
+        )
+        return [(kind, state.value, word) for kind, state, word in rows]
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("营业", "每天 9 点开门"),
+        ("你们营业时间是？", "9 点到 22 点"),
+        ("随便说说", "收到啦"),
+    ],
+)
+def test_words_are_answered_and_open_the_window(tea: TeaShop, said: str, heard: str) -> None:
+    tea.shop.follow("aqing")
+
+    tea.shop.say("aqing", said)
+
+    assert tea.shop.chat("aqing")[-1]["text"] == heard
+    with reading() as session:
+        kinds = {kind.value: left for kind, left in session.execute(_windows())}
+        assert kinds["user_message"] == 5
+        log = session.execute(
+            select(ChatMessage.direction, ChatMessage.text).order_by(ChatMessage.id)
+        ).all()
+        assert [(d.value, text) for d, text in log[-2:]] == [("in", said), ("out", heard)]
+
+
+def _windows() -> Any:
+    return select(MessageWindow.kind, MessageWindow.remaining)
+
+
+def test_a_menu_click_is_answered(tea: TeaShop) -> None:
+    _publish(tea)
+    tea.shop.follow("aqing")
+
+    told = acts.tap(
+        tea.shop.world,
+        tea.shop.person("aqing"),
+        tea.shop.world.settings.accounts[OFFICIAL],
+        [2, 3],
+    )
+
+    assert told["delivered"] is True, told
+    assert tea.shop.chat("aqing")[-1]["text"] == "请留言"
+
+
+def _publish(tea: TeaShop) -> None:
+    with transaction() as session:
+        enqueue(session, "messaging.publish_menus", appid=OFFICIAL)
+    assert tea.shop.drain() == ["messaging.publish_menus:done"]
+
+
+def make_clerk(tea: TeaShop, person: str = "xiaozhou") -> str:
+    """A clerk binds WeChat by scanning an invite; returns what the clerk was told."""
+    with transaction() as session:
+        now = clock.now()
+        code = merchant_staff.invite(
+            session,
+            merchant_id=tea.merchant.id,
+            name="小周",
+            role=Role.clerk,
+            store_ids=[tea.store.id],
+            now=now,
+        )
+        scene = create_invite_scene(
+            session,
+            merchant_id=tea.merchant.id,
+            appid=OFFICIAL,
+            invite_code=code,
+            expires_at=now + merchant_staff.LIFETIME,
+            now=now,
+        )
+    tea.shop.drain()
+    tea.shop.scan(person, scene_text(scene))
+    told = tea.shop.chat(person)[-1]["text"]
+    tea.shop.drain()
+    tea.invite_text = scene_text(scene)  # type: ignore[attr-defined]
+    return str(told)
+
+
+def test_an_invite_makes_a_clerk_who_sees_the_staff_menu(tea: TeaShop) -> None:
+    _publish(tea)
+
+    told = make_clerk(tea)
+
+    assert told.startswith("小周，绑定成功")
+    with reading() as session:
+        clerk = session.scalars(select(Staff)).one()
+        assert merchant_staff.stores_of(session, clerk) == [tea.store.id]
+        assert session.scalars(select(AccountTag.name)).one() == "店员"
+        audiences = sorted(session.scalars(select(PublishedMenu.audience)))
+        assert [audience.split(":")[0] for audience in audiences] == ["default", "tag"]
+    seen = tea.shop.wechat.server.app.test_client().get(
+        f"/sandbox/api/people/xiaozhou/chat?appid={OFFICIAL}"
+    )
+    menu = seen.get_json()["menu"]
+    assert menu["conditional"] is True
+    assert [button["name"] for button in menu["button"]] == ["扫码核销", "今日订单", "我的门店"]
+
+    tea.shop.scan("aqing", tea.invite_text)  # type: ignore[attr-defined]
+    assert "邀请已经用过或过期" in tea.shop.chat("aqing")[-1]["text"]
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(Staff)) == 1
+
+
+def scan_coupon(tea: TeaShop, person: str, token: str) -> str:
+    push = event(
+        tea.shop,
+        "scancode_waitmsg",
+        person,
+        EventKey="redeem",
+        ScanCodeInfo={"ScanType": "qrcode", "ScanResult": token},
+    )
+    tea.shop.wechat.set_mode("plain")
+    status, body = post(tea.shop, push)
+    assert status == 200
+    return body
+
+
+def test_a_clerk_scans_a_coupon_and_gets_a_link_to_confirm(tea: TeaShop) -> None:
+    tea.shop.scan("aqing", tea.store_scene.code)
+    tea.shop.drain()
+    make_clerk(tea)
+    with reading() as session:
+        coupon = session.scalars(select(Coupon).order_by(Coupon.id)).first()
+    assert coupon is not None
+    token, _ = codes.rotating(coupon.code, clock.now())
+
+    body = scan_coupon(tea, "xiaozhou", token)
+
+    assert "新人 8 元券" in body
+    assert f"/console/redeem?token={token}" in body
+    with reading() as session:
+        assert session.get_one(Coupon, coupon.id).state is CouponState.issued
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "LL1.1.1.1", "https://evil.example", "9" * 300])
+def test_what_is_no_coupon_gets_a_plain_word(tea: TeaShop, token: str) -> None:
+    make_clerk(tea)
+
+    body = scan_coupon(tea, "xiaozhou", token)
+
+    assert "券码" in body
+    assert "console" not in body
+
+
+def test_only_staff_redeem(tea: TeaShop) -> None:
+    tea.shop.follow("aqing")
+
+    body = scan_coupon(tea, "aqing", "LL1.1.1.1")
+
+    assert "只给店员使用" in body
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "word"),
+    [
+        ("card_pass_check", {"CardId": "x"}, "ignored"),
+        ("user_authorization_revoke", {"OpenID": "x", "AppID": "y", "RevokeInfo": "1"}, "ignored"),
+        ("MASSSENDJOBFINISH", {"MsgID": "7", "Status": "send success"}, "ignored"),
+        ("SOMETHING_NEW_IN_2030", {"What": {"Ever": ["a", "b"]}}, "ignored"),
+        ("LOCATION", {"Latitude": "31.2", "Longitude": "121.4", "Precision": "60"}, "handled"),
+        ("VIEW", {"EventKey": "https://x", "MenuId": "1"}, "handled"),
+    ],
+)
+def test_every_event_is_accepted_and_recorded(
+    tea: TeaShop, name: str, fields: dict[str, Any], word: str
+) -> None:
+    status, body = post(tea.shop, event(tea.shop, name, **fields))
+
+    assert (status, body) == (200, "success")
+    assert outcome(tea) == [(name.lower(), "done", word)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("image", {"PicUrl": "http://x/1.jpg", "MediaId": "m"}),
+        ("voice", {"MediaId": "m", "Format": "amr"}),
+        ("location", {"Location_X": "31", "Location_Y": "121", "Scale": "15", "Label": "店"}),
+        ("link", {"Title": "t", "Description": "d", "Url": "u"}),
+        ("hologram", {"Depth": "3"}),
+    ],
+)
+def test_every_kind_of_message_is_answered(tea: TeaShop, kind: str, fields: dict[str, Any]) -> None:
+    account = tea.shop.world.settings.accounts[OFFICIAL]
+    push = pushes.build(
+        tea.shop.world,
+        account,
+        tea.shop.person("aqing"),
+        tea.shop.openid("aqing"),
+        MsgType=kind,
+        title="",
+        **fields,
+    )
+
+    status, body = post(tea.shop, push)
+
+    assert status == 200
+    assert body != "success"
+    assert outcome(tea) == [(kind, "done", "handled")]
+
+
+def test_grants_follow_wechats_events(tea: TeaShop) -> None:
+    ready, arrived = SUBSCRIBE_TEMPLATES["order_ready"], SUBSCRIBE_TEMPLATES["coupon_arrived"]
+    answers = {ready: "accept", arrived: "accept"}
+    tea.shop.app_post("people/aqing/subscribe", {"appid": MINI, "answers": answers, "wait": True})
+    account = tea.shop.world.settings.accounts[MINI]
+    whose = (tea.shop.world, account, tea.shop.person("aqing"), tea.shop.openid("aqing", MINI))
+
+    off = {"TemplateId": ready, "SubscribeStatusString": "reject"}
+    changed = pushes.build(
+        *whose,
+        MsgType="event",
+        Event="subscribe_msg_change_event",
+        SubscribeMsgChangeEvent={"List": off},
+        title="",
+    )
+    assert post(tea.shop, changed) == (200, "success")
+
+    with reading() as session:
+        rows = session.execute(select(SubscribeGrant.template_id, SubscribeGrant.remaining))
+        assert {template: left for template, left in rows} == {ready: 0, arrived: 1}  # noqa: C416
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("success", "sent"), ("failed:user block", "failed"), ("failed: system failed", "failed")],
+)
+def test_a_receipt_corrects_what_we_thought(tea: TeaShop, status: str, state: str) -> None:
+    with transaction() as session:
+        message = make_message(session, tea.shop.openid("aqing"))
+        message.state, message.remote_id = OutboundState.sent, "100200"
+
+    answer = post(tea.shop, event(tea.shop, "TEMPLATESENDJOBFINISH", MsgID=100200, Status=status))
+
+    assert answer == (200, "success")
+    with reading() as session:
+        assert session.get_one(OutboundMessage, message.id).state.value == state
+
+
+def test_the_address_is_verified(tea: TeaShop) -> None:
+    for appid, path in ((OFFICIAL, "official"), (MINI, "miniprogram")):
+        token = tea.shop.world.settings.accounts[appid].token
+        query = {"timestamp": "1714036504", "nonce": "1514711492", "echostr": "4375120948345356249"}
+        query["signature"] = crypto.signature(token, query["timestamp"], query["nonce"])
+        client = tea.shop.app.test_client()
+
+        right = client.get(f"/wechat/{path}/{appid}", query_string=query)
+        wrong = client.get(f"/wechat/{path}/{appid}", query_string={**query, "nonce": "1"})
+
+        assert (right.status_code, right.data) == (200, b"4375120948345356249")
+        assert right.mimetype == "text/plain"
+        assert wrong.status_code == 403
+        assert client.get(f"/wechat/{path}/wxnobody000", query_string=query).status_code == 404

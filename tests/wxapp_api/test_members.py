@@ -1,0 +1,165 @@
+"""The member's card, profile, phone, consent, grants and events."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from core.database import reading, transaction
+from crm.models import Member, MemberEvent
+from merchants.models import Merchant
+from messaging.models import SubscribeGrant
+from people import phones
+from people.models import Person
+from sandbox.demo_config import MINI, SUBSCRIBE_TEMPLATES
+from tests.factories.merchants import make_merchant
+from tests.factories.people import make_person
+from tests.wechat_world import Shop
+
+READY = SUBSCRIBE_TEMPLATES["order_ready"]
+
+
+@pytest.fixture(autouse=True)
+def merchant(shop: Shop) -> Merchant:
+    with transaction() as session:
+        return make_merchant(session, code="qinghe")
+
+
+class Phone:
+    """A logged-in mini-program."""
+
+    def __init__(self, shop: Shop, person: str = "aqing") -> None:
+        self.client = shop.app.test_client()
+        body = {"code": shop.login_code(person)}
+        token = self.client.post("/api/v1/sessions", json=body).get_json()["token"]
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        return self.client.open(f"/api/v1{path}", method=method, json=body, headers=self.headers)
+
+
+@pytest.fixture
+def phone(shop: Shop) -> Phone:
+    return Phone(shop)
+
+
+def test_the_shop_introduces_itself_to_anybody(shop: Shop) -> None:
+    answer = shop.app.test_client().get("/api/v1/config")
+
+    assert answer.get_json() == {
+        "merchant": {"code": "qinghe", "name": "青禾茶铺", "brand_color": "#0b6b4f", "logo": ""},
+        "subscribe_templates": SUBSCRIBE_TEMPLATES,
+    }
+
+
+def test_a_new_member_has_an_empty_card(phone: Phone) -> None:
+    card = phone.call("GET", "/me").get_json()
+
+    assert card.pop("no") == card.pop("id")
+    assert card == {
+        "nickname": "",
+        "avatar": "",
+        "phone": "",
+        "tier": "青叶",
+        "points": 0,
+        "points_pending": 0,
+        "coupons_count": 0,
+        "orders_count": 0,
+        "marketing_consent": True,
+        "personal_recommendation": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/me"),
+        ("PATCH", "/me"),
+        ("POST", "/me/phone"),
+        ("POST", "/subscriptions"),
+        ("POST", "/events"),
+    ],
+)
+def test_nobody_gets_in_without_a_token(shop: Shop, method: str, path: str) -> None:
+    client = shop.app.test_client()
+    for headers in ({}, {"Authorization": "Bearer made-up"}, {"Authorization": "Basic x"}):
+        answer = client.open(f"/api/v1{path}", method=method, json={}, headers=headers)
+        assert answer.status_code == 401
+
+
+def test_profile_and_consent_are_the_members_own(phone: Phone, shop: Shop) -> None:
+    changed = phone.call("PATCH", "/me", {"nickname": " 阿青 ", "marketing_consent": False})
+
+    card = changed.get_json()
+    assert (card["nickname"], card["marketing_consent"]) == ("阿青", False)
+    assert card["personal_recommendation"] is True
+    other = Phone(shop, "zhixia").call("GET", "/me").get_json()
+    assert (other["nickname"], other["marketing_consent"]) == ("", True)
+    assert phone.call("PATCH", "/me", {"nickname": ""}).status_code == 422
+    assert phone.call("PATCH", "/me", {"nickname": "a\u0000b"}).status_code == 422
+    assert phone.call("PATCH", "/me", {"nickname": "长" * 65}).status_code == 422
+
+
+def test_a_verified_phone_is_sealed_and_shown_masked(phone: Phone, shop: Shop) -> None:
+    code = shop.app_post("people/aqing/phone-code", {"appid": MINI})["code"]
+
+    answer = phone.call("POST", "/me/phone", {"code": code})
+
+    assert answer.get_json()["phone"] == "138****1234"
+    used = phone.call("POST", "/me/phone", {"code": code})
+    assert (used.status_code, used.get_json()["code"]) == (401, "invalid_code")
+
+
+def test_a_phone_known_before_joins_the_member(phone: Phone, shop: Shop) -> None:
+    with transaction() as session:
+        walk_in = make_person(session, nickname="青姐")
+        number = shop.person("aqing").phone
+        phones.attach(session, walk_in, number, walk_in.created_at)
+    code = shop.app_post("people/aqing/phone-code", {"appid": MINI})["code"]
+
+    card = phone.call("POST", "/me/phone", {"code": code}).get_json()
+
+    assert card["nickname"] == "青姐"
+    assert phone.call("GET", "/me").get_json() == card
+    with reading() as session:
+        assert session.get_one(Person, walk_in.id).merged_into_id is not None
+        assert session.scalar(select(func.count()).select_from(Member)) == 1
+
+
+def test_an_answer_to_the_popup_counts_once(phone: Phone, shop: Shop) -> None:
+    """WeChat pushes the answer itself; the mini-program's report of the same is not added."""
+    answers = {READY: "accept", SUBSCRIBE_TEMPLATES["coupon_arrived"]: "reject"}
+    shop.app_post("people/aqing/subscribe", {"appid": MINI, "answers": answers, "wait": True})
+
+    assert phone.call("POST", "/subscriptions", {"grants": answers}).status_code == 204
+
+    with reading() as session:
+        rows = session.execute(select(SubscribeGrant.template_id, SubscribeGrant.remaining))
+        assert [tuple(row) for row in rows] == [(READY, 1)]
+
+
+def test_events_are_kept_in_batches_unless_switched_off(phone: Phone) -> None:
+    event = {"kind": "viewed", "at": "2026-11-22T12:00:00+08:00", "data": {"product_id": "7"}}
+
+    assert phone.call("POST", "/events", {"events": [event] * 3}).get_json() == {"recorded": 3}
+    phone.call("PATCH", "/me", {"personal_recommendation": False})
+    assert phone.call("POST", "/events", {"events": [event]}).get_json() == {"recorded": 0}
+
+    with reading() as session:
+        kinds = session.scalars(select(MemberEvent.kind)).all()
+        assert sorted(kinds) == ["consent_changed", "viewed", "viewed", "viewed"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"kind": "paid", "at": "2026-11-22T12:00:00+08:00"},
+        {"kind": "viewed", "at": "2026-11-22T12:00:00"},
+        {"kind": "viewed", "at": "yesterday"},
+        {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {"x": ["deep"]}},
+        {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {str(n): n for n in range(11)}},
+    ],
+)
+def test_events_of_other_shapes_are_refused(phone: Phone, event: dict[str, Any]) -> None:
+    assert phone.call("POST", "/events", {"events": [event]}).status_code == 422
+    assert phone.call("POST", "/events", {"events": [event] * 51}).status_code == 422

@@ -1,0 +1,147 @@
+"""The member's own page: card, profile, phone, consent, grants; and what the shop is called."""
+
+from flask import g
+from sqlalchemy.orm import Session
+
+import gateways
+from core import limits
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from coupons.queries import count_for_member
+from crm import consent, events, members, merging
+from crm.models import Member
+from merchants.queries import get_merchant
+from messaging import grants
+from messaging.accounts import find_mini
+from people import phones
+from people.models import Person
+from wxapp_api.access import member, merchant_code, mini_appid, public
+from wxapp_api.blueprints import MEMBER, make_blueprint
+from wxapp_api.schemas.members import (
+    AppidQuery,
+    ConfigOut,
+    EventsIn,
+    EventsOut,
+    GrantsIn,
+    MeOut,
+    PhoneIn,
+    ProfileIn,
+    ShopOut,
+)
+
+blueprint = make_blueprint("members", "The member and the shop.")
+
+
+@blueprint.get("/config", responses={200: ConfigOut})
+@public
+def show_config(query: AppidQuery) -> ConfigOut:
+    """What the mini-program needs before it knows anybody."""
+    appid = mini_appid(query.appid)
+    account = gateways.wechat().mini(appid).account
+    with reading() as session:
+        merchant = get_merchant(session, merchant_code(appid))
+    return ConfigOut(
+        merchant=ShopOut.model_validate(merchant),
+        subscribe_templates=account.subscribe_templates,
+    )
+
+
+@blueprint.get("/me", responses={200: MeOut}, security=MEMBER)
+@member
+def show_me() -> MeOut:
+    """The member's card."""
+    with reading() as session:
+        return _card(session, members.living(session, g.member.id))
+
+
+@blueprint.patch("/me", responses={200: MeOut}, security=MEMBER)
+@member
+def change_me(body: ProfileIn) -> MeOut:
+    """Change the name or a consent; the change of a consent is kept on the timeline."""
+    with transaction() as session:
+        me = members.living(session, g.member.id)
+        if body.nickname is not None:
+            session.get_one(Person, me.person_id).nickname = body.nickname
+            me.name = body.nickname
+        consent.change(
+            session,
+            me,
+            marketing=body.marketing_consent,
+            personal_recommendation=body.personal_recommendation,
+            now=clock_now(),
+        )
+        session.flush()
+        return _card(session, me)
+
+
+@blueprint.post("/me/phone", responses={200: MeOut}, security=MEMBER)
+@member
+def set_phone(body: PhoneIn) -> MeOut:
+    """Take the number that WeChat verified. It may join the member with one known before."""
+    limits.check(f"phone:{g.identity.id}", limit=10, per_seconds=60)
+    number = gateways.wechat().mini(g.identity.appid).phone_number(body.code)
+    now = clock_now()
+    with transaction() as session:
+        me = members.living(session, g.member.id)
+        person = session.get_one(Person, me.person_id)
+        attached = phones.attach(session, person, number, now)
+        if attached.absorbed is not None:
+            merging.join_persons(session, kept=attached.person, absorbed=attached.absorbed, now=now)
+        me = members.ensure(session, merchant_id=me.merchant_id, person=attached.person, now=now)
+        return _card(session, me)
+
+
+@blueprint.post("/subscriptions", security=MEMBER)
+@member
+def record_grants(body: GrantsIn) -> None:
+    """What the person answered when asked for reminders.
+
+    Where WeChat pushes messages to us it reports each answer itself, and its word is the one that
+    counts; an account without message push has only this report.
+    """
+    account = find_mini(g.identity.appid)
+    if account is None or account.token.get_secret_value():
+        return
+    known = set(account.subscribe_templates.values())
+    with transaction() as session:
+        for template_id, answer in sorted(body.grants.items()):
+            if template_id in known and answer == "accept":
+                grants.add(
+                    session,
+                    appid=g.identity.appid,
+                    openid=g.identity.openid,
+                    template_id=template_id,
+                    now=clock_now(),
+                )
+
+
+@blueprint.post("/events", responses={200: EventsOut}, security=MEMBER)
+@member
+def record_events(body: EventsIn) -> EventsOut:
+    """What the member looked at, in batches; nothing is kept of who switched that off."""
+    limits.check(f"events:{g.member.id}", limit=60, per_seconds=60)
+    if not body.events or not g.member.personal_recommendation:
+        return EventsOut(recorded=0)
+    now = clock_now()
+    batch = [events.Event(item.kind, item.at, data=dict(item.data)) for item in body.events]
+    with transaction() as session:
+        me = members.living(session, g.member.id)
+        return EventsOut(recorded=events.record_many(session, me.id, batch, now=now))
+
+
+def _card(session: Session, me: Member) -> MeOut:
+    person = session.get_one(Person, me.person_id)
+    return MeOut(
+        id=me.no,
+        no=me.no,
+        nickname=person.nickname or me.name,
+        avatar=person.avatar,
+        phone=phones.mask(person.phone) if person.phone else "",
+        tier=me.tier.label,
+        points=me.points,
+        points_pending=me.points_pending,
+        coupons_count=count_for_member(session, me.id, clock_now())["usable"],
+        orders_count=me.orders_count,
+        marketing_consent=me.marketing_consent,
+        personal_recommendation=me.personal_recommendation,
+    )

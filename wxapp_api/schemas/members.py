@@ -1,0 +1,81 @@
+"""The member: card, profile, consent, grants, events."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from wxapp_api.schemas.common import In, Name, Out, Params, no_control_characters
+
+
+class AppidQuery(Params):
+    appid: str = Field("", max_length=64)
+
+
+class ShopOut(Out):
+    code: str
+    name: str
+    brand_color: str
+    logo: str
+
+
+class ConfigOut(Out):
+    merchant: ShopOut
+    subscribe_templates: dict[str, str] = Field(description="template ids by moment")
+
+
+class MeOut(Out):
+    id: str
+    no: str
+    nickname: str
+    avatar: str
+    phone: str = Field(description="masked; empty: none")
+    tier: str = Field(description="青叶 / 银毫 / 金芽 / 墨岩")
+    points: int
+    points_pending: int
+    coupons_count: int = Field(description="usable now")
+    orders_count: int
+    marketing_consent: bool
+    personal_recommendation: bool
+
+
+class ProfileIn(In):
+    """What is left out stays as it is."""
+
+    nickname: Name | None = None
+    marketing_consent: bool | None = None
+    personal_recommendation: bool | None = None
+
+
+class PhoneIn(In):
+    code: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        description="of the phone number button, not of wx.login"
+    )
+
+
+TemplateId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class GrantsIn(In):
+    """What wx.requestSubscribeMessage answered. Unknown templates are ignored."""
+
+    grants: dict[TemplateId, Annotated[str, StringConstraints(max_length=32)]] = Field(
+        max_length=10, description="accept, reject, ban, filter"
+    )
+
+
+Short = Annotated[str, StringConstraints(max_length=100), AfterValidator(no_control_characters)]
+Word = Annotated[str, StringConstraints(max_length=32)]
+
+
+class EventIn(In):
+    kind: Literal["viewed", "searched", "carted"]
+    at: Annotated[AwareDatetime, Field(strict=False)]
+    data: dict[Word, Short | int | None] = Field(default_factory=dict, max_length=10)
+
+
+class EventsIn(In):
+    events: list[EventIn] = Field(max_length=50)
+
+
+class EventsOut(Out):
+    recorded: int

@@ -1,0 +1,53 @@
+"""Logging in with wx.login's code. No registration: whoever comes is recognised or made."""
+
+from datetime import timedelta
+
+from flask import request
+
+import gateways
+from core import limits
+from core.clock import now as clock_now
+from core.database import transaction
+from crm import members
+from merchants.queries import get_merchant
+from people import identities, logins
+from people.models import Audience, IdentityKind, Person
+from wxapp_api.access import merchant_code, mini_appid, public
+from wxapp_api.blueprints import make_blueprint
+from wxapp_api.schemas.sessions import SessionIn, SessionOut, UserOut
+
+LIFETIME = timedelta(days=30)
+
+blueprint = make_blueprint("sessions", "Log in.")
+
+
+@blueprint.post("/sessions", responses={201: SessionOut})
+@public
+def log_in(body: SessionIn) -> tuple[SessionOut, int]:
+    """Exchange a fresh code for a session token. 401 invalid_code: wrong, used or too old."""
+    limits.check(f"login:{request.remote_addr}", limit=60, per_seconds=60)
+    appid = mini_appid(body.appid)
+    seen = gateways.wechat().mini(appid).code_to_session(body.code)
+    now = clock_now()
+    with transaction() as session:
+        merchant = get_merchant(session, merchant_code(appid))
+        member = members.recognise(
+            session,
+            merchant_id=merchant.id,
+            kind=IdentityKind.mini,
+            appid=appid,
+            openid=seen.openid,
+            union_id=seen.unionid,
+            now=now,
+        )
+        person = session.get_one(Person, member.person_id)
+        token = logins.open_session(
+            session,
+            person=person,
+            identity=identities.find_identity(session, appid, seen.openid),
+            audience=Audience.member,
+            lifetime=LIFETIME,
+            now=now,
+        )
+    user = UserOut(id=member.no, nickname=person.nickname, avatar=person.avatar)
+    return SessionOut(token=token, expires_in=int(LIFETIME.total_seconds()), user=user), 201
