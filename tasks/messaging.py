@@ -16,8 +16,9 @@ from coupons import issuing
 from coupons.queries import find_for_moment
 from crm import events, members
 from gateways.wechat.messages import Message
-from messaging import followers, inbox, parking, publishing, receiving, remote, sending, welcome
+from messaging import followers, inbox, parking, receiving, remote, sending, welcome
 from messaging.accounts import find_owner
+from messaging.menus import remote as menu_remote
 from messaging.models import Follower, OutboundState, Scene
 from people import identities
 from people.models import IdentityKind
@@ -120,16 +121,16 @@ def create_scene_qr(run: Run, scene_id: int) -> None:
 @job("messaging.publish_menus", queue="default")
 def publish_menus(run: Run, appid: str) -> None:
     """Publish the default menu and the staff's, and tag the staff we know."""
-    publishing.publish_menus(appid)
+    menu_remote.publish_menus(appid)
     with reading() as session:
-        openids = publishing.list_staff_openids(session, appid)
-    publishing.tag_staff(appid, openids)
+        openids = menu_remote.list_staff_openids(session, appid)
+    menu_remote.tag_staff(appid, openids)
 
 
 @job("messaging.tag_staff", queue="urgent")
 def tag_staff(run: Run, appid: str, openid: str) -> None:
     """Somebody accepted an invite: they see the staff menu, and are one person everywhere."""
-    publishing.tag_staff(appid, [openid])
+    menu_remote.tag_staff(appid, [openid])
     info = gateways.wechat().official(appid).user_info(openid)
     with run.finish() as session:
         owner = find_owner(session, appid)

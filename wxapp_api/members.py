@@ -18,7 +18,6 @@ from people.models import Person
 from wxapp_api.access import member, merchant_code, mini_appid, public
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.schemas.members import (
-    AppidQuery,
     ConfigOut,
     EventsIn,
     EventsOut,
@@ -28,13 +27,14 @@ from wxapp_api.schemas.members import (
     ProfileIn,
     ShopOut,
 )
+from wxapp_api.schemas.stores import AppQuery
 
 blueprint = make_blueprint("members", "The member and the shop.")
 
 
 @blueprint.get("/config", responses={200: ConfigOut})
 @public
-def show_config(query: AppidQuery) -> ConfigOut:
+def show_config(query: AppQuery) -> ConfigOut:
     """What the mini-program needs before it knows anybody."""
     appid = mini_appid(query.appid)
     account = gateways.wechat().mini(appid).account

@@ -4,11 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
-from wxapp_api.schemas.common import In, Name, Out, Params, no_control_characters
-
-
-class AppidQuery(Params):
-    appid: str = Field("", max_length=64)
+from wxapp_api.schemas.common import In, Name, Out, no_control_characters
 
 
 class ShopOut(Out):
