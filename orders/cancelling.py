@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from catalogue import stock
 from coupons import locking
-from orders.models import Order, OrderState, PaymentState
+from orders.models import Order, OrderState
 from orders.moving import move
 
 UNMADE = (OrderState.placed, OrderState.accepted)
@@ -38,13 +38,6 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
     if not made:
         stock.give_back(session, order.id, now)
     return True
-
-
-def expire(session: Session, order: Order, now: datetime) -> bool:
-    """Cancel an order that nobody paid in time; False when there is nothing to expire."""
-    if order.payment_state is not PaymentState.unpaid or order.expires_at > now:
-        return False
-    return cancel(session, order, actor="system", reason="超时未付款", now=now)
 
 
 def member_may_cancel(order: Order) -> bool:

@@ -22,9 +22,14 @@ SUBSCRIBE_TEMPLATES = {
 TEMPLATES = {
     "order_ready": "Uc5xLwMh7aRkV2qTz9JdF0nSgY3eBpOiK6tXyGjN1vQ",
     "coupon_arrived": "Wf2zPnQj8cTmX4rVb1KeG6oUhA9dDsLiM3wYtHkR5yB",
+    "new_order": "Xh4qSoTk1eVnZ7sWd3MfJ8pViB2gEuNkO5yAvKmU9zC",
 }
 NAME = "青禾茶铺"
-TITLES = {"order_ready": "取餐提醒", "coupon_arrived": "优惠券到账提醒"}
+TITLES = {
+    "order_ready": "取餐提醒",
+    "coupon_arrived": "优惠券到账提醒",
+    "new_order": "新订单提醒",
+}
 
 
 def write(

@@ -31,6 +31,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.release_points", 300),
     Periodic("crm.sweep_campaigns", 60),
     Periodic("payments.sweep_notices", 30),
+    Periodic("coupons.expire", 600),
 ]
 
 

@@ -16,6 +16,7 @@ MODULES: tuple[str, ...] = (
     "stores",
     "menus",
     "quotes",
+    "orders",
     "coupons",
     "payments",
 )

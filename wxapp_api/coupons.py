@@ -15,6 +15,7 @@ from coupons.claiming import claim_one
 from coupons.locking import why_not
 from coupons.models import CouponState
 from coupons.queries import Claimable, CouponWithTemplate
+from crm import events
 from merchants.models import Store
 from orders.models import Order
 from wxapp_api.access import member
@@ -76,6 +77,8 @@ def claim(path: TemplatePath) -> tuple[CouponOut, int]:
                 session, int(path.template_id), g.member.id, merchant_id=merchant_id, now=now
             )
             coupon_id = coupon.id
+            data = {"template_id": coupon.template_id}
+            events.record(session, g.member.id, "claimed", now=now, data=data)
             if key:
                 result = {"coupon_id": str(coupon_id)}
                 idempotency.finish(session, scope=scope, key=key, result=result)

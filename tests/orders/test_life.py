@@ -1,12 +1,13 @@
 """What happens to an order after placing: paid, refunded, cancelled, expired, handed over."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from catalogue.models import HoldState, StockHold
+from core.database import claim
 from core.lockouts import LockedOut
 from core.outbox import OutboxJob
 from coupons.models import Coupon, CouponState
@@ -64,12 +65,12 @@ def test_part_by_part(session: Session, shop: Shop, now: datetime) -> None:
     assert (order.payment_state, order.paid_fen) == (PaymentState.paid, 2200)
 
 
-def test_too_late_after_it_expired(session: Session, shop: Shop, now: datetime) -> None:
+def test_too_late_after_it_was_cancelled(session: Session, shop: Shop, now: datetime) -> None:
     order, coupon = place_with_coupon(shop, now)
+    cancel = {"actor": "system", "reason": "超时未付款", "now": now}
 
-    assert cancelling.expire(session, order, now + timedelta(minutes=14)) is False
-    assert cancelling.expire(session, order, now + timedelta(minutes=15)) is True
-    assert cancelling.expire(session, order, now + timedelta(minutes=15)) is False
+    assert cancelling.cancel(session, order, **cancel) is True
+    assert cancelling.cancel(session, order, **cancel) is False
     assert paying.mark_paid(session, order, amount_fen=3600, now=now) is False
 
     session.refresh(coupon)
@@ -79,12 +80,17 @@ def test_too_late_after_it_expired(session: Session, shop: Shop, now: datetime) 
     assert available(session, shop.store, shop.tea) == 10
 
 
-def test_a_paid_order_does_not_expire(session: Session, shop: Shop, now: datetime) -> None:
+def test_who_saw_it_unpaid_cannot_cancel_it_paid(
+    session: Session, shop: Shop, now: datetime
+) -> None:
     order = shop.place(now)
-    paying.mark_paid(session, order, amount_fen=2200, now=now)
+    claim(session, update(Order).values(payment_state=PaymentState.paid, paid_fen=2200))
 
-    assert cancelling.expire(session, order, now + timedelta(hours=1)) is False
+    moved = cancelling.cancel(session, order, actor="system", reason="超时未付款", now=now)
+
+    assert moved is False
     assert order.state is OrderState.placed
+    assert available(session, shop.store, shop.tea) == 9
 
 
 def test_cancelled_before_it_is_made_and_refunded(

@@ -1,0 +1,56 @@
+"""Jobs of orders: unpaid ones expire, paid ones are announced, ready ones are told."""
+
+import gateways
+from core import clock
+from core.database import reading
+from orders import telling
+from orders.models import OrderState, PaymentState
+from orders.queries import get_order
+from payments import remote
+from payments.errors import PaymentInProgress
+from tasks.registry import Later, Run, job
+
+
+@job("orders.expire", queue="default")
+def expire(run: Run, order_id: int) -> None:
+    """Nobody paid in time: ask the channel once more, then give everything back.
+
+    An order that turns out to be paid stays. The outbox row is done whatever was found; a channel
+    that cannot be asked raises, and the job comes back.
+    """
+    now = clock.now()
+    with reading() as session:
+        order = get_order(session, order_id)
+    if order.state is not OrderState.placed or order.payment_state is not PaymentState.unpaid:
+        return
+    if order.expires_at > now:
+        raise Later((order.expires_at - now).total_seconds())
+    try:
+        remote.cancel_order(
+            gateways.wechat(),
+            order_id,
+            actor="system",
+            reason="超时未付款",
+            now=now,
+            keep_paid=True,
+        )
+    except PaymentInProgress:
+        raise Later(5) from None
+
+
+@job("orders.after_paid", queue="urgent")
+def after_paid(run: Run, order_id: int) -> None:
+    """The store's staff hear of a paid order that waits for them."""
+    with run.finish() as session:
+        order = get_order(session, order_id)
+        if order.state is OrderState.placed:
+            telling.alert_staff(session, order, clock.now())
+
+
+@job("orders.after_ready", queue="urgent")
+def after_ready(run: Run, order_id: int) -> None:
+    """The member hears that the goods can be fetched."""
+    with run.finish() as session:
+        order = get_order(session, order_id)
+        if order.state is OrderState.ready:
+            telling.tell_ready(session, order, clock.now())

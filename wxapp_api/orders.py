@@ -1,0 +1,93 @@
+"""Orders of the member: place, show, list, cancel."""
+
+from flask import g
+
+import gateways
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from orders import queries
+from orders.cancelling import member_may_cancel
+from orders.placing import place
+from payments import billing, remote
+from payments.queries import list_refunds
+from wxapp_api.access import member
+from wxapp_api.blueprints import MEMBER, make_blueprint
+from wxapp_api.order_views import order_out, order_row
+from wxapp_api.quotes import read_cart
+from wxapp_api.schemas.common import Page, WriteHeader
+from wxapp_api.schemas.orders import (
+    CancelIn,
+    OrderIn,
+    OrderOut,
+    OrderPath,
+    OrderRow,
+    OrdersQuery,
+)
+
+blueprint = make_blueprint("orders", "订单")
+
+
+class OrdersOut(Page[OrderRow]):
+    """A page of orders, newest first."""
+
+
+@blueprint.post("/orders", responses={201: OrderOut}, security=MEMBER)
+@member
+def place_order(header: WriteHeader, body: OrderIn) -> tuple[OrderOut, int]:
+    """Place an order; the same key and body again answer the same order."""
+    now = clock_now()
+    with transaction() as session:
+        order, fresh = place(
+            session,
+            read_cart(body),
+            g.member,
+            key=header.idempotency_key,
+            expected_payable_fen=body.expected_payable_fen,
+            note=body.note,
+            now=now,
+        )
+        if fresh:
+            billing.open_bill(session, order)
+    return show(order.no), 201
+
+
+@blueprint.get("/orders", responses={200: OrdersOut}, security=MEMBER)
+@member
+def list_orders(query: OrdersQuery) -> OrdersOut:
+    """The member's orders, newest first."""
+    with reading() as session:
+        page = queries.list_for_member(
+            session, g.member.id, tab=query.state, cursor=query.cursor, limit=query.limit
+        )
+    return OrdersOut(items=[order_row(found) for found in page.items], next=page.next)
+
+
+@blueprint.get("/orders/<no>", responses={200: OrderOut}, security=MEMBER)
+@member
+def show_order(path: OrderPath) -> OrderOut:
+    """One order with its lines, discounts, history and refunds."""
+    return show(path.no)
+
+
+@blueprint.post("/orders/<no>/cancel", responses={200: OrderOut}, security=MEMBER)
+@member
+def cancel_order(path: OrderPath, body: CancelIn) -> OrderOut:
+    """Cancel before the store accepts; what was paid is refunded. Again: the same answer."""
+    with reading() as session:
+        order = queries.get_for_member(session, g.member.id, path.no)
+    remote.cancel_order(
+        gateways.wechat(),
+        order.id,
+        actor=f"member:{g.member.id}",
+        reason=body.reason or "顾客取消",
+        now=clock_now(),
+        allowed=member_may_cancel,
+    )
+    return show(path.no)
+
+
+def show(no: str) -> OrderOut:
+    with reading() as session:
+        order = queries.get_for_member(session, g.member.id, no)
+        found = queries.details(session, order)
+        return order_out(found, list_refunds(session, order.id))
