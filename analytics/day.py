@@ -1,0 +1,213 @@
+"""The figures of one day in some stores, beside the same weekday a week before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from catalogue.models import ShelfState, StoreSku
+from core.clock import business_day, day_bounds
+from coupons.models import Coupon, CouponState, CouponTemplate
+from crm.models import Member
+from orders.models import Order, OrderState, PaymentState
+from payments.models import Refund, RefundState
+
+PAID = (PaymentState.paid, PaymentState.part_refunded, PaymentState.refunded)
+WEEK = timedelta(days=7)
+
+Conditions = tuple[ColumnElement[bool], ...]
+
+
+@dataclass(frozen=True)
+class Takings:
+    """Orders by the moment they were paid; `fen` is what was paid less what was given back."""
+
+    orders: int
+    fen: int
+    refunded_fen: int
+    refunded_orders: int
+
+    @property
+    def average_fen(self) -> int:
+        return round(self.fen / self.orders) if self.orders else 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    template_id: int
+    name: str
+    coupons: int
+    fen: int
+
+
+@dataclass(frozen=True)
+class Liability:
+    """Coupons that may still be used, and the most they can take off (amount coupons)."""
+
+    coupons: int
+    fen: int
+
+
+def takings(
+    session: Session, store_ids: Sequence[int], since: datetime, until: datetime
+) -> Takings:
+    row = session.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(Order.paid_fen - Order.refunded_fen), 0),
+            func.coalesce(func.sum(Order.refunded_fen), 0),
+            func.coalesce(func.sum(case((Order.refunded_fen > 0, 1), else_=0)), 0),
+        ).where(*_paid(store_ids, since, until))
+    ).one()
+    return Takings(*(int(number) for number in row))
+
+
+def hours(session: Session, store_ids: Sequence[int], at: datetime) -> list[int]:
+    """Fen of each local hour of the day of `at`: 24 numbers."""
+    since, until = day_bounds(business_day(at))
+    slot = case(
+        *((Order.paid_at < since + timedelta(hours=hour + 1), hour) for hour in range(23)),
+        else_=23,
+    ).label("slot")
+    rows = session.execute(
+        select(slot, func.sum(Order.paid_fen - Order.refunded_fen))
+        .where(*_paid(store_ids, since, until))
+        .group_by(slot)
+    ).tuples()
+    sums = [0] * 24
+    for hour, fen in rows:
+        sums[int(hour)] = int(fen)
+    return sums
+
+
+def waiting(session: Session, store_ids: Sequence[int]) -> tuple[int, datetime | None]:
+    """Paid orders that nobody has accepted, and since when the oldest waits."""
+    number, oldest = session.execute(
+        select(func.count(), func.min(Order.paid_at)).where(
+            Order.store_id.in_(store_ids),
+            Order.state == OrderState.placed,
+            Order.payment_state.in_(PAID),
+            Order.paid_at.is_not(None),
+        )
+    ).one()
+    return int(number), oldest
+
+
+def new_members(
+    session: Session, merchant_id: int, since: datetime, until: datetime
+) -> tuple[int, int]:
+    """Members who joined, and how many of them by scanning a code of a store."""
+    number, scanned = session.execute(
+        select(
+            func.count(), func.coalesce(func.sum(case((Member.source_scene != "", 1), else_=0)), 0)
+        ).where(
+            Member.merchant_id == merchant_id,
+            Member.joined_at >= since,
+            Member.joined_at < until,
+            Member.merged_into_id.is_(None),
+        )
+    ).one()
+    return int(number), int(scanned)
+
+
+def coupon_costs(
+    session: Session, store_ids: Sequence[int], since: datetime, until: datetime
+) -> list[Cost]:
+    """What coupons took off, by template, the dearest first."""
+    total = func.coalesce(func.sum(Coupon.discount_fen), 0)
+    rows = session.execute(
+        select(CouponTemplate.id, CouponTemplate.name, func.count(), total)
+        .join(Coupon, Coupon.template_id == CouponTemplate.id)
+        .where(*_redeemed(store_ids, since, until))
+        .group_by(CouponTemplate.id, CouponTemplate.name)
+        .order_by(total.desc(), CouponTemplate.id)
+    ).tuples()
+    return [Cost(id_, name, int(number), int(fen or 0)) for id_, name, number, fen in rows]
+
+
+def coupon_revenue(
+    session: Session, store_ids: Sequence[int], since: datetime, until: datetime
+) -> int:
+    """What was paid for orders that used a coupon."""
+    found = session.scalar(
+        select(func.coalesce(func.sum(Order.paid_fen - Order.refunded_fen), 0)).where(
+            *_paid(store_ids, since, until), Order.coupon_id.is_not(None)
+        )
+    )
+    return int(found or 0)
+
+
+def liability(session: Session, merchant_id: int, now: datetime) -> Liability:
+    """Counted per template, so that a percent coupon counts as one of its cap."""
+    worth = case(
+        (CouponTemplate.face_fen > 0, CouponTemplate.face_fen),
+        else_=func.coalesce(CouponTemplate.cap_fen, 0),
+    )
+    number, fen = session.execute(
+        select(func.count(), func.coalesce(func.sum(worth), 0))
+        .select_from(CouponTemplate)
+        .join(Coupon, Coupon.template_id == CouponTemplate.id)
+        .where(
+            CouponTemplate.merchant_id == merchant_id,
+            Coupon.state.in_([CouponState.issued, CouponState.locked]),
+            Coupon.expires_at > now,
+        )
+    ).one()
+    return Liability(int(number), int(fen))
+
+
+def stuck_refunds(session: Session, store_ids: Sequence[int], since: datetime) -> int:
+    """Orders whose last refund the channel refused for good: somebody has to look."""
+    later = aliased(Refund)
+    found = session.scalar(
+        select(func.count())
+        .select_from(Order)
+        .join(Refund, Refund.order_id == Order.id)
+        .where(
+            Order.store_id.in_(store_ids),
+            Order.paid_at >= since,
+            Refund.state == RefundState.failed,
+            ~exists().where(later.order_id == Refund.order_id, later.id > Refund.id),
+        )
+    )
+    return int(found or 0)
+
+
+def sold_out(session: Session, store_ids: Sequence[int]) -> int:
+    """SKUs that are shown as sold out or have none left."""
+    found = session.scalar(
+        select(func.count())
+        .select_from(StoreSku)
+        .where(
+            StoreSku.store_id.in_(store_ids),
+            or_(
+                StoreSku.state == ShelfState.sold_out,
+                and_(StoreSku.state == ShelfState.on, StoreSku.available == 0),
+            ),
+        )
+    )
+    return int(found or 0)
+
+
+def _paid(
+    store_ids: Sequence[int], since: datetime, until: datetime
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Order.store_id.in_(store_ids),
+        Order.paid_at >= since,
+        Order.paid_at < until,
+        Order.payment_state.in_(PAID),
+    )
+
+
+def _redeemed(
+    store_ids: Sequence[int], since: datetime, until: datetime
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Coupon.store_id.in_(store_ids),
+        Coupon.redeemed_at >= since,
+        Coupon.redeemed_at < until,
+        Coupon.state == CouponState.redeemed,
+    )
