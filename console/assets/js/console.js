@@ -1,0 +1,66 @@
+import '../scss/console.scss'
+import 'htmx.org'
+import 'htmx.org/dist/ext/hx-sse.js'
+
+// The server renders; this file only opens what it sent, closes it, and says what happened.
+const on = (name, act) => document.addEventListener(name, act)
+
+// Dialogs come as <dialog data-open> fragments.
+on('htmx:after:swap', () => {
+  const dialog = document.querySelector('dialog[data-open]:not([open])')
+  dialog?.showModal()
+  const wrong = dialog?.querySelector('[aria-invalid=true]')
+  wrong?.focus()
+})
+on('click', (event) => {
+  const closer = event.target.closest('[data-close]')
+  const dialog = closer?.closest('dialog')
+  if (!dialog) return
+  event.preventDefault()
+  dialog.close()
+})
+on('close', (event) => event.target.matches?.('dialog') && event.target.remove())
+
+// One toast at a time: what was done, for five seconds.
+let fading
+const say = (text) => {
+  const box = document.getElementById('toast-box')
+  box.replaceChildren()
+  const toast = document.createElement('div')
+  toast.className = 'toast'
+  toast.textContent = text
+  box.append(toast)
+  fade()
+}
+const fade = () => {
+  clearTimeout(fading)
+  const toast = document.querySelector('#toast-box .toast')
+  if (toast) fading = setTimeout(() => toast.remove(), toast.querySelector('a') ? 10000 : 5000)
+}
+on('toast', (event) => say(event.detail.text))
+on('failure', (event) => say(event.detail.text))
+fade()
+
+// Selects marked so submit their form when they change.
+on('change', (event) => {
+  const form = event.target.matches('select') && event.target.closest('form[data-autosubmit]')
+  if (form) form.requestSubmit()
+})
+
+// The first wrong field has the focus, on a full page too.
+document.querySelector('main [aria-invalid=true]')?.focus()
+
+// Live lists: a grey dot and a strip once the stream has been away for ten seconds.
+let offline
+on('htmx:sse:error', () => {
+  offline ??= setTimeout(() => {
+    document.body.classList.add('is-offline')
+    document.getElementById('live')?.classList.add('off')
+  }, 10000)
+})
+on('htmx:sse:after:connection', () => {
+  clearTimeout(offline)
+  offline = undefined
+  document.body.classList.remove('is-offline')
+  document.getElementById('live')?.classList.remove('off')
+})
