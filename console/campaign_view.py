@@ -1,0 +1,228 @@
+"""A campaign as people see it: a row, its progress, the forecast and the report."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from analytics import campaigns as reports
+from console import tickets, words
+from console.access import Me
+from coupons.models import CouponKind, CouponTemplate
+from crm.campaigns import queries
+from crm.campaigns.reach import SKIP_REASONS, Forecast
+from crm.campaigns.words import Gift, fill
+from crm.models import Campaign, CampaignState, RecipientState, Segment
+from merchants.models import Staff
+from messaging.models import Channel
+
+TABS = (
+    ("", "全部"),
+    ("draft", "草稿"),
+    ("running", "在发"),
+    ("paused", "已暂停"),
+    ("finished", "已结束"),
+)
+STATES = {
+    CampaignState.draft: ("草稿", ""),
+    CampaignState.approved: ("待启动", "note"),
+    CampaignState.scheduled: ("已定时", "note"),
+    CampaignState.running: ("在发", "ok"),
+    CampaignState.paused: ("已暂停", "warn"),
+    CampaignState.finished: ("已结束", ""),
+    CampaignState.killed: ("已停掉", "bad"),
+}
+MOVES: dict[CampaignState, dict[str, str]] = {
+    CampaignState.draft: {"edit": "campaigns.manage", "launch": "campaigns.launch"},
+    CampaignState.approved: {"launch": "campaigns.launch", "kill": "campaigns.launch"},
+    CampaignState.scheduled: {"kill": "campaigns.launch"},
+    CampaignState.running: {"kill": "campaigns.launch", "pause": "campaigns.launch"},
+    CampaignState.paused: {"kill": "campaigns.launch", "resume": "campaigns.launch"},
+}
+CHANNELS = {Channel.customer_service: ("客服会话", ""), Channel.subscribe: ("订阅消息", "b4")}
+WAYS_OUT = {
+    "no_window": "他们下次发消息或点菜单后 48 小时内可以",
+    "not_following": "请他们关注公众号",
+    "no_consent": "尊重本人选择",
+    "frequency": "频次上限",
+}
+SENDING = (
+    (RecipientState.sent, "已送达微信", ""),
+    (RecipientState.issued, "券已到账，等着发消息", ""),
+    (RecipientState.sending, "正在发", ""),
+    (RecipientState.planned, "还没轮到", ""),
+    (RecipientState.failed, "微信没有接受", "券已经在会员卡包里"),
+    (RecipientState.unknown, "不确定有没有发到", "不会再发第二次"),
+    (RecipientState.skipped, "停下来没有发", ""),
+)
+
+
+def rows(session: Session, found: Sequence[Campaign], now: datetime) -> list[dict[str, Any]]:
+    ids = [campaign.id for campaign in found]
+    sent, redeemed = reports.sent_of(session, ids), reports.redeemed_of(session, ids)
+    segments = select(Segment.id, Segment.name).where(
+        Segment.id.in_({campaign.segment_id for campaign in found})
+    )
+    names = dict(session.execute(segments).tuples().all())
+    return [
+        {
+            "id": campaign.id,
+            "name": campaign.name,
+            "words": _words(campaign, names.get(campaign.segment_id, ""), now),
+            "state": STATES[campaign.state][0],
+            "kind": STATES[campaign.state][1],
+            "launched": campaign.launched_at is not None,
+            "audience": words.count(campaign.audience_count) if campaign.launched_at else "—",
+            "sent": words.count(sent.get(campaign.id, 0)) if campaign.launched_at else "—",
+            "redeemed": words.count(redeemed.get(campaign.id, 0)) if campaign.launched_at else "—",
+        }
+        for campaign in found
+    ]
+
+
+def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
+    """What the pages and dialogs of one campaign have in common."""
+    segment = session.get_one(Segment, campaign.segment_id)
+    template = session.get_one(CouponTemplate, campaign.template_id)
+    return {
+        "id": campaign.id,
+        "name": campaign.name,
+        "words": _words(campaign, segment.name, now),
+        "state": STATES[campaign.state][0],
+        "kind": STATES[campaign.state][1],
+        "launched": campaign.launched_at is not None,
+        "going": campaign.state is CampaignState.running,
+        "moves": MOVES.get(campaign.state, {}),
+        "segment": segment.name,
+        "holdout": f"{campaign.holdout_bp / 100:g}%，不发，用来量增量",
+        "ticket": tickets.of_template(template),
+        "bubble": bubble(campaign.message, template, now),
+    }
+
+
+def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[str, Any]:
+    progress = queries.progress(session, campaign)
+    shown = head(session, campaign, now)
+    open_now = progress.open
+    planned = sum(progress.states.values())
+    skipped = sum(progress.skipped.values())
+    return {
+        **shown,
+        "moves": [move for move, need in shown["moves"].items() if who.may(need)],
+        "planned": words.count(planned),
+        "done": words.count(planned - open_now),
+        "percent": round((planned - open_now) * 100 / planned, 1) if planned else 100,
+        "states": [
+            *(
+                {
+                    "words": text,
+                    "hint": hint,
+                    "count": words.count(progress.states[state]),
+                    "share": words.share(progress.states[state], planned),
+                }
+                for state, text, hint in SENDING
+                if progress.states.get(state)
+            ),
+            {
+                "words": "对照组",
+                "hint": "不发",
+                "count": words.count(progress.held_out),
+                "share": "",
+            },
+        ],
+        "skipped_count": words.count(skipped),
+        "skipped": list_skipped(progress.skipped),
+        "history": _history(session, campaign, now),
+    }
+
+
+def bubble(text: str, template: CouponTemplate, now: datetime) -> str:
+    """The message as somebody would read it."""
+    ends = now + timedelta(days=template.valid_days or 30)
+    if template.valid_until:
+        ends = min(ends, template.valid_until)
+    return fill(text, "小满", Gift(template.name, ends))
+
+
+def forecast(found: Forecast, template: CouponTemplate | None) -> dict[str, Any]:
+    """Bars, reasons and costs of a launch at this moment."""
+    reached = found.reachable - found.holdout
+    bars, x = [], 0.0
+    parts = [(CHANNELS[channel], number) for channel, number in found.channels.items()]
+    for (name, look), number in [*parts, (("对照组", "b3"), found.holdout)]:
+        if name != "对照组" and found.reachable:
+            number = round(number * reached / found.reachable)
+        width = round(number * 100 / found.total, 1) if found.total else 0
+        legend = {"": "", "b4": "l4", "b3": "l3"}[look]
+        text = f"{name} {words.count(number)}"
+        bars.append({"cls": look, "legend": legend, "x": x, "width": width, "words": text})
+        x += width
+    skipped = found.total - found.reachable
+    return {
+        "audience": words.count(found.total),
+        "reach": words.count(reached),
+        "held": words.count(found.holdout),
+        "words": "，".join(str(bar["words"]) for bar in bars),
+        "bars": bars,
+        "skipped_count": words.count(skipped),
+        "skipped": list_skipped(found.reasons),
+        "costs": _costs(template, reached),
+    }
+
+
+def plain(text: str, hint: str, number: int) -> dict[str, str]:
+    return {"words": text, "hint": hint, "count": words.count(number), "share": ""}
+
+
+def list_skipped(reasons: dict[str, int]) -> list[dict[str, str]]:
+    whole_list = sum(reasons.values())
+    return [
+        {
+            "words": SKIP_REASONS.get(reason, "没有可用渠道"),
+            "hint": WAYS_OUT.get(reason, ""),
+            "count": words.count(number),
+            "share": words.share(number, whole_list),
+        }
+        for reason, number in reasons.items()
+    ]
+
+
+def _costs(template: CouponTemplate | None, people: int) -> list[tuple[str, str]]:
+    if template is None:
+        return []
+    left = None if template.total_limit is None else template.total_limit - template.issued_count
+    rows = [("发券", f"{words.count(people)} 张")]
+    if template.kind is CouponKind.amount:
+        rows.append(("要是全部核销", f"¥{words.yuan(people * template.face_fen)}"))
+    elif template.cap_fen:
+        rows.append(("要是全部核销，最多", f"¥{words.yuan(people * template.cap_fen)}"))
+    if left is not None:
+        rows.append(
+            ("库存", f"还能发 {words.count(left)} 张" + ("，不够" if left < people else ""))
+        )
+    return rows
+
+
+def _words(campaign: Campaign, segment: str, now: datetime) -> str:
+    if campaign.launched_at is None:
+        return f"{segment} · {words.when(campaign.created_at, now)} 建"
+    return f"{segment} · {words.when(campaign.launched_at, now)} 启动"
+
+
+def _history(session: Session, campaign: Campaign, now: datetime) -> list[dict[str, str]]:
+    moves = queries.history(session, campaign)
+    ids = {int(move.actor[6:]) for move in moves if move.actor.startswith("staff:")}
+    found = session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).tuples()
+    names = dict(found.all())
+    return [
+        {
+            "time": words.when(move.at, now),
+            "text": (names.get(int(move.actor[6:]), "") if ":" in move.actor else "系统")
+            + f" {'写了草稿' if move.from_state is None else STATES[move.to_state][0]}",
+            "detail": move.reason,
+            "kind": "bad" if move.to_state is CampaignState.killed else "on",
+        }
+        for move in reversed(moves)
+    ]

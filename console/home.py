@@ -1,0 +1,180 @@
+"""今日: what came in, what waits, and whether offers paid off."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy.orm import Session
+
+from analytics import campaigns as reports
+from analytics import day as figures
+from console import cookies, lift_view, reply, words
+from console.access import me, staff
+from core.clock import business_day, day_bounds, local
+from core.clock import now as clock_now
+from core.database import reading
+
+page = Blueprint("home", __name__)
+
+YEAR = timedelta(days=365)
+
+
+@page.get("/home")
+@staff("reports.view")
+def show() -> Response:
+    now = clock_now()
+    with reading() as session:
+        context: dict[str, Any] = {
+            "day": _day(session, now),
+            "todo": _todo(session, now),
+            "cost": _cost(session, now),
+            "lifts": _lifts(session, now),
+        }
+    return reply.page("home/show.html", **context)
+
+
+@page.post("/store")
+@staff()
+def choose_store() -> Response:
+    """Which of my stores this screen is about; kept in the browser, checked on every request."""
+    wanted = request.form.get("store", "")
+    response = reply.done(reply.local(request.form.get("next"), url_for("console.login.start")))
+    if wanted in {str(store.id) for store in me().stores}:
+        cookies.write(response, cookies.STORE, wanted, YEAR)
+    else:
+        cookies.drop(response, cookies.STORE)
+    return response
+
+
+def _day(session: Session, now: datetime) -> dict[str, Any]:
+    stores, before = me().store_ids, now - figures.WEEK
+    since, _ = day_bounds(business_day(now))
+    since_then, _ = day_bounds(business_day(before))
+    today = figures.takings(session, stores, since, now)
+    then = figures.takings(session, stores, since_then, before)
+    joined, scanned = figures.new_members(session, me().merchant_id, since, now)
+    weekday = f"上周{words.WEEKDAYS[local(before).weekday()]}"
+    waiting, _ = figures.waiting(session, stores)
+    return {
+        "words": f"{words.day(now, now)} · 截至 {words.clock(now)}",
+        "until": words.clock(now),
+        "before": weekday,
+        "takings": words.yuan(today.fen),
+        "takings_trend": words.trend(today.fen, then.fen),
+        "takings_before": words.yuan(then.fen),
+        "orders": words.count(today.orders),
+        "orders_trend": words.trend(today.orders, then.orders),
+        "average": words.yuan(today.average_fen),
+        "average_trend": words.trend(today.average_fen, then.average_fen),
+        "waiting": waiting,
+        "new_members": words.count(joined),
+        "scanned_members": words.count(scanned),
+        "refunded": words.yuan(today.refunded_fen),
+        "refunds": today.refunded_orders,
+        **_hours(session, stores, now, before, weekday),
+    }
+
+
+def _hours(
+    session: Session, stores: list[int], now: datetime, before: datetime, weekday: str
+) -> dict[str, Any]:
+    """Today's hours beside those of a week ago, without the night hours in which nothing was."""
+    today, then = figures.hours(session, stores, now), figures.hours(session, stores, before)
+    busy = [hour for hour in range(24) if today[hour] or then[hour]] or [local(now).hour]
+    hours = range(min(*busy, 8), max(*busy, local(now).hour, 20) + 1)
+    reached = local(now).hour
+    best = max(hours, key=lambda hour: today[hour])
+    said = f"{best} 点最高 ¥{words.yuan(today[best])}" if today[best] else "今天还没有收入"
+    return {
+        "hours_chart": {
+            "kind": "bars",
+            "x": [f"{hour} 点" for hour in hours],
+            "series": [
+                {"name": "今天", "data": [today[hour] / 100 for hour in hours if hour <= reached]},
+                {"name": weekday, "data": [then[hour] / 100 for hour in hours], "control": True},
+            ],
+        },
+        "hours_words": f"分时实收：{said}",
+        "hours_rows": [
+            (f"{hour} 点", words.yuan(today[hour]), words.yuan(then[hour])) for hour in hours
+        ],
+    }
+
+
+def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
+    number, oldest = figures.waiting(session, me().store_ids)
+    rows = []
+    if number and oldest:
+        rows.append(
+            {
+                "kind": "apricot",
+                "text": f"{number} 单待接",
+                "detail": f"最早一单已等 {words.ago(oldest, now)}",
+                "href": url_for("console.orders.index", tab="placed"),
+            }
+        )
+    stuck = figures.stuck_refunds(session, me().store_ids, now - timedelta(days=30))
+    if stuck:
+        rows.append(
+            {
+                "kind": "bad",
+                "text": f"{stuck} 笔退款没退成",
+                "detail": "打开订单看原因，再退一次",
+                "href": url_for("console.orders.index", tab="cancelled"),
+            }
+        )
+    gone = figures.sold_out(session, me().store_ids)
+    if gone:
+        rows.append(
+            {
+                "kind": "warn",
+                "text": f"{gone} 种商品售罄",
+                "detail": "补货后记得恢复在卖",
+                "href": url_for("console.goods.index"),
+            }
+        )
+    rows.extend(
+        {
+            "kind": "brand",
+            "text": f"活动「{campaign.name}」在发",
+            "detail": f"名单 {words.count(campaign.audience_count)} 人",
+            "href": url_for("console.campaigns.show", campaign_id=campaign.id),
+        }
+        for campaign in reports.running(session, me().merchant_id)
+    )
+    return rows
+
+
+def _cost(session: Session, now: datetime) -> dict[str, Any]:
+    stores, since = me().store_ids, now - timedelta(days=7)
+    rows = figures.coupon_costs(session, stores, since, now)
+    total = sum(row.fen for row in rows)
+    taken = figures.takings(session, stores, since, now).fen
+    owed = figures.liability(session, me().merchant_id, now)
+    most = max((row.fen for row in rows), default=0)
+    return {
+        "total": words.yuan(total),
+        "share": words.share(total, taken + total),
+        "rows": [
+            {
+                "name": row.name,
+                "amount": words.yuan(row.fen),
+                "share": words.share(row.fen, total),
+                "width": round(row.fen * 100 / most) if most else 0,
+            }
+            for row in rows[:5]
+        ],
+        "revenue": words.yuan(figures.coupon_revenue(session, stores, since, now)),
+        "open_count": words.count(owed.coupons),
+        "open_amount": words.yuan(owed.fen),
+    }
+
+
+def _lifts(session: Session, now: datetime) -> dict[str, Any]:
+    found = []
+    for campaign in reports.latest_launched(session, me().merchant_id):
+        spent = reports.spending(session, campaign, now)
+        if spent is not None:
+            href = url_for("console.campaigns.report", campaign_id=campaign.id)
+            found.append((campaign.name, href, spent.lift))
+    return lift_view.forest(found)

@@ -1,0 +1,82 @@
+"""A lift as it is drawn and said. Pure: places on an axis in percent, and honest words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analytics.lift import Lift
+from console import words
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From `low` to `high` fen over the width, always with zero and some room on it."""
+
+    low: float
+    high: float
+
+    def place(self, value: float) -> float:
+        """Where a value stands, in percent from the left."""
+        span = self.high - self.low
+        return round(min(max((value - self.low) / span * 100, 0), 100), 1) if span else 50.0
+
+
+def axis(lifts: Sequence[Lift]) -> Axis:
+    values = [0.0, *(v for lift in lifts for v in (lift.low, lift.high))]
+    low, high = min(values), max(values)
+    room = (high - low) * 0.08 or 100.0
+    return Axis(low - room, high + room)
+
+
+def said(lift: Lift) -> str:
+    """The one thing that may be said: an amount only when the interval does not touch zero."""
+    if not lift.enough:
+        return "人数不足"
+    return signed(lift.point) if lift.sure else "还看不出"
+
+
+def signed(fen: float) -> str:
+    return f"{'−' if fen < 0 else '＋'}¥{words.yuan(abs(round(fen)))}"
+
+
+def forest(found: Sequence[tuple[str, str, Lift]]) -> dict[str, Any]:
+    """Several campaigns on one axis. Those with too few people get no bar."""
+    scale = axis([lift for _, _, lift in found if lift.enough])
+    return {
+        "rows": [
+            {
+                "name": name,
+                "href": href,
+                "words": said(lift),
+                "sure": lift.sure,
+                "drawn": lift.enough,
+                "low": scale.place(lift.low),
+                "high": scale.place(lift.high),
+                "point": scale.place(lift.point),
+            }
+            for name, href, lift in found
+        ],
+        "zero": scale.place(0),
+        "from_words": signed(scale.low),
+        "to_words": signed(scale.high),
+    }
+
+
+def one(lift: Lift) -> dict[str, Any] | None:
+    """A single interval, with its marks."""
+    if not lift.enough:
+        return None
+    scale = axis([lift])
+    places = {value: scale.place(value) for value in (0.0, lift.low, lift.point, lift.high)}
+    marks = [{"x": places[0.0], "anchor": "middle", "text": "0"}]
+    for value, anchor in ((lift.low, "start"), (lift.high, "end")):
+        if abs(places[value] - places[0.0]) > 12:
+            marks.append({"x": places[value], "anchor": anchor, "text": signed(value)})
+    return {
+        "zero": places[0.0],
+        "low": places[lift.low],
+        "high": places[lift.high],
+        "point": places[lift.point],
+        "marks": marks,
+        "words": f"差 {signed(lift.point)}，区间 {signed(lift.low)} 到 {signed(lift.high)}",
+    }

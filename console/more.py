@@ -1,0 +1,22 @@
+"""Everything that has no place in a phone's tab bar."""
+
+from flask import Blueprint, Response
+
+from console import reply
+from console.access import staff, visitor
+from core.errors import NotFound
+
+page = Blueprint("more", __name__)
+
+
+@page.get("/more")
+@staff()
+def show() -> Response:
+    return reply.page("more.html")
+
+
+@page.route("/<path:anything>")
+@visitor
+def nowhere(anything: str) -> Response:
+    """An address of the console that leads nowhere: our own page, not a program's answer."""
+    raise NotFound("没有这一页")

@@ -1,0 +1,262 @@
+"""An order as the counter sees it: a row of the list, or the whole of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from console import people, words
+from console.access import Me
+from crm.models import Member
+from merchants.models import Staff, StoreTable
+from orders.models import (
+    Fulfilment,
+    HistoryKind,
+    Order,
+    OrderDiscount,
+    OrderHistory,
+    OrderLine,
+    OrderState,
+    PaymentState,
+)
+from payments.models import AttemptState, Refund, RefundState
+from payments.queries import find_live_attempt_of
+
+LATE_AFTER = timedelta(minutes=2)
+MAKING = (OrderState.accepted, OrderState.preparing)
+
+STATES = {
+    OrderState.placed: ("待接单", "warn"),
+    OrderState.accepted: ("制作中", "note"),
+    OrderState.preparing: ("制作中", "note"),
+    OrderState.ready: ("待取餐", "ok"),
+    OrderState.completed: ("已完成", ""),
+    OrderState.cancelled: ("已取消", ""),
+}
+STEPS = {
+    OrderState.placed: ("accept", "接单", "接单"),
+    OrderState.accepted: ("ready", "出餐", "出餐，通知取餐"),
+    OrderState.preparing: ("ready", "出餐", "出餐，通知取餐"),
+    OrderState.ready: ("hand_over", "交餐", "核对取餐码，交餐"),
+}
+MOVES = {
+    "placed": "下单",
+    "accepted": "接单",
+    "preparing": "开始制作",
+    "ready": "出餐，已通知取餐",
+    "completed": "交餐，完成",
+    "cancelled": "取消",
+    "paid": "付款成功",
+    "part_paid": "付了一部分",
+    "part_refunded": "部分退款到账",
+    "refunded": "退款到账",
+}
+REFUNDS = {
+    RefundState.requested: ("已提交", "warn"),
+    RefundState.processing: ("退款中", "warn"),
+    RefundState.succeeded: ("已到账", "ok"),
+    RefundState.failed: ("没退成", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a list of orders needs to be told apart: one query each, however many orders."""
+
+    lines: dict[int, list[OrderLine]]
+    members: dict[int, Member]
+    tables: dict[int, str]
+
+
+def look_around(session: Session, orders: Sequence[Order]) -> Around:
+    ids = [order.id for order in orders]
+    lines: dict[int, list[OrderLine]] = {order_id: [] for order_id in ids}
+    found = select(OrderLine).where(OrderLine.order_id.in_(ids)).order_by(OrderLine.position)
+    for line in session.scalars(found):
+        lines[line.order_id].append(line)
+    members = select(Member).where(Member.id.in_({order.member_id for order in orders}))
+    tables = select(StoreTable.id, StoreTable.name).where(
+        StoreTable.id.in_({order.table_id for order in orders if order.table_id})
+    )
+    return Around(
+        lines,
+        {member.id: member for member in session.scalars(members)},
+        dict(session.execute(tables).tuples().all()),
+    )
+
+
+def row(order: Order, around: Around, who: Me, now: datetime) -> dict[str, Any]:
+    state, kind = STATES[order.state]
+    step, step_words, step_long = STEPS.get(order.state, ("", "", ""))
+    member = around.members.get(order.member_id)
+    waited = now - (order.paid_at or order.placed_at)
+    return {
+        "no": order.no,
+        "number": order.pickup_number,
+        "time": words.when(order.paid_at, now),
+        "ago": words.ago(order.paid_at or order.placed_at, now),
+        "late": order.state is OrderState.placed and waited >= LATE_AFTER,
+        "how": _how(order, around),
+        "store": who.name_of(order.store_id),
+        "who": people.name_of(member),
+        "first": member is not None and member.orders_count == 1,
+        "lines": [
+            {"name": line.name, "options": _options(line), "quantity": line.quantity}
+            for line in around.lines[order.id]
+        ],
+        "note": order.note,
+        "off": words.yuan(order.discount_fen) if order.discount_fen else "",
+        "pay": words.yuan(order.paid_fen),
+        "pay_fen": order.paid_fen,
+        "state": state,
+        "kind": kind,
+        "step": step,
+        "step_words": step_words,
+        "step_long": step_long,
+        "may_reject": order.state in (OrderState.placed, *MAKING, OrderState.ready)
+        and who.may("orders.manage"),
+    }
+
+
+def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, Any]:
+    """Everything about an order: who, each line and discount, what did not apply and why."""
+    around = look_around(session, [order])
+    member = around.members.get(order.member_id)
+    discounts = session.scalars(
+        select(OrderDiscount)
+        .where(OrderDiscount.order_id == order.id)
+        .order_by(OrderDiscount.position)
+    )
+    left = refundable_fen(session, order)
+    may_see = who.may("members.view") and member is not None
+    return {
+        **row(order, around, who, now),
+        "since": _since(order, now),
+        "track": _track(order),
+        "cancel_words": f"已取消：{order.cancel_reason}" if order.cancel_reason else "",
+        "lines": [
+            {
+                "name": line.name,
+                "options": _options(line),
+                "quantity": line.quantity,
+                "amount": words.yuan(line.amount_fen),
+                "paid": words.yuan(line.payable_fen),
+            }
+            for line in around.lines[order.id]
+        ],
+        "goods": words.yuan(order.goods_fen),
+        "discounts": [
+            {"name": d.name, "detail": d.reason, "amount": words.yuan(d.amount_fen)}
+            for d in discounts
+        ],
+        "rejected": [
+            {"name": rule["name"], "reason": rule["reason"]}
+            for rule in order.quote.get("rejected", [])
+        ],
+        "paid_words": "实付" if order.payment_state is not PaymentState.unpaid else "应付",
+        "pay": words.yuan(order.paid_fen or order.payable_fen),
+        "refunded": words.yuan(order.refunded_fen) if order.refunded_fen else "",
+        "refunds": _refunds(session, order, now),
+        "may_refund": left > 0 and who.may("orders.refund"),
+        "refundable_fen": left,
+        "who_sub": f"来过 {member.orders_count} 次 · {words.days_ago(member.last_visit_at, now)}"
+        if member
+        else "",
+        "who_href": url_for("console.members.show", no=member.no) if may_see and member else "",
+        "history": _history(session, order, now),
+    }
+
+
+def refundable_fen(session: Session, order: Order) -> int:
+    """What may still be given back: paid, less refunds that are through or on their way."""
+    attempt = find_live_attempt_of(session, order.id)
+    if attempt is None or attempt.state is not AttemptState.succeeded:
+        return 0
+    return attempt.amount_fen - attempt.refunded_fen
+
+
+def _how(order: Order, around: Around) -> str:
+    if order.fulfilment is Fulfilment.dine_in:
+        return f"堂食 {around.tables.get(order.table_id or 0, '')} 桌"
+    return "自取"
+
+
+def _options(line: OrderLine) -> str:
+    return " · ".join(part for part in (line.sku_name, line.options_text) if part)
+
+
+def _since(order: Order, now: datetime) -> str:
+    if order.completed_at:
+        return f"{words.when(order.completed_at, now)} 完成"
+    if order.cancelled_at:
+        return f"{words.when(order.cancelled_at, now)} 取消"
+    if order.ready_at:
+        return f"已等取餐 {words.ago(order.ready_at, now)}"
+    if order.accepted_at:
+        return f"已制作 {words.ago(order.accepted_at, now)}"
+    return f"已等 {words.ago(order.paid_at, now)}" if order.paid_at else "还没付款"
+
+
+def _track(order: Order) -> list[tuple[str, bool, bool]]:
+    """已付 → 已接 → 制作 → 待取 → 完成, with where it is; nothing for a cancelled order."""
+    if order.state is OrderState.cancelled or order.paid_at is None:
+        return []
+    at = {
+        OrderState.placed: 0,
+        OrderState.accepted: 2,
+        OrderState.preparing: 2,
+        OrderState.ready: 3,
+        OrderState.completed: 4,
+    }[order.state]
+    names = ("已付", "已接", "制作", "待取", "完成")
+    return [(name, place <= at, place == at) for place, name in enumerate(names)]
+
+
+def _refunds(session: Session, order: Order, now: datetime) -> list[dict[str, Any]]:
+    found = session.scalars(
+        select(Refund).where(Refund.order_id == order.id).order_by(Refund.id.desc())
+    )
+    return [
+        {
+            "amount": words.yuan(refund.amount_fen),
+            "reason": refund.reason,
+            "time": words.when(refund.requested_at, now),
+            "state": REFUNDS[refund.state][0],
+            "kind": REFUNDS[refund.state][1],
+        }
+        for refund in found
+    ]
+
+
+def _history(session: Session, order: Order, now: datetime) -> list[dict[str, str]]:
+    """Newest first, with the name of whoever did it."""
+    moves = session.scalars(
+        select(OrderHistory)
+        .where(OrderHistory.order_id == order.id)
+        .order_by(OrderHistory.id.desc())
+    ).all()
+    ids = {int(move.actor[6:]) for move in moves if move.actor.startswith("staff:")}
+    names = dict(
+        session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).tuples().all()
+    )
+    shown = []
+    for move in moves:
+        actor = {"member": "顾客", "staff": ""}.get(move.actor.partition(":")[0], "系统")
+        if move.actor.startswith("staff:"):
+            actor = names.get(int(move.actor[6:]), "员工")
+        bad = move.after == "cancelled" or move.after.endswith("refunded")
+        paid = move.kind is HistoryKind.payment
+        text = MOVES.get(move.after, move.after)
+        shown.append(
+            {
+                "time": words.when(move.at, now),
+                "text": text if paid else f"{actor} {text}",
+                "detail": move.reason,
+                "kind": "bad" if bad else "on",
+            }
+        )
+    return shown

@@ -1,0 +1,234 @@
+"""Orders at the counter: the live list, accept, ready, hand over by pickup code, cancel, refund."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+
+from console import access, order_list, order_view, reply, step_up, words
+from console.access import me, staff
+from console.forms import Form
+from core import audit
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import LinliError
+from orders import cancelling, handover
+from orders.errors import WrongPickupCode, WrongState
+from orders.queries import get_for_staff
+from payments import refunding
+
+page = Blueprint("orders", __name__, url_prefix="/orders")
+
+CANCEL_REASONS = [
+    (text, text) for text in ("原料用完了", "现在太忙，做不过来", "要打烊了", "顾客要求")
+]
+REFUND_REASONS = [(text, text) for text in ("商品洒漏", "做错了", "等太久", "其他")]
+
+
+@page.get("/")
+@staff("orders.view")
+def index() -> Response:
+    now = clock_now()
+    tab = request.args.get("tab", "open")
+    tab = tab if tab in order_list.TABS else "open"
+    q, cursor = request.args.get("q", "").strip()[:32], request.args.get("cursor", "")
+    with reading() as session:
+        found = order_list.page(session, me().store_ids, tab=tab, q=q, cursor=cursor)
+        counts = order_list.counts(session, me().store_ids)
+        around = order_view.look_around(session, found.items)
+        rows = [order_view.row(order, around, me(), now) for order in found.items]
+    here = url_for("console.orders.index", tab=tab, q=q or None)
+    tabs = [
+        (text, url_for("console.orders.index", tab=name), counts.get(name), name == tab and not q)
+        for name, text in order_list.TABS.items()
+    ]
+    waiting = counts.get("placed", 0)
+    return reply.page(
+        "orders/index.html",
+        orders=rows,
+        tab=tab,
+        tabs=tabs,
+        q=q,
+        here=url_for("console.orders.index", tab=tab, q=q or None, cursor=cursor or None),
+        at=words.clock(now),
+        sum={"words": f"{waiting} 单待接" if waiting else "没有等着接的单"},
+        blank=_blank(tab, q),
+        pager={
+            "words": f"{len(rows)} 单",
+            "next": url_for("console.orders.index", tab=tab, q=q or None, cursor=found.next)
+            if found.next
+            else "",
+            "first": here if cursor else "",
+        },
+    )
+
+
+@page.get("/<no>")
+@staff("orders.view")
+def show(no: str) -> Response:
+    return _page("orders/show.html", no)
+
+
+@page.post("/<no>/accept")
+@staff("orders.manage")
+def accept(no: str) -> Response:
+    with transaction() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        handover.accept(session, order, actor=me().actor, now=clock_now())
+    return _moved(no, f"已接单 {order.pickup_number}")
+
+
+@page.post("/<no>/ready")
+@staff("orders.manage")
+def ready(no: str) -> Response:
+    with transaction() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        handover.ready(session, order, actor=me().actor, now=clock_now())
+    return _moved(no, f"{order.pickup_number} 已出餐，取餐通知在路上")
+
+
+@page.get("/<no>/hand-over")
+@staff("orders.manage")
+def handing(no: str) -> Response:
+    return _page("orders/hand_over.html", no, Form())
+
+
+@page.post("/<no>/hand-over")
+@staff("orders.manage")
+def hand_over(no: str) -> Response:
+    """Against the pickup code; a wrong one is counted although the act is refused."""
+    form, now = Form(request.form), clock_now()
+    code = form.text("code", longest=64)
+    if code is None:
+        return _page("orders/hand_over.html", no, form, 422)
+    try:
+        with transaction() as session:
+            order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+            handover.complete(session, order, code=code, actor=me().actor, now=now)
+    except WrongPickupCode as refusal:
+        with transaction() as session:
+            handover.note_wrong_code(session, actor=me().actor, now=now)
+        form.refuse("code", refusal.detail)
+        return _page("orders/hand_over.html", no, form, 422)
+    return reply.done(url_for("console.orders.index"), f"{order.pickup_number} 已交餐")
+
+
+@page.get("/<no>/cancel")
+@staff("orders.manage")
+def cancelling_page(no: str) -> Response:
+    return _page(
+        "orders/cancel.html", no, Form(reason=CANCEL_REASONS[0][0]), reasons=CANCEL_REASONS
+    )
+
+
+@page.post("/<no>/cancel")
+@staff("orders.manage")
+def cancel(no: str) -> Response:
+    """The store cannot make it: all of the money goes back, in the same transaction."""
+    form, now, who = Form(request.form), clock_now(), me()
+    reason = form.one_of("reason", [value for value, _ in CANCEL_REASONS])
+    more = form.text("other", longest=60, needed=False)
+    if form.errors:
+        return _page("orders/cancel.html", no, form, 422, reasons=CANCEL_REASONS)
+    why = "，".join(part for part in (reason, more) if part)
+    with transaction() as session:
+        order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
+        before = order.state
+        if not cancelling.cancel(session, order, actor=who.actor, reason=why, now=now):
+            raise WrongState(state=order.state, payment_state=order.payment_state)
+        left = order_view.refundable_fen(session, order)
+        if left:
+            refunding.request(session, order, left, reason=why, actor=who.actor, now=now)
+        audit.record(
+            session,
+            actor=who.actor,
+            action="order.cancelled",
+            subject=f"order:{order.no}",
+            before={"state": before},
+            after={"state": order.state, "refund_fen": left},
+            merchant_id=who.merchant_id,
+            reason=why,
+            now=now,
+        )
+    said = f"{order.pickup_number} 已取消" + (f"，¥{words.yuan(left)} 正在退" if left else "")
+    return reply.done(url_for("console.orders.show", no=no), said)
+
+
+@page.get("/<no>/refund")
+@staff("orders.refund")
+def refunding_page(no: str) -> Response:
+    with reading() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        left = order_view.refundable_fen(session, order)
+    form = Form(amount=words.yuan(left), reason=REFUND_REASONS[0][0])
+    return _refund_page(no, form, left)
+
+
+@page.post("/<no>/refund")
+@staff("orders.refund")
+def refund(no: str) -> Response:
+    """Part or all of the money, by somebody who has just proved who they are."""
+    form, now, who = Form(request.form), clock_now(), me()
+    with reading() as session:
+        order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
+        left = order_view.refundable_fen(session, order)
+    amount = form.yuan("amount", low=1, high=max(left, 1))
+    reason = form.one_of("reason", [value for value, _ in REFUND_REASONS])
+    if form.errors or amount is None or reason is None or not step_up.is_proved(form, now):
+        return _refund_page(no, form, left, 422)
+    try:
+        with transaction() as session:
+            order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
+            refunding.request(session, order, amount, reason=reason, actor=who.actor, now=now)
+            audit.record(
+                session,
+                actor=who.actor,
+                action="order.refund",
+                subject=f"order:{order.no}",
+                after={"amount_fen": amount, "proved_again": True},
+                merchant_id=who.merchant_id,
+                reason=reason,
+                now=now,
+            )
+    except LinliError as refusal:
+        if refusal.status not in (409, 422):
+            raise
+        form.refuse_with(refusal, "amount")
+        return _refund_page(no, form, left, 422)
+    response = reply.done(url_for("console.orders.show", no=no), f"¥{words.yuan(amount)} 正在退回")
+    step_up.remember(response, now)
+    return response
+
+
+def _page(
+    template: str, no: str, form: Form | None = None, status: int = 200, **more: Any
+) -> Response:
+    with reading() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        shown = order_view.whole(session, order, me(), clock_now())
+    return reply.page(template, status, o=shown, form=form, **more)
+
+
+def _refund_page(no: str, form: Form, left: int, status: int = 200) -> Response:
+    response = _page(
+        "orders/refund.html",
+        no,
+        form,
+        status,
+        reasons=REFUND_REASONS,
+        refundable=words.yuan(left),
+        stepped_up=access.is_proved(clock_now()),
+    )
+    step_up.remember(response, clock_now())
+    return response
+
+
+def _moved(no: str, said: str) -> Response:
+    return reply.changed("orders", url_for("console.orders.show", no=no), said)
+
+
+def _blank(tab: str, q: str) -> dict[str, str]:
+    if q:
+        return {"title": "没有找到", "text": "看看单号或取餐号有没有输错，只找你的门店。"}
+    if tab in ("done", "cancelled"):
+        return {"title": "还没有这样的订单", "text": "做完的单和取消的单会留在这里。"}
+    return {"title": "没有要处理的订单", "text": "新单付款后会自己出现在这里，不用刷新。"}

@@ -1,0 +1,33 @@
+"""Every page of the console, by topic."""
+
+from console import (
+    campaigns,
+    coupons,
+    goods,
+    home,
+    login,
+    members,
+    more,
+    orders,
+    redeem,
+    segments,
+    stores,
+    stream,
+    wechat,
+)
+
+PAGES = (
+    login.page,
+    wechat.page,
+    home.page,
+    orders.page,
+    stream.page,
+    redeem.page,
+    goods.page,
+    coupons.page,
+    members.page,
+    segments.page,
+    campaigns.page,
+    stores.page,
+    more.page,
+)

@@ -1,0 +1,22 @@
+"""How a person is shown: by nickname, masked where it is a number, in one of four colours."""
+
+from crm.models import Member
+from people.models import Person
+from people.phones import mask
+
+COLOURS = ("b", "", "c", "d")
+
+
+def name_of(member: Member | None) -> str:
+    """A member who gave no name is known by the end of their number."""
+    if member is None:
+        return "顾客"
+    return member.name or f"会员 {member.no[-4:]}"
+
+
+def phone_of(person: Person) -> str:
+    return mask(person.phone) if person.phone else "没有留手机号"
+
+
+def colour(member: Member) -> str:
+    return COLOURS[member.id % len(COLOURS)]

@@ -1,0 +1,121 @@
+"""A member as staff see them: a row of a list, or the whole person on one page."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from console import people, tickets, words
+from console.access import Me
+from coupons import queries as coupon_queries
+from crm import events, tags
+from crm.models import Member, MemberEvent
+from messaging.models import Channel
+from messaging.planning import SKIP_REASONS, Plan, plan_channels
+from people.models import Person
+
+MOMENT = "coupon_arrived"
+CHANNELS = {Channel.customer_service: ("客服会话", "ok"), Channel.subscribe: ("订阅消息", "note")}
+HOT = {"claimed", "redeemed", "followed"}
+BAD = {"refunded", "unfollowed"}
+
+
+def rows(
+    session: Session, who: Me, items: list[tuple[Member, Person]], now: datetime
+) -> list[dict[str, Any]]:
+    """A page of the list: three more queries, however many rows."""
+    member_tags = tags.tags_of(session, [member.id for member, _ in items])
+    plans = plan_channels(
+        session,
+        merchant_id=who.merchant_id,
+        person_ids=[person.id for _, person in items],
+        template=MOMENT,
+        now=now,
+    )
+    return [
+        {
+            "name": people.name_of(member),
+            "sub": people.phone_of(person),
+            "kind": people.colour(member),
+            "href": url_for("console.members.show", no=member.no),
+            "tags": [tag.name for tag in member_tags[member.id][:4]],
+            "spent": words.yuan(member.spent_fen - member.refunded_fen),
+            "orders": words.count(member.orders_count),
+            "last": words.days_ago(member.last_visit_at, now),
+            "store": who.name_of(member.source_store_id),
+            "points": words.count(member.points),
+            "reach": _reach(member, plans[person.id])[0],
+            "reach_kind": _reach(member, plans[person.id])[1],
+        }
+        for member, person in items
+    ]
+
+
+def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str, Any]:
+    person = session.get_one(Person, member.person_id)
+    plan = plan_channels(
+        session, merchant_id=who.merchant_id, person_ids=[person.id], template=MOMENT, now=now
+    )[person.id]
+    usable = coupon_queries.list_for_member(session, member.id, shelf="usable", now=now).items
+    used = coupon_queries.list_for_member(session, member.id, shelf="used", limit=3, now=now).items
+    counts = coupon_queries.count_for_member(session, member.id, now)
+    pending = f"（待到账 {words.count(member.points_pending)}）" if member.points_pending else ""
+    return {
+        "no": member.no,
+        "name": people.name_of(member),
+        "sub": f"{people.phone_of(person)} · {words.on(member.joined_at, now)} 加入",
+        "tier": member.tier.label,
+        **tags_only(session, member),
+        "sums": [
+            (words.count(member.orders_count), "次消费"),
+            (f"¥{words.yuan(member.spent_fen - member.refunded_fen)}", "累计"),
+            (words.count(member.points), f"积分{pending}"),
+            (words.days_ago(member.last_visit_at, now), "上次到店"),
+        ],
+        "coupons": [
+            {
+                "ticket": tickets.of_coupon(row.coupon, row.template, now),
+                "used": row.coupon.redeemed_at is not None,
+            }
+            for row in [*usable, *used]
+        ],
+        "coupons_words": f"{counts['usable']} 张能用，用过 {counts['used']} 张",
+        "events": [_event(event, who, now) for event in events.timeline(session, member.id)],
+        "reach": [
+            ("现在能触达", _reach(member, plan)[0]),
+            ("接受营销消息", "是" if member.marketing_consent else "不接受"),
+            ("接受个性推荐", "是" if member.personal_recommendation else "不接受"),
+            ("从哪里来", who.name_of(member.source_store_id) or "小程序"),
+        ],
+    }
+
+
+def tags_only(session: Session, member: Member) -> dict[str, Any]:
+    found = tags.tags_of(session, [member.id])[member.id]
+    return {
+        "no": member.no,
+        "tags": [{"id": tag.id, "name": tag.name, "manual": True} for tag in found],
+    }
+
+
+def _reach(member: Member, plan: Plan) -> tuple[str, str]:
+    if not member.marketing_consent:
+        return "退订了营销", ""
+    if plan.channel is None:
+        return SKIP_REASONS.get(plan.reason, "没有可用渠道"), ""
+    return CHANNELS[plan.channel]
+
+
+def _event(event: MemberEvent, who: Me, now: datetime) -> dict[str, str]:
+    title = events.TITLES.get(event.kind, "有动静")
+    amount = event.data.get("amount_fen") or event.data.get("refund_fen")
+    if isinstance(amount, int):
+        title = f"{title} ¥{words.yuan(amount)}"
+    kind = "hot" if event.kind in HOT else "bad" if event.kind in BAD else "on"
+    return {
+        "time": words.when(event.at, now),
+        "text": title,
+        "detail": who.name_of(event.store_id),
+        "kind": kind if event.kind in HOT | BAD | {"paid", "visited"} else "",
+    }

@@ -1,0 +1,244 @@
+"""Coupons at the counter: type or scan, look, confirm, and undo within ten minutes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from console import people, reply, tickets, words
+from console.access import me, staff
+from console.forms import Form
+from core import lockouts
+from core.clock import business_day, day_bounds
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import LinliError, NotFound
+from core.numbers import new_token
+from coupons import codes, redemption
+from coupons import words as coupon_words
+from coupons.errors import CodeExpired, CouponNotFound
+from coupons.models import Coupon, CouponState, CouponTemplate
+from crm.models import Member
+
+page = Blueprint("redeem", __name__, url_prefix="/redeem")
+
+REASONS = [(text, text) for text in ("核错了券", "顾客改主意了", "试一下")]
+
+
+@page.get("/")
+@staff("coupons.redeem")
+def ask() -> Response:
+    if token := request.args.get("token"):  # the link in the chat's answer to a scan
+        return reply.done(url_for("console.redeem.check", token=token))
+    return _ask(Form())
+
+
+@page.get("/check")
+@staff("coupons.redeem")
+def check() -> Response:
+    """The coupon behind a code, before anything happens."""
+    form, now = Form(request.args), clock_now()
+    typed = (request.args.get("token") or form["code"]).strip()
+    if not typed:
+        form.refuse("code", "输入或扫一下券码")
+        return _ask(form, 422)
+    try:
+        return _preview(typed, now)
+    except (CouponNotFound, CodeExpired) as refusal:
+        _count_failure(now)
+        form.refuse("code", refusal.detail)
+        return _ask(form, 422)
+
+
+@page.post("/confirm")
+@staff("coupons.redeem")
+def confirm() -> Response:
+    form, now, who = Form(request.form), clock_now(), me()
+    store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
+    if not store_id:
+        return _ask(form, 422)
+    try:
+        with transaction() as session:
+            lockouts.check(session, _subject(), now=now)
+            coupon = redemption.redeem(
+                session,
+                form["code"],
+                store_id=store_id,
+                staff_id=who.staff_id,
+                key=f"console:{who.staff_id}:{form['key'][:64]}",
+                device="console",
+                now=now,
+            )
+            lockouts.clear(session, _subject(), now=now)
+    except (CouponNotFound, CodeExpired) as refusal:
+        _count_failure(now)
+        form.refuse("code", refusal.detail)
+        return _ask(form, 422)
+    except LinliError as refusal:
+        if refusal.status not in (409, 410, 422):
+            raise
+        form.refuse("code", refusal.detail)
+        return _ask(form, 422)
+    return reply.done(url_for("console.redeem.ask", done=coupon.code))
+
+
+@page.get("/<code>/undo")
+@staff("coupons.undo")
+def undoing(code: str) -> Response:
+    with reading() as session:
+        return _undo_page(session, _mine(session, code), Form(reason=REASONS[0][0]))
+
+
+@page.post("/<code>/undo")
+@staff("coupons.undo")
+def undo(code: str) -> Response:
+    form, now = Form(request.form), clock_now()
+    reason = form.one_of("reason", [value for value, _ in REASONS])
+    if reason is None:
+        with reading() as session:
+            return _undo_page(session, _mine(session, code), form, 422)
+    with transaction() as session:
+        coupon = _mine(session, code)
+        redemption.undo(session, coupon.id, staff_id=me().staff_id, reason=reason, now=now)
+    return reply.done(url_for("console.redeem.ask"), "已撤销，券还给顾客了")
+
+
+def _ask(form: Form, status: int = 200) -> Response:
+    now = clock_now()
+    with reading() as session:
+        return reply.page(
+            "redeem/ask.html",
+            status,
+            form=form,
+            done=_done(session, now),
+            mine=_today(session, now),
+        )
+
+
+def _preview(typed: str, now: datetime) -> Response:
+    with reading() as session:
+        lockouts.check(session, _subject(), now=now)
+        found = redemption.preview(session, typed, me().all_store_ids, now)
+        member = session.get_one(Member, found.coupon.member_id)
+        stores = [store for store in me().stores if store.id in found.store_ids]
+        here = me().store_id
+        problem = found.problem
+        if not problem and here and here not in found.store_ids:
+            problem = f"这张券只能在{redemption.where(session, found.template)}用"
+        checks = []
+        if found.fresh:
+            checks.append("二维码是刚生成的，不是旧截图")
+        if not problem:
+            checks.append(f"{words.when(found.coupon.expires_at, now)} 前有效")
+            checks.append("适用门店：" + "、".join(store.name for store in stores))
+        shown = {
+            "ticket": tickets.of_coupon(found.coupon, found.template, now),
+            "ok": not problem,
+            "why": problem,
+            "who": people.name_of(member),
+            "who_sub": f"上次到店 {words.days_ago(member.last_visit_at, now)}",
+            "masked": tickets.masked(found.coupon.code),
+            "source": coupon_words.source(found.coupon.source) or "门店发放",
+            "off_words": tickets.off_words(found.template),
+            "checks": checks,
+        }
+    return reply.page(
+        "redeem/preview.html",
+        p=shown,
+        code=typed,
+        key=new_token(),
+        need_store=here is None,
+        allowed=stores,
+        store_name=me().name_of(here),
+    )
+
+
+def _done(session: Session, now: datetime) -> dict[str, Any] | None:
+    """What was just redeemed, with the time left to undo it."""
+    code = request.args.get("done", "")
+    if not codes.is_code(code):
+        return None
+    coupon = session.scalar(_redeemed_by_me().where(Coupon.code == code))
+    if coupon is None or coupon.redeemed_at is None:
+        return None
+    template = session.get_one(CouponTemplate, coupon.template_id)
+    left = coupon.redeemed_at + redemption.UNDO_WINDOW - now
+    minutes, seconds = divmod(max(int(left.total_seconds()), 0), 60)
+    return {
+        "code": coupon.code,
+        "name": template.name,
+        "off_words": tickets.off_words(template),
+        "who": people.name_of(session.get(Member, coupon.member_id)),
+        "undo_words": f"还剩 {minutes} 分 {seconds:02d} 秒"
+        if left > timedelta() and me().may("coupons.undo")
+        else "",
+    }
+
+
+def _today(session: Session, now: datetime) -> dict[str, Any]:
+    since, until = day_bounds(business_day(now))
+    rows = session.execute(
+        select(Coupon, CouponTemplate, Member)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .join(Member, Member.id == Coupon.member_id)
+        .where(
+            Coupon.store_id.in_(me().all_store_ids),
+            Coupon.redeemed_at >= since,
+            Coupon.redeemed_at < until,
+            Coupon.redeemed_by_id == me().staff_id,
+        )
+        .order_by(Coupon.redeemed_at.desc())
+        .limit(50)
+    ).tuples()
+    shown = [
+        {
+            "time": words.clock(coupon.redeemed_at),
+            "name": template.name,
+            "who": people.name_of(member),
+            "off": f"−¥{words.yuan(coupon.discount_fen)}"
+            if coupon.discount_fen
+            else tickets.off_words(template),
+            "fen": coupon.discount_fen or 0,
+        }
+        for coupon, template, member in rows
+    ]
+    total = sum(int(str(row["fen"])) for row in shown)
+    return {"rows": shown, "words": f"{len(shown)} 张 · 抵 ¥{words.yuan(total)}" if shown else ""}
+
+
+def _undo_page(session: Session, coupon: Coupon, form: Form, status: int = 200) -> Response:
+    template = session.get_one(CouponTemplate, coupon.template_id)
+    shown = {
+        "code": coupon.code,
+        "name": template.name,
+        "who": people.name_of(session.get(Member, coupon.member_id)),
+    }
+    return reply.page("redeem/undo.html", status, c=shown, form=form, reasons=REASONS)
+
+
+def _mine(session: Session, code: str) -> Coupon:
+    """The gate: a coupon redeemed in one of my stores."""
+    coupon = redemption.find_by_code(session, code)
+    if coupon is None or coupon.store_id not in me().all_store_ids:
+        raise NotFound("没有这次核销")
+    return coupon
+
+
+def _redeemed_by_me() -> Any:
+    return select(Coupon).where(
+        Coupon.state == CouponState.redeemed,
+        Coupon.store_id.in_(me().all_store_ids),
+        Coupon.redeemed_by_id == me().staff_id,
+    )
+
+
+def _subject() -> str:
+    return f"codes:staff:{me().staff_id}"
+
+
+def _count_failure(now: datetime) -> None:
+    """Ten wrong codes a minute lock this member of staff out for a while."""
+    with transaction() as session:
+        lockouts.fail(session, _subject(), now=now)

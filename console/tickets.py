@@ -1,0 +1,57 @@
+"""A coupon as the ticket that people see: the same on every page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from console import words
+from core.money import format_yuan
+from coupons import words as coupon_words
+from coupons.models import Coupon, CouponKind, CouponTemplate
+
+
+@dataclass(frozen=True)
+class Ticket:
+    face: str
+    unit: str
+    condition: str
+    name: str
+    terms: str
+
+
+def of_template(template: CouponTemplate) -> Ticket:
+    return _ticket(template, coupon_words.validity(template))
+
+
+def of_coupon(coupon: Coupon, template: CouponTemplate, now: datetime) -> Ticket:
+    if coupon.redeemed_at:
+        return _ticket(template, f"{words.when(coupon.redeemed_at, now)} 用掉了")
+    if coupon.expires_at <= now:
+        return _ticket(template, f"{words.on(coupon.expires_at, now)} 过期了")
+    return _ticket(template, f"{words.on(coupon.expires_at, now)} 到期")
+
+
+def off_words(template: CouponTemplate) -> str:
+    """What redeeming does, for a button: `抵 ¥12.00`, `打 8.5 折`."""
+    if template.kind is CouponKind.amount:
+        return f"抵 ¥{words.yuan(template.face_fen)}"
+    return f"打 {_tenths(template)} 折"
+
+
+def masked(code: str) -> str:
+    """Enough of a code to compare it with what the member shows."""
+    return f"{code[:4]} … {code[-4:]}"
+
+
+def _ticket(template: CouponTemplate, terms: str) -> Ticket:
+    amount = template.kind is CouponKind.amount
+    return Ticket(
+        face=format_yuan(template.face_fen, trim=True) if amount else _tenths(template),
+        unit="¥" if amount else "折",
+        condition=coupon_words.condition(template),
+        name=template.name,
+        terms=terms,
+    )
+
+
+def _tenths(template: CouponTemplate) -> str:
+    return f"{(10_000 - template.off_bp) / 1_000:g}"
