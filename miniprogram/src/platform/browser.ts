@@ -17,12 +17,13 @@ interface Hello {
 }
 
 let bridge: Bridge | undefined
-const phone = () => {
-  if (!bridge) throw new Outside('')
-  return bridge
+/** Asks the phone, once it has said hello. */
+async function ask<T>(name: string, args: object = {}): Promise<T> {
+  await platform.ready()
+  return bridge!.call<T>(name, args)
 }
 const quietly = (name: string, args: object = {}) => {
-  void bridge?.call(name, args).catch(() => {})
+  void ask(name, args).catch(() => {})
 }
 
 async function readConfig(): Promise<Config> {
@@ -60,12 +61,12 @@ let opener: (path: string) => void = () => {}
 export const platform: Platform = {
   space: typeof location === 'undefined' ? '' : (new URLSearchParams(location.search).get('phone') ?? ''),
   ready: () => (connected ??= connect()),
-  login: async () => (await phone().call<{ code: string }>('login')).code,
-  pay: async (params) => void (await phone().call('pay', params)),
-  subscribe: (tmplIds) => phone().call<Record<string, Answer>>('subscribe', { tmplIds }),
-  scan: async () => (await phone().call<{ result: string }>('scan')).result,
-  location: () => phone().call<{ latitude: number; longitude: number }>('location'),
-  phoneNumber: async () => (await phone().call<{ code: string }>('phoneNumber')).code,
+  login: async () => (await ask<{ code: string }>('login')).code,
+  pay: async (params) => void (await ask('pay', params)),
+  subscribe: (tmplIds) => ask<Record<string, Answer>>('subscribe', { tmplIds }),
+  scan: async () => (await ask<{ result: string }>('scan')).result,
+  location: () => ask<{ latitude: number; longitude: number }>('location'),
+  phoneNumber: async () => (await ask<{ code: string }>('phoneNumber')).code,
   screen: (qr, label) => quietly('screen', { qr, label }),
   title: (text, style) => quietly('title', { text, style }),
   vibrate: () => quietly('vibrate'),
