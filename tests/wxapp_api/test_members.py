@@ -1,5 +1,7 @@
 """The member's card, profile, phone, consent, grants and events."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +16,17 @@ from people.models import Person
 from sandbox.demo_config import MINI, SUBSCRIBE_TEMPLATES
 from tests.factories.merchants import make_merchant
 from tests.factories.people import make_person
-from tests.wechat_world import Shop
+from tests.wechat_world import Shop, Wechat, run_shop
 
 READY = SUBSCRIBE_TEMPLATES["order_ready"]
+
+
+@pytest.fixture
+def shop(wechat: Wechat, tmp_path: Path) -> Iterator[Shop]:
+    """Here the mini-program logs in at the sandbox itself."""
+    wechat.reset()
+    with run_shop(wechat, tmp_path) as shop:
+        yield shop
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """Logging in, in either order with following, and what a bad code gets."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -13,7 +15,15 @@ from people import logins
 from people.models import Identity, LoginSession, Person
 from sandbox.demo_config import MINI
 from tests.factories.merchants import make_merchant
-from tests.wechat_world import Shop
+from tests.wechat_world import Shop, Wechat, run_shop
+
+
+@pytest.fixture
+def shop(wechat: Wechat, tmp_path: Path) -> Iterator[Shop]:
+    """Here the mini-program logs in at the sandbox itself."""
+    wechat.reset()
+    with run_shop(wechat, tmp_path) as shop:
+        yield shop
 
 
 @pytest.fixture(autouse=True)
