@@ -39,9 +39,9 @@ def _act(session: Session, event: InboundEvent, now: datetime) -> str:
     notice = Notice(event.external_id, event.kind, event.body, None)
     try:
         if event.kind == "TRANSACTION.SUCCESS":
-            return settling.settle(session, notice.transaction(), now).value
+            return settling.settle(session, notice.as_transaction(), now).value
         if event.kind.startswith("REFUND."):
-            return refunding.record_result(session, notice.refund(), now)
+            return refunding.record_result(session, notice.as_refund(), now)
     except MalformedMessage:
         return "malformed"
     return "ignored"

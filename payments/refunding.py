@@ -108,8 +108,8 @@ def record_result(session: Session, result: RefundResult, now: datetime) -> str:
     if result.state == "ABNORMAL":
         moved = _move(session, refund, RefundState.failed, error="ABNORMAL", settled_at=now)
         return "abnormal" if moved else "repeated"
-    moved = _move(session, refund, RefundState.processing, refund_id=result.refund_id, error="")
-    return "processing" if moved else "repeated"
+    _move(session, refund, RefundState.processing, refund_id=result.refund_id, error="")
+    return "processing" if refund.state is RefundState.processing else "repeated"
 
 
 def fail(session: Session, refund_id: int, error: str, now: datetime) -> bool:

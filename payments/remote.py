@@ -6,12 +6,13 @@ asking again under the same number.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.config import current_config
 from core.database import reading, transaction
 from core.outbox import enqueue
 from gateways.wechat.errors import PayError, WechatUnavailable
+from gateways.wechat.pay_records import RefundResult
 from gateways.wechat.registry import Wechat
 from orders import cancelling
 from orders.models import Order, OrderState
@@ -19,7 +20,14 @@ from orders.moving import wrong_state
 from payments import attempts, billing, refunding, settling
 from payments.attempts import Payer, Step
 from payments.errors import AlreadyPaid, PaymentInProgress
-from payments.models import UNSETTLED, AttemptState, BillState, PaymentAttempt
+from payments.models import (
+    UNSETTLED,
+    AttemptState,
+    BillState,
+    PaymentAttempt,
+    Refund,
+    RefundState,
+)
 from payments.queries import find_live_attempt, find_live_attempt_of, lock_bill_of
 from payments.settling import Settlement
 
@@ -28,6 +36,7 @@ _SPENT = {"ORDER_CLOSED", "ORDER_PAID", "OUT_TRADE_NO_USED", "TRADE_ERROR"}
 # This one says so only if the channel knows the number: repeated with other parameters.
 _PERHAPS_SPENT = "INVALID_REQUEST"
 _ROUNDS = 3
+FIRST_REFUND_QUERY = timedelta(seconds=20)
 
 
 def notify_url(mchid: str) -> str:
@@ -155,6 +164,50 @@ def cancel_order(
         return order
 
 
+def send_refund(wechat: Wechat, refund_id: int, now: datetime) -> str:
+    """Ask the channel for a refund under its number, which was committed before; safe to repeat.
+
+    What became of it, in a word. Raises WechatUnavailable or a transient PayError: ask again.
+    """
+    with reading() as session:
+        refund = session.get_one(Refund, refund_id)
+        attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    if refund.state is not RefundState.requested:
+        return "repeated"
+    pay = wechat.pay(attempt.mchid)
+    try:
+        result = pay.refund(
+            attempt.out_trade_no,
+            refund.out_refund_no,
+            refund.amount_fen,
+            attempt.amount_fen,
+            refund.reason,
+            notify_url(attempt.mchid),
+        )
+    except PayError as error:
+        if error.transient:
+            raise
+        # A no to a repetition may hide a yes to the first time.
+        known = pay.query_refund(refund.out_refund_no)
+        if known is None:
+            with transaction() as session:
+                refunding.fail(session, refund_id, error.pay_code, now)
+            return "failed"
+        result = known
+    return _record_refund(refund_id, result, now)
+
+
+def check_refund(wechat: Wechat, refund_id: int, now: datetime) -> str:
+    """Ask the channel how a refund stands and act on it: this heals a lost notice."""
+    with reading() as session:
+        refund = session.get_one(Refund, refund_id)
+        attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    if refund.state is not RefundState.processing:
+        return "repeated"
+    result = wechat.pay(attempt.mchid).query_refund(refund.out_refund_no)
+    return "processing" if result is None else _record_refund(refund_id, result, now)
+
+
 def _prepay(wechat: Wechat, attempt: PaymentAttempt, description: str, now: datetime) -> str | None:
     """None: this number is spent and dealt with; start again."""
     pay = wechat.pay(attempt.mchid)
@@ -178,3 +231,17 @@ def _prepay(wechat: Wechat, attempt: PaymentAttempt, description: str, now: date
         with transaction() as session:
             attempts.end(session, attempt.id, AttemptState.failed, now=now)
         raise
+
+
+def _record_refund(refund_id: int, result: RefundResult, now: datetime) -> str:
+    with transaction() as session:
+        outcome = refunding.record_result(session, result, now)
+        if outcome == "processing":
+            enqueue(
+                session,
+                "payments.query_refund",
+                run_at=now + FIRST_REFUND_QUERY,
+                key=f"payments.query_refund:{refund_id}",
+                refund_id=refund_id,
+            )
+        return outcome

@@ -8,7 +8,7 @@ from core.database import reading
 from core.inbox import InboundEvent
 from core.outbox import enqueue
 from gateways.wechat.errors import PayError, WechatUnavailable
-from payments import notices, remote, remote_refunds
+from payments import notices, remote
 from payments.models import UNSETTLED, PaymentAttempt, Refund
 from payments.settling import Settlement
 from tasks.registry import Later, Run, job
@@ -79,7 +79,7 @@ def close_attempt(run: Run, attempt_id: int) -> None:
 def refund(run: Run, refund_id: int) -> None:
     """Send a refund to the channel, under the same number until there is an answer."""
     try:
-        remote_refunds.send_refund(gateways.wechat(), refund_id, clock.now())
+        remote.send_refund(gateways.wechat(), refund_id, clock.now())
     except WechatUnavailable:
         raise Later(SOON_SECONDS) from None
     except PayError as error:
@@ -96,7 +96,7 @@ def query_refund(run: Run, refund_id: int) -> None:
     with reading() as session:
         requested_at = session.get_one(Refund, refund_id).requested_at
     try:
-        outcome = remote_refunds.check_refund(gateways.wechat(), refund_id, now)
+        outcome = remote.check_refund(gateways.wechat(), refund_id, now)
     except WechatUnavailable:
         raise Later(SOON_SECONDS) from None
     if outcome == "processing":

@@ -48,10 +48,10 @@ class Notice:
     resource: dict[str, Any]
     created_at: datetime | None
 
-    def transaction(self) -> Transaction:
+    def as_transaction(self) -> Transaction:
         return read_transaction(self.resource)
 
-    def refund(self) -> RefundResult:
+    def as_refund(self) -> RefundResult:
         return read_refund(self.resource)
 
 

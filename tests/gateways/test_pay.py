@@ -404,13 +404,13 @@ def test_a_payment_notice_is_read(account: config.PayMerchant, platform: PayPlat
 
     assert (notice.id, notice.event_type, notice.resource) == ("EV-1", "TRANSACTION.SUCCESS", PAID)
     assert notice.created_at == datetime(2026, 11, 22, 7, 0, 1, tzinfo=UTC)
-    assert notice.transaction().amount_fen == 2500
+    assert notice.as_transaction().amount_fen == 2500
 
 
 def test_a_refund_notice_is_read(account: config.PayMerchant, platform: PayPlatform) -> None:
     body = platform.notice(REFUNDED, "REFUND.SUCCESS")
 
-    refund = client(account).read_notice(platform.headers(body, at=at(NOW)), body, NOW).refund()
+    refund = client(account).read_notice(platform.headers(body, at=at(NOW)), body, NOW).as_refund()
 
     assert (refund.out_refund_no, refund.state, refund.refund_fen, refund.total_fen) == (
         "R20261122ABCDEF",
@@ -522,7 +522,7 @@ def test_wrong_types_inside_a_notice_are_malformed(
         body = platform.notice(PAID | change)
         notice = client(account).read_notice(platform.headers(body, at=at(NOW)), body, NOW)
         with pytest.raises(MalformedMessage):
-            notice.transaction()
+            notice.as_transaction()
 
 
 def test_the_independent_client_reads_the_notice_as_we_do(
