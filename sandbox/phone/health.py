@@ -1,4 +1,8 @@
-"""Three lights under the feed: is the shop there, is its queue empty, is its access token good."""
+"""Three lights under the feed: is the shop there, is its queue empty, is its access token good.
+
+And what nobody tells WeChat: orders handed over, coupons redeemed, campaigns launched. The shop
+counts its answers for Prometheus; those counts are read, so that the story can go on.
+"""
 
 import re
 from typing import Any
@@ -14,13 +18,26 @@ LATE = 5.0  # seconds a due job may wait before the light turns
 LAG = re.compile(r"^linli_outbox_lag_seconds (\S+)", re.M)
 DEAD = re.compile(r'^linli_outbox_jobs\{state="dead"\} (\S+)', re.M)
 
+SERVED = re.compile(
+    r'^linli_request_seconds_count\{endpoint="([\w.]+)",status="[23]\d\d"\} (\S+)', re.M
+)
+STEPS = {
+    "console.orders.hand_over": "handover",
+    "console.redeem.confirm": "redeem",
+    "console.campaigns.launch": "campaign",
+}
+
 Light = dict[str, str]
 
 
 @blueprint.get("/health")
 def health() -> Response:
-    """What the lights show: {"lights": [{"name", "state": good|busy|bad|unknown, "note"}]}."""
-    answer = jsonify(lights=[_shop(), _queue(), _token()])
+    """What the lights show: {"lights": [{"name", "state": good|busy|bad|unknown, "note"}]}.
+
+    With "counts" of the story's steps that only the shop knows about.
+    """
+    metrics = _metrics()
+    answer = jsonify(lights=[_shop(), _queue(metrics), _token()], counts=_counts(metrics))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -47,12 +64,24 @@ def _shop() -> Light:
     return _light("店不太好", "busy", f"/readyz 回了 {answer.status_code}")
 
 
-def _queue() -> Light:
+def _metrics() -> str | None:
     answer = _get("/metrics")
-    if answer is None or not answer.ok:
+    return answer.text if answer is not None and answer.ok else None
+
+
+def _counts(metrics: str | None) -> dict[str, int]:
+    counts = dict.fromkeys(STEPS.values(), 0)
+    for endpoint, count in SERVED.findall(metrics or ""):
+        if endpoint in STEPS:
+            counts[STEPS[endpoint]] += int(float(count))
+    return counts
+
+
+def _queue(metrics: str | None) -> Light:
+    if metrics is None:
         return _light("队列未知", "unknown")
-    dead = sum(float(count) for count in DEAD.findall(answer.text))
-    lag = max((float(seconds) for seconds in LAG.findall(answer.text)), default=0.0)
+    dead = sum(float(count) for count in DEAD.findall(metrics))
+    lag = max((float(seconds) for seconds in LAG.findall(metrics)), default=0.0)
     if dead:
         return _light(f"{dead:.0f} 件做不成", "bad", "有任务重试用完了，去后台看看")
     if lag > LATE:

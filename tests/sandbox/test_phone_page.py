@@ -50,6 +50,7 @@ def test_the_lights_say_when_the_shop_is_away(phone: FlaskClient) -> None:
 
     assert [light["state"] for light in lights] == ["bad", "unknown", "unknown"]
     assert lights[0]["name"] == "店没有开"
+    assert phone.get("/sandbox/health").json["counts"]["handover"] == 0
 
 
 def test_the_story_begins_again_with_new_customers_and_the_same_staff(phone: FlaskClient) -> None:

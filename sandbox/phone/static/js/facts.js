@@ -9,11 +9,29 @@ export function factsOf(entry) {
   const api = entry.api ?? ''
   if (api === 'official.push') {
     if (event(entry) === 'subscribe') return ['follow']
-    if (event(entry).startsWith('scancode')) return ['redeem']
+    if (event(entry).startsWith('scancode')) return ['scanned']
   }
   if (api === 'api.code2session') return ['login']
   if (api === 'api.tag_users') return ['staff']
   if (api === 'pay.prepay') return ['prepaid']
   if (api === 'pay.notify') return ['pay']
   return []
+}
+
+const KEY = 'linli.phone.counts'
+let before = JSON.parse(localStorage.getItem(KEY) ?? '{}')
+let now = {}
+
+/** The steps that the shop has counted since the story began: {handover: 2, …}. */
+export function factsOfCounts(counts) {
+  now = counts
+  // A shop that was started again counts from zero.
+  const since = (step) => (counts[step] < (before[step] ?? 0) ? 0 : (before[step] ?? 0))
+  return Object.keys(counts).filter((step) => counts[step] > since(step))
+}
+
+/** The story begins again: what was counted until now belongs to the last one. */
+export function forgetCounts() {
+  before = now
+  localStorage.setItem(KEY, JSON.stringify(before))
 }

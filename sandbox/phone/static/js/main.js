@@ -8,7 +8,7 @@ import { nameView, startLayout } from './layout.js'
 import { isClerk, loadPeople, people } from './people.js'
 import { Phone } from './phone.js'
 import { draw as drawStory, learn, resetStory } from './story.js'
-import { factsOf } from './facts.js'
+import { factsOf, factsOfCounts, forgetCounts } from './facts.js'
 import { sayError, toast } from './toast.js'
 
 const SLOTS = [
@@ -75,6 +75,7 @@ async function reset() {
     await api.restart()
     await Promise.all([loadPeople(), readClock()])
     resetFeed()
+    forgetCounts()
     resetStory()
     phones.forEach((phone, index) => phone.give(holderOf(SLOTS[index])))
     await refreshFaults()
@@ -89,8 +90,9 @@ async function reset() {
 
 const refreshHealth = settle(async () => {
   const response = await fetch('/sandbox/health', { cache: 'no-store' }).catch(() => null)
-  const { lights } = response?.ok ? await response.json() : { lights: [{ name: '沙箱没有回答', state: 'bad' }] }
+  const { lights, counts } = response?.ok ? await response.json() : { lights: [{ name: '沙箱没有回答', state: 'bad' }], counts: {} }
   showHealth(lights)
+  learn(...factsOfCounts(counts))
 }, 400)
 
 const refreshAfter = settle(() => {
@@ -154,6 +156,6 @@ drawStory()
 document.getElementById('advance').addEventListener('click', advance)
 document.getElementById('reset').addEventListener('click', reset)
 setInterval(tick, 1000)
-setInterval(refreshHealth, 15_000)
+setInterval(() => document.hidden || refreshHealth(), 5000)
 refreshHealth()
 start().catch(sayError)

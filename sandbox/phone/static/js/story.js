@@ -71,6 +71,7 @@ function words(step) {
       if (facts.has('staff')) return rich('小周打开菜单的**今日订单**：接单、做好；阿青报取餐码，他点**交给顾客**')
       return rich('让小周上岗：他点**扫一扫**，选**店员邀请**；然后从菜单打开**今日订单**')
     case 3:
+      if (facts.has('scanned')) return rich('扫到了：点聊天里的**链接**，核对后**确认核销**。每张券只成功一次')
       return rich('阿青在小程序**我的券**里打开券码；小周点菜单**扫码核销**，对准她的屏幕')
     case 4:
       return [...rich('店主沈知夏：打开'), console('商家后台'), ...rich('，圈一群人，配一张券，发出去')]
