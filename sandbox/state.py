@@ -1,10 +1,10 @@
 """The world: everything the sandbox remembers, under one lock, kept across restarts as JSON."""
 
-import atexit
 import json
 import threading
 import time
 from itertools import count
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,8 @@ class Snapshots:
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="sandbox-snapshots", daemon=True).start()
-        atexit.register(self.save)
+        # Not atexit: the server runs us in a child of multiprocessing, which skips those.
+        Finalize(None, self.save, exitpriority=10)
 
     def _run(self) -> None:
         pause = 1.0

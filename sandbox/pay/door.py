@@ -82,7 +82,7 @@ def _signer(world: World) -> Merchant:
         raise PayError(400, "PARAM_ERROR", "Http头缺少Accept或User-Agent")
     sent = signing.Request(
         request.method,
-        _target(),
+        _targets(),
         request.get_data(),
         request.headers.get("Authorization", ""),
     )
@@ -96,14 +96,17 @@ def _signer(world: World) -> Merchant:
     return merchant
 
 
-def _target() -> str:
-    """Path and query as they stood on the wire: that is what was signed."""
+def _targets() -> tuple[str, ...]:
+    """Path and query as they stood on the wire: that is what was signed.
+
+    Not every server keeps the raw path; then the two usual spellings of it count.
+    """
     raw = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI")
     if raw and raw.startswith("/"):
-        return str(raw)
-    path = quote(request.path, safe="/:@!$&'()*+,;=|~-._")
+        return (str(raw),)
     query = request.query_string.decode()
-    return f"{path}?{query}" if query else path
+    paths = [quote(request.path, safe="/:@!$&'()*+,;=~-._" + more) for more in ("", "|")]
+    return tuple(dict.fromkeys(f"{path}?{query}" if query else path for path in paths))
 
 
 def _json_body() -> Body:

@@ -27,7 +27,7 @@ class Request:
     """What the merchant's signature covers, exactly as it was sent."""
 
     method: str
-    target: str
+    targets: tuple[str, ...]  # spellings of path and query, when the server keeps only the decoded
     body: bytes
     authorization: str
 
@@ -72,11 +72,11 @@ def merchant_of(
     stamp, nonce = fields["timestamp"], fields["nonce_str"]
     if not stamp.isdigit() or not clock.agrees(int(stamp), SKEW):
         raise sign_error("Http头Authorization中的timestamp与发起请求的时间不得超过5分钟")
-    text = b"\n".join(
-        [request.method.encode(), request.target.encode(), stamp.encode(), nonce.encode()]
-    )
-    text += b"\n" + request.body + b"\n"
-    if not verify(merchant.public_key, text, fields["signature"]):
+    texts = [
+        f"{request.method}\n{target}\n{stamp}\n{nonce}\n".encode() + request.body + b"\n"
+        for target in request.targets
+    ]
+    if not any(verify(merchant.public_key, text, fields["signature"]) for text in texts):
         raise sign_error(
             "错误的签名，验签失败",
             field="signature",
@@ -84,9 +84,9 @@ def merchant_of(
             location="authorization",
             sign_information={
                 "method": request.method,
-                "url": request.target,
-                "truncated_sign_message": text.decode(errors="replace")[:200],
-                "sign_message_length": len(text),
+                "url": request.targets[0],
+                "truncated_sign_message": texts[0].decode(errors="replace")[:200],
+                "sign_message_length": len(texts[0]),
             },
         )
     if not nonce or len(nonce) > 64 or not nonces.use(f"{merchant.mchid}|{nonce}"):
