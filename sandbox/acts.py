@@ -89,8 +89,10 @@ def tap(
     button = _button(buttons, path)
     kind, name = button.get("type", ""), button["name"]
     title = f"{person.name}点了菜单「{name}」"
+    if kind in ("click", "scancode_push", "scancode_waitmsg") and (kind == "click" or scan):
+        with world.lock:
+            world.windows.open(account.appid, openid, "menu")
     if kind == "click":
-        world.windows.open(account.appid, openid, "menu")
         key = button["key"]
         return _event(world, account, person, "CLICK", title, wait=wait, EventKey=key)
     if kind == "view":
@@ -116,7 +118,6 @@ def tap(
     if kind in ("scancode_push", "scancode_waitmsg"):
         if not scan:
             raise NotPossible("没有对准任何码")
-        world.windows.open(account.appid, openid, "menu")
         told = _event(
             world,
             account,

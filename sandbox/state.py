@@ -1,8 +1,10 @@
 """The world: everything the sandbox remembers, under one lock, kept across restarts as JSON."""
 
+import hashlib
 import json
 import threading
 import time
+from dataclasses import replace
 from itertools import count
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -15,7 +17,7 @@ from sandbox.outgoing import Deliver, HttpDelivery
 from sandbox.pay.ledger import Ledger
 from sandbox.pay.signing import Nonces
 from sandbox.people import People, openid_of
-from sandbox.settings import Account, Settings
+from sandbox.settings import MODES, Account, Settings
 from sandbox.timer import Timer
 from sandbox.wechat.chats import Chats
 from sandbox.wechat.codes import Codes
@@ -73,6 +75,16 @@ class World:
     def account(self, appid: str) -> Account:
         """Raises KeyError."""
         return self.settings.accounts[appid]
+
+    def set_mode(self, mode: str, appid: str | None = None) -> None:
+        """Push in this mode (plain, compatible, safe) from now on: one account, or all."""
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}")
+        accounts = dict(self.settings.accounts)
+        for account in accounts.values():
+            if appid in (None, account.appid):
+                accounts[account.appid] = replace(account, mode=mode)
+        self.settings = replace(self.settings, accounts=accounts)
 
     def next_message_id(self) -> int:
         return next(self._message_ids)
@@ -139,12 +151,13 @@ class Snapshots:
         started = time.monotonic()
         with self._lock:
             text = json.dumps(self._world.dump(), ensure_ascii=False)
-            if text != self._last:
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            if digest != self._last:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 draft = self._path.with_suffix(".new")
                 draft.write_text(text, "utf-8")
                 draft.replace(self._path)
-                self._last = text
+                self._last = digest
         return time.monotonic() - started
 
     def start(self) -> None:

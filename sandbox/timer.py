@@ -31,7 +31,7 @@ class Timer:
             heapq.heappush(self._heap, (due, next(self._order), work))
             self._changed.notify()
 
-    def soon(self, work: Callable[[], Any]) -> "Future[Any]":
+    def soon(self, work: Callable[[], Any]) -> Future[Any]:
         return self._pool.submit(work)
 
     def clear(self) -> None:

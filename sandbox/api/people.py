@@ -28,6 +28,18 @@ def list_accounts() -> ResponseReturnValue:
     )
 
 
+@control.post("/accounts")
+def change_mode() -> ResponseReturnValue:
+    """How messages are sealed from now on: {"mode": "plain" | "compatible" | "safe", "appid"?}."""
+    world, data = the_world(), body()
+    appid = account_of(data).appid if "appid" in data else None
+    try:
+        world.set_mode(need(data, "mode"), appid)
+    except ValueError as error:
+        raise Refused(400, str(error)) from error
+    return list_accounts()
+
+
 @control.get("/people")
 def list_people() -> ResponseReturnValue:
     return jsonify(people=[_shown(person) for person in the_world().people.list()])

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from sandbox.clock import SHANGHAI, Clock, rfc3339
@@ -69,6 +69,7 @@ class Notice:
 class Ledger:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.attempts = count(1)  # of notices: every n-th may be a probe
         self.orders: dict[str, Order] = {}
         self.refunds: dict[str, Refund] = {}
         self.notices: dict[str, Notice] = {}

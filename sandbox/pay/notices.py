@@ -1,6 +1,5 @@
 """Notices on their way to the shop: encrypted, signed, repeated for a day until answered 2xx."""
 
-import itertools
 import json
 import secrets
 import time
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from sandbox.state import World
 
 LADDER = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
-_sent = itertools.count(1)
 
 
 def create(
@@ -77,7 +75,7 @@ def _deliver(
         again = f"同一条通知送第 {number} 次：{title.removeprefix('通知：')}"
         world.timer.soon(lambda again=again: _attempt(world, notice, again, person))  # type: ignore[misc]
     every = world.settings.signtest_every
-    broken = "probe" if every and next(_sent) % every == 0 else ""
+    broken = "probe" if every and next(world.ledger.attempts) % every == 0 else ""
     answer = None
     if "error" not in faults:
         answer = _attempt(world, notice, title, person, broken=broken)

@@ -98,7 +98,7 @@ def query(call: Call) -> Body:
 
 
 def finish(world: World, refund: Refund, status: str) -> bool:
-    """The bank's verdict, once: money back on success, a notice in every case."""
+    """The bank's verdict, final unless ABNORMAL: money back on success, a notice in any case."""
     with world.lock:
         order = world.ledger.find_order(refund.mchid, refund.out_trade_no)
         if refund.status not in ("PROCESSING", "ABNORMAL") or order is None:
@@ -137,7 +137,11 @@ def resume(world: World) -> None:
 
 
 def _decide_later(world: World, refund: Refund) -> None:
-    world.timer.after(world.settings.refund_seconds, lambda: finish(world, refund, "SUCCESS"))
+    def decide() -> None:
+        if refund.status == "PROCESSING":  # nobody decided by hand meanwhile
+            finish(world, refund, "SUCCESS")
+
+    world.timer.after(world.settings.refund_seconds, decide)
 
 
 def describe(refund: Refund) -> Body:

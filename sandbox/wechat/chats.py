@@ -1,5 +1,6 @@
 """What each person's phone shows in the chat with an account."""
 
+import threading
 from collections import defaultdict
 from typing import Any
 
@@ -11,29 +12,24 @@ KEEP = 300
 
 
 class Chats:
-    """Messages per (appid, person), oldest dropped. `sender`: me, account or system."""
+    """Messages per (appid, person), oldest dropped. `from`: me, account or system."""
 
     def __init__(self, clock: Clock, feed: Feed) -> None:
         self._clock, self._feed = clock, feed
         self._messages: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._lock = threading.Lock()  # replies arrive on delivery threads
         self._last = 0
 
     def add(self, person: Person, appid: str, /, *, sender: str, kind: str, **content: Any) -> None:
         if person.role == "crowd":
             return
-        self._last += 1
-        messages = self._messages[f"{appid}|{person.id}"]
-        messages.append(
-            {
-                "id": self._last,
-                "at": rfc3339(self._clock.now()),
-                "from": sender,
-                "kind": kind,
-                **content,
-            }
-        )
-        if len(messages) > KEEP:
-            del messages[: KEEP // 3]
+        message = {"at": rfc3339(self._clock.now()), "from": sender, "kind": kind, **content}
+        with self._lock:
+            self._last += 1
+            messages = self._messages[f"{appid}|{person.id}"]
+            messages.append({"id": self._last, **message})
+            if len(messages) > KEEP:
+                del messages[: KEEP // 3]
         self._feed.chat_changed(person.id, appid)
 
     def list(self, person: Person, appid: str) -> list[dict[str, Any]]:

@@ -55,13 +55,17 @@ def _message(kind: str, part: dict[str, Any]) -> dict[str, Any]:
         return {"kind": "text", "text": text}
     if kind == "news":
         articles = part.get("articles")
-        if not isinstance(articles, list) or len(articles) != 1:
+        if (
+            not isinstance(articles, list)
+            or len(articles) != 1
+            or not isinstance(articles[0], dict)
+        ):
             raise ApiError(45008, "article size out of limit")
         article = articles[0]
         row = {name: article.get(name, "") for name in ("title", "description", "url")}
         return {"kind": "news", "articles": [{**row, "pic_url": article.get("picurl", "")}]}
     if kind == "miniprogrampage":
-        if not part.get("appid") or not part.get("pagepath"):
+        if not part.get("appid") or not isinstance(part.get("pagepath"), str):
             raise ApiError(40165)
         return {
             "kind": "mini",
@@ -70,9 +74,10 @@ def _message(kind: str, part: dict[str, Any]) -> dict[str, Any]:
             "path": "/" + part["pagepath"].lstrip("/"),
         }
     if kind == "msgmenu":
-        choices = "\n".join(f"· {row.get('content', '')}" for row in part.get("list", []))
-        lines = (part.get("head_content", ""), choices, part.get("tail_content", ""))
-        return {"kind": "text", "text": "\n".join(line for line in lines if line)}
+        rows = [row for row in part.get("list") or [] if isinstance(row, dict)]
+        lines = [part.get("head_content"), *(f"· {row.get('content', '')}" for row in rows)]
+        lines.append(part.get("tail_content"))
+        return {"kind": "text", "text": "\n".join(str(line) for line in lines if line)}
     if kind in ("image", "voice", "video", "music", "mpnews", "mpnewsarticle", "wxcard"):
         return {"kind": kind, **part}
     raise ApiError(40008)

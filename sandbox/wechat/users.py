@@ -57,7 +57,7 @@ def update_remark(call: Call) -> Body:
     follow = call.world.followers.find(call.own.appid, openid)
     if follow is None:
         raise ApiError(40003)
-    if len(remark) >= REMARK_LENGTH:
+    if not isinstance(remark, str) or len(remark) >= REMARK_LENGTH:
         raise ApiError(45002)
     follow.remark = remark
     call.world.followers.keep(follow)

@@ -271,3 +271,15 @@ def paid_order(client: FlaskClient, files: keys.Keys, **changes: Any) -> dict[st
     assert status == 200, answer
     act(client, "people/aqing/pay", **sheet(files, answer["prepay_id"]))
     return body
+
+
+def settled(client: FlaskClient, tries: int) -> None:
+    """Wait until the newest notice's try of that number is over and the next one is planned."""
+    world, end = world_of(client), time.monotonic() + 3
+    while time.monotonic() < end:
+        notice = next(reversed(world.ledger.notices.values()))
+        waiting = notice.done or notice.next_at > world.clock.now()
+        if notice.tries >= tries and len(notice.statuses) >= tries and waiting:
+            return
+        time.sleep(0.005)
+    raise AssertionError("the notice did not settle")

@@ -1,6 +1,7 @@
 """What may be sent to whom: windows and quotas, follows, grants, field rules."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.sandbox.conftest import (
     chat,
     opened,
     openid,
+    token,
     world_of,
 )
 
@@ -256,3 +258,34 @@ def test_the_crowd_follows_and_has_grants(sandbox_client: FlaskClient) -> None:
     first = call(sandbox_client, "/cgi-bin/user/get")
     second = call(sandbox_client, "/cgi-bin/user/get", next_openid=first["next_openid"])
     assert (first["total"], first["count"], second["count"]) == (12_000, 10_000, 2_000)
+
+
+def test_one_grant_is_spent_once_by_many_at_once(sandbox_client: FlaskClient) -> None:
+    act(sandbox_client, "people/aqing/subscribe", appid=MINI, answers={ORDER_READY: "accept"})
+    token(sandbox_client, MINI)
+
+    with ThreadPoolExecutor(16) as pool:
+        codes = list(
+            pool.map(
+                lambda _: send_subscribe(sandbox_client.application.test_client())["errcode"],
+                range(32),
+            )
+        )
+
+    assert sorted(codes) == [0] + [43101] * 31
+
+
+def test_strange_bodies_are_refused_not_crashed_on(sandbox_client: FlaskClient) -> None:
+    act(sandbox_client, "people/aqing/follow")
+    base = {"touser": openid(sandbox_client)}
+    for extra in (
+        {"touser": {"a": 1}, "msgtype": "text"},
+        {"msgtype": "text", "text": "words"},
+        {"msgtype": "text", "text": {"content": 5}},
+        {"msgtype": "news", "news": {"articles": ["x"]}},
+        {"msgtype": "miniprogrampage", "miniprogrampage": {"appid": MINI, "pagepath": 5}},
+        {"msgtype": "shout", "shout": {}},
+    ):
+        assert call(sandbox_client, "/cgi-bin/message/custom/send", {**base, **extra})["errcode"]
+    assert send_template(sandbox_client, data={"thing1": "bare"})["errcode"] == 47003
+    assert send_template(sandbox_client, data=[])["errcode"] == 47003

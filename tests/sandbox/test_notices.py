@@ -8,18 +8,15 @@ from flask.testing import FlaskClient
 from sandbox import keys
 from sandbox.outgoing import Answer
 from sandbox.pay.notices import LADDER
-from tests.sandbox.conftest import Shop, Told, act, paid_order, unreachable, world_of
-
-
-def settled(client: FlaskClient, count: int, shop: Shop) -> None:
-    """Wait until the attempt is done with, not only delivered."""
-    shop.wait_for(count)
-    world = world_of(client)
-    notice = next(iter(world.ledger.notices.values()))
-    for _ in range(300):
-        if notice.done or notice.next_at > world.clock.now():
-            return
-        world.timer.soon(lambda: None).result()
+from tests.sandbox.conftest import (
+    Shop,
+    Told,
+    act,
+    paid_order,
+    settled,
+    unreachable,
+    world_of,
+)
 
 
 def test_the_ladder_takes_a_day_and_ends(
@@ -29,7 +26,7 @@ def test_the_ladder_takes_a_day_and_ends(
     paid_order(sandbox_client, merchant_keys)
 
     for count, wait in enumerate(LADDER, start=1):
-        settled(sandbox_client, count, shop)
+        settled(sandbox_client, count)
         assert len(shop.told) == count
         act(sandbox_client, "clock", advance_seconds=wait + 1)
     shop.wait_for(len(LADDER) + 1)
@@ -46,10 +43,10 @@ def test_an_answer_ends_it(
 ) -> None:
     shop.answer = lambda told: Answer(204, "") if len(shop.told) > 1 else unreachable(told)
     paid_order(sandbox_client, merchant_keys)
-    settled(sandbox_client, 1, shop)
+    settled(sandbox_client, 1)
 
     act(sandbox_client, "clock", advance_seconds=16)
-    settled(sandbox_client, 2, shop)
+    settled(sandbox_client, 2)
 
     notice = sandbox_client.get("/sandbox/api/state").get_json()["notices"][0]
     assert (notice["done"], notice["tries"], notice["statuses"]) == (True, 2, [0, 204])

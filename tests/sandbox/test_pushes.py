@@ -226,3 +226,12 @@ def test_a_mini_program_is_told_of_grants_in_json(sandbox_client: FlaskClient, s
 
 def urlpath(told: Told) -> str:
     return told.url.split("?")[0].removeprefix("http://127.0.0.1:8000")
+
+
+def test_the_mode_can_change_while_it_runs(sandbox_client: FlaskClient, shop: Shop) -> None:
+    act(sandbox_client, "accounts", mode="plain")
+
+    act(sandbox_client, "people/aqing/follow")
+
+    assert parse_message(shop.told[0].body).event == "subscribe"
+    assert sandbox_client.post("/sandbox/api/accounts", json={"mode": "x"}).status_code == 400

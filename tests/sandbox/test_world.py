@@ -26,6 +26,7 @@ from tests.sandbox.conftest import (
     chat,
     openid,
     paid_order,
+    settled,
     token,
     unreachable,
     world_of,
@@ -47,6 +48,7 @@ def test_a_restart_keeps_people_chats_grants_and_orders(
     value = token(before)
     shop.answer = unreachable
     paid_order(before, merchant_keys)
+    settled(before, 1)
     act(before, "clock", advance_seconds=3)
     Snapshots(world_of(before), tmp_path / "state.json").save()
     shop.answer = Shop().answer
