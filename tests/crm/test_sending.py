@@ -1,0 +1,270 @@
+"""Messages of a campaign against the sandbox: one each, whatever breaks in between."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from core import clock
+from core.database import reading, transaction
+from core.outbox import JobState, OutboxJob
+from coupons.models import Coupon
+from crm import campaigns, members
+from crm.campaigns import queries, sending
+from crm.models import Campaign, CampaignState, Recipient, RecipientState
+from messaging.models import OutboundMessage, OutboundState
+from tasks.registry import run_inline
+from tests.factories.campaigns import OFFICIAL, make_campaign
+from tests.factories.crm import make_merchant
+from tests.wechat_world import Shop
+
+PEOPLE = ("aqing", "xiaozhou", "zhixia")
+
+
+@pytest.fixture
+def followers(shop: Shop) -> Shop:
+    """Three people follow and have just written something."""
+    with transaction() as session:
+        merchant_id = make_merchant(session).id
+    for person in PEOPLE:
+        shop.follow(person)
+        shop.say(person, "在吗")
+        with transaction() as session:
+            members.recognise(
+                session,
+                merchant_id=merchant_id,
+                kind="official",
+                appid=OFFICIAL,
+                openid=shop.openid(person),
+                union_id=shop.person(person).union_id,
+                now=clock.now(),
+            )
+    shop.drain()
+    return shop
+
+
+def launch(**values: Any) -> int:
+    now = clock.now()
+    with transaction() as session:
+        campaign = make_campaign(session, now=now, message="桂花拿铁回来了", **values)
+        campaigns.launch(session, campaign, actor="staff:2", now=now)
+        return campaign.id
+
+
+def state_of(campaign_id: int) -> CampaignState:
+    with reading() as session:
+        return session.get_one(Campaign, campaign_id).state
+
+
+def states(campaign_id: int) -> dict[str, int]:
+    with reading() as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        found = queries.progress(session, campaign).states
+        return {state.value: number for state, number in found.items()}
+
+
+def heard(shop: Shop) -> list[int]:
+    """How many campaign messages each person has seen."""
+    return [
+        sum("桂花拿铁回来了" in str(message) for message in shop.chat(person)) for person in PEOPLE
+    ]
+
+
+def coupons_issued(campaign_id: int) -> int:
+    with reading() as session:
+        mine = Coupon.source == f"campaign:{campaign_id}"
+        return session.scalar(select(func.count(Coupon.id)).where(mine)) or 0
+
+
+def bring_forward() -> None:
+    """As if the waiting time of every job were over."""
+    with transaction() as session:
+        session.execute(
+            update(OutboxJob)
+            .where(OutboxJob.state == JobState.waiting)
+            .values(run_at=clock.now() - timedelta(seconds=1))
+        )
+
+
+def test_everybody_gets_one_coupon_and_one_message(followers: Shop):
+    campaign_id = launch()
+
+    followers.drain()
+
+    assert heard(followers) == [1, 1, 1]
+    assert states(campaign_id) == {"sent": 3}
+    assert state_of(campaign_id) is CampaignState.finished
+    assert coupons_issued(campaign_id) == 3
+
+
+def test_copies_of_every_job_change_nothing(followers: Shop):
+    campaign_id = launch()
+    followers.drain()
+    with reading() as session:
+        rows = [
+            (row.name, row.args)
+            for row in session.scalars(
+                select(OutboxJob).where(OutboxJob.name.startswith("crm.campaign"))
+            )
+        ]
+
+    for name, args in rows * 2:
+        run_inline(name, **args)
+    followers.drain()
+
+    assert heard(followers) == [1, 1, 1]
+    assert coupons_issued(campaign_id) == 3
+
+
+def test_no_answer_leaves_unknown_and_is_never_sent_again(followers: Shop):
+    followers.fault(api="api.custom_send", kind="drop_after", times=1)
+    campaign_id = launch()
+
+    followers.drain()
+    for _ in range(3):
+        run_inline("crm.sweep_campaigns")
+        bring_forward()
+        followers.drain()
+
+    assert heard(followers) == [1, 1, 1]
+    assert states(campaign_id) == {"sent": 2, "unknown": 1}
+    assert state_of(campaign_id) is CampaignState.finished
+
+
+@pytest.mark.parametrize("errcode", [-1, 45009, 45011])
+def test_a_busy_wechat_is_asked_again_later(followers: Shop, errcode: int):
+    followers.fault(api="api.custom_send", kind="error", errcode=errcode, times=10)
+    campaign_id = launch()
+
+    ran = followers.drain()
+    assert "crm.campaign_send:later" in ran
+    assert states(campaign_id) == {"issued": 3}
+
+    followers.world.faults.clear()
+    bring_forward()
+    followers.drain()
+
+    assert heard(followers) == [1, 1, 1]
+    assert states(campaign_id) == {"sent": 3}
+
+
+def test_a_refusal_is_a_failure_and_keeps_the_coupon(followers: Shop):
+    followers.fault(api="api.custom_send", kind="error", errcode=45015, times=1)
+    campaign_id = launch()
+
+    followers.drain()
+
+    assert states(campaign_id) == {"sent": 2, "failed": 1}
+    assert coupons_issued(campaign_id) == 3
+
+
+def test_a_pause_is_seen_before_the_next_message(followers: Shop):
+    campaign_id = launch()
+    followers.drain(but=("crm.campaign_send",))
+    with transaction() as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        campaigns.pause(session, campaign, actor="staff:2", now=clock.now())
+
+    followers.drain()
+    assert heard(followers) == [0, 0, 0]
+    assert states(campaign_id) == {"issued": 3}
+
+    with transaction() as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        campaigns.resume(session, campaign, actor="staff:2", now=clock.now())
+    followers.drain()
+
+    assert heard(followers) == [1, 1, 1]
+    assert state_of(campaign_id) is CampaignState.finished
+
+
+def test_coupons_that_run_out_pause_the_campaign_with_the_reason(followers: Shop):
+    campaign_id = launch(template={"total_limit": 2})
+
+    followers.drain()
+
+    with reading() as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        assert campaign.state is CampaignState.paused
+        assert queries.history(session, campaign)[-1].reason == "「见面礼」已经领完了"
+    assert coupons_issued(campaign_id) == 0
+    assert heard(followers) == [0, 0, 0]
+
+
+def test_quiet_hours_hold_everything_back(followers: Shop):
+    hour = clock.local(clock.now()).hour
+    campaign_id = launch(quiet_hours=(hour, (hour + 2) % 24))
+
+    assert followers.drain() == ["crm.campaign_batch:later"]
+    assert coupons_issued(campaign_id) == 0
+
+
+def test_a_scheduled_campaign_launches_by_itself_unless_taken_back(followers: Shop):
+    now = clock.now()
+    with transaction() as session:
+        kept, dropped = make_campaign(session, now=now), make_campaign(session, now=now)
+        for campaign in (kept, dropped):
+            campaigns.schedule(
+                session, campaign, at=now + timedelta(hours=1), actor="staff:2", now=now
+            )
+        campaigns.unschedule(session, dropped, actor="staff:2", now=now)
+    assert followers.drain() == []
+
+    with transaction() as session:
+        session.execute(update(Campaign).values(scheduled_at=now))
+    bring_forward()
+    followers.drain()
+
+    assert state_of(kept.id) is CampaignState.finished
+    assert state_of(dropped.id) is CampaignState.approved
+
+
+@pytest.mark.parametrize(
+    ("left", "settled"),
+    [
+        (OutboundState.prepared, RecipientState.issued),
+        (OutboundState.sending, RecipientState.unknown),
+        (OutboundState.unknown, RecipientState.unknown),
+        (OutboundState.sent, RecipientState.sent),
+        (OutboundState.failed, RecipientState.failed),
+    ],
+)
+def test_what_a_dead_worker_left_is_settled_by_what_is_known(
+    followers: Shop, left: OutboundState, settled: RecipientState
+):
+    launch()
+    followers.drain(but=("crm.campaign_send",))
+    began = clock.now()
+    with transaction() as session:
+        row = session.scalars(select(Recipient)).first()
+        assert row is not None
+        sending.start(session, row.id, now=began)
+        session.execute(
+            update(OutboundMessage).where(OutboundMessage.id == row.outbound_id).values(state=left)
+        )
+
+    with transaction() as session:
+        assert sending.settle_stuck(session, now=began + timedelta(minutes=9)) == 0
+        assert sending.settle_stuck(session, now=began + timedelta(minutes=11)) == 1
+
+    with reading() as session:
+        assert session.get_one(Recipient, row.id).state is settled
+
+
+def test_what_was_left_lying_is_queued_again(followers: Shop):
+    campaign_id = launch()
+    followers.drain(but=("crm.campaign_send",))
+    with transaction() as session:
+        session.execute(
+            update(OutboxJob)
+            .where(OutboxJob.name == "crm.campaign_send")
+            .values(state=JobState.dead)
+        )
+        session.execute(update(Recipient).values(state_at=clock.now() - timedelta(minutes=11)))
+
+    run_inline("crm.sweep_campaigns")
+    followers.drain()
+
+    assert heard(followers) == [1, 1, 1]
+    assert state_of(campaign_id) is CampaignState.finished
