@@ -110,6 +110,15 @@ def move(session: Session, *, winner: Member, loser: Member, now: datetime) -> N
     )
 
 
+def hold(session: Session, member_id: int) -> None:
+    """Lock the member's row before rows that point at it are inserted.
+
+    An insert takes a shared lock on the row it points at; two transactions that then want to
+    update that row wait for each other for ever. The guarded updates decide, this only queues.
+    """
+    session.execute(select(Member.id).where(Member.id == member_id).with_for_update())
+
+
 def balance(session: Session, member_id: int) -> tuple[int, int]:
     """(available, pending) as the ledger says; the snapshot on the member must agree."""
     points, pending = session.execute(
@@ -177,6 +186,7 @@ def _enter(
         "cause": cause,
         "at": now,
     }
+    hold(session, member_id)
     if insert_ignore(session, PointEntry, [entry]) == 0:
         return  # this cause was booked before
     claim(

@@ -22,6 +22,7 @@ def record_purchase(
         "paid_at": now,
         "amount_fen": paid_fen,
     }
+    points.hold(session, member_id)
     if insert_ignore(session, Purchase, [purchase]) == 0:
         return False
     if not _add(session, member_id, paid_fen, now):  # merged a moment ago

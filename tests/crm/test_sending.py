@@ -141,7 +141,7 @@ def test_a_busy_wechat_is_asked_again_later(followers: Shop, errcode: int):
     assert "crm.campaign_send:later" in ran
     assert states(campaign_id) == {"issued": 3}
 
-    followers.world.faults.clear()
+    followers.world.faults.remove()
     bring_forward()
     followers.drain()
 

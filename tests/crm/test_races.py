@@ -1,0 +1,191 @@
+"""Two workers at the same moment. Each race has a control that shows the naive way losing it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, TypeVar
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app import create_app
+from core import database
+from core.config import Config
+from core.database import Base, reading, retrying, transaction
+from coupons.models import Coupon, CouponTemplate
+from crm import campaigns, points, purchases
+from crm.campaigns import sending
+from crm.models import Campaign, Member, Recipient, RecipientState
+from messaging.models import OutboundMessage
+from tests.crm.conftest import ACCOUNTS
+from tests.factories.campaigns import make_campaign, make_talker
+from tests.factories.crm import make_member, make_order_id, make_store
+from tests.servers import MariaDB
+
+pytestmark = pytest.mark.mariadb
+
+WORKERS = 6
+T = TypeVar("T")
+
+
+@pytest.fixture
+def app(mariadb: MariaDB, redis_url: str, make_config: Callable[..., Config]) -> Iterator[Flask]:
+    with mariadb.database() as url:
+        app = create_app(
+            make_config(
+                database={"url": url, "pool_size": 20},
+                redis={"url": redis_url},
+                wechat=ACCOUNTS,
+            )
+        )
+        with app.app_context():
+            Base.metadata.create_all(database.db.engine)
+            yield app
+            database.db.engine.dispose()
+
+
+def at_once(app: Flask, work: Callable[[], T]) -> list[T]:
+    """`work` by several workers, released together; what each answered."""
+    gate, answers = threading.Barrier(WORKERS), []
+
+    def run() -> None:
+        with app.app_context():
+            gate.wait()
+            answers.append(work())
+
+    threads = [threading.Thread(target=run) for _ in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == WORKERS
+    return answers
+
+
+def launched(now: datetime, people: int) -> int:
+    with transaction() as session:
+        for _ in range(people):
+            make_talker(session)
+        campaign = make_campaign(session, now=now)
+        campaigns.launch(session, campaign, actor="staff:2", now=now)
+        return campaign.id
+
+
+def test_one_slice_is_taken_by_one_worker(app: Flask, now: datetime):
+    campaign_id = launched(now, 60)
+
+    def batch() -> Any:
+        with transaction() as session:
+            return campaigns.next_batch(session, campaign_id, now=now, size=20)
+
+    done = [answer for answer in at_once(app, lambda: retrying(batch)) if answer is not None]
+
+    # Whoever came late may have found the next slice, never the same one.
+    assert 1 <= len(done) <= 3
+    with reading() as session:
+        issued = session.scalar(select(func.count(Coupon.id)))
+        assert issued == sum(slice_.issued for slice_ in done) == 20 * len(done)
+        assert session.scalar(select(func.count(OutboundMessage.id))) == issued
+        assert session.scalars(select(CouponTemplate.issued_count)).one() == issued
+
+
+def test_control_a_cursor_that_is_just_written_is_taken_by_several(app: Flask, now: datetime):
+    campaign_id = launched(now, 60)
+    read = threading.Barrier(WORKERS)
+
+    def naive() -> list[int]:
+        with transaction() as session:
+            campaign = session.get_one(Campaign, campaign_id)
+            ids = session.scalars(
+                select(Recipient.id)
+                .where(Recipient.campaign_id == campaign_id, Recipient.id > campaign.cursor)
+                .order_by(Recipient.id)
+                .limit(20)
+            ).all()
+            read.wait()
+            session.execute(
+                update(Campaign).where(Campaign.id == campaign_id).values(cursor=ids[-1])
+            )
+            return list(ids)
+
+    slices = at_once(app, naive)
+
+    assert all(ids == slices[0] for ids in slices)
+
+
+def test_one_recipient_is_claimed_by_one_worker(app: Flask, now: datetime):
+    campaign_id = launched(now, 1)
+    with transaction() as session:
+        campaigns.next_batch(session, campaign_id, now=now)
+        recipient_id = session.scalars(select(Recipient.id)).one()
+
+    def start() -> int | None:
+        with transaction() as session:
+            return sending.start(session, recipient_id, now=now)
+
+    claims = at_once(app, lambda: retrying(start))
+
+    assert len([claim for claim in claims if claim is not None]) == 1
+
+
+def test_control_a_state_that_is_just_read_is_claimed_by_several(app: Flask, now: datetime):
+    campaign_id = launched(now, 1)
+    with transaction() as session:
+        campaigns.next_batch(session, campaign_id, now=now)
+        recipient_id = session.scalars(select(Recipient.id)).one()
+    read = threading.Barrier(WORKERS)
+
+    def naive() -> bool:
+        with transaction() as session:
+            row = session.get_one(Recipient, recipient_id)
+            free = row.state is RecipientState.issued
+            read.wait()
+            row.state = RecipientState.sending
+            return free
+
+    assert all(at_once(app, naive))
+
+
+def test_one_order_is_one_purchase_however_often_it_is_told(app: Flask, now: datetime):
+    with transaction() as session:
+        member, store = make_member(session), make_store(session)
+        order_id = make_order_id(session, member, store)
+        member_id, store_id = member.id, store.id
+
+    def record() -> bool:
+        with transaction() as session:
+            return purchases.record_purchase(session, member_id, order_id, store_id, 5_000, now)
+
+    def reverse() -> bool:
+        with transaction() as session:
+            return purchases.reverse_purchase(session, order_id, 5_000, now)
+
+    assert sum(at_once(app, lambda: retrying(record))) == 1
+    with reading() as session:
+        member = session.get_one(Member, member_id)
+        assert (member.orders_count, member.spent_fen, member.points_pending) == (1, 5_000, 50)
+
+    assert sum(at_once(app, lambda: retrying(reverse))) == 1
+    with reading() as session:
+        member = session.get_one(Member, member_id)
+        assert (member.orders_count, member.refunded_fen, member.points_pending) == (0, 5_000, 0)
+        assert points.balance(session, member_id) == (0, 0)
+
+
+def test_many_orders_of_one_member_add_up(app: Flask, now: datetime):
+    with transaction() as session:
+        member, store = make_member(session), make_store(session)
+        orders = [make_order_id(session, member, store) for _ in range(WORKERS)]
+        member_id, store_id = member.id, store.id
+
+    def record() -> None:
+        with transaction() as session:
+            purchases.record_purchase(session, member_id, orders.pop(), store_id, 1_000, now)
+
+    at_once(app, record)
+
+    with reading() as session:
+        member = session.get_one(Member, member_id)
+        assert (member.orders_count, member.spent_fen, member.points_pending) == (6, 6_000, 60)
+        assert points.balance(session, member_id) == (0, 60)
