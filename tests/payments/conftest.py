@@ -39,6 +39,7 @@ from tasks import runner
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_store
 from tests.factories.orders import make_order
+from tests.servers import MariaDB
 
 MINI, MCHID = demo_config.MINI, demo_config.MCHID
 PAY_WITHIN = timedelta(minutes=15)
@@ -235,6 +236,25 @@ class Till:
 
 @pytest.fixture
 def till(app: Flask, channel: Channel) -> Till:
+    return open_till(app, channel)
+
+
+@pytest.fixture
+def mariadb_till(
+    channel: Channel, till_config: Callable[..., dict[str, Any]], mariadb: MariaDB
+) -> Iterator[Till]:
+    """The same on an empty MariaDB database, with connections for a crowd."""
+    with mariadb.database() as url:
+        raw = till_config(channel.base, url)
+        raw["database"]["pool_size"] = 40
+        app = create_app(config.parse(raw))
+        with app.app_context():
+            Base.metadata.create_all(database.db.engine)
+            yield open_till(app, channel)
+            database.db.engine.dispose()
+
+
+def open_till(app: Flask, channel: Channel) -> Till:
     with database.transaction() as session:
         merchant = make_merchant(session, code=demo_config.MERCHANT)
         store = make_store(session, merchant)
