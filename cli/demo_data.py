@@ -1,13 +1,44 @@
 """`demo-data`: the tea shop 青禾茶铺 with its stores, staff, goods, coupons and members."""
 
 import json
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy.orm import Session
+
+import catalogue.demo
+import coupons.demo
+import crm.demo
+import merchants.demo
+import messaging.demo
+from cli import demo_history
+from core.clock import now as clock_now
+from core.database import transaction
+from merchants.models import Merchant
+from merchants.queries import list_stores
 
 
 @click.command("demo-data")
+@click.option("--history", default=0, help="how many members get a past of orders")
+@click.option("--crowd", default="{}", help="JSON: appid → how the openids of these members begin")
 @with_appcontext
-def demo_data() -> None:
+def demo_data(history: int, crowd: str) -> None:
     """Load the demo's data and print its ids as JSON. Safe to repeat."""
-    click.echo(json.dumps({}, ensure_ascii=False, indent=2))
+    with transaction() as session:
+        made = _load(session)
+    if history:
+        made["history"] = demo_history.write(history, json.loads(crowd), now=clock_now())
+    click.echo(json.dumps(made, ensure_ascii=False, indent=2))
+
+
+def _load(session: Session) -> dict[str, Any]:
+    now = clock_now()
+    made = merchants.demo.load(session, now)
+    merchant = session.get_one(Merchant, made["merchant"]["id"])
+    stores = list_stores(session, merchant.id)
+    made["goods"] = catalogue.demo.load(session, merchant, stores)
+    made["coupons"] = coupons.demo.load(session, merchant, stores)
+    made["scenes"] = messaging.demo.load(session, now)
+    made["segments"] = crm.demo.load(session, merchant, now)
+    return made

@@ -10,12 +10,13 @@ from types import FrameType
 from scripts.tree import Tree, free_port
 
 DIRECTORY = Path("var/demo")
+MEMBERS = 120  # with a past of orders, so that segments and charts have something to say
 
 BANNER = """
   邻里已经跑起来了
 
     虚拟手机      {sandbox}/sandbox/        ← 从这里开始：扫码关注、点单、付款、核销
-    商家后台      {base}/console/         账号 {username}  密码 {password}
+    商家后台      {base}/console/         {logins}
     接口文档      {base}/docs
 
   Ctrl-C 结束；数据在 {directory}/，删掉就从头再来
@@ -30,7 +31,7 @@ def main() -> None:
     def say(text: str) -> None:
         print(f"  {time.monotonic() - began:5.1f} s  {text}", flush=True)
 
-    tree = Tree(DIRECTORY, web, sandbox, say=say)
+    tree = Tree(DIRECTORY, web, sandbox, history=MEMBERS, say=say)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         tree.start()
@@ -39,8 +40,7 @@ def main() -> None:
             BANNER.format(
                 sandbox=tree.sandbox_url,
                 base=tree.base_url,
-                username="owner",
-                password="linli-demo",
+                logins=logins(tree),
                 directory=DIRECTORY,
             ),
             flush=True,
@@ -52,6 +52,12 @@ def main() -> None:
         print("\n  正在结束…", flush=True)
     finally:
         tree.stop()
+
+
+def logins(tree: Tree) -> str:
+    """Who may log in at the console, with the passwords of this installation."""
+    people = tree.data["staff"]
+    return "；".join(f"{one['username']} / {one['password']}（{one['name']}）" for one in people)
 
 
 def _watch(tree: Tree) -> None:

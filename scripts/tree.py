@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from core import embedded_redis
 from core.embedded_redis import die_with_parent
@@ -52,7 +52,8 @@ class Tree:
     database_url: str = ""
     redis_url: str = ""
     workers: int = 1
-    options: dict[str, Any] = field(default_factory=dict)
+    history: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _text: None
 
@@ -148,13 +149,30 @@ class Tree:
         self.say("启动沙箱")
         self.start_sandbox()
         self.say("放进演示数据")
-        printed = self.flask("demo-data")
-        name_codes(self.sandbox_url, json.loads(printed[printed.index("{") :]))
+        self.load_data()
         self.say("启动网站、任务和调度")
         for number in range(self.workers):
             self.start_worker(f"worker-{number + 1}")
         self.start_scheduler()
         self.start_web()
+
+    def load_data(self) -> None:
+        """The demo's data; with `history` also a past of members and orders, if there is none."""
+        command = ["demo-data"]
+        if self.history:
+            crowd = self.ask_sandbox("crowd", {"size": self.history})
+            command += ["--history", str(self.history), "--crowd", json.dumps(crowd["prefixes"])]
+        self.data = json.loads(self.flask(*command))
+        name_codes(self.sandbox_url, self.data)
+
+    def ask_sandbox(self, path: str, body: dict[str, Any]) -> Any:
+        request = Request(
+            f"{self.sandbox_url}/sandbox/api/{path}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=30) as answer:
+            return json.load(answer)
 
     def wait_for(self, url: str, name: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds

@@ -47,7 +47,8 @@ class World:
 
     def console(self) -> Console:
         console = Console(self.tree.base_url)
-        console.log_in("owner", "linli-demo")
+        owner = next(s for s in self.tree.data["staff"] if s["username"] == "owner")
+        console.log_in("owner", owner["password"])
         return console
 
     def start_redis(self) -> None:

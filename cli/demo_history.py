@@ -1,0 +1,242 @@
+"""A past for the demo: members who follow, order, come back or stay away.
+
+Every order goes through the verbs that a real one goes through, only at a past `now`; its jobs are
+taken out again, because what they would tell people has long been said.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from catalogue.menus import get_menu
+from catalogue.pricing import Item
+from core.clock import local
+from core.database import claim, transaction
+from core.outbox import OutboxJob
+from coupons.issuing import issue
+from coupons.models import CouponTemplate
+from crm import members
+from crm.models import Member
+from gateways.wechat.pay_records import Transaction
+from merchants.models import Merchant, Staff, Store
+from merchants.queries import list_stores
+from messaging import followers, grants, windows
+from messaging.accounts import minis_of, officials_of
+from orders import handover
+from orders.models import Fulfilment, Order
+from orders.placing import place
+from orders.quoting import BEST, Cart
+from payments import attempts, billing, settling
+
+MERCHANT, DAYS, BATCH = "qinghe", 70, 40
+SURNAMES = "陈林黄张李王吴刘蔡杨许郑谢郭洪曾周叶徐苏"
+GIVEN = "思雨、晓晴、一诺、佳怡、子涵、明轩、浩然、雨桐、知夏、以安、若溪、嘉宁、景行、星野、南乔"
+HOURS = (9, 10, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 17, 18, 19, 20)
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How often somebody of this kind comes, in days, and since when they stay away."""
+
+    share: int
+    every: tuple[int, int]
+    away: tuple[int, int]
+
+
+HABITS = (
+    Habit(share=30, every=(3, 8), away=(0, 0)),  # regulars
+    Habit(share=25, every=(9, 18), away=(0, 0)),  # now and then
+    Habit(share=30, every=(6, 12), away=(31, 50)),  # lost sight of
+    Habit(share=15, every=(90, 90), away=(0, 0)),  # once
+)
+
+
+@dataclass(frozen=True)
+class Visit:
+    at: datetime
+    member_id: int
+    store_id: int
+
+
+def write(size: int, crowd: Mapping[str, str], *, now: datetime) -> dict[str, int]:
+    """A past for `size` members, unless there is one; how many members and orders it has.
+
+    `crowd` gives the beginning of their openids by appid; a number of 16 digits follows.
+    """
+    chance = random.Random(7)
+    with transaction() as session:
+        merchant = session.scalars(select(Merchant).where(Merchant.code == MERCHANT)).one()
+        if session.scalar(select(func.count()).select_from(Member)):
+            return {"members": 0, "orders": 0}
+        last_job = _last_job(session)
+        stores = list_stores(session, merchant.id)
+        visits: list[Visit] = []
+        for number in range(size):
+            visits += _join(session, merchant, stores, crowd, number, chance, now)
+        _forget_jobs(session, last_job)
+    visits.sort(key=lambda visit: visit.at)
+    for start in range(0, len(visits), BATCH):
+        with transaction() as session:
+            last_job = _last_job(session)
+            for visit in visits[start : start + BATCH]:
+                _order(session, visit, chance, now)
+            _forget_jobs(session, last_job)
+    return {"members": size, "orders": len(visits)}
+
+
+def _join(
+    session: Session,
+    merchant: Merchant,
+    stores: Sequence[Store],
+    crowd: Mapping[str, str],
+    number: int,
+    chance: random.Random,
+    now: datetime,
+) -> list[Visit]:
+    habit = chance.choices(HABITS, [habit.share for habit in HABITS])[0]
+    joined = now - timedelta(days=chance.randint(8 if habit.away[1] == 0 else 45, DAYS))
+    store = chance.choices(stores, (5, 3, 2))[0]
+    official, mini = officials_of(MERCHANT)[0], minis_of(MERCHANT)[0]
+    openids = {
+        account.appid: f"{crowd.get(account.appid, f'demo-{account.appid[-4:]}-')}{number:016}"
+        for account in (official, mini)
+    }
+    seen = {"union_id": f"demo-union-{number:04}", "now": joined, "merchant_id": merchant.id}
+    source = {"source_store_id": store.id, "source_scene": f"store:{store.code}"}
+    openid = openids[official.appid]
+    member = members.recognise(
+        session, kind="official", appid=official.appid, openid=openid, **seen, **source
+    )
+    members.recognise(session, kind="mini", appid=mini.appid, openid=openids[mini.appid], **seen)
+    member.name = chance.choice(SURNAMES) + chance.choice(GIVEN.split("、"))
+    followers.follow(
+        session,
+        appid=official.appid,
+        openid=openid,
+        at=joined,
+        merchant_id=merchant.id,
+        scene=source["source_scene"],
+        store_id=store.id,
+    )
+    _welcome(session, merchant, member, joined)
+    if chance.random() < 0.45:
+        template = mini.subscribe_templates["coupon_arrived"]
+        allowed = {"appid": mini.appid, "openid": openids[mini.appid], "template_id": template}
+        grants.add(session, **allowed, now=now)
+    if chance.random() < 0.15:
+        at = now - timedelta(hours=chance.randint(1, 30))
+        talked = {"appid": official.appid, "openid": openid, "kind": "user_message", "at": at}
+        windows.open_window(session, **talked)
+    return list(_visits(member.id, stores, store, habit, joined, chance, now))
+
+
+def _welcome(session: Session, merchant: Merchant, member: Member, joined: datetime) -> None:
+    template = session.scalar(
+        select(CouponTemplate).where(
+            CouponTemplate.merchant_id == merchant.id, CouponTemplate.moment == "welcome"
+        )
+    )
+    if template is not None:
+        key = f"welcome:{member.id}"
+        issue(session, template.id, member.id, source="welcome", key=key, now=joined)
+
+
+def _visits(
+    member_id: int,
+    stores: Sequence[Store],
+    home: Store,
+    habit: Habit,
+    joined: datetime,
+    chance: random.Random,
+    now: datetime,
+) -> Iterator[Visit]:
+    last = now - timedelta(days=chance.randint(*habit.away))
+    day = joined
+    while day <= last:
+        at = local(day).replace(
+            hour=chance.choice(HOURS), minute=chance.randint(0, 59), second=chance.randint(0, 59)
+        )
+        store = home if chance.random() < 0.85 else chance.choice(stores)
+        if at < now - timedelta(minutes=3):
+            yield Visit(at, member_id, store.id)
+        day += timedelta(days=chance.randint(*habit.every))
+
+
+def _order(session: Session, visit: Visit, chance: random.Random, now: datetime) -> None:
+    member = session.get_one(Member, visit.member_id)
+    store = session.get_one(Store, visit.store_id)
+    at = visit.at
+    cart = Cart(store.id, Fulfilment.pickup, _items(session, store, chance), BEST)
+    order, _ = place(session, cart, member, key=f"demo:{visit.member_id}:{at:%Y%m%d%H%M%S}", now=at)
+    billing.open_bill(session, order)
+    paid = at + timedelta(seconds=chance.randint(8, 40))
+    if order.payable_fen:
+        _pay(session, order, paid)
+    waiting = now - at < timedelta(minutes=40)
+    if not (waiting and chance.random() < 0.5):
+        _hand_over(session, order, paid, chance)
+
+
+def _items(session: Session, store: Store, chance: random.Random) -> tuple[Item, ...]:
+    products = [
+        product
+        for category in get_menu(session, store).categories
+        for product in category.products
+        if product.state == "on"
+    ]
+    chosen = chance.sample(products, chance.choices((1, 2, 3), (6, 3, 1))[0])
+    return tuple(
+        Item(
+            sku_id=chance.choice([sku.sku_id for sku in product.skus if sku.state == "on"]),
+            quantity=chance.choices((1, 2), (4, 1))[0],
+            options=tuple(
+                chance.choice([option.id for option in group.options if option.state == "on"])
+                for group in product.option_groups
+                if group.min > 0
+            ),
+        )
+        for product in chosen
+    )
+
+
+def _pay(session: Session, order: Order, at: datetime) -> None:
+    mini = minis_of(MERCHANT)[0]
+    payer = attempts.Payer(mchid="1900006789", appid=mini.appid, openid="demo")
+    attempt, _ = attempts.start(session, order, payer, now=at)
+    settling.settle(
+        session,
+        Transaction(
+            out_trade_no=attempt.out_trade_no,
+            transaction_id=f"42000{attempt.id:023}",
+            state="SUCCESS",
+            amount_fen=attempt.amount_fen,
+            currency="CNY",
+            mchid=payer.mchid,
+            appid=payer.appid,
+            openid=payer.openid,
+            success_at=at,
+        ),
+        at,
+    )
+
+
+def _hand_over(session: Session, order: Order, paid: datetime, chance: random.Random) -> None:
+    staff = session.scalars(select(Staff).where(Staff.username == "xiaozhou")).one()
+    actor, at = f"staff:{staff.id}", paid + timedelta(seconds=chance.randint(20, 90))
+    handover.accept(session, order, actor=actor, now=at)
+    at += timedelta(minutes=chance.randint(3, 9))
+    handover.ready(session, order, actor=actor, now=at)
+    at += timedelta(minutes=chance.randint(1, 8))
+    handover.complete(session, order, code=order.pickup_code, actor=actor, now=at)
+
+
+def _last_job(session: Session) -> int:
+    return session.scalar(select(func.max(OutboxJob.id))) or 0
+
+
+def _forget_jobs(session: Session, after: int) -> None:
+    claim(session, delete(OutboxJob).where(OutboxJob.id > after))
