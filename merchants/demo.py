@@ -28,7 +28,7 @@ STORES: tuple[dict[str, Any], ...] = (
         "lat": 31.22425,
         "lng": 121.44565,
         "phone": "021-62480088",
-        "hours": _hours("08:00", "22:30"),
+        "hours": _hours("00:00", "24:00"),  # newcomers try the demo at any hour
         "prep_minutes": 8,
         "pickup_prefix": "A",
     },
