@@ -1,0 +1,41 @@
+"""The demo's ready-made segments: the groups that a shop owner asks for first."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from crm import segments
+from merchants.models import Merchant
+
+LOST: dict[str, Any] = {
+    "op": "and",
+    "rules": [
+        {"field": "spent", "op": ">=", "value": 20_000, "days": 90},
+        {"field": "last_visit", "op": "before", "days": 30},
+    ],
+}
+SECOND_VISIT: dict[str, Any] = {
+    "op": "and",
+    "rules": [
+        {"field": "orders", "op": ">=", "value": 1},
+        {"field": "orders", "op": "<=", "value": 1},
+    ],
+}
+REGULARS: dict[str, Any] = {
+    "op": "and",
+    "rules": [{"field": "orders", "op": ">=", "value": 4, "days": 30}],
+}
+READY_MADE = {"快要流失的老客": LOST, "等着来第二次的": SECOND_VISIT, "常客": REGULARS}
+
+
+def load(session: Session, merchant: Merchant, now: datetime) -> dict[str, int]:
+    """Write the ready-made segments that are missing; their ids by name."""
+    known = {segment.name: segment.id for segment in segments.list_segments(session, merchant.id)}
+    for name, rule in READY_MADE.items():
+        if name not in known:
+            made = segments.create(
+                session, merchant.id, name=name, rule=rule, actor="system", now=now
+            )
+            known[name] = made.id
+    return known
