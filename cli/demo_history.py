@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from catalogue.menus import get_menu
+from catalogue.menus import MenuProduct, get_menu
 from catalogue.pricing import Item
 from core.clock import local
 from core.database import claim, transaction
@@ -32,7 +32,7 @@ from orders.placing import place
 from orders.quoting import BEST, Cart
 from payments import attempts, billing, settling
 
-MERCHANT, DAYS, BATCH = "qinghe", 70, 40
+MERCHANT, DAYS, BATCH = "qinghe", 60, 40
 SURNAMES = "陈林黄张李王吴刘蔡杨许郑谢郭洪曾周叶徐苏"
 GIVEN = "思雨、晓晴、一诺、佳怡、子涵、明轩、浩然、雨桐、知夏、以安、若溪、嘉宁、景行、星野、南乔"
 HOURS = (9, 10, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 17, 18, 19, 20)
@@ -78,12 +78,13 @@ def write(size: int, crowd: Mapping[str, str], *, now: datetime) -> dict[str, in
         for number in range(size):
             visits += _join(session, merchant, stores, crowd, number, chance, now)
         _forget_jobs(session, last_job)
+        shelves = {store.id: _on_shelf(session, store) for store in stores}
     visits.sort(key=lambda visit: visit.at)
     for start in range(0, len(visits), BATCH):
         with transaction() as session:
             last_job = _last_job(session)
             for visit in visits[start : start + BATCH]:
-                _order(session, visit, chance, now)
+                _order(session, visit, shelves[visit.store_id], chance, now)
             _forget_jobs(session, last_job)
     return {"members": size, "orders": len(visits)}
 
@@ -105,13 +106,28 @@ def _join(
         account.appid: f"{crowd.get(account.appid, f'demo-{account.appid[-4:]}-')}{number:016}"
         for account in (official, mini)
     }
-    seen = {"union_id": f"demo-union-{number:04}", "now": joined, "merchant_id": merchant.id}
-    source = {"source_store_id": store.id, "source_scene": f"store:{store.code}"}
+    union_id, scene = f"demo-union-{number:04}", f"store:{store.code}"
     openid = openids[official.appid]
     member = members.recognise(
-        session, kind="official", appid=official.appid, openid=openid, **seen, **source
+        session,
+        merchant_id=merchant.id,
+        kind="official",
+        appid=official.appid,
+        openid=openid,
+        union_id=union_id,
+        source_store_id=store.id,
+        source_scene=scene,
+        now=joined,
     )
-    members.recognise(session, kind="mini", appid=mini.appid, openid=openids[mini.appid], **seen)
+    members.recognise(
+        session,
+        merchant_id=merchant.id,
+        kind="mini",
+        appid=mini.appid,
+        openid=openids[mini.appid],
+        union_id=union_id,
+        now=joined,
+    )
     member.name = chance.choice(SURNAMES) + chance.choice(GIVEN.split("、"))
     followers.follow(
         session,
@@ -119,18 +135,26 @@ def _join(
         openid=openid,
         at=joined,
         merchant_id=merchant.id,
-        scene=source["source_scene"],
+        scene=scene,
         store_id=store.id,
     )
     _welcome(session, merchant, member, joined)
     if chance.random() < 0.45:
-        template = mini.subscribe_templates["coupon_arrived"]
-        allowed = {"appid": mini.appid, "openid": openids[mini.appid], "template_id": template}
-        grants.add(session, **allowed, now=now)
+        grants.add(
+            session,
+            appid=mini.appid,
+            openid=openids[mini.appid],
+            template_id=mini.subscribe_templates["coupon_arrived"],
+            now=now,
+        )
     if chance.random() < 0.15:
-        at = now - timedelta(hours=chance.randint(1, 30))
-        talked = {"appid": official.appid, "openid": openid, "kind": "user_message", "at": at}
-        windows.open_window(session, **talked)
+        windows.open_window(
+            session,
+            appid=official.appid,
+            openid=openid,
+            kind="user_message",
+            at=now - timedelta(hours=chance.randint(1, 30)),
+        )
     return list(_visits(member.id, stores, store, habit, joined, chance, now))
 
 
@@ -166,11 +190,11 @@ def _visits(
         day += timedelta(days=chance.randint(*habit.every))
 
 
-def _order(session: Session, visit: Visit, chance: random.Random, now: datetime) -> None:
-    member = session.get_one(Member, visit.member_id)
-    store = session.get_one(Store, visit.store_id)
-    at = visit.at
-    cart = Cart(store.id, Fulfilment.pickup, _items(session, store, chance), BEST)
+def _order(
+    session: Session, visit: Visit, shelf: list[MenuProduct], chance: random.Random, now: datetime
+) -> None:
+    member, at = session.get_one(Member, visit.member_id), visit.at
+    cart = Cart(visit.store_id, Fulfilment.pickup, _items(shelf, chance), BEST)
     order, _ = place(session, cart, member, key=f"demo:{visit.member_id}:{at:%Y%m%d%H%M%S}", now=at)
     billing.open_bill(session, order)
     paid = at + timedelta(seconds=chance.randint(8, 40))
@@ -181,19 +205,18 @@ def _order(session: Session, visit: Visit, chance: random.Random, now: datetime)
         _hand_over(session, order, paid, chance)
 
 
-def _items(session: Session, store: Store, chance: random.Random) -> tuple[Item, ...]:
-    products = [
-        product
-        for category in get_menu(session, store).categories
-        for product in category.products
-        if product.state == "on"
-    ]
-    chosen = chance.sample(products, chance.choices((1, 2, 3), (6, 3, 1))[0])
+def _on_shelf(session: Session, store: Store) -> list[MenuProduct]:
+    categories = get_menu(session, store).categories
+    return [one for category in categories for one in category.products if one.state == "on"]
+
+
+def _items(shelf: list[MenuProduct], chance: random.Random) -> tuple[Item, ...]:
+    chosen = chance.sample(shelf, chance.choices((1, 2, 3), (6, 3, 1))[0])
     return tuple(
         Item(
             sku_id=chance.choice([sku.sku_id for sku in product.skus if sku.state == "on"]),
             quantity=chance.choices((1, 2), (4, 1))[0],
-            options=tuple(
+            option_ids=tuple(
                 chance.choice([option.id for option in group.options if option.state == "on"])
                 for group in product.option_groups
                 if group.min > 0

@@ -22,6 +22,9 @@ from core.crypto import Unreadable, keyring
 from core.database import db, reading
 from core.outbox import JobState, OutboxJob
 from core.redis import is_available
+from gateways.wechat.errors import WechatError, WechatUnavailable
+from gateways.wechat.mini import MiniProgram
+from gateways.wechat.official import OfficialAccount
 
 
 @dataclass(frozen=True)
@@ -149,13 +152,14 @@ def check_queue(_config: Config) -> Iterator[Finding]:
 def check_wechat(config: Config) -> Iterator[Finding]:
     """Ask each account for its access token: proves secret, allow-list and network at once."""
     wechat = gateways.wechat()
-    accounts = [wechat.official(account.appid) for account in config.wechat.official_accounts]
-    programs = [wechat.mini(account.appid) for account in config.wechat.mini_programs]
-    for client in (*accounts, *programs):
+    clients: list[OfficialAccount | MiniProgram] = []
+    clients += [wechat.official(account.appid) for account in config.wechat.official_accounts]
+    clients += [wechat.mini(account.appid) for account in config.wechat.mini_programs]
+    for client in clients:
         try:
             client.check()
             yield Finding("ok", f"{client.account.appid} 能拿到 access_token")
-        except (gateways.WechatError, gateways.WechatUnavailable) as error:
+        except (WechatError, WechatUnavailable) as error:
             advice = "核对 AppSecret，并把本机 IP 加进公众平台的白名单"
             yield Finding("fail", f"{client.account.appid} 拿不到 access_token：{error}", advice)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from flask import g
@@ -29,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
-from sqlalchemy.sql import Delete, Update
+from sqlalchemy.sql import Delete, Insert, Update
 
 from core import engines
 
@@ -211,16 +212,25 @@ def claim(session: Session, statement: Update | Delete) -> int:
 def insert_ignore(
     session: Session, model: type[Base], rows: Sequence[dict[str, Any]], *, chunk: int = 1_000
 ) -> int:
-    """Insert `rows`, skipping those that a unique key refuses; the number really inserted."""
+    """Insert `rows`, skipping those that a unique key refuses; the number really inserted.
+
+    All rows must have the same keys: the names of the table's columns.
+    """
     session.flush()
-    statement = (
-        insert(model)
+    statement = _insert_ignore_into(model)
+    inserted = 0
+    for start in range(0, len(rows), chunk):
+        result = session.execute(statement, rows[start : start + chunk])
+        inserted += int(result.rowcount)  # type: ignore[attr-defined]
+    return inserted
+
+
+@cache
+def _insert_ignore_into(model: type[Base]) -> Insert:
+    """On the table, not the mapper: the statement is built and compiled once per process."""
+    return (
+        insert(model.__table__)  # type: ignore[arg-type]
         .prefix_with("OR IGNORE", dialect="sqlite")
         .prefix_with("IGNORE", dialect="mysql")
         .prefix_with("IGNORE", dialect="mariadb")
     )
-    inserted = 0
-    for start in range(0, len(rows), chunk):
-        result = session.execute(statement.values(list(rows[start : start + chunk])))
-        inserted += int(result.rowcount)  # type: ignore[attr-defined]
-    return inserted

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -31,7 +31,7 @@ from orders.amounts import (
 from orders.errors import TableNeeded
 from orders.models import Fulfilment
 
-BEST = "best"
+BEST: Final = "best"
 
 
 @dataclass(frozen=True)

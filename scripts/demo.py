@@ -10,7 +10,7 @@ from types import FrameType
 from scripts.tree import Tree, free_port
 
 DIRECTORY = Path("var/demo")
-MEMBERS = 120  # with a past of orders, so that segments and charts have something to say
+MEMBERS = 80  # with a past of orders, so that segments and charts have something to say
 
 BANNER = """
   邻里已经跑起来了

@@ -27,6 +27,10 @@ class Api:
         self._read_seconds = read_seconds
         self._tokens = Tokens(appid, self._fetch_token)
 
+    def check(self) -> None:
+        """Prove appid, secret and allow-list by asking for a token nobody uses."""
+        self._fetch_token()
+
     def get(self, path: str, **params: str) -> dict[str, Any]:
         return self._json(path, self._with_token("GET", path, params, None))
 

@@ -26,6 +26,10 @@ class MiniProgram:
         self.callback = callback
         self._api = api
 
+    def check(self) -> None:
+        """Whether WeChat accepts our credentials. Raises WechatError or WechatUnavailable."""
+        self._api.check()
+
     def code_to_session(self, code: str) -> Session:
         """Spend a `wx.login` code. Raises InvalidCode when it is wrong, used or out of time."""
         path = "/sns/jscode2session"

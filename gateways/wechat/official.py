@@ -56,6 +56,10 @@ class OfficialAccount:
         self._oauth_base = oauth_base
         self._mp_base = mp_base.rstrip("/")
 
+    def check(self) -> None:
+        """Whether WeChat accepts our credentials. Raises WechatError or WechatUnavailable."""
+        self._api.check()
+
     # Followers
 
     def user_info(self, openid: str) -> UserInfo:

@@ -1,7 +1,5 @@
 """The API against its own OpenAPI description: no answer that it does not promise, never a 5xx."""
 
-from collections.abc import Iterator
-
 import pytest
 import schemathesis
 from flask import Flask
@@ -11,8 +9,8 @@ schema = schemathesis.pytest.from_fixture("described")
 
 
 @pytest.fixture
-def described(app: Flask) -> Iterator[schemathesis.BaseSchema]:
-    yield schemathesis.openapi.from_wsgi("/openapi.json", app)
+def described(app: Flask) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_wsgi("/openapi.json", app)
 
 
 @schema.parametrize()
