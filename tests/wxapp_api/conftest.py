@@ -59,7 +59,7 @@ class Phone:
 
 
 @dataclass
-class Shop:
+class Stall:
     """A merchant's store with tea on the shelf."""
 
     merchant: Merchant
@@ -77,15 +77,15 @@ class Shop:
 
 
 @pytest.fixture
-def shop(app: Flask) -> Shop:
+def stall(app: Flask) -> Stall:
     with transaction() as session:
         merchant = make_merchant(session, code="qinghe")
         store = make_store(session, merchant)
-        return Shop(merchant, store, make_sku(session, store, available=10))
+        return Stall(merchant, store, make_sku(session, store, available=10))
 
 
 @pytest.fixture
-def make_phone(client: FlaskClient, shop: Shop) -> Callable[[], Phone]:
+def make_phone(client: FlaskClient, stall: Stall) -> Callable[[], Phone]:
     def make() -> Phone:
         now = clock.now()
         with transaction() as session:
@@ -101,7 +101,7 @@ def make_phone(client: FlaskClient, shop: Shop) -> Callable[[], Phone]:
             )
             session.add(identity)
             session.flush()
-            member = make_member(session, merchant=shop.merchant, person=person)
+            member = make_member(session, merchant=stall.merchant, person=person)
             token = open_session(
                 session,
                 person=person,

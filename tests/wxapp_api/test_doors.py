@@ -12,13 +12,13 @@ from core.database import transaction
 from people.logins import open_session
 from people.models import Audience
 from tests.factories.merchants import make_merchant, make_store
-from tests.wxapp_api.conftest import Phone, Shop
+from tests.wxapp_api.conftest import Phone, Stall
 
 PROBLEM = "application/problem+json"
 
 
 def test_without_a_token_the_answer_is_401_whatever_the_body(
-    client: FlaskClient, shop: Shop
+    client: FlaskClient, stall: Stall
 ) -> None:
     for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic eDp5"}):
         answer = client.post("/api/v1/quotes", data="{", headers=headers)
@@ -28,7 +28,7 @@ def test_without_a_token_the_answer_is_401_whatever_the_body(
         assert answer.json["code"] == "not_logged_in"
 
 
-def test_a_staff_token_opens_no_members_door(client: FlaskClient, shop: Shop) -> None:
+def test_a_staff_token_opens_no_members_door(client: FlaskClient, stall: Stall) -> None:
     with transaction() as session:
         token = open_session(
             session,
@@ -68,9 +68,9 @@ def item(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_json_but_does_not_fit_names_the_field(
-    phone: Phone, shop: Shop, changes: dict[str, Any], field: str, words: str
+    phone: Phone, stall: Stall, changes: dict[str, Any], field: str, words: str
 ) -> None:
-    answer = phone.post("quotes", json=shop.cart() | changes)
+    answer = phone.post("quotes", json=stall.cart() | changes)
 
     assert answer.status_code == 422
     assert answer.content_type == PROBLEM
@@ -87,7 +87,7 @@ def test_a_list_is_no_cart(phone: Phone) -> None:
     )
 
 
-def test_addresses_that_lead_nowhere_are_not_found(client: FlaskClient, shop: Shop) -> None:
+def test_addresses_that_lead_nowhere_are_not_found(client: FlaskClient, stall: Stall) -> None:
     with transaction() as session:
         foreign = make_store(session, make_merchant(session))
 
@@ -95,7 +95,7 @@ def test_addresses_that_lead_nowhere_are_not_found(client: FlaskClient, shop: Sh
         assert client.get(f"/api/v1/{path}").status_code == 404
 
 
-def test_another_mini_program_is_not_found(client: FlaskClient, shop: Shop) -> None:
+def test_another_mini_program_is_not_found(client: FlaskClient, stall: Stall) -> None:
     answer = client.get("/api/v1/stores?appid=wx0000000000000000")
 
     assert (answer.status_code, answer.json and answer.json["code"]) == (
@@ -121,12 +121,12 @@ def test_every_route_here_is_described(client: FlaskClient) -> None:
         assert (path, method) in described
 
 
-def test_two_members_do_not_see_each_other(make_phone: Callable[[], Phone], shop: Shop) -> None:
+def test_two_members_do_not_see_each_other(make_phone: Callable[[], Phone], stall: Stall) -> None:
     from tests.factories.coupons import make_coupon, make_template
 
     mine, other = make_phone(), make_phone()
     with transaction() as session:
-        coupon = make_coupon(session, mine.member, make_template(session, shop.merchant))
+        coupon = make_coupon(session, mine.member, make_template(session, stall.merchant))
 
     assert mine.get(f"coupons/{coupon.id}/code").status_code in (200, 410)
     assert other.get(f"coupons/{coupon.id}/code").status_code == 404

@@ -14,7 +14,7 @@ from orders.models import Order
 from tests.factories.catalogue import available
 from tests.factories.coupons import make_coupon, make_promotion, make_template
 from tests.factories.merchants import make_table
-from tests.wxapp_api.conftest import Phone, Shop
+from tests.wxapp_api.conftest import Phone, Stall
 
 
 def json(answer: Any, status: int = 200) -> Any:
@@ -26,9 +26,9 @@ def place(phone: Phone, cart: dict[str, Any], key: str = "order-0001") -> Any:
     return phone.post("orders", json=cart, headers={"Idempotency-Key": key})
 
 
-def left(shop: Shop) -> int | None:
+def left(stall: Stall) -> int | None:
     with reading() as session:
-        return available(session, shop.store, shop.tea)
+        return available(session, stall.store, stall.tea)
 
 
 def pay(no: str) -> None:
@@ -37,11 +37,11 @@ def pay(no: str) -> None:
         assert paying.mark_paid(session, order, amount_fen=order.payable_fen, now=clock.now())
 
 
-def test_place_show_and_list(phone: Phone, shop: Shop) -> None:
+def test_place_show_and_list(phone: Phone, stall: Stall) -> None:
     with transaction() as session:
-        make_promotion(session, shop.merchant)
-        coupon = make_coupon(session, phone.member, make_template(session, shop.merchant))
-    cart = shop.cart(2, coupon_id=str(coupon.id), note="少糖", expected_payable_fen=3100)
+        make_promotion(session, stall.merchant)
+        coupon = make_coupon(session, phone.member, make_template(session, stall.merchant))
+    cart = stall.cart(2, coupon_id=str(coupon.id), note="少糖", expected_payable_fen=3100)
 
     order = json(place(phone, cart), 201)
     again = json(place(phone, cart), 201)
@@ -65,39 +65,39 @@ def test_place_show_and_list(phone: Phone, shop: Shop) -> None:
     placed = clock.datetime.fromisoformat(order["placed_at"])
     assert expires - placed == timedelta(minutes=15)
     assert (row["no"], row["payable_fen"], row["quantity"]) == (order["no"], 3100, 2)
-    assert left(shop) == 8
+    assert left(stall) == 8
 
 
-def test_the_same_key_with_another_cart_is_a_conflict(phone: Phone, shop: Shop) -> None:
-    json(place(phone, shop.cart(2)), 201)
+def test_the_same_key_with_another_cart_is_a_conflict(phone: Phone, stall: Stall) -> None:
+    json(place(phone, stall.cart(2)), 201)
 
-    refused: Any = place(phone, shop.cart(1))
+    refused: Any = place(phone, stall.cart(1))
 
     assert (refused.status_code, refused.json["code"]) == (409, "idempotency_conflict")
-    assert left(shop) == 8
+    assert left(stall) == 8
 
 
-def test_without_a_key_nothing_is_placed(phone: Phone, shop: Shop) -> None:
-    refused: Any = phone.post("orders", json=shop.cart())
+def test_without_a_key_nothing_is_placed(phone: Phone, stall: Stall) -> None:
+    refused: Any = phone.post("orders", json=stall.cart())
 
     assert (refused.status_code, refused.json["errors"]) == (422, {"Idempotency-Key": "必填"})
-    assert left(shop) == 10
+    assert left(stall) == 10
 
 
-def test_a_changed_price_is_told_and_nothing_is_placed(phone: Phone, shop: Shop) -> None:
-    refused: Any = place(phone, shop.cart(expected_payable_fen=2000))
+def test_a_changed_price_is_told_and_nothing_is_placed(phone: Phone, stall: Stall) -> None:
+    refused: Any = place(phone, stall.cart(expected_payable_fen=2000))
 
     assert (refused.status_code, refused.json["code"]) == (409, "price_changed")
     assert refused.json["payable_fen"] == 2200
-    assert left(shop) == 10
+    assert left(stall) == 10
 
 
-def test_an_order_of_nothing_is_paid_when_placed(phone: Phone, shop: Shop) -> None:
+def test_an_order_of_nothing_is_paid_when_placed(phone: Phone, stall: Stall) -> None:
     with transaction() as session:
-        template = make_template(session, shop.merchant, face_fen=9900)
+        template = make_template(session, stall.merchant, face_fen=9900)
         make_coupon(session, phone.member, template)
 
-    order = json(place(phone, shop.cart(coupon_id="best")), 201)
+    order = json(place(phone, stall.cart(coupon_id="best")), 201)
 
     assert (order["payable_fen"], order["payment_state"]) == (0, "paid")
     assert len(order["pickup_code"]) == 6
@@ -107,33 +107,33 @@ def test_an_order_of_nothing_is_paid_when_placed(phone: Phone, shop: Shop) -> No
     assert "orders.after_paid" in names
 
 
-def test_dine_in_at_a_table(phone: Phone, shop: Shop) -> None:
+def test_dine_in_at_a_table(phone: Phone, stall: Stall) -> None:
     with transaction() as session:
-        table = make_table(session, shop.store, name="A3")
+        table = make_table(session, stall.store, name="A3")
     dine_in = {"fulfilment": "dine_in"}
 
-    refused: Any = place(phone, shop.cart(**dine_in))
-    order = json(place(phone, shop.cart(**dine_in, table_code=table.code)), 201)
+    refused: Any = place(phone, stall.cart(**dine_in))
+    order = json(place(phone, stall.cart(**dine_in, table_code=table.code)), 201)
 
     assert (refused.status_code, refused.json["errors"]) == (422, {"table_code": "堂食要先扫桌码"})
     assert order["table"] == {"code": table.code, "name": "A3"}
 
 
 def test_cancelling_gives_everything_back_and_again_changes_nothing(
-    phone: Phone, shop: Shop
+    phone: Phone, stall: Stall
 ) -> None:
-    no = json(place(phone, shop.cart(2)), 201)["no"]
+    no = json(place(phone, stall.cart(2)), 201)["no"]
 
     order = json(phone.post(f"orders/{no}/cancel", json={"reason": "不想要了"}))
     again = json(phone.post(f"orders/{no}/cancel", json={}))
 
     assert (order["state"], order["cancel_reason"]) == ("cancelled", "不想要了")
     assert again == order
-    assert left(shop) == 10
+    assert left(stall) == 10
 
 
-def test_what_the_store_has_accepted_is_not_cancelled(phone: Phone, shop: Shop) -> None:
-    no = json(place(phone, shop.cart()), 201)["no"]
+def test_what_the_store_has_accepted_is_not_cancelled(phone: Phone, stall: Stall) -> None:
+    no = json(place(phone, stall.cart()), 201)["no"]
     pay(no)
     with transaction() as session:
         order = session.scalars(select(Order).where(Order.no == no)).one()
@@ -145,9 +145,9 @@ def test_what_the_store_has_accepted_is_not_cancelled(phone: Phone, shop: Shop) 
     assert json(phone.get(f"orders/{no}"))["state"] == "accepted"
 
 
-def test_somebody_elses_order_is_not_found(make_phone: Callable[[], Phone], shop: Shop) -> None:
+def test_somebody_elses_order_is_not_found(make_phone: Callable[[], Phone], stall: Stall) -> None:
     mine, other = make_phone(), make_phone()
-    no = json(place(mine, shop.cart()), 201)["no"]
+    no = json(place(mine, stall.cart()), 201)["no"]
 
     for answer in (other.get(f"orders/{no}"), other.post(f"orders/{no}/cancel", json={})):
         assert answer.status_code == 404
@@ -156,13 +156,13 @@ def test_somebody_elses_order_is_not_found(make_phone: Callable[[], Phone], shop
     assert mine.get("orders/x").status_code == 404
 
 
-def test_lists_take_as_many_queries_for_fifty_as_for_one(phone: Phone, shop: Shop) -> None:
+def test_lists_take_as_many_queries_for_fifty_as_for_one(phone: Phone, stall: Stall) -> None:
     with transaction() as session:
-        template = make_template(session, shop.merchant, per_member_limit=99)
+        template = make_template(session, stall.merchant, per_member_limit=99)
         for _ in range(50):
             make_coupon(session, phone.member, template)
     for i in range(8):
-        json(place(phone, shop.cart(), key=f"order-{i:04}"), 201)
+        json(place(phone, stall.cart(), key=f"order-{i:04}"), 201)
     counts: list[int] = [0]
 
     def note(*_: object) -> None:
@@ -179,16 +179,16 @@ def test_lists_take_as_many_queries_for_fifty_as_for_one(phone: Phone, shop: Sho
     assert one_coupon == coupons
 
 
-def test_bad_cursors_are_malformed(phone: Phone, shop: Shop) -> None:
+def test_bad_cursors_are_malformed(phone: Phone, stall: Stall) -> None:
     for path in ("orders", "coupons", "coupon-templates", "stores"):
         for cursor in ("x", "W10", "WyJhIl0", "WzEsMl0", "WzFlNDAwXQ", "WyJhIiwiYiJd"):
             answer = phone.get(f"{path}?cursor={cursor}")
             assert answer.status_code in (200, 400), (path, cursor, answer.text)
 
 
-def test_one_order_is_one_row(phone: Phone, shop: Shop) -> None:
+def test_one_order_is_one_row(phone: Phone, stall: Stall) -> None:
     for _ in range(3):
-        json(place(phone, shop.cart()), 201)
+        json(place(phone, stall.cart()), 201)
 
     with reading() as session:
         assert session.scalar(select(func.count()).select_from(Order)) == 1

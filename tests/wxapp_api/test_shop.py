@@ -11,7 +11,7 @@ from core.database import transaction
 from tests.factories.catalogue import make_group
 from tests.factories.coupons import make_promotion, make_template
 from tests.factories.merchants import make_store, make_table
-from tests.wxapp_api.conftest import Phone, Shop
+from tests.wxapp_api.conftest import Phone, Stall
 
 
 def json(answer: Any, status: int = 200) -> Any:
@@ -20,11 +20,11 @@ def json(answer: Any, status: int = 200) -> Any:
 
 
 def test_stores_come_nearest_first_with_metres_and_promises(
-    client: FlaskClient, shop: Shop
+    client: FlaskClient, stall: Stall
 ) -> None:
     with transaction() as session:
-        make_store(session, shop.merchant, name="浦东店", lat=31.237, lng=121.502)
-        make_promotion(session, shop.merchant)
+        make_store(session, stall.merchant, name="浦东店", lat=31.237, lng=121.502)
+        make_promotion(session, stall.merchant)
 
     page = json(client.get("/api/v1/stores?lat=31.2243&lng=121.4457&limit=1"))
     rest = json(client.get(f"/api/v1/stores?lat=31.2243&lng=121.4457&cursor={page['next']}"))
@@ -38,41 +38,41 @@ def test_stores_come_nearest_first_with_metres_and_promises(
     assert rest["next"] is None
 
 
-def test_the_menu_has_skus_options_and_stock(client: FlaskClient, shop: Shop) -> None:
+def test_the_menu_has_skus_options_and_stock(client: FlaskClient, stall: Stall) -> None:
     with transaction() as session:
-        make_group(session, shop.tea.product_id)
+        make_group(session, stall.tea.product_id)
 
-    menu = json(client.get(f"/api/v1/stores/{shop.store.id}/menu"))
+    menu = json(client.get(f"/api/v1/stores/{stall.store.id}/menu"))
 
     (product,) = menu["categories"][0]["products"]
     assert product["skus"] == [
-        {"sku_id": str(shop.tea.id), "name": "", "price_fen": 2200, "stock": 10, "state": "on"}
+        {"sku_id": str(stall.tea.id), "name": "", "price_fen": 2200, "stock": 10, "state": "on"}
     ]
     (group,) = product["option_groups"]
     assert (group["kind"], group["min"], group["max"]) == (GroupKind.single, 1, 1)
     assert [option["name"] for option in group["options"]] == ["标准糖", "七分糖"]
 
 
-def test_a_table_code_names_its_store(client: FlaskClient, shop: Shop) -> None:
+def test_a_table_code_names_its_store(client: FlaskClient, stall: Stall) -> None:
     with transaction() as session:
-        table = make_table(session, shop.store, name="A3")
+        table = make_table(session, stall.store, name="A3")
 
     found = json(client.get(f"/api/v1/tables/{table.code}"))
 
     assert found["table"] == {"code": table.code, "name": "A3"}
-    assert found["store"]["id"] == str(shop.store.id)
+    assert found["store"]["id"] == str(stall.store.id)
 
 
-def test_claim_quote_and_show_the_code(phone: Phone, shop: Shop) -> None:
+def test_claim_quote_and_show_the_code(phone: Phone, stall: Stall) -> None:
     with transaction() as session:
-        make_promotion(session, shop.merchant)
-        template = make_template(session, shop.merchant, claimable=True)
+        make_promotion(session, stall.merchant)
+        template = make_template(session, stall.merchant, claimable=True)
 
     (offered,) = json(phone.get("coupon-templates?claimable"))["items"]
     coupon = json(phone.post(f"coupon-templates/{template.id}/claim"), 201)
     refused = phone.post(f"coupon-templates/{template.id}/claim")
-    quote = json(phone.post("quotes", json=shop.cart(2)))
-    best = json(phone.post("quotes", json=shop.cart(2, coupon_id="best")))
+    quote = json(phone.post("quotes", json=stall.cart(2)))
+    best = json(phone.post("quotes", json=stall.cart(2, coupon_id="best")))
     code = json(phone.get(f"coupons/{coupon['id']}/code"))
 
     assert (offered["face_text"], offered["condition_text"]) == ("¥8", "满 20 可用")
@@ -89,9 +89,9 @@ def test_claim_quote_and_show_the_code(phone: Phone, shop: Shop) -> None:
     assert 0 < code["seconds_left"] <= 60
 
 
-def test_a_claim_with_a_key_is_answered_again(phone: Phone, shop: Shop) -> None:
+def test_a_claim_with_a_key_is_answered_again(phone: Phone, stall: Stall) -> None:
     with transaction() as session:
-        template = make_template(session, shop.merchant, claimable=True)
+        template = make_template(session, stall.merchant, claimable=True)
     headers = {"Idempotency-Key": "claim-0001"}
 
     first = json(phone.post(f"coupon-templates/{template.id}/claim", headers=headers), 201)
@@ -101,10 +101,10 @@ def test_a_claim_with_a_key_is_answered_again(phone: Phone, shop: Shop) -> None:
     assert json(phone.get("coupons"))["counts"] == {"usable": 1, "used": 0, "expired": 0}
 
 
-def test_a_cart_that_cannot_be_had_says_why(phone: Phone, shop: Shop) -> None:
-    short: Any = phone.post("quotes", json=shop.cart(11))
+def test_a_cart_that_cannot_be_had_says_why(phone: Phone, stall: Stall) -> None:
+    short: Any = phone.post("quotes", json=stall.cart(11))
     unknown: Any = phone.post(
-        "quotes", json=shop.cart() | {"items": [{"sku_id": "999", "quantity": 1}]}
+        "quotes", json=stall.cart() | {"items": [{"sku_id": "999", "quantity": 1}]}
     )
 
     assert (short.status_code, short.json["code"], short.json["left"]) == (409, "out_of_stock", 10)
@@ -114,9 +114,9 @@ def test_a_cart_that_cannot_be_had_says_why(phone: Phone, shop: Shop) -> None:
     )
 
 
-def test_times_carry_their_offset(phone: Phone, shop: Shop) -> None:
+def test_times_carry_their_offset(phone: Phone, stall: Stall) -> None:
     with transaction() as session:
-        template = make_template(session, shop.merchant, claimable=True)
+        template = make_template(session, stall.merchant, claimable=True)
 
     coupon = json(phone.post(f"coupon-templates/{template.id}/claim"), 201)
 
