@@ -24,7 +24,7 @@ def prepare_welcome(
     base_url = current_config().app.base_url
     if gift:
         way = mini_link("点这里查看并使用 →", COUPONS, mini=mini, base_url=base_url)
-        text = f"🎁 见面礼「{gift}」已放进你的卡包。\n{way}"
+        text = f"见面礼「{gift}」已放进你的卡包。\n{way}"
     else:
         way = mini_link("点这里点单 →", HOME, mini=mini, base_url=base_url)
         text = f"很高兴认识你，下单不用排队。\n{way}"

@@ -144,7 +144,7 @@ function line(entry) {
     'span',
     { class: 'tx' },
     h('span', { class: 'l1' }, h('span', {}, emphasise(entry.title)), !planned && h('span', { class: 'tm' }, hms(entry.at))),
-    (entry.tag || entry.detail) && h('span', { class: 'l2' }, entry.tag && h('span', { class: `res ${tone}` }, entry.tag), entry.detail && h('span', { class: 'cut' }, entry.detail)),
+    (entry.tag || entry.detail) && h('span', { class: 'l2' }, entry.tag && h('span', { class: `res ${tone}` }, entry.tag), entry.detail && h('span', { class: 'cut' }, entry.detail.replace(/<[^>]*(>|$)/g, ''))),
   )
   const inside = [h('span', { class: `dc ${tint}` }, icon(name, 18, 1.9)), words]
   const row = h('div', { class: planned ? 'ev next' : 'ev' }, hasRaw ? h('button', { type: 'button', class: 'open', 'aria-expanded': 'false' }, inside) : h('div', { class: 'open' }, inside))
