@@ -5,7 +5,8 @@ from typing import Any
 from alembic import context
 from flask import current_app
 
-from core.database import Base, db
+from core.crypto import Sealed
+from core.database import Base, Code, State, UTCDateTime, db
 
 LOCK_SECONDS = 10
 
@@ -21,9 +22,21 @@ def run_migrations_online() -> None:
             render_as_batch=True,
             compare_type=True,
             include_object=_is_ours,
+            render_item=_render,
         )
         with context.begin_transaction():
             context.run_migrations()
+
+
+def _render(kind: str, item: Any, autogen: Any) -> str | bool:
+    """Our column types by what they are in the table: a migration outlives enums and keys."""
+    if kind != "type" or not isinstance(item, Code | State | UTCDateTime | Sealed):
+        return False
+    if isinstance(item, Sealed):
+        return "sa.Text()"
+    name = "UTCDateTime()" if isinstance(item, UTCDateTime) else f"Code({item.length})"
+    autogen.imports.add(f"from core.database import {name.partition('(')[0]}")
+    return name
 
 
 def _is_ours(_object: Any, name: str | None, kind: str, reflected: bool, _compare: Any) -> bool:
