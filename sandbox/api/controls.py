@@ -1,5 +1,6 @@
 """The sandbox's own switches: reset, clock, faults, feed, codes, state."""
 
+import fnmatch
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -8,7 +9,9 @@ from flask.typing import ResponseReturnValue
 from sandbox.api.door import Refused, account_of, body, control, need, the_world
 from sandbox.clock import rfc3339
 from sandbox.faults import describe
+from sandbox.pay.door import NAMES
 from sandbox.people import openid_of
+from sandbox.wechat.door import ROUTES
 
 
 @control.post("/reset")
@@ -44,18 +47,27 @@ def advance_clock() -> ResponseReturnValue:
 
 @control.get("/faults")
 def list_faults() -> ResponseReturnValue:
-    return jsonify(faults=the_world().faults.list())
+    return jsonify(faults=the_world().faults.list(), apis=sorted(_apis()))
 
 
 @control.post("/faults")
 def add_fault() -> ResponseReturnValue:
-    world = the_world()
+    """{"api", "kind", "times" (null: until removed), "seconds", "copies", "errcode", …}."""
+    world, data = the_world(), body()
+    for part in str(data.get("api", "")).split(","):
+        if not fnmatch.filter(_apis(), part.strip()):
+            raise Refused(400, f"没有叫「{part.strip()}」的接口；GET faults 列出全部")
     try:
-        fault = world.faults.add(body())
+        fault = world.faults.add(data)
     except (ValueError, TypeError) as error:
         raise Refused(400, str(error)) from error
     world.feed.add(describe(fault), direction="plan", api=fault.api, tag="故意出错", tone="warn")
     return jsonify(next(f for f in world.faults.list() if f["id"] == fault.id)), 201
+
+
+def _apis() -> set[str]:
+    called = {route.name for route in ROUTES.values()} | NAMES
+    return called | {"official.push", "mini.push", "pay.notify"}
 
 
 @control.delete("/faults")

@@ -34,6 +34,7 @@ class Call:
 
 
 Handler = Callable[[Call], "Body | None"]
+NAMES: set[str] = set()  # of all interfaces, as faults call them
 
 
 def pay_api(name: str, path: str, *, method: str, title: str) -> Callable[[Handler], Handler]:
@@ -44,6 +45,7 @@ def pay_api(name: str, path: str, *, method: str, title: str) -> Callable[[Handl
         def view(**arguments: str) -> Response:
             return _serve(f"pay.{name}", title, handler, arguments)
 
+        NAMES.add(f"pay.{name}")
         api.add_url_rule(path, f"{name}:{path}", view, methods=[method])
         return handler
 

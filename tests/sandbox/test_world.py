@@ -135,7 +135,8 @@ def test_the_control_interface_is_for_this_machine(sandbox_client: FlaskClient) 
     assert form.status_code == 415
     assert sandbox_client.post(path, json=[1]).status_code == 400
     assert sandbox_client.post("/sandbox/api/people/nobody/follow", json={}).status_code == 404
-    assert sandbox_client.post("/sandbox/api/faults", json={"kind": "x"}).status_code == 400
+    for wrong in ({"kind": "x"}, {"api": "pay.typo", "kind": "delay"}):
+        assert sandbox_client.post("/sandbox/api/faults", json=wrong).status_code == 400
 
 
 def test_what_a_phone_shows_can_be_scanned(sandbox_client: FlaskClient) -> None:
