@@ -1,9 +1,14 @@
-"""Coupons for everybody in slices of ten thousand, beside the plainest insert of the same rows."""
+"""Coupons for everybody in slices of ten thousand, beside the plainest insert on that server.
+
+Ours writes two rows a coupon, the coupon and its ledger entry; the yardstick writes the coupon
+only, all of it made by the server. Both are counted in rows.
+"""
 
 import resource
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -30,14 +35,14 @@ def run() -> Iterator[Result]:
         with database.Session(database.db.engine) as session:
             crowd.fill(session, orders_each=1)
             ours, plain = (_make_template(session) for _ in range(2))
-        before = _memory()
-        taken = _seconds(lambda: _issue_all(ours))
-        grown = _memory() - before
-        by_hand = _seconds(lambda: _insert_all(plain))
+        taken = by_hand = 0.0
+        for bounds in _slices():  # in turns, so that the machine's moods hit both
+            taken += _seconds(partial(_issue, ours, *bounds))
+            by_hand += _seconds(partial(_insert, plain, *bounds))
     what = f"{crowd.MEMBERS:,} members in slices of {SLICE:,}"
-    rates = crowd.MEMBERS / taken, crowd.MEMBERS / by_hand
+    rates = 2 * crowd.MEMBERS / taken, crowd.MEMBERS / by_hand
     yield Result("bulk_issue", what, *rates, "rows/s", 0.5, note="beside INSERT … SELECT")
-    yield Result("bulk_issue", "memory it added", grown, 300, "MiB", 1.0, False)
+    yield Result("bulk_issue", "memory at its peak", _memory(), 300, "MiB", 1.0, False)
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -60,24 +65,26 @@ def _slices() -> Iterator[tuple[int, int]]:
         yield after, min(after + SLICE, crowd.MEMBERS)
 
 
-def _issue_all(template_id: int) -> None:
-    for after, upto in _slices():
-        with database.transaction() as session:
-            template = issuing.get_template(session, template_id)
-            people = range(after + 1, upto + 1)
-            issued = issuing.issue_many(session, template, people, source="bench", now=crowd.NOW)
-            assert len(issued) == upto - after
+def _issue(template_id: int, after: int, upto: int) -> None:
+    with database.transaction() as session:
+        template = issuing.get_template(session, template_id)
+        people = range(after + 1, upto + 1)
+        issued = issuing.issue_many(session, template, people, source="bench", now=crowd.NOW)
+        assert len(issued) == upto - after
 
 
-def _insert_all(template_id: int) -> None:
-    values = {
-        "template": template_id,
-        "now": crowd.ago(0),
-        "until": crowd.ago(0) + timedelta(days=8),
-    }
-    for after, upto in _slices():
-        with database.transaction() as session:
-            session.execute(text(PLAIN), {**values, "after": after, "upto": upto})
+def _insert(template_id: int, after: int, upto: int) -> None:
+    with database.transaction() as session:
+        session.execute(
+            text(PLAIN),
+            {
+                "template": template_id,
+                "now": crowd.ago(0),
+                "until": crowd.ago(0) + timedelta(days=8),
+                "after": after,
+                "upto": upto,
+            },
+        )
 
 
 def _memory() -> float:

@@ -6,9 +6,9 @@ template's counter moves last: its row is what all issuers queue for.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import bindparam, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
@@ -62,24 +62,40 @@ def issue_many(
 ) -> dict[int, int]:
     """A coupon for each member, at most one per (source, member) ever; member id → coupon id.
 
-    Members who have theirs from an earlier call are in the answer too. All or nothing: raises
-    GoneAlready when the total does not allow all of them, IntegrityError when another transaction
-    issues the same ones this moment (roll back and call again: it finds them issued).
+    Members who have theirs from an earlier call, or from another transaction this moment, are in
+    the answer too. All or nothing: raises GoneAlready when the total does not allow all of them.
     """
     if len(member_ids) > MOST_AT_ONCE:
         raise ValueError(f"at most {MOST_AT_ONCE} members a call")
     check_open(template, now)
     issued = _issued(session, template.id, source, member_ids)
     fresh = [member_id for member_id in dict.fromkeys(member_ids) if member_id not in issued]
-    if not fresh:
-        return issued
-    rows = [_row(template, id_, source, many_key(source, template.id, id_), now) for id_ in fresh]
-    _renew_taken_codes(session, rows)
-    session.execute(insert(Coupon), rows)
-    found = _issued(session, template.id, source, fresh)
-    _note_issued(session, list(found.values()), now)
-    count_issued(session, template, len(fresh))
-    return issued | found
+    ours: dict[int, int] = {}
+    for _ in range(5):
+        if not fresh:
+            break
+        same = _row(template, 0, source, "", now)
+        rows = [
+            {
+                **same,
+                "code": codes.new_code(),
+                "member_id": id_,
+                "issue_key": many_key(source, template.id, id_),
+            }
+            for id_ in fresh
+        ]
+        insert_ignore(session, Coupon, rows, chunk=MOST_AT_ONCE)
+        codes_drawn = {row["code"] for row in rows}
+        found = _issued(session, template.id, source, fresh)
+        ours |= {id_: each.id for id_, each in found.items() if each.code in codes_drawn}
+        issued |= found
+        fresh = [id_ for id_ in fresh if id_ not in found]  # their number was somebody's: again
+    if fresh:
+        raise RuntimeError("no free coupon code, or the member does not exist")
+    if ours:
+        _note_issued(session, list(ours.values()), now)
+        count_issued(session, template, len(ours))
+    return {id_: each.id for id_, each in issued.items()}
 
 
 def many_key(source: str, template_id: int, member_id: int) -> str:
@@ -155,24 +171,26 @@ def _insert(session: Session, row: dict[str, Any]) -> bool:
     raise RuntimeError("no free coupon code, or the member does not exist")
 
 
+class _Issued(NamedTuple):
+    id: int
+    code: str
+
+
 def _issued(
     session: Session, template_id: int, source: str, member_ids: Sequence[int]
-) -> dict[int, int]:
-    keys = [many_key(source, template_id, member_id) for member_id in member_ids]
-    rows = session.execute(select(Coupon.member_id, Coupon.id).where(Coupon.issue_key.in_(keys)))
-    return {row.member_id: row.id for row in rows}
-
-
-def _renew_taken_codes(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Ten thousand new codes meet one of a million old ones now and then."""
-    taken = set(
-        session.scalars(select(Coupon.code).where(Coupon.code.in_([r["code"] for r in rows])))
+) -> dict[int, _Issued]:
+    """By a range of members, not by ten thousand keys: slices of a campaign are neighbours."""
+    wanted = set(member_ids)
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(Coupon.member_id, Coupon.id, Coupon.code).where(
+            Coupon.template_id == template_id,
+            Coupon.member_id.between(min(wanted), max(wanted)),
+            Coupon.source == source,
+        )
     )
-    seen: set[str] = set()
-    for row in rows:
-        while row["code"] in taken or row["code"] in seen:
-            row["code"] = codes.new_code()
-        seen.add(row["code"])
+    return {member: _Issued(id_, code) for member, id_, code in rows if member in wanted}
 
 
 def _note_issued(session: Session, coupon_ids: list[int], now: datetime) -> None:
@@ -187,5 +205,5 @@ def _note_issued(session: Session, coupon_ids: list[int], now: datetime) -> None
         Coupon.campaign_id,
         literal(""),
         literal(now, CouponEntry.at.type),
-    ).where(Coupon.id.in_(coupon_ids))
+    ).where(Coupon.id.in_(bindparam("ids", coupon_ids, expanding=True, literal_execute=True)))
     session.execute(insert(CouponEntry).from_select(columns, rows))
