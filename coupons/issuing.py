@@ -1,7 +1,8 @@
 """Giving coupons out: one at a time, or ten thousand in one transaction.
 
-The same `key` (or source and member) never issues twice. Coupons are inserted first and the
-template's counter moves last: its row is what all issuers queue for.
+The same `key` (or source and member) never issues twice. Issuers of one template queue for its row
+from the start: inserting a coupon shares that row through the foreign key, and two who share it
+could both never get it for the counter.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def issue(
 
     Raises GoneAlready when the template's total is used up, NotClaimable when it is paused or over.
     """
-    template = get_template(session, template_id)
+    template = lock_template(session, template_id)
     check_open(template, now)
     row = _row(template, member_id, source, key, now)
     if not _insert(session, row):
@@ -67,6 +68,7 @@ def issue_many(
     """
     if len(member_ids) > MOST_AT_ONCE:
         raise ValueError(f"at most {MOST_AT_ONCE} members a call")
+    template = lock_template(session, template.id)
     check_open(template, now)
     issued = _issued(session, template.id, source, member_ids)
     fresh = [member_id for member_id in dict.fromkeys(member_ids) if member_id not in issued]
@@ -104,6 +106,19 @@ def many_key(source: str, template_id: int, member_id: int) -> str:
 
 def get_template(session: Session, template_id: int) -> CouponTemplate:
     template = session.get(CouponTemplate, template_id)
+    if template is None:
+        raise TemplateNotFound
+    return template
+
+
+def lock_template(session: Session, template_id: int) -> CouponTemplate:
+    """The template as it is now, ours until the end of the transaction (SQLite: all of it is)."""
+    template = session.scalar(
+        select(CouponTemplate)
+        .where(CouponTemplate.id == template_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     if template is None:
         raise TemplateNotFound
     return template

@@ -1,0 +1,137 @@
+"""Races for the last item, on MariaDB. Each has a control that shows the race is real."""
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from catalogue.models import StockEntry, StockHold, StoreSku
+from core.database import reading, transaction
+from orders import cancelling, paying
+from orders.models import Order, OrderState, PaymentState
+from orders.placing import place
+from tests.factories.crm import make_member
+from tests.orders.shop import Shop, open_shop
+from tests.racing import arena, race, refusals, sweep
+from tests.servers import MariaDB
+
+pytestmark = pytest.mark.mariadb
+BUYERS = 64
+
+
+@pytest.fixture(scope="module")
+def shared(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    with arena(mariadb, tmp_path_factory.mktemp("races")) as app:
+        yield app
+
+
+@pytest.fixture
+def app(shared: Flask) -> Iterator[Flask]:
+    yield shared
+    sweep()
+
+
+def open_with(available: int) -> Shop:
+    with transaction() as session:
+        return open_shop(session, available=available)
+
+
+def left() -> int | None:
+    with reading() as session:
+        return session.scalars(select(StoreSku.available)).one()
+
+
+def test_control_reading_before_writing_oversells(app: Flask) -> None:
+    open_with(1)
+    together = threading.Barrier(16)
+
+    def buy(_: int) -> bool:
+        with transaction() as session:
+            available = session.scalars(select(StoreSku.available)).one() or 0
+            together.wait()
+            if available < 1:
+                return False
+            session.execute(update(StoreSku).values(available=available - 1))
+            return True
+
+    assert sum(result is True for result in race(app, 16, buy)) == 16
+    assert left() == 0
+
+
+def test_64_buyers_of_the_last_item_make_one_order(app: Flask, now: datetime) -> None:
+    shop = open_with(1)
+    with transaction() as session:
+        members = [make_member(session, merchant=shop.merchant) for _ in range(BUYERS)]
+
+    def buy(i: int) -> str:
+        with transaction() as session:
+            return place(session, shop.cart(), members[i], key="key-1", now=now)[0].no
+
+    results = race(app, BUYERS, buy)
+
+    assert refusals(results) == ["out_of_stock"] * (BUYERS - 1)
+    assert left() == 0
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(Order)) == 1
+        assert session.scalars(select(StockHold.quantity)).all() == [1]
+        assert session.scalars(select(StockEntry.change)).all() == [-1]
+        assert session.scalars(select(Order.pickup_number)).all() == ["A001"]
+
+
+def test_20_buyers_of_5_items_sell_5_with_numbers_1_to_5(app: Flask, now: datetime) -> None:
+    shop = open_with(5)
+    with transaction() as session:
+        members = [make_member(session, merchant=shop.merchant) for _ in range(20)]
+
+    def buy(i: int) -> str:
+        with transaction() as session:
+            return place(session, shop.cart(), members[i], key="key-1", now=now)[0].no
+
+    results = race(app, 20, buy)
+
+    assert len(refusals(results)) == 15
+    with reading() as session:
+        numbers = session.scalars(select(Order.pickup_number).order_by(Order.pickup_number))
+        assert numbers.all() == [f"A00{i}" for i in range(1, 6)]
+
+
+def test_one_key_pressed_16_times_is_one_order(app: Flask, now: datetime) -> None:
+    shop = open_with(100)
+
+    def press(_: int) -> str:
+        with transaction() as session:
+            return place(session, shop.cart(), shop.member, key="key-1", now=now)[0].no
+
+    results = race(app, 16, press)
+
+    assert refusals(results) == []
+    assert len(set(results)) == 1
+    assert left() == 99
+
+
+def test_paying_and_expiring_at_once_have_one_winner(app: Flask, now: datetime) -> None:
+    shop = open_with(50)
+    with transaction() as session:
+        ids = [
+            place(session, shop.cart(), shop.member, key=f"key-{i:03}", now=now)[0].id
+            for i in range(10)
+        ]
+
+    def act(i: int) -> bool:
+        with transaction() as session:
+            order = session.get_one(Order, ids[i // 2])
+            if i % 2:
+                return cancelling.cancel(session, order, actor="system", reason="超时", now=now)
+            return paying.mark_paid(session, order, amount_fen=2200, now=now)
+
+    results = race(app, 20, act)
+
+    assert [results[i] is not results[i + 1] for i in range(0, 20, 2)] == [True] * 10
+    with reading() as session:
+        orders = session.scalars(select(Order)).all()
+    paid = [order for order in orders if order.payment_state is PaymentState.paid]
+    assert all((order.state is OrderState.cancelled) is (order not in paid) for order in orders)
+    assert left() == 50 - len(paid)

@@ -1,0 +1,68 @@
+"""Many at once: run an act in parallel threads, each with its own application context.
+
+The tables are made once per module, since that takes longer than the races, and emptied per test.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from flask import Flask
+from sqlalchemy import text
+
+from app import create_app
+from core import config, database
+from core.database import Base, retrying, transaction
+from core.errors import LinliError
+from tests.conftest import raw_config
+from tests.servers import MariaDB
+
+T = TypeVar("T")
+
+
+@contextmanager
+def arena(mariadb: MariaDB, directory: Path) -> Iterator[Flask]:
+    """An application on a MariaDB database of its own, with its context pushed."""
+    with mariadb.database() as url:
+        raw = raw_config(directory, database={"url": url, "pool_size": 70})
+        app = create_app(config.parse(raw))
+        with app.app_context():
+            Base.metadata.create_all(database.db.engine)
+            yield app
+            database.db.engine.dispose()
+
+
+def sweep() -> None:
+    """Empty every table."""
+    with transaction() as session:
+        session.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+        for table in Base.metadata.tables.values():
+            session.execute(table.delete())
+        session.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
+
+
+def race(app: Flask, number: int, act: Callable[[int], T]) -> list[T | LinliError]:
+    """What each of `number` parallel calls of `act` answered, or how it was refused.
+
+    Like a door, a call that the database chose as a deadlock's victim runs once more.
+    """
+    start = threading.Barrier(number)
+
+    def run(i: int) -> T | LinliError:
+        with app.app_context():
+            start.wait()
+            try:
+                return retrying(act, i)
+            except LinliError as refused:
+                return refused
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(run, range(number)))
+
+
+def refusals(results: list[T | LinliError]) -> list[str]:
+    """The codes of those that were refused."""
+    return [result.code for result in results if isinstance(result, LinliError)]
