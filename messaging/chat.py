@@ -22,14 +22,14 @@ def log_outbound(
     kind: str,
     text: str,
     at: datetime,
-    in_reply_to: int | None = None,
+    reply_key: str | None = None,
 ) -> None:
-    _log(session, Direction.outbound, appid, openid, kind, text, at, in_reply_to)
+    _log(session, Direction.outbound, appid, openid, kind, text, at, reply_key)
 
 
-def find_reply(session: Session, event_id: int) -> str | None:
-    """What was answered to an event, so that a repetition of it hears the same."""
-    found = select(ChatMessage.text).where(ChatMessage.in_reply_to == event_id)
+def find_reply(session: Session, reply_key: str) -> str | None:
+    """What was answered to a message, so that a repetition of it hears the same."""
+    found = select(ChatMessage.text).where(ChatMessage.reply_key == reply_key)
     return session.scalar(found)
 
 
@@ -52,7 +52,7 @@ def _log(
     kind: str,
     text: str,
     at: datetime,
-    in_reply_to: int | None,
+    reply_key: str | None,
 ) -> None:
     session.add(
         ChatMessage(
@@ -61,7 +61,7 @@ def _log(
             direction=direction,
             kind=kind[:32],
             text=text,
-            in_reply_to=in_reply_to,
+            reply_key=reply_key,
             at=at,
         )
     )

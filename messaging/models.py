@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-import core.inbox  # noqa: F401 - a reply hangs on the row of the event it answers
 from core.crypto import Sealed
 from core.database import Base, Code, Id, LongText, State
 
@@ -143,7 +142,7 @@ class Scene(Base):
 
 
 class ChatMessage(Base):
-    """What was said in the chat. A passive reply hangs on the event it answers, at most one."""
+    """What was said in the chat. A passive reply has the key of the message it answers."""
 
     __tablename__ = "chat_messages"
     __table_args__ = (Index(None, "appid", "openid", "at"),)
@@ -154,7 +153,7 @@ class ChatMessage(Base):
     direction: Mapped[Direction] = mapped_column(State(Direction))
     kind: Mapped[str] = mapped_column(Code(32))
     text: Mapped[LongText]
-    in_reply_to: Mapped[int | None] = mapped_column(ForeignKey("inbound_events.id"), unique=True)
+    reply_key: Mapped[str | None] = mapped_column(Code(64), unique=True)
     at: Mapped[datetime]
 
 

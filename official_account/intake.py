@@ -1,8 +1,11 @@
-"""One verified message: stored, acted upon once, answered. Whatever fails, WeChat is answered.
+"""One verified message: stored and acted upon once, answered. Whatever fails, WeChat is answered.
 
 An error page would only make WeChat repeat the message and tell the user that the account is out
-of order; what could not be done stays in the inbox (or in Redis) and is done by the sweep.
+of order; what could not be done stays in the inbox, or in Redis with the database away, and is
+done by the sweep.
 """
+
+from collections.abc import Callable
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -18,41 +21,32 @@ from gateways.wechat.replies import Text
 from messaging import chat, inbox, parking
 from official_account import wording
 
+Keep = Callable[[str, Message], None]
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
 def take_in(callback: Callback, source: str, message: Message) -> tuple[str, str]:
-    """Body and content type of the answer. Raises Unavailable only with database and Redis away."""
+    """Body and content type of the answer. Raises Unavailable only with nowhere left to keep it."""
     text = None
     try:
-        event_id = retrying(_store, source, message)
+        text = retrying(_act_once, source, message)
     except DATABASE_AWAY as error:
-        _park(source, message, error)
-    else:
-        text = _act(event_id, message)
+        log.warning("message_parked", source=source, error=type(error).__name__)
+        _keep(source, message, _park, _store)
+    except Exception as error:  # noqa: BLE001 - the message is kept and the sweep takes it up
+        log.error("message_not_acted_upon", source=source, exc_info=error)
+        _keep(source, message, _store, _park)
     return callback.reply(message, Text(text) if text else None, now=clock_now())
 
 
-def _store(source: str, message: Message) -> int:
-    with transaction() as session:
-        return inbox.store(session, source, message, now=clock_now())
-
-
-def _act(event_id: int, message: Message) -> str | None:
-    try:
-        return retrying(_act_once, event_id, message)
-    except Exception as error:  # noqa: BLE001 - the row waits in the inbox, the sweep comes back
-        log.error("message_not_acted_upon", event_id=event_id, exc_info=error)
-        return None
-
-
-def _act_once(event_id: int, message: Message) -> str | None:
+def _act_once(source: str, message: Message) -> str | None:
     """The reply: written now, or the one that an earlier copy of the message was given."""
     now = clock_now()
+    key = inbox.reply_key(source, message)
     with transaction() as session:
-        happened = inbox.act_once(session, event_id, message, now=now)
+        happened = inbox.act_once(session, source, message, now=now)
         if happened is None:
-            return chat.find_reply(session, event_id)
+            return chat.find_reply(session, key)
         text = wording.write_reply(session, message, happened, now=now)
         if text:
             chat.log_outbound(
@@ -62,14 +56,25 @@ def _act_once(event_id: int, message: Message) -> str | None:
                 kind="reply",
                 text=text,
                 at=now,
-                in_reply_to=event_id,
+                reply_key=key,
             )
         return text
 
 
-def _park(source: str, message: Message, error: Exception) -> None:
-    try:
-        parking.park(source, message)
-    except (RedisError, Unavailable):
-        raise Unavailable("服务正在恢复", retry_after=5) from error
-    log.warning("message_parked", source=source, error=type(error).__name__)
+def _keep(source: str, message: Message, *places: Keep) -> None:
+    """In the first place that takes it."""
+    for place in places:
+        try:
+            return place(source, message)
+        except (*DATABASE_AWAY, RedisError, Unavailable) as error:
+            log.warning("message_not_kept", place=place.__name__, error=type(error).__name__)
+    raise Unavailable("服务正在恢复", retry_after=5)
+
+
+def _store(source: str, message: Message) -> None:
+    with transaction() as session:
+        inbox.store(session, source, message, now=clock_now())
+
+
+def _park(source: str, message: Message) -> None:
+    parking.park(source, message)

@@ -154,7 +154,7 @@ def sweep(run: Run) -> None:
     with reading() as session:
         left = inbox.list_unacted(session, before=now - LEFT_BEHIND)
     for event in left:
-        _act(event.id, receiving.from_body(event.body, event.raw or ""))
+        _act(event.source, receiving.from_body(event.body, event.raw or ""))
     with run.finish() as session:
         sending.settle_stuck(session, before=now - CUT_OFF, now=now)
         for message_id in sending.list_to_ask_again(session, now=now):
@@ -167,19 +167,19 @@ def _unpark() -> None:
         while (waiting := parking.oldest()) is not None:
             ticket, source, message = waiting
             with transaction() as session:
-                event_id = inbox.store(session, source, message, now=clock.now())
+                inbox.store(session, source, message, now=clock.now())
             parking.drop(ticket)
-            _act(event_id, message)
+            _act(source, message)
     except (RedisError, Unavailable):
         return  # Redis is away: what it keeps is taken up next time
 
 
-def _act(event_id: int, message: Message) -> None:
+def _act(source: str, message: Message) -> None:
     """It is too late for a passive reply; everything else happens."""
     try:
         with transaction() as session:
-            inbox.act_once(session, event_id, message, now=clock.now())
+            inbox.act_once(session, source, message, now=clock.now())
     except OperationalError:
         raise
     except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting
-        log.error("message_not_acted_upon", event_id=event_id, exc_info=error)
+        log.error("message_not_acted_upon", source=source, exc_info=error)

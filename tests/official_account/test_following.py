@@ -120,7 +120,7 @@ def test_the_same_event_three_times_changes_nothing_and_hears_the_same(
     assert counts() == ONE_OF_EACH
     with reading() as session:
         assert session.scalar(select(func.count()).select_from(InboundEvent)) == 1
-        replies = select(func.count()).where(ChatMessage.in_reply_to.is_not(None))
+        replies = select(func.count()).where(ChatMessage.reply_key.is_not(None))
         assert session.scalar(replies) == 1
     said = [m for m in tea.shop.chat("aqing") if "新人 8 元券" in m["text"]]
     assert len(said) == 1
