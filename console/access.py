@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from flask import Response, g
+from flask import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from console import cookies
+from console import cookies, state
 from core.clock import now as clock_now
 from core.database import reading
 from core.errors import Forbidden, Unauthorized
@@ -93,7 +93,7 @@ def visitor(view: Any) -> Any:
 
 
 def me() -> Me:
-    found: Me = g.me
+    found: Me = state.find("me")
     return found
 
 
@@ -102,7 +102,7 @@ def _gate(permission: str) -> None:
         found = find_me(session, cookies.read(cookies.STAFF), clock_now())
     if found is None:
         raise Unauthorized("请先登录")
-    g.me = found
+    state.put("me", found)
     if not found.may(permission):
         raise NotYours()
 
@@ -122,7 +122,7 @@ def find_me(session: Session, token: str, now: datetime) -> Me | None:
     member, merchant = found
     mine = stores_of(session, member)
     names = select(Store.id, Store.name).where(Store.id.in_(mine)).order_by(Store.id)
-    stores = tuple(Shop(*row) for row in session.execute(names).tuples())
+    stores = tuple(Shop(*row) for row in session.execute(names))
     wished = cookies.read(cookies.STORE)
     return Me(
         staff_id=member.id,

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, g, request, send_from_directory
+from flask import Blueprint, Response, request, send_from_directory
 from werkzeug.exceptions import HTTPException
 
-from console import csrf, reply
+from console import csrf, reply, state
 from core.errors import LinliError, NotFound
 from core.logs import log
 from core.web import public
@@ -67,11 +67,6 @@ def static(filename: str) -> Response:
     return response
 
 
-@console.app_context_processor
-def _nothing() -> dict[str, Any]:
-    return {}
-
-
 @console.context_processor
 def globals_of_templates() -> dict[str, Any]:
-    return {"me": g.get("me"), "htmx": reply.is_htmx(), "toast": reply.toast_shown()}
+    return {"me": state.find("me"), "htmx": reply.is_htmx(), "toast": reply.toast_shown()}

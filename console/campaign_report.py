@@ -68,17 +68,17 @@ def _verdict(spent: reports.Spending, days: int) -> dict[str, Any]:
         verdict, why = "还看不出有没有多带来收入", facts + "区间碰到 0，可能只是碰巧。"
     elif lift.point > 0:
         verdict, why = (
-            f"多带来约 ¥{words.yuan(round(total))} 收入",
+            f"多带来约 ¥{round(total / 100):,} 收入",
             facts + "没有扣掉券和原料的成本。",
         )
     else:
-        verdict, why = f"少了约 ¥{words.yuan(abs(round(total)))} 收入", facts
-    low, high = (lift_view.signed(edge * spent.reached.people) for edge in (lift.low, lift.high))
+        verdict, why = f"少了约 ¥{abs(round(total / 100)):,} 收入", facts
+    low, high = (lift_view.rough(edge * spent.reached.people) for edge in (lift.low, lift.high))
     return {
         "verdict": verdict,
         "why": why,
         "sure": lift.sure,
-        "lift": lift_view.signed(total) if lift.enough else "—",
+        "lift": lift_view.rough(total) if lift.enough else "—",
         "lift_range": f"{low} – {high}" if lift.enough else "人数不足",
     }
 

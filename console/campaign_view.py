@@ -65,7 +65,7 @@ def rows(session: Session, found: Sequence[Campaign], now: datetime) -> list[dic
     segments = select(Segment.id, Segment.name).where(
         Segment.id.in_({campaign.segment_id for campaign in found})
     )
-    names = dict(session.execute(segments).tuples().all())
+    names = dict(session.execute(segments).all())
     return [
         {
             "id": campaign.id,
@@ -214,7 +214,7 @@ def _words(campaign: Campaign, segment: str, now: datetime) -> str:
 def _history(session: Session, campaign: Campaign, now: datetime) -> list[dict[str, str]]:
     moves = queries.history(session, campaign)
     ids = {int(move.actor[6:]) for move in moves if move.actor.startswith("staff:")}
-    found = session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).tuples()
+    found = session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
     names = dict(found.all())
     return [
         {

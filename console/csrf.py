@@ -4,10 +4,10 @@ The token is a signature of the cookie that identifies the browser: the staff se
 log-in that of a visit. A new session has a new token.
 """
 
-from flask import Response, g, request
+from flask import Response, request
 from markupsafe import Markup
 
-from console import cookies
+from console import cookies, state
 from core.crypto import keyring
 from core.errors import Forbidden
 from core.numbers import new_token
@@ -40,12 +40,13 @@ def check() -> None:
 
 def remember(response: Response) -> None:
     """Give a new visitor the cookie that the rendered token belongs to."""
-    if visit := g.get("new_visit"):
+    if visit := state.find("new_visit"):
         cookies.write(response, cookies.VISIT, visit)
 
 
 def _secret() -> str:
-    known = g.get("new_session") or cookies.read(cookies.STAFF) or cookies.read(cookies.VISIT)
+    known = state.find("new_session") or cookies.read(cookies.STAFF) or cookies.read(cookies.VISIT)
     if not known:
-        known = g.new_visit = g.get("new_visit") or new_token()
+        known = state.find("new_visit") or new_token()
+        state.put("new_visit", known)
     return str(known)

@@ -69,7 +69,7 @@ def _groups(session: Session, store_id: int) -> list[dict[str, Any]]:
             Product.state == ProductState.on,
         )
         .order_by(Category.sort, Category.id, Product.sort, Product.id, Sku.sort, Sku.id)
-    ).tuples()
+    )
     groups: dict[str, list[dict[str, Any]]] = {}
     for category, product, sku, here in rows:
         price = sku.price_fen if here.price_fen is None else here.price_fen

@@ -39,6 +39,12 @@ def signed(fen: float) -> str:
     return f"{'−' if fen < 0 else '＋'}¥{words.yuan(abs(round(fen)))}"
 
 
+def rough(fen: float) -> str:
+    """Without cents, where an estimate would pretend to be exact."""
+    whole = round(abs(fen) / 100)
+    return f"{'−' if fen < 0 else '＋'}¥{whole:,}" if whole else "¥0"
+
+
 def forest(found: Sequence[tuple[str, str, Lift]]) -> dict[str, Any]:
     """Several campaigns on one axis. Those with too few people get no bar."""
     scale = axis([lift for _, _, lift in found if lift.enough])
@@ -57,8 +63,8 @@ def forest(found: Sequence[tuple[str, str, Lift]]) -> dict[str, Any]:
             for name, href, lift in found
         ],
         "zero": scale.place(0),
-        "from_words": signed(scale.low),
-        "to_words": signed(scale.high),
+        "from_words": rough(scale.low),
+        "to_words": rough(scale.high),
     }
 
 

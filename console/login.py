@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, request, url_for
 
-from console import access, cookies, reply
+from console import access, cookies, reply, state
 from console.access import Me, me, staff, visitor
 from console.forms import Form
 from core import audit
@@ -92,7 +92,7 @@ def leave() -> Response:
 
 def admit(token: str, to: str, lifetime: timedelta) -> Response:
     """Give the browser its new session; whatever it was before is forgotten."""
-    g.new_session = token
+    state.put("new_session", token)
     response = reply.done(to)
     cookies.write(response, cookies.STAFF, token, lifetime)
     for name in (cookies.VISIT, cookies.STORE, cookies.PROVED):

@@ -67,7 +67,7 @@ def counts(session: Session, store_ids: Sequence[int]) -> dict[str, int]:
     """How many are open in each tab; closed tabs are not counted."""
     rows = session.execute(
         select(Order.state, func.count()).where(*_seen(store_ids, OPEN)).group_by(Order.state)
-    ).tuples()
+    )
     found = dict(rows.all())
     return {
         tab: sum(found.get(state, 0) for state in states)
@@ -80,7 +80,7 @@ def fingerprint(session: Session, store_ids: Sequence[int]) -> str:
     """Changes whenever an open order comes, moves or goes: what a live list waits for."""
     rows = session.execute(
         select(Order.id, Order.state).where(*_seen(store_ids, OPEN)).order_by(Order.id)
-    ).tuples()
+    )
     text = ",".join(f"{order_id}:{state}" for order_id, state in rows)
     return sha256(text.encode()).hexdigest()[:16]
 

@@ -85,7 +85,7 @@ def look_around(session: Session, orders: Sequence[Order]) -> Around:
     return Around(
         lines,
         {member.id: member for member in session.scalars(members)},
-        dict(session.execute(tables).tuples().all()),
+        dict(session.execute(tables).all()),
     )
 
 
@@ -240,9 +240,7 @@ def _history(session: Session, order: Order, now: datetime) -> list[dict[str, st
         .order_by(OrderHistory.id.desc())
     ).all()
     ids = {int(move.actor[6:]) for move in moves if move.actor.startswith("staff:")}
-    names = dict(
-        session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).tuples().all()
-    )
+    names = dict(session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).all())
     shown = []
     for move in moves:
         actor = {"member": "顾客", "staff": ""}.get(move.actor.partition(":")[0], "系统")

@@ -191,7 +191,7 @@ def _today(session: Session, now: datetime) -> dict[str, Any]:
         )
         .order_by(Coupon.redeemed_at.desc())
         .limit(50)
-    ).tuples()
+    )
     shown = [
         {
             "time": words.clock(coupon.redeemed_at),

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from flask import Response, g, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, render_template, request, url_for
 
-from console import cookies
+from console import cookies, state
 from core.config import current_config
 from core.errors import LinliError
 from core.web import request_id
@@ -23,7 +23,7 @@ def page(template: str, status: int = 200, **context: Any) -> Response:
 def done(to: str, toast: str = "", *, link: str = "", href: str = "") -> Response:
     """After a change: a redirect that shows the result once (303), in whichever way was asked."""
     if toast:
-        g.toast = {"text": toast, "link": link, "href": href}
+        state.put("toast", {"text": toast, "link": link, "href": href})
     if is_htmx():
         return Response(status=204, headers={"HX-Redirect": to})
     return make_response(redirect(to, 303))
@@ -73,15 +73,15 @@ def toast_shown() -> dict[str, str] | None:
         return None
     if is_htmx() or not isinstance(found, dict):
         return None
-    g.toast_seen = True
+    state.put("toast_seen", True)
     href = local(str(found.get("href", "")), "")
     return {"text": str(found.get("text", "")), "href": href, "link": str(found.get("link", ""))}
 
 
 def carry_toast(response: Response) -> None:
-    if toast := g.get("toast"):
+    if toast := state.find("toast"):
         cookies.write(response, cookies.TOAST, json.dumps(toast))
-    elif g.get("toast_seen"):
+    elif state.find("toast_seen"):
         cookies.drop(response, cookies.TOAST)
 
 

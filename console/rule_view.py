@@ -71,7 +71,7 @@ def _parts(node: Node, tags: Choices, stores: Choices) -> list[dict[str, Any]]:
             unit = "元" if kind == "spent" else "次"
             return [
                 _word("在最近"),
-                _number(node, "days", "多少天，不填就是从头算"),
+                {**_number(node, "days", "多少天，不填就是从头算"), "hint": "不限"},
                 _word("天"),
                 compare,
                 _number(node, "value", "数值"),

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from flask import Response, g
+from flask import Response
 
-from console import access
+from console import access, state
 from console.access import me
 from console.forms import Form
 from core.database import reading, transaction
@@ -35,11 +35,11 @@ def is_proved(form: Form, now: datetime) -> bool:
     if right is None or right.id != who.staff_id:
         form.refuse("password", "密码不对")
         return False
-    g.proved_now = True
+    state.put("proved_now", True)
     return True
 
 
 def remember(response: Response, now: datetime) -> None:
     """Spare them the question for five minutes, if they have just answered it."""
-    if g.get("proved_now"):
+    if state.find("proved_now"):
         access.prove(response, me().session_hash, now)

@@ -168,7 +168,7 @@ def _people(session: Session) -> list[dict[str, Any]]:
         select(StaffStore.staff_id, StaffStore.store_id).where(
             StaffStore.staff_id.in_([row.id for row in members])
         )
-    ).tuples()
+    )
     places: dict[int, list[str]] = {}
     for staff_id, store_id in rows:
         places.setdefault(staff_id, []).append(names.get(store_id, ""))

@@ -47,10 +47,25 @@ def _ticket(template: CouponTemplate, terms: str) -> Ticket:
     return Ticket(
         face=format_yuan(template.face_fen, trim=True) if amount else _tenths(template),
         unit="¥" if amount else "折",
-        condition=coupon_words.condition(template),
+        condition=_condition(template),
         name=template.name,
-        terms=terms,
+        terms=" · ".join(part for part in (terms, _cap(template)) if part),
     )
+
+
+def _condition(template: CouponTemplate) -> str:
+    """What fits on a stub: one condition, the threshold first."""
+    if template.min_spend_fen:
+        return f"满 {format_yuan(template.min_spend_fen, trim=True)} 可用"
+    if template.cap_fen:
+        return f"最高减 ¥{format_yuan(template.cap_fen, trim=True)}"
+    return "无门槛"
+
+
+def _cap(template: CouponTemplate) -> str:
+    if template.cap_fen and template.min_spend_fen:
+        return f"最高减 ¥{format_yuan(template.cap_fen, trim=True)}"
+    return ""
 
 
 def _tenths(template: CouponTemplate) -> str:
