@@ -59,7 +59,7 @@ def delivery(session: Session, campaign: Campaign) -> Delivery:
         select(Recipient.arm, Recipient.state, Recipient.skip_reason, func.count())
         .where(Recipient.campaign_id == campaign.id)
         .group_by(Recipient.arm, Recipient.state, Recipient.skip_reason)
-    ).tuples()
+    )
     arms: dict[Arm, int] = {}
     states: dict[RecipientState, int] = {}
     skipped: dict[str, int] = {}
@@ -101,7 +101,7 @@ def redeemed_of(session: Session, campaign_ids: Iterable[int]) -> dict[int, int]
         select(Coupon.campaign_id, func.count())
         .where(Coupon.campaign_id.in_(list(campaign_ids)), Coupon.state == CouponState.redeemed)
         .group_by(Coupon.campaign_id)
-    ).tuples()
+    )
     return {int(campaign_id): number for campaign_id, number in rows if campaign_id is not None}
 
 
@@ -113,7 +113,7 @@ def sent_of(session: Session, campaign_ids: Iterable[int]) -> dict[int, int]:
             Recipient.campaign_id.in_(list(campaign_ids)), Recipient.state == RecipientState.sent
         )
         .group_by(Recipient.campaign_id)
-    ).tuples()
+    )
     return dict(rows.all())
 
 
@@ -156,7 +156,7 @@ def _groups(
             func.sum(each.c.spent),
             func.sum(each.c.spent * each.c.spent),
         ).group_by(each.c.arm)
-    ).tuples()
+    )
     return {Arm(arm): Group(*(int(number) for number in numbers)) for arm, *numbers in rows}
 
 
@@ -176,7 +176,7 @@ def cumulative(session: Session, campaign: Campaign, edges: list[datetime]) -> d
             Purchase.paid_at < edges[-1],
         )
         .group_by(Recipient.arm, slot)
-    ).tuples()
+    )
     sums = {arm: [0] * (len(edges) - 1) for arm in (Arm.reach, Arm.holdout)}
     for arm, index, fen in rows:
         sums[arm][int(index)] += int(fen)

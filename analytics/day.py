@@ -75,7 +75,7 @@ def hours(session: Session, store_ids: Sequence[int], at: datetime) -> list[int]
         select(slot, func.sum(Order.paid_fen - Order.refunded_fen))
         .where(*_paid(store_ids, since, until))
         .group_by(slot)
-    ).tuples()
+    )
     sums = [0] * 24
     for hour, fen in rows:
         sums[int(hour)] = int(fen)
@@ -123,7 +123,7 @@ def coupon_costs(
         .where(*_redeemed(store_ids, since, until))
         .group_by(CouponTemplate.id, CouponTemplate.name)
         .order_by(total.desc(), CouponTemplate.id)
-    ).tuples()
+    )
     return [Cost(id_, name, int(number), int(fen or 0)) for id_, name, number, fen in rows]
 
 

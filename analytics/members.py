@@ -51,7 +51,7 @@ def page(session: Session, wanted: Wanted, *, cursor: str = "", limit: int = PAG
     )
     if cursor:
         statement = statement.where(_beyond(column, cursor))
-    rows = [(member, person) for member, person in session.execute(statement).tuples()]
+    rows = [(member, person) for member, person in session.execute(statement)]
     shown = rows[:limit]
     more = None
     if len(rows) > limit:

@@ -28,6 +28,6 @@ def usage(session: Session, template_ids: Sequence[int]) -> dict[int, Usage]:
         )
         .where(Coupon.template_id.in_(template_ids))
         .group_by(Coupon.template_id)
-    ).tuples()
+    )
     found = {id_: Usage(int(n), int(redeemed), int(fen)) for id_, n, redeemed, fen in rows}
     return {template_id: found.get(template_id, Usage()) for template_id in template_ids}

@@ -1,0 +1,210 @@
+"""The counter: accept, make ready, hand over against the code, cancel, refund."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from core.audit import AuditEntry
+from core.database import reading
+from core.lockouts import Lockout
+from core.outbox import OutboxJob
+from orders.models import Order, OrderState
+from payments.models import Refund
+from tests.console.conftest import PASSWORD, Chain
+
+
+def state_of(order: Order) -> OrderState:
+    with reading() as session:
+        return session.get_one(Order, order.id).state
+
+
+def jobs() -> list[str]:
+    with reading() as session:
+        return sorted(session.scalars(select(OutboxJob.name)))
+
+
+def test_the_list_shows_what_to_make_and_for_whom(chain: Chain) -> None:
+    member = chain.member("苏晚", orders_count=1)
+    chain.order(
+        member=member,
+        pickup_number="A086",
+        note="一杯不要吸管",
+        paid_at=chain.now - timedelta(minutes=5),
+        lines=(("生椰拿铁", "大杯", 2200, 2), ("黄油可颂", "", 1600, 1)),
+    )
+
+    page = chain.browser("clerk").get("/orders/").text
+
+    for text in (
+        "A086",
+        "苏晚",
+        "首单",
+        "自取",
+        "静安寺店",
+        "生椰拿铁",
+        "大杯 · 少冰 · 半糖",
+        "×2",
+        "黄油可颂",
+        "备注：一杯不要吸管",
+        "60.00",
+        "待接单",
+        "5 分钟，该接了",
+        "1 单待接",
+    ):
+        assert text in page, text
+
+
+def test_tabs_hold_their_states_and_counts(chain: Chain) -> None:
+    for number, state in enumerate(OrderState):
+        chain.order(state=state, pickup_number=f"S{number}")
+    clerk = chain.browser("clerk")
+
+    expected = {"open": "S0S1S2S3", "placed": "S0", "making": "S1S2", "ready": "S3", "done": "S4"}
+    for tab, numbers in {**expected, "cancelled": "S5"}.items():
+        page = clerk.get(f"/orders/?tab={tab}").text
+        assert "".join(f"S{n}" for n in range(6) if f">S{n}</a>" in page) == numbers, tab
+    assert "待处理 <b>4</b>" in clerk.get("/orders/").text
+
+
+def test_an_order_goes_from_the_list_to_the_customers_hands(chain: Chain) -> None:
+    order = chain.order(pickup_code="482913")
+    clerk = chain.browser("clerk")
+
+    accepted = clerk.touch(f"/orders/{order.no}/accept")
+    assert accepted.status_code == 204
+    assert '"orders"' in accepted.headers["HX-Trigger"]
+    assert state_of(order) is OrderState.accepted
+
+    ready = clerk.post(f"/orders/{order.no}/ready")
+    assert (ready.status_code, ready.location) == (303, f"/console/orders/{order.no}")
+    assert state_of(order) is OrderState.ready
+    assert "orders.after_ready" in jobs()
+
+    done = clerk.post(f"/orders/{order.no}/hand-over", code="482 913")
+    assert done.status_code == 303
+    assert state_of(order) is OrderState.completed
+    with reading() as session:
+        actions = list(session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
+    assert actions[-3:] == ["order.accepted", "order.ready", "order.completed"]
+
+
+def test_a_wrong_code_hands_nothing_over_and_is_counted(chain: Chain) -> None:
+    order = chain.order(state=OrderState.ready, pickup_code="482913")
+
+    answer = chain.browser("clerk").post(f"/orders/{order.no}/hand-over", code="000000")
+
+    assert answer.status_code == 422
+    assert "取餐码不对，请顾客再出示一次" in answer.text
+    assert state_of(order) is OrderState.ready
+    with reading() as session:
+        lockout = session.scalars(select(Lockout).where(Lockout.subject.like("pickup:%"))).one()
+    assert lockout.failures == 1
+
+
+def test_the_second_to_accept_is_told(chain: Chain) -> None:
+    order = chain.order()
+    chain.browser("manager").post(f"/orders/{order.no}/accept")
+
+    answer = chain.browser("clerk").post(f"/orders/{order.no}/accept")
+
+    assert answer.status_code == 409
+    assert "订单状态已经变了" in answer.text
+
+
+def test_cancelling_gives_all_the_money_back_in_the_same_breath(chain: Chain) -> None:
+    order = chain.order()
+
+    answer = chain.browser("clerk").post(
+        f"/orders/{order.no}/cancel", reason="原料用完了", other="芒果没了"
+    )
+
+    assert answer.status_code == 303
+    assert state_of(order) is OrderState.cancelled
+    with reading() as session:
+        refund = session.scalars(select(Refund)).one()
+    assert (refund.amount_fen, refund.reason) == (2600, "原料用完了，芒果没了")
+    assert "payments.refund" in jobs()
+
+
+def test_a_refund_asks_for_the_password_once_in_five_minutes(chain: Chain) -> None:
+    order = chain.order(state=OrderState.completed)
+    manager = chain.browser("manager")
+    path = f"/orders/{order.no}/refund"
+
+    asked = manager.post(path, amount="10", reason="做错了")
+    wrong = manager.post(path, amount="10", reason="做错了", password="guess")
+    with reading() as session:
+        assert session.scalars(select(Refund)).all() == []
+    proved = manager.post(path, amount="10", reason="做错了", password=PASSWORD)
+    again = manager.post(path, amount="6", reason="等太久")
+    too_much = manager.post(path, amount="10.01", reason="其他")
+
+    assert asked.status_code == 422
+    assert "输入你的登录密码" in asked.text
+    assert "密码不对" in wrong.text
+    assert (proved.status_code, again.status_code) == (303, 303)
+    assert too_much.status_code == 422
+    assert "在 ¥0.01 到 ¥10.00 之间" in too_much.text
+    with reading() as session:
+        amounts = list(session.scalars(select(Refund.amount_fen).order_by(Refund.id)))
+    assert amounts == [1000, 600]
+
+
+def test_the_proof_of_one_session_is_no_use_in_another(chain: Chain) -> None:
+    order = chain.order(state=OrderState.completed)
+    first, second = chain.browser("manager"), chain.browser("manager")
+    first.post(f"/orders/{order.no}/refund", amount="1", reason="其他", password=PASSWORD)
+    proof = first.client.get_cookie("linli_proved", path="/console")
+    assert proof is not None
+    second.client.set_cookie("linli_proved", proof.value, path="/console")
+
+    answer = second.post(f"/orders/{order.no}/refund", amount="1", reason="其他")
+
+    assert answer.status_code == 422
+
+
+def test_a_clerk_may_not_refund(chain: Chain) -> None:
+    order = chain.order(state=OrderState.completed)
+    clerk = chain.browser("clerk")
+
+    answer = clerk.post(f"/orders/{order.no}/refund", amount="1", reason="其他", password=PASSWORD)
+
+    assert answer.status_code == 403
+    assert "退款" not in clerk.get(f"/orders/{order.no}").text
+
+
+def test_an_order_explains_its_price(chain: Chain) -> None:
+    order = chain.order(
+        discount_fen=600,
+        quote={"rejected": [{"name": "满 100 减 15", "reason": "还差 ¥74.00"}]},
+    )
+
+    page = chain.browser("owner").get(f"/orders/{order.no}").text
+
+    for text in ("商品合计", "¥26.00", "实付", "¥20.00", "满 100 减 15", "还差 ¥74.00", "未用"):
+        assert text in page, text
+
+
+def test_an_order_is_found_by_its_pickup_number(chain: Chain) -> None:
+    chain.order(pickup_number="A217", state=OrderState.completed)
+    chain.order(pickup_number="A218")
+
+    page = chain.browser("clerk").get("/orders/?q=a217").text
+
+    assert ">A217</a>" in page
+    assert ">A218</a>" not in page
+
+
+def test_a_long_list_is_paged_without_losing_or_repeating(chain: Chain) -> None:
+    for number in range(53):
+        chain.order(
+            pickup_number=f"N{number:02}", paid_at=chain.now - timedelta(seconds=number // 2)
+        )
+    clerk = chain.browser("clerk")
+
+    first = clerk.get("/orders/").text
+    onward = first.split('">下一页')[0].rsplit('href="', 1)[1].replace("&amp;", "&")
+    second = clerk.get(onward.removeprefix("/console")).text
+
+    seen = [n for n in range(53) for page in (first, second) if f">N{n:02}</a>" in page]
+    assert sorted(seen) == list(range(53))

@@ -1,0 +1,90 @@
+"""A list asks the database as often for fifty rows as for one."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from coupons import issuing
+from crm import campaigns, segments, tags
+from crm.campaigns.drafting import Draft
+from crm.models import Member
+from merchants.models import Merchant
+from tests.console.conftest import Chain
+from tests.factories.campaigns import EVERYBODY
+from tests.factories.catalogue import make_sku
+from tests.factories.coupons import make_template
+from tests.factories.crm import make_member
+
+
+def orders(chain: Chain, session: Any, number: int) -> None:
+    """Written by `grow`, since an order opens its own transaction."""
+
+
+def members(chain: Chain, session: Any, number: int) -> None:
+    merchant = session.get_one(Merchant, chain.merchant_id)
+    member = make_member(session, merchant=merchant, name=f"会员{number}", spent_fen=number)
+    tag = tags.ensure_tag(session, merchant.id, f"标签{number % 3}", now=chain.now)
+    tags.put(session, tag, [member.id], actor="staff:1", now=chain.now)
+
+
+def coupons(chain: Chain, session: Any, number: int) -> None:
+    template = make_template(session, session.get_one(Merchant, chain.merchant_id))
+    member = session.query(Member).first()
+    issuing.issue(session, template.id, member.id, source="staff", key=f"k{number}", now=chain.now)
+
+
+def campaigns_(chain: Chain, session: Any, number: int) -> None:
+    template = make_template(session, session.get_one(Merchant, chain.merchant_id))
+    segment = segments.create(
+        session, chain.merchant_id, name=f"群{number}", rule=EVERYBODY, actor="x:1", now=chain.now
+    )
+    draft = Draft(f"活动{number}", segment.id, template.id, "来吧")
+    campaigns.create(session, chain.merchant_id, draft, actor="staff:1", now=chain.now)
+
+
+def goods(chain: Chain, session: Any, number: int) -> None:
+    make_sku(session, chain.here)
+
+
+@pytest.mark.parametrize(
+    ("path", "grow", "most"),
+    [
+        ("/orders/", orders, 12),
+        ("/orders/?tab=done", orders, 12),
+        ("/members/", members, 18),
+        ("/coupons/", coupons, 9),
+        ("/segments/", campaigns_, 9),
+        ("/campaigns/", campaigns_, 11),
+        ("/goods/", goods, 8),
+        ("/stores/", members, 10),
+        ("/redeem/", coupons, 8),
+    ],
+)
+def test_a_list_costs_the_same_at_one_row_and_at_fifty(
+    chain: Chain,
+    count_queries: Callable[[Callable[[], Any]], int],
+    path: str,
+    grow: Callable[[Chain, Any, int], None],
+    most: int,
+) -> None:
+    state = "completed" if "done" in path else "placed"
+
+    def add(numbers: range) -> None:
+        with chain.writing() as session:
+            if not session.query(Member).first():
+                make_member(session, merchant=session.get_one(Merchant, chain.merchant_id))
+            for number in numbers:
+                grow(chain, session, number)
+        for number in numbers if grow is orders else ():
+            chain.order(state=state, paid_at=chain.now - timedelta(seconds=number))
+
+    owner = chain.browser("owner")
+    add(range(1))
+    at_one = count_queries(lambda: owner.get(path))
+    add(range(1, 50))
+    at_fifty = count_queries(lambda: owner.get(path))
+
+    assert at_fifty == at_one if path != "/members/" else at_fifty <= at_one + 3
+    assert at_fifty <= most

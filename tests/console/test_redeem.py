@@ -1,0 +1,154 @@
+"""Coupons at the counter: look, confirm, undo; exactly once."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core.audit import AuditEntry
+from core.database import reading
+from core.lockouts import Lockout
+from coupons.codes import rotating, typed
+from coupons.models import Coupon, CouponState, CouponTemplate
+from merchants.models import Merchant
+from tests.console.conftest import Chain
+from tests.factories.coupons import make_coupon, make_template
+from tests.factories.crm import make_member
+
+
+@pytest.fixture
+def coupon(chain: Chain) -> Coupon:
+    """¥12 off, of 陈思雨, good in both stores for another week."""
+    with chain.writing() as session:
+        merchant = session.get_one(Merchant, chain.merchant_id)
+        template = make_template(
+            session, merchant, name="老客回店券", face_fen=1200, min_spend_fen=8000
+        )
+        member = make_member(session, merchant=merchant, name="陈思雨")
+        coupon = make_coupon(session, member, template)
+        coupon.valid_from = chain.now - timedelta(days=1)
+        coupon.expires_at = chain.now + timedelta(days=7)
+    return coupon
+
+
+def now_of(coupon: Coupon) -> Coupon:
+    with reading() as session:
+        return session.get_one(Coupon, coupon.id)
+
+
+def confirm(
+    chain: Chain, coupon: Coupon, *, key: str = "k1", who: str = "clerk", **more: str
+) -> object:
+    return chain.browser(who).post("/redeem/confirm", code=coupon.code, key=key, **more)
+
+
+def test_a_clerk_sees_what_the_coupon_is_before_confirming(chain: Chain, coupon: Coupon) -> None:
+    page = chain.browser("clerk").get(f"/redeem/check?code={coupon.code}").text
+
+    for text in ("老客回店券", "满 80 可用", "陈思雨", "可以核销", "确认核销，抵 ¥12.00"):
+        assert text in page, text
+    assert f"{coupon.code[:4]} … {coupon.code[-4:]}" in page
+    assert now_of(coupon).state is CouponState.issued
+
+
+@pytest.mark.parametrize("form", ["token", "typed"])
+def test_the_rotating_forms_are_known_to_be_fresh(chain: Chain, coupon: Coupon, form: str) -> None:
+    at = chain.now + timedelta(seconds=30)
+    text = rotating(coupon.code, at)[0] if form == "token" else typed(coupon.code, at)
+
+    page = chain.browser("clerk").client.get("/console/redeem/check", query_string={"code": text})
+
+    assert "二维码是刚生成的，不是旧截图" in page.text
+
+
+def test_the_link_from_the_chat_leads_to_the_preview(chain: Chain, coupon: Coupon) -> None:
+    answer = chain.browser("clerk").get("/redeem/?token=LL1.x.y.z")
+
+    assert answer.location == "/console/redeem/check?token=LL1.x.y.z"
+
+
+def test_confirming_redeems_once_however_often_it_is_pressed(chain: Chain, coupon: Coupon) -> None:
+    first, again = confirm(chain, coupon), confirm(chain, coupon)
+    other = confirm(chain, coupon, key="k2", who="manager", store=str(chain.there.id))
+
+    assert (first.status_code, again.status_code) == (303, 303)
+    assert first.location == f"/console/redeem/?done={coupon.code}"
+    assert other.status_code == 422
+    assert "在静安寺店用过了" in other.text
+    found = now_of(coupon)
+    assert (found.state, found.store_id) == (CouponState.redeemed, chain.here.id)
+    done = chain.browser("clerk").get(f"/redeem/?done={coupon.code}").text
+    assert "已核销，抵 ¥12.00" in done
+    assert "1 张 · 抵 ¥12.00" in done
+
+
+def test_somebody_with_two_stores_says_in_which(chain: Chain, coupon: Coupon) -> None:
+    without = confirm(chain, coupon, who="manager")
+    with_rival = confirm(chain, coupon, who="manager", store=str(chain.rival_store.id))
+    there = confirm(chain, coupon, who="manager", store=str(chain.there.id))
+
+    assert (without.status_code, with_rival.status_code, there.status_code) == (422, 422, 303)
+    assert now_of(coupon).store_id == chain.there.id
+
+
+def test_a_coupon_of_another_store_says_where_it_is_good(chain: Chain, coupon: Coupon) -> None:
+    with chain.writing() as session:
+        session.get_one(CouponTemplate, coupon.template_id).store_ids = [chain.there.id]
+
+    page = chain.browser("clerk").get(f"/redeem/check?code={coupon.code}").text
+    answer = confirm(chain, coupon)
+
+    assert "不能核销" in page
+    assert "这张券只能在徐汇店用" in page
+    assert answer.status_code == 422
+    assert now_of(coupon).state is CouponState.issued
+
+
+def test_an_old_screenshot_is_refused_with_the_way_out(chain: Chain, coupon: Coupon) -> None:
+    stale = rotating(coupon.code, chain.now - timedelta(minutes=5))[0]
+
+    answer = chain.browser("clerk").get(f"/redeem/check?token={stale}")
+
+    assert answer.status_code == 422
+    assert now_of(coupon).state is CouponState.issued
+
+
+def test_ten_wrong_codes_stop_the_guessing(chain: Chain, coupon: Coupon) -> None:
+    clerk = chain.browser("clerk")
+    for number in range(10):
+        assert clerk.get(f"/redeem/check?code=12345678{number:04}").status_code == 422
+
+    answer = clerk.get(f"/redeem/check?code={coupon.code}")
+
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"]
+    with reading() as session:
+        found = session.scalars(select(Lockout).where(Lockout.subject.like("codes:%"))).one()
+    assert found.locked_until is not None
+    assert chain.browser("manager").get(f"/redeem/check?code={coupon.code}").status_code == 200
+
+
+def test_a_mistake_is_undone_with_a_reason(chain: Chain, coupon: Coupon) -> None:
+    confirm(chain, coupon)
+    manager = chain.browser("manager")
+
+    without = manager.post(f"/redeem/{coupon.code}/undo")
+    undone = manager.post(f"/redeem/{coupon.code}/undo", reason="核错了券")
+
+    assert without.status_code == 422
+    assert undone.status_code == 303
+    assert now_of(coupon).state is CouponState.issued
+    with reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "coupon.undo")).one()
+    assert entry.reason == "核错了券"
+
+
+def test_after_ten_minutes_it_stays(chain: Chain, coupon: Coupon) -> None:
+    confirm(chain, coupon)
+    with chain.writing() as session:
+        session.get_one(Coupon, coupon.id).redeemed_at = chain.now - timedelta(minutes=11)
+
+    answer = chain.browser("manager").post(f"/redeem/{coupon.code}/undo", reason="核错了券")
+
+    assert answer.status_code in (409, 410)
+    assert now_of(coupon).state is CouponState.redeemed
