@@ -56,16 +56,16 @@ def send(world: "World", push: Push, *, wait: bool = True) -> Outcome | None:
     """Deliver now; without `wait` on a thread of its own, and None is returned."""
     if not push.account.token:
         return None
+    faults = world.faults.take(f"{push.account.kind}.push")
+    delay = faults["delay"].seconds if "delay" in faults else 0.0
     if wait:
-        return deliver(world, push)
-    world.timer.soon(lambda: deliver(world, push))
+        time.sleep(delay)
+        return deliver(world, push, faults)
+    world.timer.after(delay, lambda: deliver(world, push, faults))
     return None
 
 
-def deliver(world: "World", push: Push) -> Outcome:
-    faults = world.faults.take(f"{push.account.kind}.push")
-    if "delay" in faults:
-        time.sleep(faults["delay"].seconds)
+def deliver(world: "World", push: Push, faults: dict[str, Fault]) -> Outcome:
     if "wrong_signature" in faults:
         _attempt(world, push, 1, forged=True)
     outcome = _three_tries(world, push, faults)

@@ -52,7 +52,7 @@ class Shop:
         self.told.append(told)
         return self.answer(told)
 
-    def wait_for(self, count: int, seconds: float = 3.0) -> list[Told]:
+    def wait_for(self, count: int, seconds: float = 15.0) -> list[Told]:
         """What arrived once at least `count` deliveries are there."""
         end = time.monotonic() + seconds
         while len(self.told) < count and time.monotonic() < end:
@@ -275,7 +275,7 @@ def paid_order(client: FlaskClient, files: keys.Keys, **changes: Any) -> dict[st
 
 def settled(client: FlaskClient, tries: int) -> None:
     """Wait until the newest notice's try of that number is over and the next one is planned."""
-    world, end = world_of(client), time.monotonic() + 3
+    world, end = world_of(client), time.monotonic() + 15
     while time.monotonic() < end:
         notice = next(reversed(world.ledger.notices.values()))
         waiting = notice.done or notice.next_at > world.clock.now()

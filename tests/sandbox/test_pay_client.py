@@ -69,7 +69,7 @@ def client(running: live.Live, merchant_keys: keys.Keys) -> WeChatPay:
 
 
 def person(running: live.Live) -> dict[str, Any]:
-    people = requests.get(f"{running.url}/sandbox/api/people", timeout=5).json()["people"]
+    people = requests.get(f"{running.url}/sandbox/api/people", timeout=20).json()["people"]
     return dict(people[0])
 
 
@@ -96,7 +96,7 @@ def test_the_whole_life_of_a_payment(
     paid = requests.post(
         f"{running.url}/sandbox/api/people/aqing/pay",
         json=sheet(merchant_keys, answer["prepay_id"]),
-        timeout=5,
+        timeout=20,
     )
     assert paid.json()["errMsg"] == "requestPayment:ok"
 
@@ -142,11 +142,11 @@ def test_a_forged_notice_does_not_pass(
     client: WeChatPay, running: live.Live, merchant_keys: keys.Keys, shop: Shop
 ) -> None:
     fault = {"api": "pay.notify", "kind": "wrong_signature"}
-    requests.post(f"{running.url}/sandbox/api/faults", json=fault, timeout=5)
+    requests.post(f"{running.url}/sandbox/api/faults", json=fault, timeout=20)
     _, answer = order(client, running)
 
     url = f"{running.url}/sandbox/api/people/aqing/pay"
-    requests.post(url, json=sheet(merchant_keys, answer["prepay_id"]), timeout=5)
+    requests.post(url, json=sheet(merchant_keys, answer["prepay_id"]), timeout=20)
 
     forged, true = shop.wait_for(2)[:2]
     assert client.callback(forged.headers, forged.body) is None
@@ -155,7 +155,7 @@ def test_a_forged_notice_does_not_pass(
 
 def test_a_wrongly_signed_answer_does_not_pass(client: WeChatPay, running: live.Live) -> None:
     fault = {"api": "pay.prepay", "kind": "wrong_signature"}
-    requests.post(f"{running.url}/sandbox/api/faults", json=fault, timeout=5)
+    requests.post(f"{running.url}/sandbox/api/faults", json=fault, timeout=20)
 
     with pytest.raises(Exception, match="failed to verify"):
         order(client, running)
@@ -163,7 +163,7 @@ def test_a_wrongly_signed_answer_does_not_pass(client: WeChatPay, running: live.
 
 def test_a_lost_answer_has_been_done(client: WeChatPay, running: live.Live) -> None:
     fault = {"api": "pay.prepay", "kind": "drop_after"}
-    requests.post(f"{running.url}/sandbox/api/faults", json=fault, timeout=5)
+    requests.post(f"{running.url}/sandbox/api/faults", json=fault, timeout=20)
 
     with pytest.raises(requests.RequestException):
         order(client, running)

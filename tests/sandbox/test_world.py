@@ -108,7 +108,7 @@ def test_the_feed_streams(live_sandbox: live.Live) -> None:
     opened = threading.Event()
 
     def read() -> None:
-        with requests.get(url, stream=True, timeout=5) as answer:
+        with requests.get(url, stream=True, timeout=20) as answer:
             opened.set()
             for line in answer.iter_lines(decode_unicode=True):
                 lines.append(line)
@@ -117,9 +117,11 @@ def test_the_feed_streams(live_sandbox: live.Live) -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    opened.wait(5)
-    requests.post(f"{live_sandbox.url}/sandbox/api/clock", json={"advance_seconds": 600}, timeout=5)
-    reader.join(5)
+    opened.wait(20)
+    requests.post(
+        f"{live_sandbox.url}/sandbox/api/clock", json={"advance_seconds": 600}, timeout=20
+    )
+    reader.join(20)
 
     entry = json.loads(next(line for line in lines if line.startswith("data:"))[5:])
     assert entry["title"] == "沙箱时间快进了 10 分钟"
