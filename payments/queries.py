@@ -66,18 +66,6 @@ def find_refund(session: Session, out_refund_no: str) -> Refund | None:
     ).one_or_none()
 
 
-def list_attempts(session: Session, order_id: int) -> list[PaymentAttempt]:
-    """Every try to pay the order, oldest first."""
-    return list(
-        session.scalars(
-            select(PaymentAttempt)
-            .join(Bill, Bill.id == PaymentAttempt.bill_id)
-            .where(Bill.order_id == order_id)
-            .order_by(PaymentAttempt.id)
-        )
-    )
-
-
 def list_refunds(session: Session, order_id: int) -> list[Refund]:
     """The order's refunds as people see them: one that was asked again stands for the first."""
     replaced = select(Refund.replaces_id).where(Refund.replaces_id.is_not(None))

@@ -83,15 +83,6 @@ def check(wechat: Wechat, attempt: PaymentAttempt, now: datetime) -> Settlement:
         return settling.settle(session, known, now)
 
 
-def check_order(wechat: Wechat, order_id: int, now: datetime) -> Settlement | None:
-    """The same for an order's live attempt; None: nothing is waiting to be paid."""
-    with reading() as session:
-        attempt = find_live_attempt_of(session, order_id)
-    if attempt is None or attempt.state not in UNSETTLED:
-        return None
-    return check(wechat, attempt, now)
-
-
 def close(
     wechat: Wechat, attempt: PaymentAttempt, now: datetime, *, close_later: bool = False
 ) -> None:

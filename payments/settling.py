@@ -76,7 +76,6 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
         transaction_id=transaction.transaction_id,
         settled_at=transaction.success_at or now,
     )
-    session.refresh(attempt)
     ledger.post_payment(session, attempt, order, late=not won, now=now)
     if won:
         _pay_bill(session, bill, now)

@@ -60,15 +60,6 @@ class Wechat:
     def pay(self, mchid: str) -> PayMerchant:
         return _get(self._pays, mchid)
 
-    def officials(self) -> list[OfficialAccount]:
-        return list(self._officials.values())
-
-    def minis(self) -> list[MiniProgram]:
-        return list(self._minis.values())
-
-    def pays(self) -> list[PayMerchant]:
-        return list(self._pays.values())
-
     def official_for(self, merchant: str) -> OfficialAccount:
         return _owned_by(self._officials.values(), merchant)
 
