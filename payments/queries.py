@@ -1,8 +1,9 @@
 """Reads and locks that more than one verb needs."""
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from orders.models import Order
 from payments.errors import BillNotFound
 from payments.models import (
     PAID,
@@ -13,34 +14,54 @@ from payments.models import (
     RefundState,
 )
 
+# Built once: a statement that is built anew for every notice costs as much as running it.
+_ATTEMPT = select(PaymentAttempt).where(PaymentAttempt.out_trade_no == bindparam("out_trade_no"))
+_LOCK_BILL = (
+    select(Bill)
+    .where(Bill.id == bindparam("bill_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_LOCK_BILL_OF = (
+    select(Bill)
+    .where(Bill.order_id == bindparam("order_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_LOCK_FOR_SETTLING = (
+    select(Bill, PaymentAttempt, Order)
+    .join(PaymentAttempt, PaymentAttempt.bill_id == Bill.id)
+    .join(Order, Order.id == Bill.order_id)
+    .where(Bill.id == bindparam("bill_id"), PaymentAttempt.id == bindparam("attempt_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
 
 def lock_bill(session: Session, bill_id: int) -> Bill:
     """The bill as it is now, ours until the end of the transaction (SQLite: all of it is)."""
-    return session.scalars(
-        select(Bill)
-        .where(Bill.id == bill_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    return session.scalars(_LOCK_BILL, {"bill_id": bill_id}).one()
+
+
+def lock_for_settling(
+    session: Session, attempt: PaymentAttempt
+) -> tuple[Bill, PaymentAttempt, Order]:
+    """The bill, this attempt of it and its order, all as they are now and ours, in lock order."""
+    given = {"bill_id": attempt.bill_id, "attempt_id": attempt.id}
+    bill, fresh, order = session.execute(_LOCK_FOR_SETTLING, given).one()
+    return bill, fresh, order
 
 
 def lock_bill_of(session: Session, order_id: int) -> Bill:
     """Raises BillNotFound."""
-    bill = session.scalars(
-        select(Bill)
-        .where(Bill.order_id == order_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    bill = session.scalars(_LOCK_BILL_OF, {"order_id": order_id}).one_or_none()
     if bill is None:
         raise BillNotFound
     return bill
 
 
 def find_attempt(session: Session, out_trade_no: str) -> PaymentAttempt | None:
-    return session.scalars(
-        select(PaymentAttempt).where(PaymentAttempt.out_trade_no == out_trade_no)
-    ).one_or_none()
+    return session.scalars(_ATTEMPT, {"out_trade_no": out_trade_no}).one_or_none()
 
 
 def find_live_attempt(session: Session, bill_id: int) -> PaymentAttempt | None:

@@ -22,7 +22,7 @@ from payments.models import (
     Channel,
     PaymentAttempt,
 )
-from payments.queries import find_attempt, is_paid, lock_bill, lock_bill_of
+from payments.queries import find_attempt, is_paid, lock_bill_of, lock_for_settling
 
 LATE = "订单已取消或已支付，款项自动退回"
 
@@ -61,11 +61,9 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
         )
         return Settlement.mismatch
 
-    bill = lock_bill(session, attempt.bill_id)
-    session.refresh(attempt)
+    bill, attempt, order = lock_for_settling(session, attempt)
     if is_paid(attempt):
         return Settlement.repeated
-    order = session.get_one(Order, bill.order_id)
     in_time = attempt.state in UNSETTLED and bill.state is BillState.open
     won = in_time and paying.mark_paid(session, order, amount_fen=attempt.amount_fen, now=now)
     attempts.move(
