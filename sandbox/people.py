@@ -105,11 +105,8 @@ class People:
         number = self._crowd_number(openid, appid)
         return None if number is None else Person(f"crowd-{number}", f"路人 {number}", "crowd", "")
 
-    def is_stored(self, person: Person) -> bool:
-        return person.role != "crowd"
-
     def crowd_openid(self, appid: str, number: int) -> str:
-        return f"{CROWD}{_digest('app', appid)[:6]}{number:016d}"
+        return openid_of(appid, f"crowd-{number}")
 
     def _crowd_number(self, openid: str, appid: str) -> int | None:
         if not openid.startswith(CROWD) or self._tails.get(openid[6:12]) != appid:
