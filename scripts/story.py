@@ -1,0 +1,286 @@
+"""The main story over HTTP against a freshly started demo; prints each step with what it saw.
+
+`python -m scripts.story [--database sqlite|mariadb]`; exit code 1 when the story does not hold.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core import embedded_redis
+from scripts.player import Console, Person, Sandbox, Unexpected, cart, eventually
+from scripts.tree import Tree, free_port, new_directory
+from tests.servers import MariaDB
+
+STORE, WELCOME, CAMPAIGN = "静安寺店", "关注见面礼", "请你回来坐坐"
+
+
+@dataclass
+class Story:
+    """Everybody in the story, and what the last steps left behind."""
+
+    tree: Tree
+    sandbox: Sandbox
+    guest: Person
+    clerk: Person
+    owner: Console
+    counter: Console
+    seen: dict[str, Any] = field(default_factory=dict)
+
+
+def expect(holds: object, what: str) -> None:
+    if not holds:
+        raise Unexpected(what)
+
+
+def follow(story: Story) -> str:
+    """Scanning a store's poster, with every event sent three times."""
+    story.sandbox.post("faults", api="official.push", kind="duplicate", copies=3)
+    poster = story.sandbox.qr(lambda qr: STORE in qr["title"] and qr["kind"] != "screen", "海报")
+    story.guest.scan(poster["text"])
+    eventually(lambda: story.guest.heard(STORE), "欢迎语里有门店名")
+    eventually(lambda: story.guest.heard("见面礼"), "收到见面礼的消息")
+    story.sandbox.delete("faults")
+    return f"{story.guest.name}扫了{STORE}的海报；欢迎语和见面礼都到了"
+
+
+def log_in(story: Story) -> str:
+    story.guest.log_in()
+    coupons = story.guest.coupons()
+    expect([c["name"] for c in coupons] == [WELCOME], f"券包应只有一张见面礼：{coupons}")
+    stores = story.guest.call("GET", "stores?lat=31.2243&lng=121.4457")["items"]
+    expect(stores[0]["name"] == STORE, f"最近的应是{STORE}")
+    story.seen["store_id"] = stores[0]["id"]
+    return f"小程序里是同一个人：一张{WELCOME}；最近的是{STORE}，{stores[0]['distance_m']} 米"
+
+
+def order(story: Story) -> str:
+    guest, store_id = story.guest, story.seen["store_id"]
+    product = guest.menu(store_id)["杨枝甘露"]
+    wanted = cart(product, store_id, 2, coupon_id="best")
+    quote = guest.call("POST", "quotes", json=wanted)
+    expect(quote["coupon_id"], "最好的券应已选上")
+    taken = sum(discount["amount_fen"] for discount in quote["discounts"])
+    expect(quote["goods_fen"] - taken == quote["payable_fen"], "逐条优惠加起来应等于总优惠")
+    wanted["expected_payable_fen"] = quote["payable_fen"]
+    made = guest.order(wanted, key="story-order-1")
+    again = guest.order(wanted, key="story-order-1")
+    expect(made["no"] == again["no"], "同一个请求号应得到同一张订单")
+    guest.order({**wanted, "note": "另一单"}, key="story-order-1", status=409)
+    expect([c["state"] for c in guest.coupons()] == ["locked"], "券应已锁定")
+    story.seen["no"], story.seen["payable_fen"] = made["no"], made["payable_fen"]
+    lines = "；".join(f"{d['reason']} −{d['amount_fen']} 分" for d in quote["discounts"])
+    return f"两杯 {quote['goods_fen']} 分，{lines}，应付 {quote['payable_fen']} 分"
+
+
+def pay(story: Story) -> str:
+    """Paid under twenty copies of the notice."""
+    story.sandbox.post("faults", api="pay.notify", kind="duplicate", copies=20)
+    story.guest.pay(story.seen["no"])
+    paid = story.guest.wait_paid(story.seen["no"])
+    story.sandbox.delete("faults")
+    expect(paid["paid_fen"] == story.seen["payable_fen"], "实付应等于应付")
+    expect(paid["pickup_code"], "付款后应有取餐码")
+    card = story.guest.call("GET", "me")
+    expect(card["points_pending"] > 0, "积分应在路上")
+    expect(card["points"] == 0, "积分还不能用")
+    story.seen |= {"code": paid["pickup_code"], "points": card["points_pending"]}
+    number, points = paid["pickup_number"], card["points_pending"]
+    return f"通知来了 20 遍，付了一次；取餐号 {number}，{points} 积分在路上"
+
+
+def lose_notice(story: Story) -> str:
+    """A second order whose notice is two hours late: asking the channel heals it."""
+    guest, store_id = story.guest, story.seen["store_id"]
+    story.sandbox.post("faults", api="pay.notify", kind="delay", seconds=7_200)
+    made = guest.order(cart(guest.menu(store_id)["桂花乌龙鲜奶"], store_id))
+    guest.pay(made["no"])
+    guest.wait_paid(made["no"], seconds=60)
+    story.sandbox.delete("faults")
+    story.seen["second"] = made["no"]
+    return f"订单 {made['no']} 的通知迟迟不到，查单补上了"
+
+
+def hand_over(story: Story) -> str:
+    no = story.seen["no"]
+    expect(no in story.owner.get("orders/"), "后台列表里应有这一单")
+    story.owner.post(f"orders/{no}/accept")
+    story.owner.post(f"orders/{no}/ready")
+    expect(story.guest.show(no)["state"] == "ready", "应可取餐")
+    wrong = story.owner.send(f"orders/{no}/hand-over", code="000000")
+    expect(wrong.status_code == 422, "取餐码不对应被拒")
+    story.owner.post(f"orders/{no}/hand-over", code=story.seen["code"])
+    expect(story.guest.show(no)["state"] == "completed", "应已完成")
+    return "接单、出餐，错的取餐码被拒，对的交餐"
+
+
+def bind_clerk(story: Story) -> str:
+    invite = story.sandbox.qr(lambda qr: "邀请" in qr["title"] and "小周" in str(qr), "店员邀请码")
+    story.clerk.scan(invite["text"])
+    eventually(lambda: "扫码核销" in str(story.clerk.chat()["menu"]), "店员看到店员菜单")
+    return "小周扫邀请码绑定了微信，菜单换成了店员的"
+
+
+def campaign(story: Story) -> str:
+    story.guest.say("今天喝什么")  # opens the customer-service window
+    rule = {"0.op": "all", "0-0.field": "orders", "0-0.cmp": ">=", "0-0.value": "1"}
+    story.owner.post("segments/new", name="来过的人", do="save", **rule, **{"0-0.days": ""})
+    form = story.owner.get("campaigns/new")
+    segment = option(form, "segment", "来过的人")
+    template = option(form, "template", "老客回店券")
+    words = {"name": CAMPAIGN, "message": "好久不见，送你一张券", "holdout": "0"}
+    page = story.owner.post("campaigns/new", segment=segment, template=template, **words)
+    found = re.search(r"/console/campaigns/(\d+)/launch", page)
+    expect(found, "应能启动活动")
+    number = found.group(1) if found else ""
+    story.owner.post(f"campaigns/{number}/launch")
+    eventually(lambda: story.guest.heard("好久不见"), "活动消息到了", seconds=40)
+    eventually(lambda: len(story.guest.coupons()) == 1, "券包里有活动的券")
+    story.seen |= {"campaign": number, "coupon": story.guest.coupons()[0]}
+    return f"活动发给「来过的人」，{story.guest.name}在聊天窗口里收到，券包里多了一张"
+
+
+def redeem(story: Story) -> str:
+    coupon_id = story.seen["coupon"]["id"]
+    token = story.guest.call("GET", f"coupons/{coupon_id}/code")["token"]
+    story.clerk.tap("扫码核销", scan=token)
+    eventually(lambda: story.clerk.heard("老客回店券"), "聊天里告诉店员这是什么券")
+    page = story.counter.get("redeem/check", token=token)
+    form = dict(re.findall(r'name="(code|key|store)" value="([^"]+)"', page))
+    story.counter.post("redeem/confirm", **form)
+    used = story.guest.coupons("used")
+    expect(any(coupon["id"] == coupon_id for coupon in used), "券应已使用")
+    again = story.counter.send("redeem/confirm", **{**form, "key": "another-key"})
+    expect(again.status_code == 422, "第二次核销应被拒")
+    return "店员扫旋转码，核对、核销；再核一次被拒"
+
+
+def report(story: Story) -> str:
+    page = eventually(
+        lambda: (
+            (p := story.owner.get(f"campaigns/{story.seen['campaign']}/report"))
+            and "核销" in p
+            and p
+        ),
+        "活动报告",
+    )
+    return f"活动报告有 {len(page) // 1000} KB，写着送达、跳过的原因、核销和增量"
+
+
+def refund(story: Story) -> str:
+    no = story.seen["no"]
+    page = story.owner.get(f"orders/{no}/refund")
+    reason = option(page, "reason", "")
+    amount = f"{story.seen['payable_fen'] / 100:.2f}"
+    password = next(s for s in story.tree.data["staff"] if s["username"] == "owner")["password"]
+    story.owner.post(f"orders/{no}/refund", amount=amount, reason=reason, password=password)
+    eventually(lambda: story.guest.show(no)["payment_state"] == "refunded", "退款到账", seconds=40)
+    points = story.guest.call("GET", "me")["points_pending"]
+    expect(points < story.seen["points"] + 100, "积分应已收回")
+    return f"全额退款 ¥{amount}，积分收回"
+
+
+STEPS: tuple[tuple[str, Callable[[Story], str]], ...] = (
+    ("关注", follow),
+    ("登录与浏览", log_in),
+    ("下单", order),
+    ("付款", pay),
+    ("丢了通知", lose_notice),
+    ("交付", hand_over),
+    ("店员上岗", bind_clerk),
+    ("活动", campaign),
+    ("核销", redeem),
+    ("报告", report),
+    ("退款", refund),
+)
+
+
+def option(page: str, name: str, words: str) -> str:
+    """The value of the choice called `name` whose words contain `words`."""
+    select = re.search(rf'<select[^>]*name="{name}".*?</select>', page, re.S)
+    if select:
+        choices = re.findall(
+            r'<option[^>]*value="([^"]*)"[^>]*>(.*?)</option>', select.group(), re.S
+        )
+    else:
+        radios = rf'name="{name}"[^>]*value="([^"]+)"[^>]*>(.*?)</label>'
+        choices = re.findall(radios, page, re.S)
+    found = next((value for value, text in choices if value and words in text), None)
+    if found is None:
+        raise Unexpected(f"没有叫「{words}」的 {name}：{choices}")
+    return str(found)
+
+
+@contextmanager
+def stage(database: str) -> Iterator[Tree]:
+    """A fresh tree on SQLite with the embedded Redis, or on MariaDB with a Redis of its own."""
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linli-")))
+        options: dict[str, Any] = {}
+        if database == "mariadb":
+            server = stack.enter_context(MariaDB(root))
+            options["database_url"] = stack.enter_context(server.database())
+            redis = embedded_redis.start(root / "redis")
+            options["redis_url"] = embedded_redis.url(root / "redis")
+            if redis:
+                stack.callback(redis.wait, 10)
+                stack.callback(redis.terminate)
+        tree = Tree(new_directory(root), free_port(), free_port(), **options)
+        stack.callback(tree.stop)
+        tree.start()
+        yield tree
+
+
+def begin(tree: Tree) -> Story:
+    sandbox = Sandbox(tree.sandbox_url)
+    people = {person["name"]: person for person in sandbox.get("people")["people"]}
+    appids = {a["kind"]: a["appid"] for a in sandbox.get("accounts")["accounts"]}
+
+    def person(name: str) -> Person:
+        return Person(
+            tree.base_url,
+            sandbox,
+            people[name]["id"],
+            name,
+            official=appids["official"],
+            mini=appids["mini"],
+        )
+
+    consoles = {staff["username"]: Console(tree.base_url) for staff in tree.data["staff"]}
+    for staff in tree.data["staff"]:
+        consoles[staff["username"]].log_in(staff["username"], staff["password"])
+    return Story(
+        tree, sandbox, person("阿青"), person("小周"), consoles["owner"], consoles["xiaozhou"]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "mariadb"), default="sqlite")
+    arguments = parser.parse_args()
+    print(f"\n  主线，在 {arguments.database} 上", flush=True)
+    with stage(arguments.database) as tree:
+        story = begin(tree)
+        for number, (name, step) in enumerate(STEPS, 1):
+            began = time.monotonic()
+            try:
+                saw = step(story)
+            except (Unexpected, KeyError, AttributeError, IndexError) as error:
+                print(f"  {number:2} ✗ {name}：{type(error).__name__} {error}", flush=True)
+                for log in sorted(tree.directory.glob("*.log")):
+                    tail = [line for line in log.read_text().splitlines() if '"error"' in line][-3:]
+                    print("\n".join([f"--- {log.name}", *tail]))
+                sys.exit(1)
+            print(f"  {number:2} ✓ {name}（{time.monotonic() - began:.1f} 秒）：{saw}", flush=True)
+    print("  主线成立\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
