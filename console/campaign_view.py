@@ -11,7 +11,7 @@ from analytics import campaigns as reports
 from console import tickets, words
 from console.access import Me
 from coupons.models import CouponKind, CouponTemplate
-from crm.campaigns import queries
+from crm.campaigns import queries, sending
 from crm.campaigns.reach import SKIP_REASONS, Forecast
 from crm.campaigns.words import Gift, fill
 from crm.models import Campaign, CampaignState, RecipientState, Segment
@@ -94,6 +94,8 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "kind": STATES[campaign.state][1],
         "launched": campaign.launched_at is not None,
         "going": campaign.state is CampaignState.running,
+        "asleep": campaign.state is CampaignState.running
+        and sending.quiet_until(campaign, now) is not None,
         "moves": MOVES.get(campaign.state, {}),
         "segment": segment.name,
         "holdout": f"{campaign.holdout_bp / 100:g}%，不发，用来量增量",

@@ -21,6 +21,7 @@ from crm.campaigns import drafting, launching, moving, queries, reach
 from crm.errors import CampaignInvalid
 from crm.models import Campaign, CampaignState, Segment
 from crm.segments import saving as segments
+from merchants.models import Merchant
 
 page = Blueprint("campaigns", __name__, url_prefix="/campaigns")
 
@@ -67,7 +68,10 @@ def index() -> Response:
 @page.get("/new")
 @staff("campaigns.manage")
 def new() -> Response:
-    form = Form(request.args.to_dict(), name="", message=FIRST_WORDS, holdout="1000", template="")
+    with reading() as session:
+        quiet = session.get_one(Merchant, me().merchant_id).quiet_nights
+    defaults = {"name": "", "message": FIRST_WORDS, "holdout": "1000", "template": ""}
+    form = Form(request.args.to_dict(), **defaults, quiet="1" if quiet else "0")
     return _edit_page(form, "新建活动", url_for("console.campaigns.create"))
 
 
@@ -98,6 +102,7 @@ def edit(campaign_id: int) -> Response:
         template=campaign.template_id,
         message=campaign.message,
         holdout=campaign.holdout_bp,
+        quiet="0" if campaign.quiet_from_hour is None else "1",
     )
     return _edit_page(form, campaign.name, request.path)
 
@@ -218,6 +223,7 @@ def _draft(form: Form) -> drafting.Draft:
         template_id=number["template"],
         message=form["message"],
         holdout_bp=number["holdout"],
+        quiet_hours=None if form["quiet"] == "0" else drafting.QUIET_HOURS,
     )
 
 

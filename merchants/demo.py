@@ -106,7 +106,13 @@ def password(username: str) -> str:
 def _merchant(session: Session, now: datetime) -> Merchant:
     merchant = session.scalar(select(Merchant).where(Merchant.code == CODE))
     if merchant is None:
-        merchant = Merchant(code=CODE, name="青禾茶铺", brand_color="#0b6b4f", created_at=now)
+        merchant = Merchant(
+            code=CODE,
+            name="青禾茶铺",
+            brand_color="#0b6b4f",
+            quiet_nights=False,  # a newcomer who tries the demo at night wants to see it sent
+            created_at=now,
+        )
         session.add(merchant)
         session.flush()
     return merchant

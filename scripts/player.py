@@ -38,10 +38,10 @@ class Sandbox:
     url: str
     http: requests.Session = field(default_factory=requests.Session)
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         return _checked(self.http.get(f"{self.url}/sandbox/api/{path}", params=query, timeout=10))
 
-    def post(self, path: str, **body: Any) -> Any:
+    def post(self, path: str, /, **body: Any) -> Any:
         return _checked(self.http.post(f"{self.url}/sandbox/api/{path}", json=body, timeout=30))
 
     def delete(self, path: str) -> Any:
@@ -193,7 +193,7 @@ class Console:
         self.get("login")
         self.post("login", username=username, password=password)
 
-    def get(self, path: str, **query: Any) -> str:
+    def get(self, path: str, /, **query: Any) -> str:
         answer = self.http.get(f"{self.base_url}/console/{path}", params=query, timeout=30)
         return self._page(answer)
 

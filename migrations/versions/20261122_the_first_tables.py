@@ -60,6 +60,35 @@ def upgrade() -> None:
         batch_op.create_index("ix_audit_entries_subject", ["subject"], unique=False)
 
     op.create_table(
+        "chat_messages",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("appid", Code(64), nullable=False),
+        sa.Column("openid", Code(64), nullable=False),
+        sa.Column("direction", Code(24), nullable=False),
+        sa.Column("kind", Code(32), nullable=False),
+        sa.Column(
+            "text",
+            sa.Text()
+            .with_variant(mysql.MEDIUMTEXT(), "mariadb")
+            .with_variant(mysql.MEDIUMTEXT(), "mysql"),
+            nullable=False,
+        ),
+        sa.Column("reply_key", Code(64), nullable=True),
+        sa.Column("at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_chat_messages")),
+        sa.UniqueConstraint("reply_key", name=op.f("uq_chat_messages_reply_key")),
+    )
+    with op.batch_alter_table("chat_messages", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_chat_messages_appid_openid_at"), ["appid", "openid", "at"], unique=False
+        )
+
+    op.create_table(
         "idempotency_records",
         sa.Column(
             "id",
@@ -140,6 +169,7 @@ def upgrade() -> None:
         sa.Column("brand_color", sa.String(length=16), nullable=False),
         sa.Column("logo", sa.String(length=512), nullable=False),
         sa.Column("state", Code(24), nullable=False),
+        sa.Column("quiet_nights", sa.Boolean(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_merchants")),
         sa.UniqueConstraint("code", name=op.f("uq_merchants_code")),
@@ -347,40 +377,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_categories")),
         sa.UniqueConstraint("merchant_id", "name", name=op.f("uq_categories_merchant_id_name")),
     )
-    op.create_table(
-        "chat_messages",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
-        sa.Column("appid", Code(64), nullable=False),
-        sa.Column("openid", Code(64), nullable=False),
-        sa.Column("direction", Code(24), nullable=False),
-        sa.Column("kind", Code(32), nullable=False),
-        sa.Column(
-            "text",
-            sa.Text()
-            .with_variant(mysql.MEDIUMTEXT(), "mariadb")
-            .with_variant(mysql.MEDIUMTEXT(), "mysql"),
-            nullable=False,
-        ),
-        sa.Column(
-            "in_reply_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
-        ),
-        sa.Column("at", UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["in_reply_to"], ["inbound_events.id"], name=op.f("fk_chat_messages_in_reply_to")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_chat_messages")),
-        sa.UniqueConstraint("in_reply_to", name=op.f("uq_chat_messages_in_reply_to")),
-    )
-    with op.batch_alter_table("chat_messages", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_chat_messages_appid_openid_at"), ["appid", "openid", "at"], unique=False
-        )
-
     op.create_table(
         "coupon_templates",
         sa.Column(
@@ -1890,7 +1886,6 @@ def downgrade() -> None:
     op.drop_table("person_merges")
     op.drop_table("identities")
     op.drop_table("coupon_templates")
-    op.drop_table("chat_messages")
     op.drop_table("categories")
     op.drop_table("subscribe_grants")
     op.drop_table("security_events")
@@ -1904,5 +1899,6 @@ def downgrade() -> None:
     op.drop_table("lockouts")
     op.drop_table("inbound_events")
     op.drop_table("idempotency_records")
+    op.drop_table("chat_messages")
     op.drop_table("audit_entries")
     op.drop_table("account_tags")
