@@ -68,7 +68,7 @@ function words(step) {
       if (facts.has('login')) return rich('在小程序里选几样，去结算。最省的优惠已经替她选好')
       return rich('点聊天里的**见面礼**，或菜单里的**点单**，进小程序下一单')
     case 2:
-      if (facts.has('staff')) return rich('小周打开菜单的**今日订单**：接单、做好；阿青报取餐码，他点**交给顾客**')
+      if (facts.has('staff')) return rich('小周打开菜单的**今日订单**：接单、出餐；阿青**出示取餐码**，他点**交餐**')
       return rich('让小周上岗：他点**扫一扫**，选**店员邀请**；然后从菜单打开**今日订单**')
     case 3:
       if (facts.has('scanned')) return rich('扫到了：点聊天里的**链接**，核对后**确认核销**。每张券只成功一次')
