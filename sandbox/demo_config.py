@@ -30,6 +30,16 @@ TITLES = {
     "coupon_arrived": "优惠券到账提醒",
     "new_order": "新订单提醒",
 }
+FIELDS = {
+    "order_ready": {"character_string1": "取餐号", "thing2": "商品", "thing3": "门店"},
+    "coupon_arrived": {"thing1": "优惠券", "time2": "有效期至", "thing3": "说明"},
+    "new_order": {
+        "character_string1": "取餐号",
+        "thing2": "商品",
+        "amount3": "金额",
+        "time4": "付款时间",
+    },
+}
 
 
 def write(
@@ -94,7 +104,8 @@ def write(
     ]
     for templates in (SUBSCRIBE_TEMPLATES, TEMPLATES):
         for name, template_id in templates.items():
-            sections.append((f"[sandbox.templates.{template_id}]", {"title": TITLES[name]}))
+            section = f"[sandbox.templates.{template_id}]"
+            sections.append((section, {"title": TITLES[name], "fields": FIELDS[name]}))
     text = "# Written by the demo: accounts of the sandbox, no real ones.\n"
     for head, values in sections:
         lines = [f"{json.dumps(key)} = {_toml(value)}" for key, value in values.items()]

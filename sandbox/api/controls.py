@@ -183,4 +183,5 @@ def _duration(seconds: float) -> str:
         return f"{seconds:g} 秒"
     if seconds < 3600:
         return f"{seconds / 60:g} 分钟"
-    return f"{seconds / 3600:g} 小时"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours} 小时 {rest} 分钟" if rest else f"{hours} 小时"

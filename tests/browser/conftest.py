@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from sandbox import demo_config, live
 from sandbox.outgoing import Answer
@@ -26,6 +26,8 @@ ARGUMENTS = [
 DESKTOP = {"width": 1440, "height": 900}
 
 Open = Callable[..., Page]
+
+expect.set_options(timeout=20_000)  # the whole tree shares the machine with the browser
 
 
 def find_chromium() -> str:
