@@ -49,7 +49,7 @@ def matches(node: Node, now: datetime) -> ColumnElement[bool]:
         return _condition(node, now)
     if not node.rules:
         return true()
-    parts = [matches(rule, now) for rule in sorted(node.rules, key=_cost)]
+    parts = [matches(rule, now) for rule in sorted(node.rules, key=cost)]
     if node.op == "not":
         return not_(parts[0])
     return and_(*parts) if node.op == "and" else or_(*parts)
@@ -158,9 +158,10 @@ def _ago(now: datetime, days: int | None) -> datetime:
     return now - timedelta(days=days or 0)
 
 
-def _cost(node: Node) -> int:
+def cost(node: Node) -> int:
+    """How dear it is to ask: columns, then tags, then sums over purchases."""
     if isinstance(node, Group):
-        return max((_cost(rule) for rule in node.rules), default=0)
+        return max((cost(rule) for rule in node.rules), default=0)
     if node.field in ("spent", "orders") and node.days is not None:
         return 2
     return 1 if node.field == "tag" else 0

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm.models import Member, Tag
 from crm.segments import reasons
-from crm.segments.compiling import compile_rule, everyone, matches, tree, value_of
+from crm.segments.compiling import compile_rule, cost, everyone, matches, tree, value_of
 from crm.segments.rules import Condition, Group, Node, conditions
 from merchants.models import Store
 
@@ -39,30 +39,26 @@ def count(session: Session, rule: Any, merchant_id: int, now: datetime) -> int:
 
 
 def preview(session: Session, rule: Any, merchant_id: int, now: datetime) -> Preview:
-    """Every number of the editor in one statement, one pass over the members."""
+    """Every number of the editor, each by a statement of its own.
+
+    One pass that sums a CASE for every number takes twice as long: the server then looks up tags
+    and purchases of every member for each of them.
+    """
     root = tree(rule)
-    nodes = {node.path: matches(node, now) for node in _nodes(root)}
-    steps = list(root.rules) if isinstance(root, Group) and root.op == "and" else []
-    narrowing = [
-        and_(*(matches(node, now) for node in steps[: index + 1])) for index in range(len(steps))
-    ]
-    row = session.execute(
-        select(
-            func.count(),
-            *(func.coalesce(func.sum(case((part, 1), else_=0)), 0) for part in nodes.values()),
-            *(func.coalesce(func.sum(case((part, 1), else_=0)), 0) for part in narrowing),
-        )
-        .select_from(Member)
-        .where(everyone(merchant_id))
-    ).one()
-    numbers = [int(number) for number in row]
-    alone = dict(zip(nodes, numbers[1:], strict=False))
-    return Preview(
-        members=numbers[0],
-        matched=alone[""],
-        alone=alone,
-        steps=numbers[1 + len(nodes) :],
-    )
+
+    def number(*nodes: Node) -> int:
+        parts = [matches(node, now) for node in sorted(nodes, key=cost)]
+        people = select(func.count()).select_from(Member).where(everyone(merchant_id), *parts)
+        return session.scalar(people) or 0
+
+    alone = {node.path: number(node) for node in _nodes(root)}
+    steps: list[int] = []
+    if isinstance(root, Group) and root.op == "and":
+        for index in range(1, len(root.rules) + 1):
+            known = index in (1, len(root.rules))  # the first rule alone, and the whole
+            path = root.rules[0].path if index == 1 else root.path
+            steps.append(alone[path] if known else number(*root.rules[:index]))
+    return Preview(number(), alone[""], alone, steps)
 
 
 def sample(
