@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from core.database import claim
 from coupons import ledger
@@ -16,6 +17,7 @@ def lock(
     session: Session, coupon_id: int, order_id: int, now: datetime, *, discount_fen: int = 0
 ) -> Coupon:
     """issued → locked for one order. Raises what is the matter with it otherwise."""
+    values = {"state": CouponState.locked, "order_id": order_id, "discount_fen": discount_fen}
     moved = claim(
         session,
         update(Coupon)
@@ -25,11 +27,13 @@ def lock(
             Coupon.valid_from <= now,
             Coupon.expires_at > now,
         )
-        .values(state=CouponState.locked, order_id=order_id, discount_fen=discount_fen),
+        .values(**values),
     )
-    coupon = reload(session, coupon_id)
     if moved == 0:
-        raise why_not(coupon, now)
+        raise why_not(reload(session, coupon_id), now)
+    coupon = session.get_one(Coupon, coupon_id)  # the quote has read it in this transaction
+    for name, value in values.items():
+        set_committed_value(coupon, name, value)
     ledger.write(
         session,
         coupon,

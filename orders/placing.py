@@ -6,14 +6,13 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from catalogue import stock
 from catalogue.pricing import PricedItem
 from core import idempotency
 from core.clock import business_day
-from core.database import claim
 from core.numbers import DIGITS, order_no, random_code
 from core.outbox import enqueue
 from coupons import locking
@@ -177,8 +176,8 @@ def _take(session: Session, quoted: Quote, order: Order, now: datetime) -> None:
         wanted[item.sku_id] += item.quantity
     stock.hold(session, order.id, order.store_id, wanted, order.expires_at, now)
     number = next_number(session, quoted.store, order.business_day)
-    claim(session, update(Order).where(Order.id == order.id).values(pickup_number=number))
-    session.refresh(order, ["pickup_number"])
+    order.pickup_number = number
+    session.flush()
 
 
 def _plain(cart: Cart) -> dict[str, Any]:

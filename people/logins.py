@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim
@@ -42,12 +42,15 @@ def open_session(
 
 def find_session(session: Session, token: str, now: datetime) -> LoginSession | None:
     """The live session of a token; None when unknown, expired or ended."""
-    return session.scalar(
-        select(LoginSession).where(
-            LoginSession.token_hash == token_hash(token),
-            LoginSession.revoked_at.is_(None),
-            LoginSession.expires_at > now,
-        )
+    return session.scalar(select(LoginSession).where(is_live(token, now)))
+
+
+def is_live(token: str, now: datetime) -> ColumnElement[bool]:
+    """The condition of `find_session`, for a door that reads more in the same query."""
+    return and_(
+        LoginSession.token_hash == token_hash(token),
+        LoginSession.revoked_at.is_(None),
+        LoginSession.expires_at > now,
     )
 
 

@@ -10,21 +10,18 @@ from typing import Any
 
 from flask import Response, g, request
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from core import web
 from core.clock import now
 from core.config import MiniProgram, current_config
 from core.database import reading, transaction
 from core.errors import NotFound, Unauthorized
-from core.web import Audience
 from crm import members
 from crm.models import Member
 from merchants import queries as merchants
 from merchants.models import Merchant
 from people import logins
-from people import models as people
-from people.models import Identity, Person
+from people.models import Audience, Identity, LoginSession, Person
 from wxapp_api.parsing import parsed
 
 View = Callable[..., Any]
@@ -47,7 +44,7 @@ def public(view: View) -> Callable[..., Response]:
 
 def member(view: View) -> Callable[..., Response]:
     """Only a logged-in member of the merchant; see the module for what is left in `flask.g`."""
-    return web.declare(Audience("member", gate=log_in))(parsed(view))
+    return web.declare(web.Audience("member", gate=log_in))(parsed(view))
 
 
 def bearer_token() -> str:
@@ -58,25 +55,26 @@ def bearer_token() -> str:
 
 
 def log_in() -> None:
-    token = bearer_token()
+    """The gate of `@member`: one query finds the session, the identity and the member."""
     with reading() as session:
-        login = logins.find_session(session, token, now())
-        if login is None or login.person_id is None or login.audience is not people.Audience.member:
-            raise NotLoggedIn("登录已失效，请重新登录")
-        identity = session.get_one(Identity, login.identity_id)
-        code = merchant_code(identity.appid)
-        found = find_member(session, code, login.person_id)
-        session.expunge_all()
+        rows = session.execute(
+            select(LoginSession, Identity, Member, Merchant.code)
+            .join(Identity, Identity.id == LoginSession.identity_id)
+            .outerjoin(Member, Member.person_id == LoginSession.person_id)
+            .outerjoin(Merchant, Merchant.id == Member.merchant_id)
+            .where(
+                logins.is_live(bearer_token(), now()),
+                LoginSession.audience == Audience.member,
+            )
+        ).all()
+    if not rows:
+        raise NotLoggedIn("登录已失效，请重新登录")
+    login, identity = rows[0][0], rows[0][1]
+    assert login.person_id is not None  # a member's session always has a person
+    code = merchant_code(identity.appid)
+    mine = [row[2] for row in rows if row[3] == code and row[2].merged_into_id is None]
     g.session, g.identity = login, identity
-    g.member = found or join(code, login.person_id)
-
-
-def find_member(session: Session, code: str, person_id: int) -> Member | None:
-    return session.scalar(
-        select(Member)
-        .join(Merchant, Merchant.id == Member.merchant_id)
-        .where(Merchant.code == code, Member.person_id == person_id)
-    )
+    g.member = mine[0] if mine else join(code, login.person_id)
 
 
 def join(code: str, person_id: int) -> Member:
