@@ -27,7 +27,7 @@ page = Blueprint("campaigns", __name__, url_prefix="/campaigns")
 
 PAGE = 50
 FIELDS = {"segment_id": "segment", "template_id": "template", "holdout_bp": "holdout"}
-FIRST_WORDS = "{昵称}，好久不见。给你留了一张「{券名}」，{到期日} 前来用就行。"
+FIRST_WORDS = "{昵称}，好久不见。给你留了一张「{券名}」，{到期日}前来用就行。"
 
 
 @page.get("/")

@@ -23,7 +23,7 @@ from orders.models import HistoryKind, Order, OrderHistory, OrderLine, OrderStat
 from payments.models import AttemptState, Bill, BillState, Channel, PaymentAttempt
 from people import logins
 from tests.factories.catalogue import make_product, make_sku
-from tests.factories.crm import make_member
+from tests.factories.crm import make_member, make_person
 from tests.factories.merchants import make_merchant, make_staff, make_store
 from tests.factories.orders import make_order
 
@@ -101,7 +101,8 @@ class Chain:
     def member(self, name: str = "林小满", **values: Any) -> Member:
         with transaction() as session:
             merchant = session.get_one(Merchant, values.pop("merchant_id", self.merchant_id))
-            return make_member(session, merchant=merchant, name=name, **values)
+            person = make_person(session, nickname=name)
+            return make_member(session, merchant=merchant, person=person, name=name, **values)
 
     def order(self, store: Store | None = None, **values: Any) -> Order:
         """A paid order of one cup, as payments leave it: billed, paid, on the record."""
@@ -208,7 +209,7 @@ def chain(app: Flask) -> Chain:
         staff["clerk"],
         rival_store,
         rival.id,
-        now - timedelta(seconds=30),
+        now,
     )
 
 

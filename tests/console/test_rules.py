@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console import rules
@@ -53,6 +53,7 @@ def form_of(node: rules.Node) -> dict[str, str]:
     return {f"{node.path}.op": node.op, **{k: v for part in inner for k, v in part.items()}}
 
 
+@settings(deadline=None)
 @given(trees)
 def test_a_rule_survives_the_form(rule: dict[str, Any]) -> None:
     assert validate(rule) == {}
@@ -60,6 +61,7 @@ def test_a_rule_survives_the_form(rule: dict[str, Any]) -> None:
     assert rules.to_rule(rules.read(form_of(rules.from_rule(rule)))) == rule
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=8)), st.text(max_size=12))
 def test_nothing_that_is_posted_breaks_it(form: dict[str, str], do: str) -> None:
     validate(rules.to_rule(rules.edit(rules.read(form), do)))

@@ -1,0 +1,202 @@
+"""Figures tie to the rows they are summed from."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from analytics import campaigns as reports
+from analytics import day, templates
+from coupons.models import CouponState
+from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
+from merchants.models import Merchant, Store
+from orders.models import OrderState, PaymentState
+from tests.factories.campaigns import make_campaign
+from tests.factories.coupons import make_coupon, make_template
+from tests.factories.crm import make_member, make_merchant, make_purchase
+from tests.factories.merchants import make_store
+from tests.factories.orders import make_order
+
+NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # in Shanghai
+MIDNIGHT = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def merchant(session: Session) -> Merchant:
+    return make_merchant(session)
+
+
+@pytest.fixture
+def store(session: Session, merchant: Merchant) -> Store:
+    return make_store(session, merchant)
+
+
+def paid(session: Session, store: Store, at: datetime, fen: int, **values: Any) -> None:
+    member = make_member(session, merchant=session.get_one(Merchant, store.merchant_id))
+    make_order(
+        session,
+        member,
+        store,
+        payable_fen=fen,
+        paid_fen=fen,
+        paid_at=at,
+        **{"payment_state": PaymentState.paid, "state": OrderState.completed, **values},
+    )
+
+
+def test_a_day_is_the_shops_day_and_only_its_stores(session: Session, store: Store) -> None:
+    other = make_store(session, session.get_one(Merchant, store.merchant_id))
+    paid(session, store, MIDNIGHT - timedelta(microseconds=1), 100)
+    paid(session, store, MIDNIGHT, 1_000)
+    paid(session, store, NOON, 2_500, refunded_fen=500, payment_state=PaymentState.part_refunded)
+    paid(session, other, NOON, 7_777)
+    paid(session, store, NOON, 9_999, payment_state=PaymentState.unpaid)
+
+    found = day.takings(session, [store.id], MIDNIGHT, NOON + timedelta(seconds=1))
+
+    assert (found.orders, found.fen, found.refunded_fen, found.refunded_orders) == (
+        2,
+        3_000,
+        500,
+        1,
+    )
+    assert found.average_fen == 1_500
+    assert day.takings(session, [], MIDNIGHT, NOON).fen == 0
+
+
+def test_the_hours_add_up_to_the_day(session: Session, store: Store) -> None:
+    for hour, fen in ((0, 100), (8, 800), (8, 50), (23, 2_300)):
+        paid(session, store, MIDNIGHT + timedelta(hours=hour, minutes=59), fen)
+
+    hours = day.hours(session, [store.id], NOON)
+
+    assert {hour: fen for hour, fen in enumerate(hours) if fen} == {0: 100, 8: 850, 23: 2_300}
+    whole_day = day.takings(session, [store.id], MIDNIGHT, MIDNIGHT + timedelta(days=1))
+    assert sum(hours) == whole_day.fen
+
+
+def test_waiting_counts_what_is_paid_and_not_accepted(session: Session, store: Store) -> None:
+    paid(session, store, NOON, 100, state=OrderState.placed)
+    paid(session, store, NOON - timedelta(minutes=3), 100, state=OrderState.placed)
+    paid(session, store, NOON, 100, state=OrderState.accepted)
+
+    assert day.waiting(session, [store.id]) == (2, NOON - timedelta(minutes=3))
+    assert day.waiting(session, [store.id + 99]) == (0, None)
+
+
+def test_coupons_cost_what_they_took_off_and_may_still_cost_their_face(
+    session: Session, merchant: Merchant, store: Store
+) -> None:
+    amount = make_template(session, merchant, name="减 12", face_fen=1_200)
+    percent = make_template(session, merchant, name="85 折", off_bp=1_500, cap_fen=2_000)
+    for template, off in ((amount, 1_200), (amount, 1_200), (percent, 730)):
+        coupon = make_coupon(session, make_member(session), template)
+        coupon.state, coupon.store_id = CouponState.redeemed, store.id
+        coupon.redeemed_at, coupon.discount_fen = NOON, off
+    for template in (amount, percent):
+        make_coupon(session, make_member(session), template)
+    session.flush()
+
+    costs = day.coupon_costs(session, [store.id], MIDNIGHT, NOON + timedelta(seconds=1))
+    owed = day.liability(session, merchant.id, NOON)
+    used = templates.usage(session, [amount.id, percent.id, 0])
+
+    assert [(cost.name, cost.coupons, cost.fen) for cost in costs] == [
+        ("减 12", 2, 2_400),
+        ("85 折", 1, 730),
+    ]
+    assert (owed.coupons, owed.fen) == (2, 3_200)
+    assert (used[amount.id].issued, used[amount.id].redeemed, used[amount.id].cost_fen) == (
+        3,
+        2,
+        2_400,
+    )
+    assert used[0].issued == 0
+
+
+@pytest.fixture
+def campaign(session: Session) -> Campaign:
+    """Launched two days ago."""
+    campaign = make_campaign(session)
+    campaign.state, campaign.launched_at = CampaignState.running, NOON - timedelta(days=2)
+    session.flush()
+    return campaign
+
+
+def person(
+    session: Session,
+    campaign: Campaign,
+    store: Store,
+    arm: Arm,
+    *spent: tuple[int, float],
+    state: RecipientState = RecipientState.sent,
+    reason: str | None = None,
+) -> None:
+    """Somebody on the list, with (fen, days after the launch) of what they bought."""
+    member = make_member(session, merchant=session.get_one(Merchant, campaign.merchant_id))
+    session.add(
+        Recipient(
+            campaign_id=campaign.id,
+            member_id=member.id,
+            arm=arm,
+            state=RecipientState.skipped if arm is not Arm.reach else state,
+            skip_reason="holdout" if arm is Arm.holdout else reason,
+            state_at=NOON,
+        )
+    )
+    assert campaign.launched_at is not None
+    for fen, days in spent:
+        at = campaign.launched_at + timedelta(days=days)
+        make_purchase(session, member, store, amount_fen=fen, at=at)
+
+
+def test_a_report_counts_by_intention_to_treat(
+    session: Session, store: Store, campaign: Campaign
+) -> None:
+    person(session, campaign, store, Arm.reach, (3_000, 0.5), (1_000, 1.5))
+    person(session, campaign, store, Arm.reach, (500, -1), state=RecipientState.failed)
+    person(session, campaign, store, Arm.reach, state=RecipientState.unknown)
+    person(session, campaign, store, Arm.holdout, (1_000, 1))
+    person(session, campaign, store, Arm.none, (9_000, 1), reason="no_window")
+
+    found = reports.spending(session, campaign, NOON)
+    sent = reports.delivery(session, campaign)
+
+    assert found is not None
+    assert (found.reached.people, found.reached.buyers, found.reached.total_fen) == (3, 1, 4_000)
+    assert found.reached.squares == 16_000_000
+    assert (found.held.people, found.held.total_fen) == (1, 1_000)
+    assert not found.lift.enough
+    assert (sent.audience, sent.reach, sent.holdout) == (5, 3, 1)
+    assert sent.skipped == {"no_window": 1}
+    assert sent.count(RecipientState.failed, RecipientState.unknown) == 2
+
+
+def test_spending_counts_for_two_weeks(session: Session, store: Store, campaign: Campaign) -> None:
+    person(session, campaign, store, Arm.reach, (100, 13.9), (10_000, 14.1))
+    person(session, campaign, store, Arm.holdout)
+    launched = campaign.launched_at
+    assert launched is not None
+
+    found = reports.spending(session, campaign, launched + timedelta(days=40))
+
+    assert found is not None
+    assert found.reached.total_fen == 100
+    assert found.until == launched + timedelta(days=14)
+
+
+def test_running_sums_end_at_the_total(session: Session, store: Store, campaign: Campaign) -> None:
+    person(session, campaign, store, Arm.reach, (100, 0.1), (200, 0.9), (300, 1.5))
+    person(session, campaign, store, Arm.holdout, (50, 1.9))
+    begin = campaign.launched_at
+    assert begin is not None
+    edges = [begin, begin + timedelta(days=1), begin + timedelta(days=2)]
+
+    sums = reports.cumulative(session, campaign, edges)
+
+    assert sums == {Arm.reach: [300, 600], Arm.holdout: [0, 50]}
+
+
+def test_a_draft_has_no_report(session: Session) -> None:
+    assert reports.spending(session, make_campaign(session, approved=False), NOON) is None
