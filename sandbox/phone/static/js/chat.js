@@ -45,6 +45,7 @@ export class Chat {
     this.shown = null
     this.menu = undefined
     this.followed = null
+    this.isStaff = false
     this.typing = false
     this.seen = 0
     this.list.replaceChildren()
@@ -64,6 +65,7 @@ export class Chat {
     }
     if (person.id !== this.phone.person.id) return
     this.followed = chat.followed
+    this.isStaff = Boolean(chat.menu?.conditional)
     this.subtitle.textContent = chat.subtitle ?? (chat.followed ? '已关注 · 演示账号' : '还没有关注')
     const messages = [...chat.messages, ...notices.messages].sort((left, right) => left.id - right.id)
     this.drawMessages(messages)

@@ -198,7 +198,10 @@ export class Phone {
     this.closeWeb()
     this.tab('chat')
     const address = `/sandbox/webview?${new URLSearchParams({ person: this.person.id, url })}`
-    const frame = h('iframe', { class: 'frame', title, src: address })
+    const name = title.replace(/[\s→›>]+$/, '') || '网页'
+    const frame = h('iframe', { class: 'frame', title: name, src: address })
+    const progress = h('div', { class: 'progress', role: 'status', 'aria-label': '正在打开' })
+    frame.addEventListener('load', () => (progress.hidden = true))
     this.webView = h(
       'div',
       { class: 'view web' },
@@ -209,9 +212,10 @@ export class Phone {
           'div',
           { class: 'nav' },
           h('button', { type: 'button', class: 'navbtn', 'aria-label': '关掉网页', onclick: () => this.closeWeb() }, icon('close', 23)),
-          h('div', { class: 'ttl' }, h('span', { class: 'cut' }, title)),
-          h('button', { type: 'button', class: 'navbtn', 'aria-label': '重新打开', onclick: () => (frame.src = address) }, icon('reload', 22)),
+          h('div', { class: 'ttl' }, h('span', { class: 'cut' }, name)),
+          h('button', { type: 'button', class: 'navbtn', 'aria-label': '重新打开', onclick: () => { progress.hidden = false; frame.src = address } }, icon('reload', 22)),
         ),
+        progress,
       ),
       frame,
       h('div', { class: 'foot-space' }),

@@ -81,13 +81,14 @@ export class Scan {
   draw(qrs) {
     const found = [...this.screens(), ...qrs.filter((qr) => qr.kind !== 'screen')]
     const [screen, poster, invite, ...rest] = GROUPS
-    const order = isClerk(this.phone.person) ? [screen, invite, poster, ...rest] : GROUPS
+    const starting = isClerk(this.phone.person) && !this.phone.chat.isStaff
+    const order = starting ? [screen, invite, poster, ...rest] : GROUPS
     const rows = order.flatMap((heading) => {
       const inside = found.filter((qr) => groupOf(qr) === heading)
       return inside.length ? [h('div', { class: 'group' }, heading), ...inside.reverse().map((qr) => this.row(qr))] : []
     })
     this.picks.replaceChildren(...(rows.length ? rows : [h('p', { class: 'empty' }, '还没有任何码。门店的码由后台生成，稍等再来，或者自己输入一段内容。')]))
-    const mine = found.find((qr) => qr.kind === 'screen') ?? found.find((qr) => qr.title.startsWith(this.phone.person.name) && !qr.expired)
+    const mine = found.find((qr) => qr.kind === 'screen') ?? (starting && found.find((qr) => qr.title.startsWith(this.phone.person.name) && !qr.expired))
     const inputs = [...this.picks.querySelectorAll('input')]
     const chosen = inputs.find((input) => input.value === mine?.text) ?? inputs[0]
     if (chosen) chosen.checked = true
