@@ -91,7 +91,7 @@ def set_phone(body: PhoneIn) -> MeOut:
         return _card(session, me)
 
 
-@blueprint.post("/subscriptions", security=MEMBER)
+@blueprint.post("/subscriptions", responses={204: None}, security=MEMBER)
 @member
 def record_grants(body: GrantsIn) -> None:
     """What the person answered when asked for reminders.
