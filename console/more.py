@@ -17,6 +17,6 @@ def show() -> Response:
 
 @page.route("/<path:anything>")
 @visitor
-def nowhere(anything: str) -> Response:
+def nowhere(**_address: str) -> Response:
     """An address of the console that leads nowhere: our own page, not a program's answer."""
     raise NotFound("没有这一页")

@@ -13,10 +13,12 @@ MAPS = [
     ("订单：履约 Order, fulfilment", "orders.models", "NEXT"),
     ("订单：付款 Order, payment", "orders.models", "NEXT_PAYMENT"),
     ("优惠券 Coupon", "coupons.models", "NEXT"),
+    ("库存占用 Stock hold", "catalogue.models", "NEXT"),
+    ("账单 Bill", "payments.models", "NEXT_BILL"),
     ("付款尝试 Payment attempt", "payments.models", "NEXT_ATTEMPT"),
     ("退款 Refund", "payments.models", "NEXT_REFUND"),
     ("营销活动 Campaign", "crm.models", "NEXT"),
-    ("活动收件人 Campaign recipient", "crm.models", "NEXT_RECIPIENT"),
+    ("积分批次 Point lot", "crm.models.points", "NEXT"),
     ("发出的消息 Outbound message", "messaging.models", "NEXT"),
 ]
 
