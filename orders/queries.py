@@ -1,12 +1,11 @@
-"""Reads of orders: the gates of members and staff, details, and lists by keyset."""
+"""Reads of orders: the gates of members and staff, details, and the member's list by keyset."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from core import cursors
@@ -23,16 +22,6 @@ from orders.models import (
 )
 
 MemberTab = Literal["", "unpaid", "active", "completed", "cancelled"]
-StaffTab = Literal["", "new", "making", "ready", "done", "cancelled"]
-
-MAKING = (OrderState.accepted, OrderState.preparing)
-STAFF_STATES: dict[str, tuple[OrderState, ...]] = {
-    "new": (OrderState.placed,),
-    "making": MAKING,
-    "ready": (OrderState.ready,),
-    "done": (OrderState.completed,),
-    "cancelled": (OrderState.cancelled,),
-}
 
 
 @dataclass(frozen=True)
@@ -107,87 +96,6 @@ def list_for_member(
     if cursor:
         statement = statement.where(Order.id < _last_id(cursor))
     return _page(session, statement.order_by(Order.id.desc()), limit)
-
-
-def list_for_staff(
-    session: Session,
-    merchant_id: int,
-    store_ids: Collection[int],
-    *,
-    tab: StaffTab = "",
-    day: date | None = None,
-    cursor: str = "",
-    limit: int = 20,
-) -> OrderPage:
-    """Paid orders of the clerk's stores: those to do oldest first, all others newest first."""
-    statement = select(Order).where(
-        Order.merchant_id == merchant_id,
-        Order.store_id.in_(store_ids),
-        Order.paid_at.is_not(None),
-    )
-    if tab:
-        statement = statement.where(Order.state.in_(STAFF_STATES[tab]))
-    if day is not None:
-        statement = statement.where(Order.business_day == day)
-    oldest_first = tab in ("new", "making", "ready")
-    if cursor:
-        last = _last_id(cursor)
-        statement = statement.where(Order.id > last if oldest_first else Order.id < last)
-    order = Order.id.asc() if oldest_first else Order.id.desc()
-    return _page(session, statement.order_by(order), limit)
-
-
-def count_for_staff(
-    session: Session, merchant_id: int, store_ids: Collection[int], day: date
-) -> dict[str, int]:
-    """How many orders each tab holds: those to do whenever they were placed, the rest of `day`."""
-    open_states = [*STAFF_STATES["new"], *MAKING, *STAFF_STATES["ready"]]
-    rows = session.execute(
-        select(Order.state, func.count())
-        .where(
-            Order.merchant_id == merchant_id,
-            Order.store_id.in_(store_ids),
-            Order.paid_at.is_not(None),
-            or_(Order.state.in_(open_states), Order.business_day == day),
-        )
-        .group_by(Order.state)
-    )
-    counts = {row[0]: row[1] for row in rows}
-    return {tab: sum(counts.get(s, 0) for s in states) for tab, states in STAFF_STATES.items()}
-
-
-def find_by_pickup(
-    session: Session, merchant_id: int, store_ids: Collection[int], text: str, day: date
-) -> Order | None:
-    """The day's order that a pickup number (A217) or pickup code names; ready ones first."""
-    wanted = "".join(text.split()).upper()
-    found = session.scalars(
-        select(Order)
-        .where(
-            Order.merchant_id == merchant_id,
-            Order.store_id.in_(store_ids),
-            Order.business_day == day,
-            Order.paid_at.is_not(None),
-            or_(Order.pickup_number == wanted, Order.pickup_code == wanted),
-        )
-        .order_by(Order.id.desc())
-    ).all()
-    ready = [order for order in found if order.state is OrderState.ready]
-    return next(iter(ready or found), None)
-
-
-def count_ahead(session: Session, order: Order) -> int:
-    """Paid orders of the store that wait before this one."""
-    return (
-        session.scalar(
-            select(func.count()).where(
-                Order.store_id == order.store_id,
-                Order.state.in_([OrderState.placed, *MAKING]),
-                Order.paid_at < order.paid_at,
-            )
-        )
-        or 0
-    )
 
 
 def _member_tab(tab: MemberTab) -> list[ColumnElement[bool]]:

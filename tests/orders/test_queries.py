@@ -5,7 +5,6 @@ from datetime import datetime
 import pytest
 from sqlalchemy.orm import Session
 
-from core.clock import business_day
 from orders import paying, queries, words
 from orders.errors import OrderNotFound
 from tests.catalogue.test_menus import counted
@@ -57,30 +56,13 @@ def test_lists_page_without_gaps_in_a_constant_number_of_queries(
     assert len(few) == len(many)
 
 
-def test_tabs_and_their_counts(session: Session, shop: Shop, now: datetime) -> None:
+def test_tabs_of_the_member(session: Session, shop: Shop, now: datetime) -> None:
     unpaid, paid = shop.place(now, key="key-1"), shop.place(now, key="key-2")
     paying.mark_paid(session, paid, amount_fen=2200, now=now)
-    staff = (session, shop.merchant.id, [shop.store.id])
 
     def nos(tab: queries.MemberTab) -> list[str]:
         page = queries.list_for_member(session, shop.member.id, tab=tab)
         return [item.order.no for item in page.items]
 
     assert (nos("unpaid"), nos("active"), nos("completed")) == ([unpaid.no], [paid.no], [])
-    new = queries.list_for_staff(*staff, tab="new").items
-    assert [item.order.no for item in new] == [paid.no]
-    counts = queries.count_for_staff(*staff, business_day(now))
-    assert counts == {"new": 1, "making": 0, "ready": 0, "done": 0, "cancelled": 0}
     assert (words.state(unpaid), words.state(paid)) == ("待付款", "待接单")
-
-
-def test_an_order_is_found_by_its_number_or_its_code(
-    session: Session, shop: Shop, now: datetime
-) -> None:
-    order = shop.place(now)
-    paying.mark_paid(session, order, amount_fen=2200, now=now)
-    where = (session, shop.merchant.id, [shop.store.id])
-
-    for text in ("a001", order.pickup_code):
-        assert queries.find_by_pickup(*where, text, business_day(now)) is order
-    assert queries.find_by_pickup(*where, "A002", business_day(now)) is None
