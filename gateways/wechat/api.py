@@ -37,14 +37,6 @@ class Api:
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._json(path, self._with_token("POST", path, {}, encode(body)))
 
-    def post_for_bytes(self, path: str, body: Mapping[str, Any]) -> bytes:
-        """For what answers with an image, and with JSON only when it fails."""
-        answer = self._with_token("POST", path, {}, encode(body))
-        if answer.body[:1] == b"{" or "json" in answer.headers.get("Content-Type", ""):
-            self._json(path, answer)
-            raise WechatUnavailable(path, "JSON instead of an image")
-        return answer.body
-
     def sns(self, path: str, **params: str) -> dict[str, Any]:
         """A call that proves itself with appid and secret instead of a token."""
         known = {"appid": self.appid, "secret": self._secret}

@@ -1,4 +1,4 @@
-"""The mini-program: log-in codes, phone numbers, subscribe messages, mini-program codes."""
+"""The mini-program: log-in codes, phone numbers, subscribe messages."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,11 +68,6 @@ class MiniProgram:
         if page:
             body["page"] = page.lstrip("/")
         self._api.post("/cgi-bin/message/subscribe/send", body)
-
-    def qr_code(self, scene: str, page: str) -> bytes:
-        """The image of a mini-program code; `scene` has at most 32 characters, `page` no query."""
-        body = {"scene": scene, "page": page.lstrip("/"), "check_path": False}
-        return self._api.post_for_bytes("/wxa/getwxacodeunlimit", body)
 
 
 def text(path: str, given: dict[str, Any], key: str) -> str:

@@ -29,15 +29,6 @@ class UserInfo:
 
 
 @dataclass(frozen=True)
-class Followers:
-    """One page of openids; `next_openid` is empty after the last."""
-
-    total: int
-    openids: list[str]
-    next_openid: str
-
-
-@dataclass(frozen=True)
 class Ticket:
     """A parametric QR code: `url` is what it encodes, `image_url` a picture of it."""
 
@@ -73,15 +64,6 @@ class OfficialAccount:
             scene=str(given.get("subscribe_scene", "")),
             tag_ids=list(given.get("tagid_list", [])),
         )
-
-    def list_followers(self, next_openid: str = "") -> Followers:
-        """Up to 10,000 openids after `next_openid`."""
-        params = {"next_openid": next_openid} if next_openid else {}
-        given = self._api.get("/cgi-bin/user/get", **params)
-        openids = list((given.get("data") or {}).get("openid", []))
-        # WeChat names a next one even on the last page that has openids; an empty page ends it.
-        following = str(given.get("next_openid") or "") if openids else ""
-        return Followers(int(given.get("total", 0)), openids, following)
 
     def create_tag(self, name: str) -> int:
         """The new tag's id. 45157: the name exists."""

@@ -1,7 +1,6 @@
-"""The configured WeChat accounts, each with its client, by their own ids or by merchant."""
+"""The configured WeChat accounts, each with its client, by their own ids."""
 
-from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from core import config
 from core.errors import NotFound
@@ -18,12 +17,7 @@ class UnknownAccount(NotFound):
     title = "没有配置这个微信账号"
 
 
-class _Owned(Protocol):
-    @property
-    def account(self) -> config.Credentials | config.PayMerchant: ...
-
-
-T = TypeVar("T", bound=_Owned)
+T = TypeVar("T")
 
 
 class Wechat:
@@ -60,31 +54,19 @@ class Wechat:
     def pay(self, mchid: str) -> PayMerchant:
         return _get(self._pays, mchid)
 
-    def official_for(self, merchant: str) -> OfficialAccount:
-        return _owned_by(self._officials.values(), merchant)
-
-    def mini_for(self, merchant: str) -> MiniProgram:
-        return _owned_by(self._minis.values(), merchant)
-
     def pay_for(self, merchant: str) -> PayMerchant:
         """The merchant's own, else the platform's; never that of another merchant."""
-        return _owned_by(self._pays.values(), merchant)
+        for owner in (merchant, None):
+            for pay in self._pays.values():
+                if pay.account.merchant == owner:
+                    return pay
+        raise UnknownAccount
 
 
 def _get(accounts: dict[str, T], key: str) -> T:
     if key not in accounts:
         raise UnknownAccount
     return accounts[key]
-
-
-def _owned_by(accounts: Iterable[T], merchant: str) -> T:
-    """The merchant's own account, else one shared by all."""
-    candidates = list(accounts)
-    for owner in (merchant, None):
-        for candidate in candidates:
-            if candidate.account.merchant == owner:
-                return candidate
-    raise UnknownAccount
 
 
 def _api(settings: config.Wechat, account: config.Credentials, http: Http) -> Api:

@@ -32,6 +32,7 @@ from gateways.wechat.errors import (
     normalise_pay_code,
 )
 from gateways.wechat.pay import PayMerchant
+from gateways.wechat.registry import UnknownAccount, Wechat
 from tests.gateways.fake_wechat import Call, FakeWechat, PayPlatform, Reply
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -385,6 +386,21 @@ def test_errors_carry_no_secret(serve: Any) -> None:
     assert signature not in shown
     assert OPENID not in shown
     assert V3_KEY not in repr(pay.account)
+
+
+def test_a_merchant_is_paid_on_its_own_account_else_on_the_platform_s(
+    account: config.PayMerchant,
+) -> None:
+    own = account.model_copy(update={"mchid": "1900001111", "merchant": "qinghe"})
+    another = account.model_copy(update={"mchid": "1900002222", "merchant": "baitang"})
+
+    both = Wechat(config.Wechat(pay_merchants=[account, own, another]), Http())
+    none_shared = Wechat(config.Wechat(pay_merchants=[another]), Http())
+
+    assert both.pay_for("qinghe").account.mchid == "1900001111"
+    assert both.pay_for("someone").account.mchid == MCHID
+    with pytest.raises(UnknownAccount):
+        none_shared.pay_for("qinghe")
 
 
 # Notices
