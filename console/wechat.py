@@ -15,6 +15,7 @@ from core.config import current_config
 from core.database import transaction
 from core.errors import Gone, LinliError, Malformed
 from core.numbers import new_token, token_hash
+from crm import merging
 from gateways.wechat.errors import InvalidCode
 from merchants.queries import get_merchant
 from merchants.staff import accept_invite, find_by_person
@@ -72,6 +73,8 @@ def callback() -> Response:
             union_id=user.unionid,
             now=now,
         )
+        if met.absorbed is not None:
+            merging.join_persons(session, kept=met.person, absorbed=met.absorbed, now=now)
         merchant_id = None
         if official.account.merchant:
             merchant_id = get_merchant(session, official.account.merchant).id
