@@ -8,17 +8,18 @@ token or a request's query.
 `connect` is called once by `create_app`; `wechat()` is what everybody else calls.
 """
 
-from typing import Any, cast
+from typing import cast
 
 from flask import Flask, current_app
 
+from core.config import Config
 from gateways.http import Http
 from gateways.wechat.registry import Wechat
 
 EXTENSION = "linli.gateways"
 
 
-def connect(app: Flask, config: Any) -> Wechat:
+def connect(app: Flask, config: Config) -> Wechat:
     """Build the clients for every configured account and keep them with the app."""
     registry = Wechat(config.wechat, Http())
     app.extensions[EXTENSION] = registry
