@@ -107,14 +107,6 @@ class Desk:
     def fault(self, name: str) -> Locator:
         return self.page.get_by_role("switch", name=name)
 
-    def wait_for_morning(self) -> None:
-        """At night nothing is sent to customers: follow the hint to the morning."""
-        self.step("挑人召回").click()
-        go = self.page.get_by_role("button", name="快进到早上 8 点")
-        if go.is_visible():
-            go.click()
-            expect(go).to_be_hidden()
-
     def fast_forward(self) -> None:
         """Ten minutes later."""
         self.page.get_by_role("button", name="快进 10 分钟").click()

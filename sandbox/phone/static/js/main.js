@@ -7,7 +7,7 @@ import { refreshFaults, showHealth, startFaults } from './faults.js'
 import { nameView, startLayout } from './layout.js'
 import { isClerk, loadPeople, people } from './people.js'
 import { Phone } from './phone.js'
-import { draw as drawStory, followClock, learn, resetStory } from './story.js'
+import { draw as drawStory, learn, resetStory } from './story.js'
 import { factsOf, factsOfCounts, forgetCounts } from './facts.js'
 import { sayError, toast } from './toast.js'
 
@@ -16,8 +16,6 @@ const SLOTS = [
   { slot: 'b', holder: isClerk },
 ]
 const STEP = 600
-const NIGHT = 22
-const MORNING = 8
 
 let offset = 0 // the sandbox's clock minus this machine's, in ms
 const phones = []
@@ -48,25 +46,17 @@ const holderOf = ({ holder }) => people().find(holder) ?? people()[phones.length
 
 /* ---- the two buttons ---- */
 
-async function advance(seconds, words) {
+async function advance() {
   const button = document.getElementById('advance')
   button.disabled = true
   try {
-    await api.advance(seconds)
+    await api.advance(STEP)
     await readClock()
-    drawStory()
-    toast(`沙箱时间快进${words}`)
+    toast('沙箱时间快进了 10 分钟')
   } catch (error) {
     sayError(error)
   }
   button.disabled = false
-}
-
-/** Seconds until a minute past eight in the shop's morning; 0 by day. Merchants write to nobody at night. */
-function untilMorning() {
-  const [hour, minute, second] = hms(new Date(desk.now())).split(':').map(Number)
-  if (hour >= MORNING && hour < NIGHT) return 0
-  return (((MORNING - hour + 24) % 24) * 60 + 1 - minute) * 60 - second
 }
 
 async function reset() {
@@ -162,9 +152,8 @@ async function start() {
 startLayout()
 startFeed()
 startFaults()
-followClock({ seconds: untilMorning, go: () => advance(untilMorning(), '到了早上 8 点') })
 drawStory()
-document.getElementById('advance').addEventListener('click', () => advance(STEP, '了 10 分钟'))
+document.getElementById('advance').addEventListener('click', advance)
 document.getElementById('reset').addEventListener('click', reset)
 setInterval(tick, 1000)
 setInterval(() => document.hidden || refreshHealth(), 5000)

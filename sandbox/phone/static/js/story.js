@@ -16,14 +16,6 @@ const STEPS = [
 
 let facts = new Set()
 let chosen = null
-let morning = null // seconds until morning when it is night, else 0
-let goMorning = () => {}
-
-/** The clock of the story: `seconds()` until the morning, 0 by day; `go()` waits for it. */
-export function followClock({ seconds, go }) {
-  morning = seconds
-  goMorning = go
-}
 
 /** Remember that something happened; drawing follows only when it is new. */
 export function learn(...news) {
@@ -82,7 +74,6 @@ function words(step) {
       if (facts.has('scanned')) return rich('扫到了：点聊天里的**链接**，核对后**确认核销**。每张券只成功一次')
       return rich('阿青在小程序**我的券**里打开券码；小周点菜单**扫码核销**，对准她的屏幕')
     case 4:
-      if (morning?.()) return [...rich('夜里不给顾客发活动消息。'), h('button', { type: 'button', class: 'hint-go', onclick: () => goMorning() }, '快进到早上 8 点'), '，再打开', console('商家后台'), '，圈一群人，配一张券，发出去']
       return [...rich('店主沈知夏：打开'), console('商家后台'), ...rich('，圈一群人，配一张券，发出去')]
     default:
       return ['五步都走完了。去', console('商家后台'), '看报表，或者打开右下的开关，看看出错时会怎样']
