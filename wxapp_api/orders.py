@@ -48,7 +48,9 @@ def place_order(header: WriteHeader, body: OrderIn) -> tuple[OrderOut, int]:
         )
         if fresh:
             billing.open_bill(session, order)
-    return show(order.no), 201
+    with reading() as session:
+        refunds = [] if fresh else list_refunds(session, order.id)
+        return order_out(queries.details(session, order), refunds), 201
 
 
 @blueprint.get("/orders", responses={200: OrdersOut}, security=MEMBER)
