@@ -3,7 +3,7 @@ import type * as T from '@/api/types'
 
 export const store: T.Store = {
   id: '1', code: 'jingan', name: '青禾茶铺·静安寺店', address: '南京西路 1038 号', city: '上海', lat: 31.22, lng: 121.44, phone: '021-55550001',
-  distance_m: 320, open: true, state: 'open', state_text: '营业中', hours: {}, today: [['09:30', '22:00']], prep_minutes: 8, promotions: ['满 40 减 5'],
+  distance_m: 320, open: true, state: 'open', state_text: '营业中', hours: {}, today_text: '09:30–22:00', prep_minutes: 8, promotions: ['满 40 减 5'],
 }
 const option = (id: string, name: string, price_fen = 0): T.Option => ({ id, name, price_fen, state: 'on' })
 export const menu: T.Menu = {
@@ -27,14 +27,14 @@ const discounts: T.Discount[] = [
 export const quote: T.Quote = {
   store_id: '1', fulfilment: 'pickup', items: [line], discounts, rejected: [{ kind: 'coupon', id: '8', name: '满 65 减 8', reason: '还差 ¥26' }],
   coupons: [{ id: '7', name: '见面礼', usable: true, discount_fen: 800, reason: '' }, { id: '8', name: '满 65 减 8', usable: false, discount_fen: 0, reason: '还差 ¥26' }],
-  best_coupon: { id: '7', name: '见面礼', discount_fen: 800 }, coupon_id: '7', goods_fen: 4400, discount_fen: 1300, payable_fen: 3100, wait_minutes: 8,
+  best_coupon: { id: '7', name: '见面礼', discount_fen: 800 }, coupon_id: '7', goods_fen: 4400, discount_fen: 1300, payable_fen: 3100, wait_minutes: 8, store_open: true,
 }
 export const order: T.Order = {
   no: '202611220001', state: 'placed', payment_state: 'unpaid', state_text: '待付款', fulfilment: 'pickup',
   store: { id: '1', name: store.name, address: store.address, phone: store.phone, lat: 31.22, lng: 121.44 }, table: null,
   pickup_number: 'A217', pickup_code: null, lines: [line], discounts, goods_fen: 4400, discount_fen: 1300, payable_fen: 3100, paid_fen: 0, refunded_fen: 0,
   coupon_id: '7', note: '', placed_at: '2026-11-22T09:33:00+08:00', expires_at: '2099-11-22T09:48:00+08:00', paid_at: null, accepted_at: null, ready_at: null,
-  completed_at: null, cancelled_at: null, cancel_reason: '', ready_by: null, can_cancel: true, refunds: [],
+  completed_at: null, cancelled_at: null, cancel_reason: '', ready_by: null, can_cancel: true, history: [], refunds: [],
 }
 export const paid: T.Order = { ...order, payment_state: 'paid', state: 'ready', state_text: '可取餐', paid_fen: 3100, paid_at: order.placed_at, accepted_at: order.placed_at, ready_at: order.placed_at, pickup_code: '482710', expires_at: null }
 export const row: T.OrderRow = {

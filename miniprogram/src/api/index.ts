@@ -1,35 +1,46 @@
 /** Every call of the mini-program API, one function each. */
-import type { Answer, PayParams } from '@/platform/types'
+import type { Answer } from '@/platform/types'
 import { call, query } from './client'
-import type * as T from './types'
+import type { Body, Cart, OrderBody, Profile, Reply } from './types'
 
 export * from './types'
 export { explain, Offline, Problem } from './problem'
 export { net } from './client'
 
 export type Position = { lat: number; lng: number }
+const OPEN = { open: true }
 
-export const getConfig = () => call<T.Config>('GET', '/config', { open: true })
-export const getStores = (at?: Position, q = '') => call<T.Page<T.Store>>('GET', `/stores${query({ ...at, q, limit: 50 })}`, { open: true })
-export const getStore = (id: string, at?: Position) => call<T.Store>('GET', `/stores/${id}${query({ ...at })}`, { open: true })
-export const getMenu = (store: string) => call<T.Menu>('GET', `/stores/${store}/menu`, { open: true })
-export const getTable = (code: string) => call<{ store: T.Store; table: T.Table }>('GET', `/tables/${encodeURIComponent(code)}`, { open: true })
+export const getConfig = () => call<Reply<'/api/v1/config', 'get'>>('GET', '/config', OPEN)
+export const getStores = (at?: Position, q = '') =>
+  call<Reply<'/api/v1/stores', 'get'>>('GET', `/stores${query({ ...at, q, limit: 50 })}`, OPEN)
+export const getStore = (id: string, at?: Position) =>
+  call<Reply<'/api/v1/stores/{store_id}', 'get'>>('GET', `/stores/${id}${query({ ...at })}`, OPEN)
+export const getMenu = (store: string) =>
+  call<Reply<'/api/v1/stores/{store_id}/menu', 'get'>>('GET', `/stores/${store}/menu`, OPEN)
+export const getTable = (code: string) =>
+  call<Reply<'/api/v1/tables/{code}', 'get'>>('GET', `/tables/${encodeURIComponent(code)}`, OPEN)
 
-export const getQuote = (cart: T.Cart) => call<T.Quote>('POST', '/quotes', { data: cart })
-export const placeOrder = (body: T.OrderBody, key: string) => call<T.Order>('POST', '/orders', { data: body, key })
+export const getQuote = (data: Cart) => call<Reply<'/api/v1/quotes', 'post'>>('POST', '/quotes', { data })
+export const placeOrder = (data: OrderBody, key: string) =>
+  call<Reply<'/api/v1/orders', 'post'>>('POST', '/orders', { data, key })
 export const getPayment = (no: string, key: string) =>
-  call<{ params: PayParams }>('POST', `/orders/${no}/payment`, { data: { channel: 'wechat' }, key })
-export const getOrder = (no: string) => call<T.Order>('GET', `/orders/${no}`)
-export const getOrders = (state: string, cursor?: string) => call<T.Page<T.OrderRow>>('GET', `/orders${query({ state, cursor })}`)
-export const cancelOrder = (no: string, reason: string, key: string) =>
-  call<T.Order>('POST', `/orders/${no}/cancel`, { data: { reason }, key })
+  call<Reply<'/api/v1/orders/{no}/payment', 'post'>>('POST', `/orders/${no}/payment`, { data: { channel: 'wechat' }, key })
+export const getOrder = (no: string) => call<Reply<'/api/v1/orders/{no}', 'get'>>('GET', `/orders/${no}`)
+export const getOrders = (state: string, cursor?: string) =>
+  call<Reply<'/api/v1/orders', 'get'>>('GET', `/orders${query({ state, cursor })}`)
+export const cancelOrder = (no: string, data: Body<'/api/v1/orders/{no}/cancel', 'post'>, key: string) =>
+  call<Reply<'/api/v1/orders/{no}/cancel', 'post'>>('POST', `/orders/${no}/cancel`, { data, key })
 
-export const getCoupons = (state: 'usable' | 'used' | 'expired', cursor?: string) => call<T.Coupons>('GET', `/coupons${query({ state, cursor })}`)
-export const getTemplates = () => call<T.Page<T.Template>>('GET', '/coupon-templates?claimable=1')
-export const claimCoupon = (template: string, key: string) => call<T.Coupon>('POST', `/coupon-templates/${template}/claim`, { data: {}, key })
-export const getCode = (coupon: string) => call<T.Code>('GET', `/coupons/${coupon}/code`)
+export const getCoupons = (state: 'usable' | 'used' | 'expired', cursor?: string) =>
+  call<Reply<'/api/v1/coupons', 'get'>>('GET', `/coupons${query({ state, cursor })}`)
+export const getTemplates = () =>
+  call<Reply<'/api/v1/coupon-templates', 'get'>>('GET', '/coupon-templates?claimable=1')
+export const claimCoupon = (template: string, key: string) =>
+  call<Reply<'/api/v1/coupon-templates/{template_id}/claim', 'post'>>('POST', `/coupon-templates/${template}/claim`, { data: {}, key })
+export const getCode = (coupon: string) =>
+  call<Reply<'/api/v1/coupons/{coupon_id}/code', 'get'>>('GET', `/coupons/${coupon}/code`)
 
-export const getMe = () => call<T.Me>('GET', '/me')
-export const changeMe = (profile: T.Profile) => call<T.Me>('PATCH', '/me', { data: profile })
-export const setPhone = (code: string) => call<T.Me>('POST', '/me/phone', { data: { code } })
+export const getMe = () => call<Reply<'/api/v1/me', 'get'>>('GET', '/me')
+export const changeMe = (data: Profile) => call<Reply<'/api/v1/me', 'patch'>>('PATCH', '/me', { data })
+export const setPhone = (code: string) => call<Reply<'/api/v1/me/phone', 'post'>>('POST', '/me/phone', { data: { code } })
 export const recordGrants = (grants: Record<string, Answer>) => call<unknown>('POST', '/subscriptions', { data: { grants } })
