@@ -55,6 +55,16 @@ test('nobody takes more than the server allows', () => {
   expect(bag.count).toBe(store.MOST)
 })
 
+test('when a few are left, the last lines give way', () => {
+  store.add(line(tea, 0, 2))
+  store.add(line(tea, 1, 2))
+  store.add(line(product('2', 900)))
+  store.limitSku('11', 3)
+  expect(bag.lines.map((each) => each.quantity)).toEqual([2, 1, 1])
+  store.limitSku('11', 0)
+  expect(bag.lines.map((each) => each.skuId)).toEqual(['21'])
+})
+
 test('an old order comes back as far as today’s menu allows', () => {
   const gone = product('3', 500, { skus: [{ sku_id: '31', name: '', price_fen: 500, stock: 0, state: 'on' }] })
   const menu: Menu = { store_id: 's', categories: [{ id: 'c', name: '', products: [product('1', 2400), gone] }] }

@@ -96,7 +96,7 @@ test('login, location and the server are WeChat’s own calls', async () => {
   await open('pages/home/home')
   const calls = wx.request.mock.calls.map(([o]: [any]) => o)
   expect(calls.every((o: any) => o.url.includes('/api/v1/'))).toBe(true)
-  expect(calls.find((o: any) => o.url.includes('/stores')).url).toContain('lat=31.22')
+  expect(wx.getLocation).not.toHaveBeenCalled() // no page opens with a question
   expect(calls.find((o: any) => o.url.endsWith('/me')).header.Authorization).toBe('Bearer t')
 })
 
@@ -137,3 +137,10 @@ test('nothing in the package points to somebody else’s server', () => {
 })
 
 test('the first menu is small enough to arrive at once', () => expect(JSON.stringify(answers['GET /stores/1/menu']).length).toBeLessThan(100 * 1024))
+
+test('the list of stores asks where the customer is and sorts by it', async () => {
+  await open('pages/stores/stores')
+  const urls = wx.request.mock.calls.map(([o]: [any]) => String(o.url)).filter((url: string) => url.includes('/stores?'))
+  expect(wx.getLocation).toHaveBeenCalledOnce()
+  expect(urls.at(-1)).toContain('lat=31.22')
+})

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { clock, countdown, endsToday, greeting, until, when } from '@/lib/time'
-import { distance, grouped, maskedPhone, shortName } from '@/lib/words'
+import { distance, grouped, maskedPhone, shortName, stateOf } from '@/lib/words'
 
 const now = Date.parse('2026-11-22T02:00:00Z') // 10:00 in the shop
 
@@ -32,4 +32,5 @@ test('small words', () => {
   expect(grouped('4827109356')).toBe('4827 1093 56')
   expect([maskedPhone('13812345201'), maskedPhone('138****5201')]).toEqual(['138 **** 5201', '138 **** 5201'])
   expect(shortName('青禾茶铺·静安寺店')).toBe('静安寺店')
+  expect(stateOf({ state_text: '休息中，明天 09:00 开门' })).toEqual({ state: '休息中', next: '明天 09:00 开门' })
 })

@@ -50,7 +50,10 @@ export const platform: Platform = {
         fail: () => resolve({}),
       })
     }),
-  scan: async () => (await orRefused(uni.scanCode({}))).result,
+  scan: async () => {
+    const { path, result } = await orRefused(uni.scanCode({}))
+    return path || result // a mini-program code has no text, it has a page
+  },
   location: () => orRefused(uni.getLocation({ type: 'gcj02' })),
   screen: () => {},
   title: () => {},

@@ -79,6 +79,17 @@ export function putBack(line: BagLine, index: number) {
   save([...rest.slice(0, index), line, ...rest.slice(index)])
 }
 
+/** At most `left` of a SKU, over all its lines; the last ones give way. */
+export function limitSku(skuId: string, left: number) {
+  let room = left
+  save(lines.value.flatMap((line) => {
+    if (line.skuId !== skuId) return [line]
+    const quantity = Math.min(line.quantity, room)
+    room -= quantity
+    return quantity ? [{ ...line, quantity }] : []
+  }))
+}
+
 export const clearBag = () => save([])
 export const replaceBag = (next: BagLine[]) => save(next)
 

@@ -1,8 +1,10 @@
 /** The merchant, where the customer is, and the store they are ordering from. */
 import { platform } from '@platform'
 import { reactive } from 'vue'
-import { getConfig, getStore, getStores, getTable, type Config, type Fulfilment, type Position, type Store, type Table } from '@/api'
+import { explain, getConfig, getStore, getStores, getTable, Problem, type Config, type Fulfilment, type Position, type Store, type Table } from '@/api'
 import { storage } from '@/lib/storage'
+import { paint } from '@/lib/theme'
+import { toast } from './ui'
 
 export const shop = reactive({
   config: undefined as Config | undefined,
@@ -16,15 +18,31 @@ export const shop = reactive({
 
 export async function loadConfig() {
   shop.config = await getConfig().catch(() => undefined)
+  if (shop.config) paint(shop.config.merchant.brand_color)
+}
+
+/** A position is good for this long; then somebody who moved is asked again. */
+const FRESH_MS = 30 * 60_000
+interface Kept { at: number; position: Position }
+
+/** The position of a moment ago. Nobody is asked: no page opens with a question. */
+export function recallPosition() {
+  const kept = storage.get<Kept>('position')
+  if (kept && Date.now() - kept.at < FRESH_MS) shop.position = kept.position
 }
 
 let locating: Promise<void> | undefined
 
-/** Asks once for the position; a refusal is remembered until `again`. */
+/** Asks where the customer is, once; `again` after they changed their mind. */
 export function locate(again = false): Promise<void> {
+  if (shop.position && !again) return Promise.resolve()
   if (again) locating = undefined
   return (locating ??= platform.location().then(
-    ({ latitude, longitude }) => { shop.position = { lat: latitude, lng: longitude }; shop.hidden = false },
+    ({ latitude, longitude }) => {
+      shop.position = { lat: latitude, lng: longitude }
+      shop.hidden = false
+      storage.set('position', { at: Date.now(), position: shop.position } satisfies Kept)
+    },
     () => { shop.position = undefined; shop.hidden = true },
   ))
 }
@@ -69,8 +87,24 @@ export async function sitDown(code: string): Promise<Store> {
   return store
 }
 
-/** The code of a table in what was scanned: `…?table=A06`, `table:A06`, or the code itself. */
+/** The code of a table in what was scanned: `…?table=A06`, `…?scene=A06`, `table:A06`, the end of a link, or the code itself. */
 export function tableCode(text: string): string {
-  const found = /[?&]table=([^&#]+)/.exec(text)?.[1] ?? /(?:^|[:/])([\w-]+)$/.exec(text.trim())?.[1]
+  const found = /[?&](?:table|scene)=([^&#]+)/.exec(text)?.[1] ?? /(?:^|[:/])([\w-]+)$/.exec(text.trim())?.[1]
   return found ? decodeURIComponent(found) : ''
+}
+
+/** Scans the code at the table and sits down there; says what went wrong. True when seated. */
+export async function scanTable(): Promise<boolean> {
+  const text = await platform.scan().catch(() => '')
+  if (!text) return false
+  try {
+    await sitDown(tableCode(text))
+    return true
+  } catch (error) {
+    const unknown = error instanceof Problem && [404, 422].includes(error.status)
+    // a code of the official account opens its chat, whose card leads here with the table
+    if (unknown && text.includes('weixin.qq.com/q/')) toast('这个码请用微信「扫一扫」打开')
+    else toast(unknown ? '这不是桌码，看看桌角的码' : explain(error))
+    return false
+  }
 }

@@ -5,7 +5,7 @@ import { enter } from '@/api/client'
 import { go } from '@/lib/router'
 import { Outside, type Frame } from '@/platform/types'
 import { restoreBag } from './bag'
-import { loadConfig } from './shop'
+import { loadConfig, recallPosition } from './shop'
 import { ui } from './ui'
 
 export const surroundings = reactive({
@@ -18,6 +18,7 @@ export async function start() {
   platform.onNavigate(go)
   platform.onPrivacy((answer) => { ui.agreement = { answer } })
   restoreBag()
+  recallPosition()
   try {
     surroundings.frame = (await platform.ready()).frame
   } catch (error) {
