@@ -59,10 +59,26 @@ def failure(error: LinliError, status: int | None = None) -> Response:
 
 def _to_login() -> Response:
     wanted = request.full_path if request.method == "GET" and not is_htmx() else None
-    to = url_for("console.login.ask", next=local(wanted, "") or None)
+    back = local(wanted, "") or None
+    to = url_for("console.login.ask", next=back)
+    if in_wechat() and (appid := default_appid()):
+        to = url_for("console.wechat.enter", appid=appid, next=back)
     if is_htmx():
         return Response(status=401, headers={"HX-Redirect": to})
     return make_response(redirect(to, 303))
+
+
+def in_wechat() -> bool:
+    """Whether WeChat itself can say who this is. In the demo its part is played by a frame."""
+    if "MicroMessenger" in request.headers.get("User-Agent", ""):
+        return True
+    return current_config().app.demo and request.headers.get("Sec-Fetch-Dest") == "iframe"
+
+
+def default_appid() -> str:
+    """The official account to ask when the address names none."""
+    accounts = current_config().wechat.official_accounts
+    return accounts[0].appid if accounts else ""
 
 
 def toast_shown() -> dict[str, str] | None:

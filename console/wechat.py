@@ -13,8 +13,9 @@ from core import audit
 from core.clock import now as clock_now
 from core.config import current_config
 from core.database import transaction
-from core.errors import Gone, LinliError, Malformed
+from core.errors import Gone, Malformed
 from core.numbers import new_token, token_hash
+from core.outbox import enqueue
 from crm import merging
 from gateways.wechat.errors import InvalidCode
 from merchants.queries import get_merchant
@@ -101,7 +102,7 @@ def callback() -> Response:
 def invited(code: str) -> Response:
     """Somebody followed an invite: first WeChat says who they are, then they accept."""
     if _vouched(clock_now()) is None:
-        appid = request.args.get("appid") or _default_appid()
+        appid = request.args.get("appid") or reply.default_appid()
         here = url_for("console.wechat.invited", code=code)
         return reply.done(url_for("console.wechat.enter", appid=appid, next=here))
     return reply.page("invite.html", code=code)
@@ -127,17 +128,11 @@ def accept(code: str) -> Response:
             after={"role": who.role.value, "identity": identity.id},
             now=now,
         )
+        enqueue(session, "messaging.tag_staff", appid=identity.appid, openid=identity.openid)
         token = _open(session, who.id, person, identity, who.merchant_id, now)
     response = login.admit(token, url_for("console.login.start"), LIFETIME)
     cookies.drop(response, cookies.WECHAT)
     return response
-
-
-def _default_appid() -> str:
-    accounts = current_config().wechat.official_accounts
-    if not accounts:
-        raise LinliError("没有配置公众号")
-    return accounts[0].appid
 
 
 def _vouched(now: datetime) -> int | None:
