@@ -36,13 +36,14 @@ class MariaDB:
             f"--innodb-flush-log-at-trx-commit={1 if durable else 2}",
             "--max-connections=400",
             "--skip-log-bin",
+            "--innodb-use-native-aio=0",  # the kernel's places for it run out with a few servers
         ]
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "MariaDB":
         install = shutil.which("mariadb-install-db") or "/usr/bin/mariadb-install-db"
         user = ["--user=root"] if os.geteuid() == 0 else []
-        subprocess.run(
+        made = subprocess.run(
             [
                 install,
                 "--no-defaults",
@@ -50,10 +51,13 @@ class MariaDB:
                 *user,
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
+                "--innodb-use-native-aio=0",
             ],
-            check=True,
             capture_output=True,
+            text=True,
         )
+        if made.returncode:
+            raise RuntimeError(f"mariadb-install-db: {made.stdout[-1_000:]}{made.stderr[-1_000:]}")
         self.start()
         return self
 
