@@ -1,7 +1,8 @@
 """Outbound messages as rows: prepared under a unique key, then moved by compare-and-set."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -14,6 +15,17 @@ from messaging.rules import refuse_marketing
 DEDUPLICATED = timedelta(minutes=9)
 """How long after the first try a template message may be asked for again under its client id;
 WeChat remembers it for ten minutes."""
+
+
+class Letter(NamedTuple):
+    """A message to write down; see `prepare` for the payload."""
+
+    key: str
+    appid: str
+    openid: str
+    channel: Channel
+    kind: str
+    payload: dict[str, Any]
 
 
 def prepare(
@@ -33,25 +45,22 @@ def prepare(
     `{"type": "mini_card", …}`; subscribe `{"template_id", "data", "page"}`; template
     `{"template_id", "data", "url", "mini": [appid, page]}`. Raises MarketingInTemplate.
     """
-    mini = find_mini(appid)
-    about_coupons = mini.subscribe_templates.get("coupon_arrived") if mini else None
-    refuse_marketing(Channel(channel), kind, payload, coupon_template_id=about_coupons)
-    row = {
-        "key": key,
-        "appid": appid,
-        "openid": openid,
-        "channel": Channel(channel),
-        "kind": kind,
-        "payload": payload,
-        "state": OutboundState.prepared,
-        "reason": "",
-        "remote_id": "",
-        "prepared_at": now,
-        "changed_at": now,
-    }
-    if not insert_ignore(session, OutboundMessage, [row]):
+    letter = Letter(key, appid, openid, Channel(channel), kind, payload)
+    if not insert_ignore(session, OutboundMessage, [_row(letter, now)]):
         return None
     return find_message(session, key)
+
+
+def prepare_many(session: Session, letters: Sequence[Letter], *, now: datetime) -> dict[str, int]:
+    """Write down many messages in one insert; key → id, of those written down before too.
+
+    Raises MarketingInTemplate when one of them breaks the rule.
+    """
+    insert_ignore(session, OutboundMessage, [_row(letter, now) for letter in letters])
+    found = select(OutboundMessage.key, OutboundMessage.id).where(
+        OutboundMessage.key.in_([letter.key for letter in letters])
+    )
+    return dict(session.execute(found).all())
 
 
 def find_message(session: Session, key: str) -> OutboundMessage | None:
@@ -139,6 +148,20 @@ def list_to_ask_again(session: Session, *, now: datetime, limit: int = 200) -> l
         .limit(limit)
     )
     return list(session.scalars(found))
+
+
+def _row(letter: Letter, now: datetime) -> dict[str, Any]:
+    mini = find_mini(letter.appid)
+    about_coupons = mini.subscribe_templates.get("coupon_arrived") if mini else None
+    refuse_marketing(letter.channel, letter.kind, letter.payload, coupon_template_id=about_coupons)
+    return {
+        **letter._asdict(),
+        "state": OutboundState.prepared,
+        "reason": "",
+        "remote_id": "",
+        "prepared_at": now,
+        "changed_at": now,
+    }
 
 
 def _move(

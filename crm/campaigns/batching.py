@@ -156,37 +156,36 @@ def _issue(
             select(Coupon.id, Coupon.expires_at).where(Coupon.id.in_(list(coupons.values())))
         ).all()
     )
-    base_url = current_config().app.base_url
-    rows: list[dict[str, Any]] = []
-    for person, plan in ready:
-        assert plan.channel is not None
-        coupon_id = coupons[person.member.id]
-        gift = words.Gift(template.name, expiry[coupon_id])
-        if plan.channel is Channel.subscribe:
-            payload = words.subscribe(campaign.message, person.member.name, gift, plan.template_id)
-        else:
-            mini = mini_for_official(plan.appid)
-            payload = words.chat(campaign.message, person.member.name, gift, mini, base_url)
-        message = sending.prepare(
-            session,
-            key=f"campaign:{campaign.id}:{person.recipient_id}",
-            appid=plan.appid,
-            openid=plan.openid,
-            channel=plan.channel,
-            kind="campaign",
-            payload=payload,
-            now=now,
-        )
-        rows.append(
-            {
-                "row_id": person.recipient_id,
-                "row_coupon": coupon_id,
-                "row_outbound": message and message.id,
-                "row_channel": plan.channel,
-            }
-        )
+    letters = {
+        person.recipient_id: _letter(campaign, person, plan, words.Gift(template.name, until))
+        for person, plan in ready
+        for until in [expiry[coupons[person.member.id]]]
+    }
+    messages = sending.prepare_many(session, list(letters.values()), now=now)
+    rows = [
+        {
+            "row_id": person.recipient_id,
+            "row_coupon": coupons[person.member.id],
+            "row_outbound": messages[letters[person.recipient_id].key],
+            "row_channel": plan.channel,
+        }
+        for person, plan in ready
+    ]
     _record(session, rows, now)
-    _queue_sending(session, campaign.id, [row["row_id"] for row in rows])
+    _queue_sending(session, campaign.id, [person.recipient_id for person, _ in ready])
+
+
+def _letter(campaign: Campaign, person: _Person, plan: Plan, gift: words.Gift) -> sending.Letter:
+    assert plan.channel is not None
+    name = person.member.name
+    if plan.channel is Channel.subscribe:
+        payload = words.subscribe(campaign.message, name, gift, plan.template_id)
+    else:
+        mini = mini_for_official(plan.appid)
+        base_url = current_config().app.base_url
+        payload = words.chat(campaign.message, name, gift, mini, base_url)
+    key = f"campaign:{campaign.id}:{person.recipient_id}"
+    return sending.Letter(key, plan.appid, plan.openid, plan.channel, "campaign", payload)
 
 
 def _record(session: Session, rows: list[dict[str, Any]], now: datetime) -> None:

@@ -1,12 +1,14 @@
 """Who is held out: a hash of the member, seeded per campaign, the same in SQL and in Python.
 
-An affine map modulo a prime with both factors drawn from the seed: each campaign holds out other
-people, and the same campaign always the same ones. Products stay below 2^62, so that every
-database computes them in a plain BIGINT.
+A line modulo a prime, squared, and a line again, all drawn from the seed: each campaign holds out
+other people, and the same campaign always the same ones. A line alone is not enough: for an unlucky
+factor neighbours fall together. Products stay below 2^62, so that every database computes them in a
+plain BIGINT.
 """
 
 import hashlib
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import ColumnElement, false
 
@@ -14,29 +16,27 @@ PRIME = 2**31 - 1
 WHOLE = 10_000
 
 
-class _Map(NamedTuple):
-    factor: int
-    offset: int
-
-
 def is_held_out(member_id: int, *, seed: int, share_bp: int) -> bool:
-    factor, offset = _map(seed)
-    return ((member_id % PRIME) * factor + offset) % PRIME < _threshold(share_bp)
+    return bool(_hash(member_id, seed) < PRIME * share_bp // WHOLE)
 
 
 def held_out(member_id: ColumnElement[int], *, seed: int, share_bp: int) -> ColumnElement[bool]:
     """`is_held_out` as a condition."""
     if share_bp <= 0:
         return false()
-    factor, offset = _map(seed)
-    return ((member_id % PRIME) * factor + offset) % PRIME < _threshold(share_bp)
+    chosen: ColumnElement[bool] = _hash(member_id, seed) < PRIME * share_bp // WHOLE
+    return chosen
 
 
-def _threshold(share_bp: int) -> int:
-    return PRIME * share_bp // WHOLE
+def _hash(member_id: Any, seed: int) -> Any:
+    first, second, third, fourth = _factors(seed)
+    line = ((member_id % PRIME) * first + second) % PRIME
+    return ((line * line) % PRIME * third + fourth) % PRIME
 
 
-def _map(seed: int) -> _Map:
+@lru_cache(maxsize=64)
+def _factors(seed: int) -> tuple[int, ...]:
     digest = hashlib.sha256(f"holdout:{seed}".encode()).digest()
-    factor = int.from_bytes(digest[:8], "big") % (PRIME - 1) + 1
-    return _Map(factor, int.from_bytes(digest[8:16], "big") % PRIME)
+    return tuple(
+        int.from_bytes(digest[at : at + 8], "big") % (PRIME - 1) + 1 for at in range(0, 32, 8)
+    )
