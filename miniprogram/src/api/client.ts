@@ -57,7 +57,7 @@ async function send(method: Method, path: string, { data, key }: Options, bearer
   const answer = await uni
     .request({ url, method: method as 'GET', data, header, timeout: 15_000 })
     .catch((error: { errMsg?: string }) => {
-      net.down = true
+      lost()
       throw new Offline(error.errMsg ?? 'request:fail')
     })
   net.down = false
@@ -68,6 +68,16 @@ async function send(method: Method, path: string, { data, key }: Options, bearer
 function problem(status: number, body: unknown): Problem {
   const it = (typeof body === 'object' && body ? body : {}) as Record<string, unknown>
   return new Problem(status, String(it.code ?? 'unknown'), String(it.detail || it.title || ''), String(it.request_id ?? ''), it)
+}
+
+const AGAIN_MS = 4000
+let knocking: ReturnType<typeof setTimeout> | undefined
+
+/** Knocks until somebody answers; pages that failed for it then load by themselves (useLoad). */
+function lost() {
+  net.down = true
+  clearTimeout(knocking)
+  knocking = setTimeout(() => { if (net.down) void call('GET', '/config', { open: true }).catch(() => {}) }, AGAIN_MS)
 }
 
 /** '?a=1&b=2' of what is there */

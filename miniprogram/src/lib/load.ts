@@ -1,5 +1,6 @@
 /** Something a page shows: first with a skeleton, later quietly renewed, never emptied by a failure. */
-import { reactive, type UnwrapNestedRefs } from 'vue'
+import { reactive, watch, type UnwrapNestedRefs } from 'vue'
+import { net, Offline } from '@/api'
 
 interface View<T> {
   data: T | undefined
@@ -30,6 +31,7 @@ export function useLoad<T>(fetch: () => Promise<T>): UnwrapNestedRefs<View<T>> {
     view.error = outcome.error
     view.skeleton = false
   }
+  watch(() => net.down, (down) => { if (!down && view.error instanceof Offline) void reload() })
   return view as UnwrapNestedRefs<View<T>>
 }
 

@@ -72,6 +72,11 @@ export const platform: Platform = {
   vibrate: () => quietly('vibrate'),
   brighten: () => () => {},
   onPrivacy: () => {},
+  call: (number) => { window.open(`tel:${number}`, '_self') },
+  lead: async ({ address }) => {
+    await uni.setClipboardData({ data: address, showToast: false })
+    return 'copied'
+  },
   picture: (path) => path,
   onNavigate: (open) => { opener = open },
 }

@@ -26,6 +26,13 @@ export interface Surroundings {
   frame: Frame
 }
 
+export interface Place {
+  name: string
+  address: string
+  lat: number | null
+  lng: number | null
+}
+
 /** The person (or the system) said no; `message` is WeChat's errMsg. */
 export class Refused extends Error {}
 
@@ -62,6 +69,9 @@ export interface Platform {
   brighten(): () => void
   /** WeChat asks before the first use of something private; `show` opens our sheet, whose button answers. */
   onPrivacy(show: (answer: (agreed: boolean) => void) => void): void
+  call(phone: string): void
+  /** Leads to a place: on a map, or by copying its address where there is none. */
+  lead(place: Place): Promise<'map' | 'copied'>
   /** Address of a picture that the server names by path; the package brings the drawings under /m/static itself. */
   picture(path: string): string
   /** The phone asks for a page, for instance after a tap on a message card. */

@@ -67,6 +67,15 @@ export const platform: Platform = {
     wx.onNeedPrivacyAuthorization?.((resolve) =>
       show((agreed) => resolve(agreed ? { event: 'agree', buttonId: 'agree' } : { event: 'disagree' })),
     ),
+  call: (phoneNumber) => { uni.makePhoneCall({ phoneNumber, fail: () => {} }) },
+  lead: async ({ name, address, lat, lng }) => {
+    if (lat === null || lng === null) {
+      await uni.setClipboardData({ data: address, showToast: false })
+      return 'copied'
+    }
+    await orRefused(uni.openLocation({ latitude: lat, longitude: lng, name, address }))
+    return 'map'
+  },
   picture: (path) => (/^(https?:|data:|$)/.test(path) ? path : (/^\/m(\/static\/.+)$/.exec(path)?.[1] ?? API_BASE + path)),
   onNavigate: () => {},
 }
