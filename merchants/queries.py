@@ -21,10 +21,6 @@ def get_merchant(session: Session, code: str) -> Merchant:
     return merchant
 
 
-def get_merchant_by_id(session: Session, merchant_id: int) -> Merchant:
-    return session.get_one(Merchant, merchant_id)
-
-
 def get_store(session: Session, store_id: int) -> Store:
     store = session.get(Store, store_id)
     if store is None:

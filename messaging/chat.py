@@ -33,17 +33,6 @@ def find_reply(session: Session, reply_key: str) -> str | None:
     return session.scalar(found)
 
 
-def list_chat(session: Session, appid: str, openid: str, limit: int = 50) -> list[ChatMessage]:
-    """The latest messages with a person, newest first."""
-    found = (
-        select(ChatMessage)
-        .where(ChatMessage.appid == appid, ChatMessage.openid == openid)
-        .order_by(ChatMessage.at.desc(), ChatMessage.id.desc())
-        .limit(limit)
-    )
-    return list(session.scalars(found))
-
-
 def _log(
     session: Session,
     direction: Direction,

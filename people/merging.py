@@ -39,10 +39,3 @@ def absorb(
         keeper.phone, keeper.phone_hash = phone, phone_hash
     session.flush()
     return gone
-
-
-def survivor(session: Session, person: Person) -> Person:
-    """The person itself, or the one it was merged into."""
-    if person.merged_into_id is None:
-        return person
-    return session.get_one(Person, person.merged_into_id)

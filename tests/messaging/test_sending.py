@@ -22,6 +22,7 @@ from sandbox.demo_config import MINI, SUBSCRIBE_TEMPLATES, TEMPLATES
 from tests.factories.messaging import make_grant, make_message, make_window
 from tests.wechat_world import Shop
 
+READY_WORDS = {"character_string1": "A217", "thing2": "杨枝甘露", "thing3": "静安寺店"}
 READY, COUPON = SUBSCRIBE_TEMPLATES["order_ready"], SUBSCRIBE_TEMPLATES["coupon_arrived"]
 
 
@@ -146,7 +147,7 @@ def test_a_template_message_without_answer_is_asked_for_again_and_shown_once(sho
         shop,
         channel=Ch.template,
         kind="order",
-        payload={"template_id": TEMPLATES["order_ready"], "data": {"thing1": "杨枝甘露"}},
+        payload={"template_id": TEMPLATES["order_ready"], "data": READY_WORDS},
     )
     shop.fault(api="api.*_send", kind="drop_after", times=1)
 
@@ -164,7 +165,7 @@ def test_a_subscribe_message_spends_its_grant(shop: Shop) -> None:
     openid = shop.openid("aqing", MINI)
     with transaction() as session:
         make_grant(session, openid, READY, remaining=2)
-    payload = {"template_id": READY, "data": {"thing1": "杨枝甘露"}, "page": "pages/home/home"}
+    payload = {"template_id": READY, "data": READY_WORDS, "page": "pages/home/home"}
     with transaction() as session:
         messages = [
             make_message(
