@@ -13,9 +13,11 @@ from coupons.models import Coupon
 from crm import campaigns, members
 from crm.campaigns import queries, sending
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
-from messaging.models import OutboundMessage, OutboundState
+from messaging import grants
+from messaging.models import Channel, OutboundMessage, OutboundState
+from sandbox.demo_config import SUBSCRIBE_TEMPLATES
 from tasks.registry import run_inline
-from tests.factories.campaigns import OFFICIAL, make_campaign
+from tests.factories.campaigns import MINI, OFFICIAL, make_campaign
 from tests.factories.crm import make_merchant
 from tests.wechat_world import Shop
 
@@ -96,6 +98,39 @@ def test_everybody_gets_one_coupon_and_one_message(followers: Shop):
     assert states(campaign_id) == {"sent": 3}
     assert state_of(campaign_id) is CampaignState.finished
     assert coupons_issued(campaign_id) == 3
+
+
+def test_a_granted_subscribe_message_arrives_in_the_words_of_its_template(followers: Shop):
+    about_coupons = SUBSCRIBE_TEMPLATES["coupon_arrived"]
+    with transaction() as session:
+        stranger = members.recognise(
+            session,
+            merchant_id=make_merchant(session).id,
+            kind="mini",
+            appid=MINI,
+            openid=followers.openid("aqing", MINI),
+            union_id="somebody-else",
+            now=clock.now(),
+        )
+        grants.add(
+            session,
+            appid=MINI,
+            openid=followers.openid("aqing", MINI),
+            template_id=about_coupons,
+            now=clock.now(),
+        )
+    answers = {"appid": MINI, "answers": {about_coupons: "accept"}}
+    followers.app_post("people/aqing/subscribe", answers)
+    campaign_id = launch()
+
+    followers.drain()
+
+    assert states(campaign_id) == {"sent": 4}
+    with reading() as session:
+        row = session.scalars(select(Recipient).where(Recipient.member_id == stranger.id)).one()
+        assert (row.channel, row.state) == (Channel.subscribe, RecipientState.sent)
+    [message] = followers.chat("aqing", MINI)
+    assert "见面礼" in str(message)
 
 
 def test_copies_of_every_job_change_nothing(followers: Shop):
