@@ -30,7 +30,7 @@ class Wanted:
     q: str = ""
     tag_id: int | None = None
     ids: Select[int] | None = None
-    sort: str = "spent"
+    sort: str = "visit"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class MemberPage:
 
 def page(session: Session, wanted: Wanted, *, cursor: str = "", limit: int = PAGE) -> MemberPage:
     """Largest or latest first; members without a visit come last."""
-    column = SORTS.get(wanted.sort, Member.spent_fen)
+    column = SORTS.get(wanted.sort, Member.last_visit_at)
     statement = (
         select(Member, Person)
         .join(Person, Person.id == Member.person_id)

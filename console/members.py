@@ -32,8 +32,8 @@ from crm.segments.preview import count as count_segment
 page = Blueprint("members", __name__, url_prefix="/members")
 
 SORTS = [
-    ("spent", "累计消费从高到低"),
     ("visit", "最近到店"),
+    ("spent", "累计消费从高到低"),
     ("orders", "次数从多到少"),
     ("joined", "最近加入"),
 ]

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
-from analytics import day, templates
+from analytics import day, members, templates
 from coupons.models import CouponState
 from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
 from merchants.models import Merchant, Store
@@ -200,3 +200,32 @@ def test_running_sums_end_at_the_total(session: Session, store: Store, campaign:
 
 def test_a_draft_has_no_report(session: Session) -> None:
     assert reports.spending(session, make_campaign(session, approved=False), NOON) is None
+
+
+@pytest.mark.parametrize("sort", ["visit", "spent", "orders", "joined"])
+def test_a_list_of_members_is_paged_whole_also_past_those_who_never_came(
+    session: Session, merchant: Merchant, sort: str
+) -> None:
+    for number in range(9):
+        came = NOON - timedelta(days=number // 2) if number < 5 else None
+        make_member(
+            session,
+            merchant=merchant,
+            last_visit_at=came,
+            spent_fen=number // 3 * 100,
+            orders_count=number % 2,
+            joined_at=NOON - timedelta(days=number % 4),
+        )
+    wanted = members.Wanted(merchant.id, sort=sort)
+
+    seen, cursor = [], ""
+    while True:
+        page = members.page(session, wanted, cursor=cursor, limit=2)
+        seen += [member.id for member, _ in page.items]
+        if page.next is None:
+            break
+        cursor = page.next
+
+    whole = members.page(session, wanted, limit=50)
+    assert seen == [member.id for member, _ in whole.items]
+    assert len(seen) == members.count(session, wanted) == 9
