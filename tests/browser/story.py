@@ -23,16 +23,22 @@ class Shop:
         """The visible element with this test id, on the page in front."""
         return self.page.locator(f'[data-testid="{name}"]:visible')
 
-    def allow_location(self) -> None:
-        """Home asks where the person is; the phone asks whether it may say."""
+    def go_to_nearest_store(self, name: str) -> None:
+        """The list of stores asks where the person is; the phone asks whether it may say."""
+        self.at("home-store").get_by_text("换店").click()
         self.phone.sheet("位置").get_by_role("button", name="允许", exact=True).click()
-        expect(self.at("home-store")).to_contain_text("静安寺店")
+        nearest = self.at("store").first
+        expect(nearest).to_contain_text(name)
+        expect(nearest).to_contain_text(re.compile(r"\d+ m"))
+        nearest.get_by_role("button", name="去点单").click()
 
     def choose(self, product: str, *options: str) -> None:
         """Put one of this product into the bag, with these options."""
         self.at("product").filter(has_text=product).first.get_by_test_id("options").click()
         for option in options:
             self.at("option").filter(has_text=option).first.click()
+        expect(self.at("add")).to_contain_text("加入")
+        self.phone.page.wait_for_timeout(600)  # the sheet is on its way up
         self.at("add").click()
         expect(self.at("bag-count")).to_be_visible()
 
