@@ -20,6 +20,8 @@ export function steps(order: Order): Step[] {
   })
 }
 
+const unpaidEnd = (order: Order) => (/超时|过期|未付款/.test(order.cancel_reason) ? '超过时间没付款，没有扣钱' : '没有扣钱，券也还你了')
+
 /** The large line of the page and the small one under it. */
 export function headline(order: Order, now: number): { label: string; big: string; small: string; strong: string } {
   const number = { label: order.fulfilment === 'dine_in' ? `${order.table?.name ?? '堂食'} · 取餐号` : '取餐号', big: order.pickup_number }
@@ -28,7 +30,7 @@ export function headline(order: Order, now: number): { label: string; big: strin
     return { label: '等你付款', big: countdown(left), small: left > 0 ? '后取消，东西先给你留着' : '付款时间过了，正在取消', strong: '' }
   }
   if (order.state === 'cancelled') {
-    const back = order.refunded_fen > 0 ? '钱已原路退回' : refunding(order) ? '钱正在原路退回' : order.cancel_reason || '没有扣钱，券也还你了'
+    const back = order.refunded_fen > 0 ? '钱已原路退回' : refunding(order) ? '钱正在原路退回' : unpaidEnd(order)
     return { label: order.pickup_number ? `取餐号 ${order.pickup_number}` : '这一单', big: order.refunded_fen > 0 ? '已退款' : '已取消', small: back, strong: '' }
   }
   if (order.state === 'placed') return { ...number, small: '已付款，等店里接单', strong: '' }
