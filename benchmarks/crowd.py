@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from merchants.models import Merchant
+
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
 ORDERS_EACH = int(os.environ.get("BENCH_ORDERS_EACH", "5"))
@@ -13,8 +15,6 @@ FREE_TAG = 31  # nobody has it
 
 _STEPS = (
     "SET SESSION foreign_key_checks = 0, unique_checks = 0",
-    """INSERT INTO merchants (id, code, name, brand_color, logo, state, created_at)
-       VALUES (1, 'qinghe', '青禾', '', '', 'live', :now)""",
     """INSERT INTO purchases (member_id, order_id, store_id, paid_at, amount_fen, refunded_fen,
               counted)
        SELECT 1 + FLOOR(:members * POW(RAND(seq), 1.5)), seq, 1 + seq % 20,
@@ -45,6 +45,8 @@ _STEPS = (
 
 def fill(session: Session, *, members: int = MEMBERS, orders_each: int = ORDERS_EACH) -> None:
     """Merchant 1 with members 1…n, five orders and three tags each on average."""
+    session.add(Merchant(id=1, code="qinghe", name="青禾", created_at=NOW))
+    session.flush()
     values = {"now": NOW.replace(tzinfo=None), "members": members}
     for step in _STEPS:
         session.execute(text(step.format(members=members, orders=members * orders_each)), values)
