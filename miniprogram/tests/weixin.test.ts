@@ -36,6 +36,8 @@ const wx: Record<string, any> = {
   removeStorageSync: (key: string) => void kept.delete(key),
 }
 
+vi.setConfig({ testTimeout: 20_000 })
+
 let simulate: { load(path: string, options: object): string; render(id: string, props?: object): any }
 let instance: any
 const errors = vi.spyOn(console, 'error')
@@ -63,15 +65,18 @@ afterEach(() => { for (const view of opened.splice(0)) view.instance.onUnload?.(
 
 const settle = (ms = 60) => new Promise((done) => setTimeout(done, ms))
 
-async function open(page: string, query = {}) {
+/** Opens a page and waits until it shows `shown`. */
+async function open(page: string, query = {}, shown = '') {
   const view = simulate.render(simulate.load(join(out, page), { rootPath: out }))
   opened.push(view)
   view.attach(document.body)
   view.instance.onLoad?.(query)
   view.instance.onShow?.()
-  await settle(160)
+  const text = () => (view.dom.textContent as string).replace(/\s+/g, '')
+  await vi.waitFor(() => expect(text()).toContain(shown), 8000)
+  await settle()
   return {
-    text: () => (view.dom.textContent as string).replace(/\s+/g, ''),
+    text,
     async tap(selector: string) {
       view.querySelector(selector).dispatchEvent('tap')
       await settle()
@@ -86,14 +91,13 @@ const SHOWS: Record<string, string> = {
 }
 test.each(app.pages)('%s compiles and renders', async (page) => {
   for (const end of ['js', 'json', 'wxml']) expect(existsSync(join(out, `${page}.${end}`))).toBe(true)
-  const { text } = await open(page, START[page] ?? {})
-  expect(text()).toContain(SHOWS[page] ?? '')
+  await open(page, START[page] ?? {}, SHOWS[page])
   expect(errors).not.toHaveBeenCalled()
 })
 
 test('login, location and the server are WeChat’s own calls', async () => {
   kept.clear()
-  await open('pages/home/home')
+  await open('pages/home/home', {}, '静安寺店')
   const calls = wx.request.mock.calls.map(([o]: [any]) => o)
   expect(calls.every((o: any) => o.url.includes('/api/v1/'))).toBe(true)
   expect(wx.getLocation).not.toHaveBeenCalled() // no page opens with a question
@@ -101,23 +105,23 @@ test('login, location and the server are WeChat’s own calls', async () => {
 })
 
 test('an unpaid order is paid with the parameters that the server signed', async () => {
-  const page = await open('pages/order/order', { no: order.no })
+  const page = await open('pages/order/order', { no: order.no }, '等你付款')
   await page.tap('.or-main')
+  await vi.waitFor(() => expect(wx.requestPayment).toHaveBeenCalled(), 8000)
   expect(wx.requestPayment.mock.calls[0][0]).toMatchObject({ package: 'prepay_id=x', signType: 'RSA', paySign: 's' })
 })
 
 test('a ready order shows its number, its steps and asks for no payment', async () => {
   said[`GET /orders/${order.no}`] = paid
-  const page = await open('pages/order/order', { no: order.no })
-  expect(page.text()).toContain('A217')
+  const page = await open('pages/order/order', { no: order.no }, 'A217')
   expect(page.text()).toContain('来柜台取吧')
   expect(page.text()).toContain('¥31.00')
   expect(page.text()).not.toContain('去付款')
 })
 
 test('an order that cannot be loaded says what is safe and how to go on', async () => {
-  const page = await open('pages/order/order', { no: '404' })
-  expect(page.text()).toContain('再试一次')
+  const page = await open('pages/order/order', { no: '404' }, '再试一次')
+  expect(page.text()).toContain('订单没加载出来')
 })
 
 const size = (dir: string): number => readdirSync(dir).reduce((sum, name) => {
@@ -139,7 +143,7 @@ test('nothing in the package points to somebody else’s server', () => {
 test('the first menu is small enough to arrive at once', () => expect(JSON.stringify(answers['GET /stores/1/menu']).length).toBeLessThan(100 * 1024))
 
 test('the list of stores is sorted by where the customer said they are', async () => {
-  await open('pages/stores/stores')
+  await open('pages/stores/stores', {}, '320m')
   const urls = wx.request.mock.calls.map(([o]: [any]) => String(o.url)).filter((url: string) => url.includes('/stores?'))
   expect(urls.at(-1)).toContain('lat=31.22')
 })
