@@ -16,7 +16,7 @@ BANNER = """
   邻里已经跑起来了
 
     虚拟手机      {sandbox}/sandbox/        ← 从这里开始：扫码关注、点单、付款、核销
-    商家后台      {base}/console/         {logins}
+    商家后台      {desk}/console/         {logins}
     接口文档      {base}/docs
 
   Ctrl-C 结束；数据在 {directory}/，删掉就从头再来
@@ -40,6 +40,7 @@ def main() -> None:
             BANNER.format(
                 sandbox=tree.sandbox_url,
                 base=tree.base_url,
+                desk=f"http://localhost:{web}",  # another cookie than the clerk's phone has
                 logins=logins(tree),
                 directory=DIRECTORY,
             ),

@@ -16,6 +16,7 @@ from coupons import issuing
 from coupons.queries import find_for_moment
 from crm import events, members
 from gateways.wechat.messages import Message
+from merchants import staff
 from messaging import followers, inbox, parking, receiving, remote, sending, welcome
 from messaging.accounts import find_owner
 from messaging.menus import remote as menu_remote
@@ -55,6 +56,8 @@ def welcome_follower(run: Run, follower_id: int) -> None:
         identity = identities.find_identity(session, follower.appid, follower.openid)
         assert identity is not None
         followers.bind(session, follower.id, identity.id)
+        if staff.find_by_person(session, member.person_id, follower.merchant_id) is not None:
+            return  # who followed by an invite has come to work, not to be won as a customer
         gift = _give_welcome_coupon(session, follower.merchant_id, member.id, now)
         if welcome.prepare_welcome(session, follower, gift=gift, now=now) is not None:
             events.record(

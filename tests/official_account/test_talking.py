@@ -123,6 +123,7 @@ def test_an_invite_makes_a_clerk_who_sees_the_staff_menu(tea: TeaShop) -> None:
     told = make_clerk(tea)
 
     assert told.startswith("小周，绑定成功")
+    assert tea.shop.chat("xiaozhou")[-1]["text"] == told, "a clerk is not welcomed as a customer"
     with reading() as session:
         clerk = session.scalars(select(Staff)).one()
         assert merchant_staff.stores_of(session, clerk) == [tea.store.id]
