@@ -101,6 +101,7 @@ def record_result(session: Session, result: RefundResult, now: datetime) -> str:
         )
         return "mismatch"
     lock_bill(session, attempt.bill_id)
+    session.refresh(refund)  # as it is now that nobody else can move it
     if result.state == "SUCCESS":
         return _succeed(session, refund, attempt, result, now)
     if result.state == "CLOSED":
