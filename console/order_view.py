@@ -23,8 +23,8 @@ from orders.models import (
     OrderState,
     PaymentState,
 )
-from payments.models import AttemptState, Refund, RefundState
-from payments.queries import find_live_attempt_of
+from payments.models import Refund, RefundState
+from payments.queries import refundable_fen
 
 LATE_AFTER = timedelta(minutes=2)
 MAKING = (OrderState.accepted, OrderState.preparing)
@@ -131,7 +131,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         .where(OrderDiscount.order_id == order.id)
         .order_by(OrderDiscount.position)
     )
-    left = refundable_fen(session, order)
+    left = refundable_fen(session, order.id)
     may_see = who.may("members.view") and member is not None
     return {
         **row(order, around, who, now),
@@ -169,14 +169,6 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         "who_href": url_for("console.members.show", no=member.no) if may_see and member else "",
         "history": _history(session, order, now),
     }
-
-
-def refundable_fen(session: Session, order: Order) -> int:
-    """What may still be given back: paid, less refunds that are through or on their way."""
-    attempt = find_live_attempt_of(session, order.id)
-    if attempt is None or attempt.state is not AttemptState.succeeded:
-        return 0
-    return attempt.amount_fen - attempt.refunded_fen
 
 
 def _how(order: Order, around: Around) -> str:

@@ -11,10 +11,11 @@ from core import audit
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
-from orders import cancelling, handover
-from orders.errors import WrongPickupCode, WrongState
+from orders import handover
+from orders.errors import WrongPickupCode
 from orders.queries import get_for_staff
-from payments import refunding
+from payments import cancelling, refunding
+from payments.queries import refundable_fen
 
 page = Blueprint("orders", __name__, url_prefix="/orders")
 
@@ -133,11 +134,7 @@ def cancel(no: str) -> Response:
     with transaction() as session:
         order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
         before = order.state
-        if not cancelling.cancel(session, order, actor=who.actor, reason=why, now=now):
-            raise WrongState(state=order.state, payment_state=order.payment_state)
-        left = order_view.refundable_fen(session, order)
-        if left:
-            refunding.request(session, order, left, reason=why, actor=who.actor, now=now)
+        left = cancelling.cancel(session, order, actor=who.actor, reason=why, now=now)
         audit.record(
             session,
             actor=who.actor,
@@ -158,7 +155,7 @@ def cancel(no: str) -> Response:
 def refunding_page(no: str) -> Response:
     with reading() as session:
         order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
-        left = order_view.refundable_fen(session, order)
+        left = refundable_fen(session, order.id)
     form = Form(amount=words.yuan(left), reason=REFUND_REASONS[0][0])
     return _refund_page(no, form, left)
 
@@ -170,7 +167,7 @@ def refund(no: str) -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     with reading() as session:
         order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
-        left = order_view.refundable_fen(session, order)
+        left = refundable_fen(session, order.id)
     amount = form.yuan("amount", low=1, high=max(left, 1))
     reason = form.one_of("reason", [value for value, _ in REFUND_REASONS])
     if form.errors or amount is None or reason is None or not step_up.is_proved(form, now):

@@ -14,10 +14,9 @@ from core.outbox import enqueue
 from gateways.wechat.errors import PayError, WechatUnavailable
 from gateways.wechat.pay_records import RefundResult
 from gateways.wechat.registry import Wechat
-from orders import cancelling
 from orders.models import Order, OrderState
 from orders.moving import wrong_state
-from payments import attempts, billing, refunding, settling
+from payments import attempts, cancelling, refunding, settling
 from payments.attempts import Payer, Step
 from payments.errors import AlreadyPaid, PaymentInProgress
 from payments.models import (
@@ -28,7 +27,7 @@ from payments.models import (
     Refund,
     RefundState,
 )
-from payments.queries import find_live_attempt, find_live_attempt_of, lock_bill_of
+from payments.queries import find_live_attempt_of, lock_bill_of
 from payments.settling import Settlement
 
 # Answers to a prepay that say: this number is used up one way or another.
@@ -140,18 +139,11 @@ def cancel_order(
     with transaction() as session:
         bill = lock_bill_of(session, order_id)
         order = session.get_one(Order, order_id)
-        live = find_live_attempt(session, bill.id)
         if order.state is OrderState.cancelled or (keep_paid and bill.state is BillState.paid):
             return order
-        if live is not None and live.state in UNSETTLED:
-            raise PaymentInProgress  # a sheet was opened since we asked
-        if not allowed(order) or not cancelling.cancel(
-            session, order, actor=actor, reason=reason, now=now
-        ):
+        if not allowed(order):
             raise wrong_state(order)
-        billing.void_bill(session, bill)
-        if live is not None and (rest := live.amount_fen - live.refunded_fen) > 0:
-            refunding.request_of(session, live, order, rest, reason=reason, actor=actor, now=now)
+        cancelling.cancel(session, order, actor=actor, reason=reason, now=now)
         return order
 
 

@@ -9,6 +9,9 @@ from sqlalchemy import select
 
 from core import database
 from core.audit import AuditEntry
+from coupons.models import Coupon, CouponState
+from crm.models import Member
+from merchants.models import Merchant
 from orders.errors import WrongState
 from orders.models import Order, OrderState, PaymentState
 from payments import queries, refunding, remote
@@ -19,6 +22,7 @@ from payments.errors import (
     RefundTooMuch,
 )
 from payments.models import AttemptState, BillState, Refund, RefundState
+from tests.factories.coupons import make_coupon, make_template
 from tests.payments.conftest import MCHID, Till
 
 
@@ -335,6 +339,24 @@ def test_a_paid_order_is_cancelled_with_its_refund(till: Till) -> None:
     cancel(till, order)
 
     assert [refund.amount_fen for refund in till.refunds(order)] == [1000, 1500]
+
+
+def test_an_order_of_nothing_is_given_back_at_once(till: Till) -> None:
+    """No channel will report on it, so its coupon and its place in the totals cannot wait."""
+    order = till.order(0)
+    with database.transaction() as session:
+        template = make_template(session, session.get_one(Merchant, order.merchant_id))
+        coupon = make_coupon(session, till.member, template)
+        coupon.state, coupon.order_id = CouponState.redeemed, order.id
+
+    cancel(till, order)
+
+    ended = till.read(order)
+    assert (ended.state, ended.payment_state) == (OrderState.cancelled, PaymentState.refunded)
+    assert till.refunds(order) == []
+    with database.reading() as session:
+        assert session.get_one(Coupon, coupon.id).state is CouponState.issued
+        assert session.get_one(Member, till.member.id).orders_count == 0
 
 
 def test_who_may_not_cancel_changes_nothing(till: Till) -> None:
