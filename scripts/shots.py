@@ -41,7 +41,6 @@ def take_phone(browser: Browser, tree: Tree) -> None:
 
     desk.customer.tap_menu("点单")
     shop = Shop(desk.customer)
-    shop.allow_location()
     shop.at("mode-pickup").click()
     expect(shop.at("product").first).to_be_visible()
     shop.choose("杨枝甘露")
