@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
@@ -79,12 +79,19 @@ def accept_invite(session: Session, code: str, person: Person, now: datetime) ->
 
 
 def _staff_for(session: Session, offered: StaffInvite, person: Person, now: datetime) -> Staff:
-    known = session.scalar(
-        select(Staff).where(Staff.merchant_id == offered.merchant_id, Staff.person_id == person.id)
-    )
+    known = session.scalars(
+        select(Staff)
+        .join(Person, Person.id == Staff.person_id)
+        .where(
+            Staff.merchant_id == offered.merchant_id,
+            or_(Person.id == person.id, Person.merged_into_id == person.id),
+        )
+        .order_by(Staff.id)
+        .limit(1)
+    ).first()
     if offered.staff_id is not None:
         staff = session.get_one(Staff, offered.staff_id)
-        if known not in (None, staff) or staff.person_id not in (None, person.id):
+        if known not in (None, staff) or (known is None and staff.person_id is not None):
             raise AlreadyBound()
         staff.person_id = person.id
         return staff

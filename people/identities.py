@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -55,8 +55,16 @@ def find_identity(session: Session, appid: str, openid: str) -> Identity | None:
 
 
 def list_identities(session: Session, person_id: int) -> list[Identity]:
-    """Every WeChat identity of a person, oldest first."""
-    found = select(Identity).where(Identity.person_id == person_id).order_by(Identity.id)
+    """Every WeChat identity of a person, oldest first; of an absorbed one, those of who stayed.
+
+    Staff and orders go on naming the person they knew, so their messages must still arrive.
+    """
+    found = (
+        select(Identity)
+        .join(Person, Identity.person_id == func.coalesce(Person.merged_into_id, Person.id))
+        .where(Person.id == person_id)
+        .order_by(Identity.id)
+    )
     return list(session.scalars(found.execution_options(populate_existing=True)))
 
 

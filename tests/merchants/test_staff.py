@@ -89,6 +89,21 @@ def test_somebody_who_works_there_keeps_their_row(session: Session, now: datetim
     assert (again.role, again.state) == (Role.manager, StaffState.active)
 
 
+def test_somebody_who_was_merged_since_keeps_their_row(session: Session, now: datetime) -> None:
+    merchant = make_merchant(session)
+    before, after = make_person(session), make_person(session, union_id="U1")
+    clerk = staff.accept_invite(session, invite(session, merchant, now), before, now)
+    before.merged_into_id = after.id
+    session.flush()
+
+    again = staff.accept_invite(session, invite(session, merchant, now), after, now)
+    bound = staff.accept_invite(
+        session, invite(session, merchant, now, staff_id=clerk.id), after, now
+    )
+
+    assert again is bound is clerk
+
+
 @pytest.mark.mariadb
 def test_sixteen_scans_of_one_invite_make_one_clerk(mariadb_app: Flask, now: datetime) -> None:
     with transaction() as session:

@@ -58,6 +58,9 @@ def test_a_person_met_without_union_id_is_absorbed_once_it_is_known(
     assert joined.absorbed is not None
     assert joined.absorbed.id == follower.person.id
     assert joined.absorbed.merged_into_id == customer.person.id
+    for person in (customer.person, follower.person):
+        reached = identities.list_identities(session, person.id)
+        assert [identity.openid for identity in reached] == ["oFollow", "oLogin"]
     assert again.absorbed is None
     merge = session.scalars(select(PersonMerge)).one()
     assert (merge.kept_id, merge.absorbed_id, merge.reason) == (
