@@ -7,7 +7,7 @@ from core.database import claim, reading
 from core.logs import log
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import Coupon
-from crm import campaigns, points
+from crm import campaigns, members, points
 from crm.campaigns import moving, sending
 from crm.models import Campaign, CampaignState
 from gateways.wechat.errors import WechatError, WechatUnavailable
@@ -31,12 +31,13 @@ def release_points(run: Run) -> None:
 
 @job("crm.after_merge")
 def after_merge(run: Run, winner_id: int, loser_id: int) -> None:
-    """Orders and coupons of a merged member follow it."""
+    """Orders and coupons of a merged member follow it, to wherever the winner has gone since."""
     with run.finish() as session:
-        for table in (Coupon, Order):
+        living = members.living(session, winner_id)
+        for table in (Order, Coupon):  # in lock order
             claim(
                 session,
-                update(table).where(table.member_id == loser_id).values(member_id=winner_id),
+                update(table).where(table.member_id == loser_id).values(member_id=living.id),
             )
 
 

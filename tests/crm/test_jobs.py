@@ -50,3 +50,17 @@ def test_orders_and_coupons_follow_a_merged_member(app: Flask):
     with reading() as session:
         assert session.scalars(select(Order.member_id)).all() == [winner.id]
         assert session.scalars(select(Coupon.member_id)).all() == [winner.id]
+
+
+def test_they_follow_to_whom_the_winner_was_merged_into_meanwhile(app: Flask):
+    with transaction() as session:
+        first, second, third = (make_member(session) for _ in range(3))
+        make_order_id(session, first, make_store(session))
+        merging.merge(session, winner_id=second.id, loser_id=first.id, now=clock.now())
+        merging.merge(session, winner_id=third.id, loser_id=second.id, now=clock.now())
+
+    run_inline("crm.after_merge", winner_id=third.id, loser_id=second.id)
+    run_inline("crm.after_merge", winner_id=second.id, loser_id=first.id)
+
+    with reading() as session:
+        assert session.scalars(select(Order.member_id)).all() == [third.id]
