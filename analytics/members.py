@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core import cursors
 from core.crypto import keyring
+from core.database import UTCDateTime
 from crm.models import Member, MemberTag
 from people.models import Person
 
@@ -99,10 +100,12 @@ def _searched(q: str) -> ColumnElement[bool]:
 
 
 def _beyond(column: InstrumentedAttribute[Any], cursor: str) -> ColumnElement[bool]:
-    text, last_id = cursors.decode(cursor, 2)
-    value = datetime.fromisoformat(text) if isinstance(text, str) and "T" in text else text
-    if value == "":
+    given, last = cursors.decode(cursor, 2)
+    last_id = cursors.number(last)
+    if given == "":
         return and_(column.is_(None), Member.id < last_id)
+    dated = isinstance(column.type, UTCDateTime)
+    value = cursors.moment(given) if dated else cursors.number(given)
     same = and_(column == value, Member.id < last_id)
     return or_(column < value, same, column.is_(None))
 

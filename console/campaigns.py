@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from analytics import campaigns as reports
 from console import campaign_report, campaign_view, reply, tickets, words
 from console.access import me, staff
-from console.forms import Form
+from console.forms import Form, whole
 from core import cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -35,7 +35,7 @@ FIRST_WORDS = "{昵称}，好久不见。给你留了一张「{券名}」，{到
 def index() -> Response:
     now = clock_now()
     cursor = request.args.get("cursor", "")
-    before = int(cursors.decode(cursor, 1)[0]) if cursor else None
+    before = cursors.number(cursors.decode(cursor, 1)[0]) if cursor else None
     state = request.args.get("state", "")
     wanted = CampaignState(state) if state in list(CampaignState) else None
     with reading() as session:
@@ -216,7 +216,7 @@ def _move(campaign_id: int, verb: Callable[..., None], said: str) -> Response:
 
 def _draft(form: Form) -> drafting.Draft:
     """What was typed; a missing choice is 0, which drafting refuses."""
-    number = {name: int(form[name]) if form[name].isdigit() else 0 for name in FIELDS.values()}
+    number = {name: whole(form[name]) or 0 for name in FIELDS.values()}
     return drafting.Draft(
         name=form["name"],
         segment_id=number["segment"],

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request, url_for
 from analytics import templates as figures
 from console import reply, tickets, words
 from console.access import me, staff
-from console.forms import Form
+from console.forms import Form, whole
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons import queries, templates
@@ -104,7 +104,7 @@ def put(template_id: int) -> Response:
 
 
 def _chosen() -> list[int]:
-    given = {int(text) for text in request.form.getlist("stores") if text.isdigit()}
+    given = {whole(text) for text in request.form.getlist("stores")}
     return [store_id for store_id in me().all_store_ids if store_id in given]
 
 

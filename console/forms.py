@@ -15,6 +15,11 @@ from core.errors import LinliError
 from core.money import format_yuan, parse_yuan
 
 
+def whole(text: str) -> int | None:
+    """An id or a count that a form or an address carries; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
 class Form:
     def __init__(self, given: Mapping[str, Any] | None = None, **defaults: Any) -> None:
         self._values = {**defaults, **dict(given or {})}
@@ -55,10 +60,11 @@ class Form:
         if not text.isascii() or not text.isdigit():
             self.refuse(name, "填一个整数")
             return None
-        if not low <= int(text) <= high:
+        number = whole(text)
+        if number is None or not low <= number <= high:
             self.refuse(name, f"在 {low:,} 到 {high:,} 之间")
             return None
-        return int(text)
+        return number
 
     def yuan(
         self, name: str, *, low: int = 0, high: int = 100_000_00, needed: bool = True

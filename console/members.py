@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from analytics import members as lists
 from console import access, people, portrait, reply, step_up, words
 from console.access import me, staff
-from console.forms import Form
+from console.forms import Form, whole
 from core import audit
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -226,12 +226,12 @@ def get_member(session: Session, no: str) -> Member:
 
 def _wanted(session: Session, filters: dict[str, str], now: datetime) -> lists.Wanted:
     ids = None
-    if filters.get("segment", "").isdigit():
-        segment = segments.get_segment(session, me().merchant_id, int(filters["segment"]))
+    if segment_id := whole(filters.get("segment", "")):
+        segment = segments.get_segment(session, me().merchant_id, segment_id)
         ids = compile_rule(segment.rule, me().merchant_id, now)
     tag_id = None
-    if filters.get("tag", "").isdigit():
-        tag_id = tags.get_tag(session, me().merchant_id, int(filters["tag"])).id
+    if wanted_tag := whole(filters.get("tag", "")):
+        tag_id = tags.get_tag(session, me().merchant_id, wanted_tag).id
     return lists.Wanted(
         me().merchant_id, q=filters.get("q", ""), tag_id=tag_id, ids=ids, sort=filters["sort"]
     )
@@ -239,8 +239,8 @@ def _wanted(session: Session, filters: dict[str, str], now: datetime) -> lists.W
 
 def _change_tag(session: Session, member: Member, form: Form, now: datetime) -> str:
     who = me()
-    if form["drop"].isdigit():
-        gone = tags.get_tag(session, who.merchant_id, int(form["drop"]))
+    if drop := whole(form["drop"]):
+        gone = tags.get_tag(session, who.merchant_id, drop)
         changed, action, name = tags.take_off(session, gone, [member.id]), "drop", gone.name
         said = f"已去掉「{name}」"
     else:
@@ -307,4 +307,4 @@ def _csv(items: list[Any]) -> Response:
 
 def _harmless(text: str) -> str:
     """A name that a spreadsheet would take for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t" else text
+    return f"'{text}" if text[:1] in "=+-@\t\r\n＝＋－＠" else text

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import cursors
-from core.errors import Malformed
 from orders.handover import PAID
 from orders.models import Order, OrderState
 
@@ -105,11 +104,10 @@ def _seen(store_ids: Sequence[int], states: tuple[OrderState, ...]) -> list[Colu
 
 
 def _beyond(cursor: str, waiting: bool) -> ColumnElement[bool]:
-    turn, text, last_id = cursors.decode(cursor, 3)
-    try:
-        at = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise Malformed("分页参数不对") from None
+    position = cursors.decode(cursor, 3)
+    turn: Any = cursors.number(position[0])
+    at = cursors.moment(position[1])
+    last_id = cursors.number(position[2])
     if waiting:
         later = or_(Order.paid_at > at, and_(Order.paid_at == at, Order.id > last_id))
         return or_(turn < TURN, and_(turn == TURN, later))

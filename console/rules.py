@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from console.forms import whole
 from core.money import format_yuan, parse_yuan
 from crm.segments.rules import FIELDS, MAX_CONDITIONS
 
@@ -170,4 +171,5 @@ def _fen(text: str) -> int | str:
 
 
 def _whole(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text
+    number = whole(text)
+    return text if number is None else number

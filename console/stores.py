@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from console import reply, words
 from console.access import ROLES, me, staff
-from console.forms import Form
+from console.forms import Form, whole
 from core import audit
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -70,7 +70,7 @@ def invite() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     name = form.text("name", longest=32)
     role = form.one_of("role", Role)
-    chosen = [int(text) for text in request.form.getlist("stores") if text.isdigit()]
+    chosen = [whole(text) or 0 for text in request.form.getlist("stores")]
     if not set(chosen) <= set(who.all_store_ids) or (not chosen and role != Role.owner):
         form.refuse("stores", "至少选一家店")
     if form.errors or name is None or role is None:

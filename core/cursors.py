@@ -3,6 +3,8 @@
 import base64
 import binascii
 import json
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import Malformed
@@ -19,11 +21,37 @@ def decode(cursor: str, length: int) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         position = json.loads(base64.urlsafe_b64decode(padded.encode()).decode())
-    except (ValueError, binascii.Error, UnicodeError):
+    except (ValueError, binascii.Error, UnicodeError, RecursionError):
         raise Malformed("分页参数不对") from None
-    simple = isinstance(position, list) and all(
-        isinstance(value, str | int | float) for value in position
-    )
-    if not simple or len(position) != length:
+    if not isinstance(position, list) or len(position) != length:
+        raise Malformed("分页参数不对")
+    if not all(_is_storable(value) for value in position):
         raise Malformed("分页参数不对")
     return list(position)
+
+
+def moment(value: object) -> datetime:
+    """A decoded value as an aware time. Raises Malformed."""
+    try:
+        at = datetime.fromisoformat(str(value))
+        if at.tzinfo is None:
+            raise Malformed("分页参数不对")
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Malformed("分页参数不对") from None
+
+
+def number(value: object) -> int:
+    """A decoded value as a whole number. Raises Malformed."""
+    if type(value) is not int:
+        raise Malformed("分页参数不对")
+    return value
+
+
+def _is_storable(value: object) -> bool:
+    """Whether a database takes it as a parameter; anybody may write a cursor."""
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)

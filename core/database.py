@@ -25,12 +25,14 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
     insert,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.sql import Delete, Insert, Update
+from sqlalchemy.sql.operators import OperatorType, eq
 
 from core import engines
 
@@ -61,11 +63,22 @@ class UTCDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class _CodeComparator(TypeDecorator.Comparator[str]):
+    """What is longer than the column equals nothing in it: a visitor may type any code."""
+
+    def operate(self, op: OperatorType, *other: Any, **options: Any) -> Any:
+        given = other[0] if other else None
+        if op is eq and isinstance(given, str) and len(given) > self.type.length:  # type: ignore[attr-defined]
+            return false()
+        return super().operate(op, *other, **options)
+
+
 class Code(TypeDecorator[str]):
     """Text that is compared byte by byte: codes, openids, public numbers."""
 
     impl = String
     cache_ok = True
+    comparator_factory = _CodeComparator
 
     def __init__(self, length: int) -> None:
         super().__init__(length)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
 
 from core import audit, database, outbox
 from core.config import Config
@@ -66,6 +67,12 @@ class Problem(BaseModel):
     request_id: str
 
 
+class Id(IntegerConverter):
+    """`<int:…>` in an address: what a BIGINT holds. Anything longer leads nowhere."""
+
+    regex = r"\d{1,18}"
+
+
 class Web(OpenAPI):
     """Flask with OpenAPI 3.1, repeating a view once when the database broke a deadlock with it."""
 
@@ -91,8 +98,10 @@ def install(app: Flask, config: Config) -> None:
     app.config["MAX_CONTENT_LENGTH"] = config.app.max_body_bytes
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.converters["int"] = Id
     if hops := config.app.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]
+        # Only what a proxy is told to set; a port that it passes through is the visitor's word.
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
     app.before_request(_begin)
     app.before_request(_gate)
     app.after_request(_finish)

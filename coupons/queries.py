@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import cursors
-from core.errors import Malformed
 from coupons.errors import CouponNotFound
 from coupons.models import Coupon, CouponState, CouponTemplate, TemplateState
 
@@ -75,7 +74,9 @@ def list_for_member(
     )
     if cursor:
         at, last_id = cursors.decode(cursor, 2)
-        statement = statement.where(_beyond(key, _moment(at), _number(last_id), shelf))
+        statement = statement.where(
+            _beyond(key, cursors.moment(at), cursors.number(last_id), shelf)
+        )
     order = (key.asc(), Coupon.id.asc()) if shelf == "usable" else (key.desc(), Coupon.id.desc())
     rows = session.execute(statement.order_by(*order).limit(limit + 1)).all()
     items = [CouponWithTemplate(*row) for row in rows[:limit]]
@@ -144,7 +145,9 @@ def list_claimable(
         or_(CouponTemplate.valid_until.is_(None), CouponTemplate.valid_until > now),
     )
     if cursor:
-        statement = statement.where(CouponTemplate.id < _number(cursors.decode(cursor, 1)[0]))
+        statement = statement.where(
+            CouponTemplate.id < cursors.number(cursors.decode(cursor, 1)[0])
+        )
     found = session.scalars(statement.order_by(CouponTemplate.id.desc()).limit(limit + 1)).all()
     shown = found[:limit]
     claimed = _claimed(session, [template.id for template in shown], member_id)
@@ -196,19 +199,3 @@ def _beyond(key: Any, at: datetime, last_id: int, shelf: Shelf) -> ColumnElement
     if shelf == "usable":
         return and_(key >= at, or_(key > at, Coupon.id > last_id))
     return and_(key <= at, or_(key < at, Coupon.id < last_id))
-
-
-def _moment(text: object) -> datetime:
-    try:
-        at = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise Malformed("分页参数不对") from None
-    if at.tzinfo is None:
-        raise Malformed("分页参数不对")
-    return at
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int) or abs(value) >= 2**63:
-        raise Malformed("分页参数不对")
-    return value

@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from core import cursors
-from core.errors import Malformed
 from merchants.models import Store, StoreTable
 from orders.errors import OrderNotFound
 from orders.models import (
@@ -94,7 +93,7 @@ def list_for_member(
     """The member's orders, newest first."""
     statement = select(Order).where(Order.member_id == member_id, *_member_tab(tab))
     if cursor:
-        statement = statement.where(Order.id < _last_id(cursor))
+        statement = statement.where(Order.id < cursors.number(cursors.decode(cursor, 1)[0]))
     return _page(session, statement.order_by(Order.id.desc()), limit)
 
 
@@ -142,10 +141,3 @@ def _lines(session: Session, order_ids: Sequence[int]) -> dict[int, list[OrderLi
 
 def _rows(session: Session, model: Any, order_id: int, key: Any) -> list[Any]:
     return list(session.scalars(select(model).where(model.order_id == order_id).order_by(key)))
-
-
-def _last_id(cursor: str) -> int:
-    (last,) = cursors.decode(cursor, 1)
-    if not isinstance(last, int) or abs(last) >= 2**63:
-        raise Malformed("分页参数不对")
-    return last
