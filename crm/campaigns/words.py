@@ -20,9 +20,10 @@ class Gift(NamedTuple):
 
 
 def fill(text: str, name: str, gift: Gift) -> str:
-    """The text with the placeholders filled; somebody without a name is 你."""
+    """The text with the placeholders filled; somebody without a name is greeted without one."""
+    greeted = text.replace("{昵称}", name) if name else text.replace("{昵称}，", "")
     return (
-        text.replace("{昵称}", name or "你")
+        greeted.replace("{昵称}", "你")
         .replace("{券名}", gift.name)
         .replace("{到期日}", f"{local(gift.expires_at):%-m 月 %-d 日}")
     )
