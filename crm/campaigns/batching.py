@@ -14,7 +14,7 @@ from core.outbox import enqueue
 from coupons import issuing
 from coupons.models import Coupon
 from crm.campaigns import words
-from crm.campaigns.moving import SEND_CHUNK, finish_if_done
+from crm.campaigns.moving import BATCH_KEY, SEND_CHUNK, SEND_KEY, finish_if_done
 from crm.campaigns.reach import MOMENT
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState
 from messaging import planning, sending
@@ -65,7 +65,7 @@ def next_batch(
     enqueue(
         session,
         "crm.campaign_batch",
-        key=f"crm.campaign_batch:{campaign.id}:{people[-1].recipient_id}",
+        key=f"{BATCH_KEY.format(campaign.id)}{people[-1].recipient_id}",
         campaign_id=campaign.id,
     )
     return Batch(issued=len(ready), skipped=len(skipped))
@@ -209,7 +209,7 @@ def _queue_sending(session: Session, campaign_id: int, ids: list[int]) -> None:
         enqueue(
             session,
             "crm.campaign_send",
-            key=f"crm.campaign_send:{campaign_id}:{chunk[0]}:{chunk[-1]}",
+            key=f"{SEND_KEY.format(campaign_id)}{chunk[0]}:{chunk[-1]}",
             campaign_id=campaign_id,
             first_id=chunk[0],
             last_id=chunk[-1],

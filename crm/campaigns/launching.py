@@ -9,7 +9,7 @@ from core.database import UTCDateTime
 from core.outbox import enqueue
 from crm.campaigns import reach
 from crm.campaigns.holdout import held_out
-from crm.campaigns.moving import move
+from crm.campaigns.moving import BATCH_KEY, move
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState, Segment
 from crm.segments.compiling import everyone, matches, tree
 
@@ -41,7 +41,7 @@ def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
     enqueue(
         session,
         "crm.campaign_batch",
-        key=f"crm.campaign_batch:{campaign.id}:{campaign.cursor}",
+        key=f"{BATCH_KEY.format(campaign.id)}{campaign.cursor}",
         campaign_id=campaign.id,
     )
     return campaign.audience_count

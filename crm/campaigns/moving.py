@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import audit
 from core.database import claim
-from core.outbox import enqueue
+from core.outbox import JobState, OutboxJob, enqueue
 from crm.errors import CampaignInvalid, CampaignMoved
 from crm.models import (
     NEXT,
@@ -21,6 +21,8 @@ from crm.models import (
 )
 
 SEND_CHUNK = 200
+# How the keys of a campaign's jobs begin.
+BATCH_KEY, SEND_KEY = "crm.campaign_batch:{}:", "crm.campaign_send:{}:"
 
 
 def approve(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
@@ -58,8 +60,8 @@ def pause(
 def resume(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
     """paused → running: issuing goes on at the cursor, and what was issued unsent is sent."""
     move(session, campaign, CampaignState.running, actor=actor, now=now)
-    enqueue(session, "crm.campaign_batch", campaign_id=campaign.id)
-    queue_unsent(session, campaign.id)
+    queue_batch(session, campaign.id, now=now)
+    queue_unsent(session, campaign.id, now=now)
 
 
 def kill(
@@ -115,7 +117,13 @@ def finish_if_done(session: Session, campaign_id: int, *, now: datetime) -> bool
     return True
 
 
-def queue_unsent(session: Session, campaign_id: int) -> int:
+def queue_batch(session: Session, campaign_id: int, *, now: datetime) -> None:
+    """Queue issuing at the cursor. A copy finds that the cursor has moved."""
+    key = f"{BATCH_KEY.format(campaign_id)}again:{now.timestamp()}"
+    enqueue(session, "crm.campaign_batch", key=key, campaign_id=campaign_id)
+
+
+def queue_unsent(session: Session, campaign_id: int, *, now: datetime) -> int:
     """Queue the sending of every recipient that was issued to; how many jobs. Copies do no harm."""
     ids = session.scalars(
         select(Recipient.id)
@@ -127,11 +135,22 @@ def queue_unsent(session: Session, campaign_id: int) -> int:
         enqueue(
             session,
             "crm.campaign_send",
+            key=f"{SEND_KEY.format(campaign_id)}{chunk[0]}:{chunk[-1]}:{now.timestamp()}",
             campaign_id=campaign_id,
             first_id=chunk[0],
             last_id=chunk[-1],
         )
     return len(chunks)
+
+
+def has_live_jobs(session: Session, campaign_id: int) -> bool:
+    """Whether a job of the campaign waits or runs: what it covers is not lost, only late."""
+    keys = [
+        OutboxJob.key.startswith(key.format(campaign_id), autoescape=True)
+        for key in (BATCH_KEY, SEND_KEY)
+    ]
+    live = exists().where(or_(*keys), OutboxJob.state.in_([JobState.waiting, JobState.pushed]))
+    return bool(session.scalar(select(live)))
 
 
 def move(

@@ -7,7 +7,12 @@ from sqlalchemy.orm import Session
 
 from core.clock import local
 from core.database import claim
-from crm.campaigns.moving import finish_if_done, queue_unsent
+from crm.campaigns.moving import (
+    finish_if_done,
+    has_live_jobs,
+    queue_batch,
+    queue_unsent,
+)
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
 from messaging.models import OutboundMessage, OutboundState
 
@@ -88,7 +93,8 @@ def settle_stuck(session: Session, *, now: datetime, limit: int = 500) -> int:
 def revive(session: Session, *, now: datetime) -> int:
     """Finish the running campaigns that are done; queue again what one has left lying; how many.
 
-    A job that was given up leaves recipients `issued`, or the cursor in the middle.
+    A job that was given up leaves recipients `issued`, or the cursor in the middle. While any job
+    of the campaign is alive nothing is lying: it may only be waiting for WeChat's quota.
     """
     revived = 0
     for campaign in session.scalars(
@@ -97,13 +103,12 @@ def revive(session: Session, *, now: datetime) -> int:
         if finish_if_done(session, campaign.id, now=now):
             revived += 1
             continue
-        lying = exists().where(
-            Recipient.campaign_id == campaign.id,
-            Recipient.state == RecipientState.issued,
-            Recipient.state_at < now - STUCK_AFTER,
-        )
-        if session.scalar(select(lying)) and quiet_until(campaign, now) is None:
-            revived += queue_unsent(session, campaign.id)
+        if quiet_until(campaign, now) is not None or has_live_jobs(session, campaign.id):
+            continue
+        if not campaign.issued_all:
+            queue_batch(session, campaign.id, now=now)
+            revived += 1
+        revived += queue_unsent(session, campaign.id, now=now)
     return revived
 
 
