@@ -29,7 +29,8 @@ from sqlalchemy import (
     insert,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.sql import Delete, Insert, Update
 from sqlalchemy.sql.operators import OperatorType, eq
@@ -152,6 +153,9 @@ R = TypeVar("R")
 
 db = SQLAlchemy(metadata=Base.metadata)  # holds the engine; models derive from Base
 
+
+# What a call raises while the database cannot be reached, or has no connection left for us.
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 CONFLICTS = {1213, 1020}  # deadlock; Galera certification failure and "record has changed"
 

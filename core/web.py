@@ -14,7 +14,6 @@ import structlog
 from flask import Flask, Response, g, has_request_context, json, request
 from flask_openapi3 import Info, OpenAPI
 from pydantic import BaseModel, ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
@@ -107,8 +106,8 @@ def install(app: Flask, config: Config) -> None:
     app.after_request(_finish)
     app.register_error_handler(LinliError, _render)
     app.register_error_handler(HTTPException, _render_http)
-    app.register_error_handler(OperationalError, _render_database_away)
-    app.register_error_handler(InterfaceError, _render_database_away)
+    for away in database.DATABASE_AWAY:
+        app.register_error_handler(away, _render_database_away)
     app.register_error_handler(Exception, _render_unexpected)
     outbox.name_requests(request_id)
     audit.name_origins(lambda: (request_id(), _ip()))

@@ -8,11 +8,9 @@ done by the sweep.
 from collections.abc import Callable
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.clock import now as clock_now
-from core.database import retrying, transaction
+from core.database import DATABASE_AWAY, retrying, transaction
 from core.errors import Unavailable
 from core.logs import log
 from gateways.wechat.callback import Callback
@@ -22,7 +20,6 @@ from messaging import chat, inbox, parking
 from official_account import wording
 
 Keep = Callable[[str, Message], None]
-DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
 def take_in(callback: Callback, source: str, message: Message) -> tuple[str, str]:

@@ -3,12 +3,11 @@
 from datetime import datetime, timedelta
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import gateways
 from core import clock
-from core.database import reading, transaction
+from core.database import DATABASE_AWAY, reading, transaction
 from core.errors import LinliError, Unavailable
 from core.logs import log
 from core.outbox import enqueue
@@ -182,7 +181,7 @@ def _act(source: str, message: Message) -> None:
     try:
         with transaction() as session:
             inbox.act_once(session, source, message, now=clock.now())
-    except OperationalError:
+    except DATABASE_AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting
         log.error("message_not_acted_upon", source=source, exc_info=error)

@@ -11,10 +11,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
-from sqlalchemy.exc import OperationalError
 
 from core import clock, outbox
-from core.database import reading, transaction
+from core.database import DATABASE_AWAY, reading, transaction
 from core.errors import Unavailable
 from core.logs import log
 from core.redis import redis
@@ -83,7 +82,7 @@ def relay_forever(*, poll_seconds: float = 1.0, sweep_seconds: float = 10.0) -> 
                     outbox.reclaim(session, now=clock.now())
                 swept = time.monotonic()
             relay_once(redis(), poll_seconds=poll_seconds)
-        except (RedisError, Unavailable, OperationalError) as error:
+        except (RedisError, Unavailable, *DATABASE_AWAY) as error:
             log.warning("relay_waits", error=type(error).__name__)
             time.sleep(poll_seconds)
 

@@ -4,10 +4,9 @@ import time
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from core import clock, outbox
-from core.database import reading, retrying, transaction
+from core.database import DATABASE_AWAY, reading, retrying, transaction
 from core.logs import log
 from core.metrics import JOBS
 from tasks.registry import Job, Later, Run, Superseded, find_job
@@ -51,7 +50,7 @@ def _run(job: Job, args: dict[str, object], run: Run) -> str:
         with transaction() as session:
             outbox.postpone(session, run.job_id, run.attempt, until=until, error=None)
         return "later"
-    except OperationalError:
+    except DATABASE_AWAY:
         raise  # the database is away: nothing can be recorded, the lease runs out and it is swept
     except Exception as error:  # noqa: BLE001  a job may fail in any way; the row remembers it
         log.error("job_failed", exc_info=error)

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
-
 from core import clock, outbox
-from core.database import transaction
+from core.database import DATABASE_AWAY, transaction
 from core.logs import log
 
 
@@ -56,6 +54,6 @@ def schedule_forever(*, poll_seconds: float = 1.0) -> None:
             try:
                 enqueue_due(now)
                 known = current
-            except OperationalError as error:
+            except DATABASE_AWAY as error:
                 log.warning("schedule_waits", error=type(error).__name__)
         time.sleep(poll_seconds)
