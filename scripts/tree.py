@@ -124,7 +124,9 @@ class Tree:
         self.spawn("sandbox", *command, *state)
         self.wait_for(f"{self.sandbox_url}/sandbox/api/clock", "sandbox")
 
-    def start_web(self, name: str = "web", port: int = 0) -> None:
+    def start_web(
+        self, name: str = "web", port: int = 0, *, factory: str = "app:create_app"
+    ) -> None:
         options = (
             "--interface",
             "wsgi",
@@ -134,7 +136,7 @@ class Tree:
             str(port or self.web_port),
         )
         pool = ("--workers", "1", "--blocking-threads", "48", "--backlog", "1024", "--no-ws")
-        self.spawn(name, str(BIN / "granian"), *options, *pool, "--factory", "app:create_app")
+        self.spawn(name, str(BIN / "granian"), *options, *pool, "--factory", factory)
         self.wait_for(f"http://127.0.0.1:{port or self.web_port}/healthz", name)
 
     def start_worker(self, name: str = "worker", *queues: str) -> None:
