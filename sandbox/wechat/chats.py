@@ -20,6 +20,11 @@ class Chats:
         self._lock = threading.Lock()  # replies arrive on delivery threads
         self._last = 0
 
+    def changed(self, person: Person, appid: str) -> None:
+        """Have the phones read the chat again: a message, or another menu."""
+        if person.role != "crowd":
+            self._feed.chat_changed(person.id, appid)
+
     def add(self, person: Person, appid: str, /, *, sender: str, kind: str, **content: Any) -> None:
         if person.role == "crowd":
             return
@@ -30,7 +35,7 @@ class Chats:
             messages.append({"id": self._last, **message})
             if len(messages) > KEEP:
                 del messages[: KEEP // 3]
-        self._feed.chat_changed(person.id, appid)
+        self.changed(person, appid)
 
     def list(self, person: Person, appid: str) -> list[dict[str, Any]]:
         return list(self._messages.get(f"{appid}|{person.id}", ()))

@@ -56,7 +56,7 @@ def tag_users(call: Call) -> Body:
         raise ApiError(45059)
     for follow in follows:
         follow.tags = [kept for kept in follow.tags if kept != tag] + [tag]
-        call.world.followers.keep(follow)
+        _keep(call, follow)
     name = call.world.tags.of(call.own.appid)[tag]
     call.title = f"给 {len(follows)} 位粉丝打上「{name}」"
     return {}
@@ -67,7 +67,7 @@ def untag_users(call: Call) -> Body:
     tag = _tag(call, call.body.get("tagid"))
     for follow in _follows(call):
         follow.tags = [kept for kept in follow.tags if kept != tag]
-        call.world.followers.keep(follow)
+        _keep(call, follow)
     return {}
 
 
@@ -89,6 +89,13 @@ def users_of_tag(call: Call) -> Body:
     if openids:
         answer |= {"data": {"openid": openids}, "next_openid": openids[-1]}
     return answer
+
+
+def _keep(call: Call, follow: Follow) -> None:
+    """Remember the follow's new tags and show the menu that goes with them."""
+    call.world.followers.keep(follow)
+    if person := call.world.people.owner_of(follow.openid, follow.appid):
+        call.world.chats.changed(person, follow.appid)
 
 
 def _row(call: Call) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from sandbox.state import World
 from tests.sandbox.conftest import MINI, OFFICIAL, Shop, act, call, chat, openid, token, world_of
 
 CLICK = {"type": "click", "name": "找我们", "key": "contact"}
@@ -140,7 +141,7 @@ def test_paging_steps_over_who_left(sandbox_client: FlaskClient) -> None:
     assert rest["data"]["openid"] == expected[1:]
 
 
-def test_tags_choose_the_menu(sandbox_client: FlaskClient) -> None:
+def test_tags_choose_the_menu(sandbox_client: FlaskClient, world: World) -> None:
     tag = call(sandbox_client, "/cgi-bin/tags/create", {"tag": {"name": "店员"}})["tag"]["id"]
     act(sandbox_client, "people/xiaozhou/follow")
     clerk = openid(sandbox_client, "xiaozhou")
@@ -152,12 +153,15 @@ def test_tags_choose_the_menu(sandbox_client: FlaskClient) -> None:
     assert "menuid" in call(sandbox_client, "/cgi-bin/menu/addconditional", early)
     before = call(sandbox_client, "/cgi-bin/menu/trymatch", {"user_id": clerk})["button"]
     batch = {"openid_list": [clerk], "tagid": tag}
+    last = world.feed.last_id
     assert call(sandbox_client, "/cgi-bin/tags/members/batchtagging", batch)["errcode"] == 0
     after = call(sandbox_client, "/cgi-bin/menu/trymatch", {"user_id": clerk})["button"]
 
     assert (before, after) == ([CLICK], [staff])
     shown = get(sandbox_client, "/sandbox/api/people/xiaozhou/chat", appid=OFFICIAL)
     assert shown["menu"] == {"button": [staff], "conditional": True}
+    told = [row for row in world.feed.after(last, chats=True) if row["kind"] == "chat"]
+    assert [row["person"] for row in told] == ["xiaozhou"]  # his phone reads the menu again
     assert call(sandbox_client, "/cgi-bin/tags/members/batchuntagging", batch)["errcode"] == 0
     gone = call(sandbox_client, "/cgi-bin/menu/trymatch", {"user_id": clerk})["button"]
     assert gone == [CLICK]
