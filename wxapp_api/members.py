@@ -54,10 +54,13 @@ def show_me() -> MeOut:
         return _card(session, members.living(session, g.member.id))
 
 
-@blueprint.patch("/me", responses={200: MeOut}, security=MEMBER)
+@blueprint.post("/me", responses={200: MeOut}, security=MEMBER)
 @member
 def change_me(body: ProfileIn) -> MeOut:
-    """Change the name or a consent; the change of a consent is kept on the timeline."""
+    """Change the name or a consent; the change of a consent is kept on the timeline.
+
+    POST, because WeChat's `wx.request` knows no PATCH.
+    """
     with transaction() as session:
         me = members.living(session, g.member.id)
         if body.nickname is not None:

@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest'
+import * as api from '@/api'
 import { call, enter, net, query } from '@/api/client'
 import { explain, Offline, Problem } from '@/api/problem'
 import { attempt } from '@/lib/attempt'
@@ -75,4 +76,15 @@ test('the key of a checkout stays until the order is known', () => {
   again.done()
   expect(attempt('order', { items: [1] }).key).not.toBe(again.key)
   expect(first.key).toMatch(/^[\x21-\x7e]{8,128}$/)
+})
+
+test('every call uses a method that wx.request has', async () => {
+  const calls = Object.entries(api).filter(([, each]) => typeof each === 'function' && !/^(explain|Offline|Problem)$/.test(each.name))
+  for (const [, each] of calls) {
+    phone.replies.push({ statusCode: 200, data: {} })
+    await (each as (...values: unknown[]) => Promise<unknown>)('1', 'k', 'k')
+  }
+  expect(phone.sent.length).toBeGreaterThan(15)
+  const known = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT']
+  expect(phone.sent.map(({ method }) => method).filter((method) => !known.includes(method))).toEqual([])
 })

@@ -84,7 +84,7 @@ def test_a_new_member_has_an_empty_card(phone: Phone) -> None:
     ("method", "path"),
     [
         ("GET", "/me"),
-        ("PATCH", "/me"),
+        ("POST", "/me"),
         ("POST", "/me/phone"),
         ("POST", "/subscriptions"),
         ("POST", "/events"),
@@ -98,16 +98,16 @@ def test_nobody_gets_in_without_a_token(shop: Shop, method: str, path: str) -> N
 
 
 def test_profile_and_consent_are_the_members_own(phone: Phone, shop: Shop) -> None:
-    changed = phone.call("PATCH", "/me", {"nickname": " 阿青 ", "marketing_consent": False})
+    changed = phone.call("POST", "/me", {"nickname": " 阿青 ", "marketing_consent": False})
 
     card = changed.get_json()
     assert (card["nickname"], card["marketing_consent"]) == ("阿青", False)
     assert card["personal_recommendation"] is True
     other = Phone(shop, "zhixia").call("GET", "/me").get_json()
     assert (other["nickname"], other["marketing_consent"]) == ("", True)
-    assert phone.call("PATCH", "/me", {"nickname": ""}).status_code == 422
-    assert phone.call("PATCH", "/me", {"nickname": "a\u0000b"}).status_code == 422
-    assert phone.call("PATCH", "/me", {"nickname": "长" * 65}).status_code == 422
+    assert phone.call("POST", "/me", {"nickname": ""}).status_code == 422
+    assert phone.call("POST", "/me", {"nickname": "a\u0000b"}).status_code == 422
+    assert phone.call("POST", "/me", {"nickname": "长" * 65}).status_code == 422
 
 
 def test_a_verified_phone_is_sealed_and_shown_masked(phone: Phone, shop: Shop) -> None:
@@ -152,7 +152,7 @@ def test_events_are_kept_in_batches_unless_switched_off(phone: Phone) -> None:
     event = {"kind": "viewed", "at": "2026-11-22T12:00:00+08:00", "data": {"product_id": "7"}}
 
     assert phone.call("POST", "/events", {"events": [event] * 3}).get_json() == {"recorded": 3}
-    phone.call("PATCH", "/me", {"personal_recommendation": False})
+    phone.call("POST", "/me", {"personal_recommendation": False})
     assert phone.call("POST", "/events", {"events": [event]}).get_json() == {"recorded": 0}
 
     with reading() as session:

@@ -4,7 +4,8 @@ import { reactive } from 'vue'
 import { storage } from '@/lib/storage'
 import { Offline, Problem } from './problem'
 
-type Method = 'GET' | 'POST' | 'PATCH'
+/** Only what `wx.request` has: there is no PATCH. */
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 interface Options {
   data?: object
   key?: string
@@ -55,7 +56,7 @@ async function send(method: Method, path: string, { data, key }: Options, bearer
   if (key) header['Idempotency-Key'] = key
   const url = `${apiBase}/api/v1${path}`
   const answer = await uni
-    .request({ url, method: method as 'GET', data, header, timeout: 15_000 })
+    .request({ url, method, data, header, timeout: 15_000 })
     .catch((error: { errMsg?: string }) => {
       lost()
       throw new Offline(error.errMsg ?? 'request:fail')

@@ -41,6 +41,6 @@ export const getCode = (coupon: string) =>
   call<Reply<'/api/v1/coupons/{coupon_id}/code', 'get'>>('GET', `/coupons/${coupon}/code`)
 
 export const getMe = () => call<Reply<'/api/v1/me', 'get'>>('GET', '/me')
-export const changeMe = (data: Profile) => call<Reply<'/api/v1/me', 'patch'>>('PATCH', '/me', { data })
+export const changeMe = (data: Profile) => call<Reply<'/api/v1/me', 'post'>>('POST', '/me', { data })
 export const setPhone = (code: string) => call<Reply<'/api/v1/me/phone', 'post'>>('POST', '/me/phone', { data: { code } })
 export const recordGrants = (grants: Record<string, Answer>) => call<unknown>('POST', '/subscriptions', { data: { grants } })
