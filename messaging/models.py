@@ -119,7 +119,7 @@ class Scene(Base):
     """A QR code with a parameter. A secret scene (an invite) is found by its hash in `code`.
 
     `ticket`, `url` and `image_url` are WeChat's, filled by a job; sealed, since they stand for the
-    scene.
+    scene. `url_index` finds the scene by its `url`, which is the text of the printed code.
     """
 
     __tablename__ = "scenes"
@@ -136,6 +136,7 @@ class Scene(Base):
     ref: Mapped[str] = mapped_column(Code(64), default="")
     ticket: Mapped[str | None] = mapped_column(Sealed())
     url: Mapped[str | None] = mapped_column(Sealed())
+    url_index: Mapped[str | None] = mapped_column(Code(64), index=True)
     image_url: Mapped[str | None] = mapped_column(Sealed())
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]

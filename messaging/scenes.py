@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from core.crypto import keyring
 from core.database import claim
 from core.numbers import random_code, token_hash
 from core.outbox import enqueue
@@ -94,7 +95,19 @@ def invite_code(scene: Scene) -> str:
 
 def record_qr(session: Session, scene_id: int, *, ticket: str, url: str, image_url: str) -> None:
     made = update(Scene).where(Scene.id == scene_id)
-    claim(session, made.values(ticket=ticket, url=url, image_url=image_url))
+    index = keyring().blind_index(url)
+    claim(session, made.values(ticket=ticket, url=url, url_index=index, image_url=image_url))
+
+
+def find_table_scene(session: Session, merchant_id: int, text: str) -> Scene | None:
+    """The scene of a merchant's table by what a camera reads from its code, or by its name."""
+    return session.scalars(
+        select(Scene).where(
+            Scene.merchant_id == merchant_id,
+            Scene.kind == SceneKind.table,
+            or_(Scene.code == text, Scene.url_index == keyring().blind_index(text)),
+        )
+    ).first()
 
 
 def list_scenes(session: Session, merchant_id: int, kind: SceneKind | str) -> list[Scene]:

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from flask import request
 from sqlalchemy.orm import Session
 
+from core import limits
 from core.clock import local
 from core.clock import now as clock_now
 from core.database import reading
@@ -11,7 +13,8 @@ from coupons.promotions import list_active
 from merchants import hours, queries
 from merchants.distance import great_circle
 from merchants.errors import TableNotFound
-from merchants.models import Merchant, Store, StoreState
+from merchants.models import Merchant, Store, StoreState, StoreTable
+from messaging import scenes
 from wxapp_api.access import merchant_code, public
 from wxapp_api.blueprints import make_blueprint
 from wxapp_api.schemas.common import Page
@@ -24,6 +27,7 @@ from wxapp_api.schemas.stores import (
     TableAnswer,
     TableOut,
     TablePath,
+    TableQuery,
 )
 
 blueprint = make_blueprint("stores", "门店")
@@ -71,14 +75,31 @@ def show_store(path: StorePath, query: StoreQuery) -> StoreOut:
 @public
 def show_table(path: TablePath, query: AppQuery) -> TableAnswer:
     """The table that a printed code names, and its store."""
-    now = clock_now()
     with reading() as session:
         merchant = queries.get_merchant(session, merchant_code(query.appid))
-        table = queries.get_table(session, path.code)
-        store = queries.get_store(session, table.store_id)
-        if store.merchant_id != merchant.id:
+        return _table_answer(session, merchant, queries.get_table(session, path.code))
+
+
+@blueprint.get("/tables", responses={200: TableAnswer})
+@public
+def scan_table(query: TableQuery) -> TableAnswer:
+    """The table whose printed code reads `qr`; the official account's codes are such texts."""
+    limits.check(f"table:{request.remote_addr}", limit=120, per_seconds=60)
+    with reading() as session:
+        merchant = queries.get_merchant(session, merchant_code(query.appid))
+        scene = scenes.find_table_scene(session, merchant.id, query.qr)
+        table = session.get(StoreTable, scene.table_id) if scene and scene.table_id else None
+        if table is None:
             raise TableNotFound
-        promotions = promotion_names(session, merchant, [store.id], now)
+        return _table_answer(session, merchant, table)
+
+
+def _table_answer(session: Session, merchant: Merchant, table: StoreTable) -> TableAnswer:
+    now = clock_now()
+    store = queries.get_store(session, table.store_id)
+    if store.merchant_id != merchant.id:
+        raise TableNotFound
+    promotions = promotion_names(session, merchant, [store.id], now)
     return TableAnswer(
         store=store_out(store, None, promotions[store.id], now),
         table=TableOut(code=table.code, name=table.name),

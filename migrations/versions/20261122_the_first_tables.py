@@ -1169,6 +1169,7 @@ def upgrade() -> None:
         sa.Column("ref", Code(64), nullable=False),
         sa.Column("ticket", sa.Text(), nullable=True),
         sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("url_index", Code(64), nullable=True),
         sa.Column("image_url", sa.Text(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("expires_at", UTCDateTime(), nullable=True),
@@ -1184,6 +1185,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_scenes_merchant_id_kind"), ["merchant_id", "kind"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_scenes_url_index"), ["url_index"], unique=False)
 
     op.create_table(
         "skus",

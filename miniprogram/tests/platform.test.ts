@@ -2,8 +2,11 @@ import { beforeEach, expect, test, vi } from 'vitest'
 import { Bridge } from '@/platform/bridge'
 import { frameOf } from '@/platform/browser'
 import { Refused } from '@/platform/types'
-import { tableCode } from '@/store/shop'
+import { scanTable, shop, tableCode } from '@/store/shop'
+import { ui } from '@/store/ui'
 import { parse } from '@/lib/router'
+import { platform } from '@platform'
+import { fakeUni } from './fake'
 
 const ORIGIN = 'http://phone.test'
 let listener: (event: object) => void
@@ -60,6 +63,29 @@ test('the page leaves room for what the phone draws', () => {
 })
 
 test('tables and addresses are read from what is scanned or sent', () => {
-  expect(['http://x/m/#/pages/menu/menu?store_id=1&table=A06', 'pages/menu/menu?table=A06', 'table:A06', 'A06'].map(tableCode)).toEqual(Array(4).fill('A06'))
+  expect(['http://x/m/#/pages/menu/menu?store_id=1&table=A06', 'pages/menu/menu?table=A06', 'pages/menu/menu?scene=A06'].map(tableCode)).toEqual(Array(3).fill('A06'))
   expect(parse('pages/order/order?no=1&x=%E8%8C%B6')).toEqual({ path: '/pages/order/order', values: { no: '1', x: '茶' } })
+})
+
+test('a table’s printed code is asked of the server, a page’s address is read here', async () => {
+  const wechat = fakeUni()
+  vi.spyOn(platform, 'ready').mockResolvedValue({ appid: 'wx1', apiBase: '', frame: {} as never })
+  const scan = vi.spyOn(platform, 'scan')
+  const answer = { statusCode: 200, data: { store: { id: '7' }, table: { code: 'A06', name: '6 号桌' } } }
+
+  scan.mockResolvedValueOnce('http://weixin.qq.com/q/02AbCd')
+  wechat.replies.push(answer)
+  expect(await scanTable()).toBe(true)
+  expect(wechat.sent.pop()!.url).toBe('/api/v1/tables?qr=http%3A%2F%2Fweixin.qq.com%2Fq%2F02AbCd')
+  expect([shop.store?.id, shop.mode, shop.table?.name]).toEqual(['7', 'dine_in', '6 号桌'])
+
+  scan.mockResolvedValueOnce('pages/menu/menu?table=A06')
+  wechat.replies.push(answer)
+  expect(await scanTable()).toBe(true)
+  expect(wechat.sent.pop()!.url).toBe('/api/v1/tables/A06')
+
+  scan.mockResolvedValueOnce('https://example.com/')
+  wechat.replies.push({ statusCode: 404, data: { code: 'table_not_found', detail: '没有这张桌子' } })
+  expect(await scanTable()).toBe(false)
+  expect(ui.toast).toContain('不是桌码')
 })

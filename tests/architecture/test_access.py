@@ -70,6 +70,7 @@ PUBLIC = {
     "/api/v1/stores",
     "/api/v1/stores/<store_id>",
     "/api/v1/stores/<store_id>/menu",
+    "/api/v1/tables",
     "/api/v1/tables/<code>",
     "/console/<path:anything>",
     "/console/callback",

@@ -1,17 +1,24 @@
 """From the store list to an explained price."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from flask.testing import FlaskClient
+from redis import Redis
 
+from app import create_app
 from catalogue.models import GroupKind
-from core import clock
-from core.database import transaction
+from core import clock, database
+from core.config import Config
+from core.database import Base, transaction
+from messaging.models import SceneKind
+from messaging.scenes import record_qr
 from tests.factories.catalogue import make_group
 from tests.factories.coupons import make_promotion, make_template
-from tests.factories.merchants import make_store, make_table
-from tests.wxapp_api.conftest import Phone, Stall
+from tests.factories.merchants import make_merchant, make_store, make_table
+from tests.factories.messaging import make_scene
+from tests.wxapp_api.conftest import WECHAT, Phone, Stall
 
 
 def json(answer: Any, status: int = 200) -> Any:
@@ -61,6 +68,59 @@ def test_a_table_code_names_its_store(client: FlaskClient, stall: Stall) -> None
 
     assert found["table"] == {"code": table.code, "name": "A3"}
     assert found["store"]["id"] == str(stall.store.id)
+
+
+def test_what_a_camera_reads_at_a_table_names_it(client: FlaskClient, stall: Stall) -> None:
+    with transaction() as session:
+        table = make_table(session, stall.store, name="A3")
+        scene = make_scene(session, stall.store, kind=SceneKind.table, table_id=table.id)
+        url = "http://weixin.qq.com/q/02AbCd"
+        record_qr(session, scene.id, ticket="t", url=url, image_url="https://x/")
+        poster = make_scene(session, stall.store)
+        other_store = make_store(session, make_merchant(session, code="other"))
+        other = make_table(session, other_store, name="B1")
+        others = make_scene(session, other_store, kind=SceneKind.table, table_id=other.id)
+        record_qr(session, others.id, ticket="o", url=f"{url}-other", image_url="https://x/")
+
+    for text in (url, f" {url}\n", scene.code):
+        found = json(client.get("/api/v1/tables", query_string={"qr": text}))
+        assert found["table"] == {"code": table.code, "name": "A3"}
+        assert found["store"]["id"] == str(stall.store.id)
+    for text in (f"{url}-other", others.code, poster.code, "https://example.com/", "A3"):
+        refused: Any = client.get("/api/v1/tables", query_string={"qr": text})
+        assert (refused.status_code, refused.json["code"]) == (404, "table_not_found")
+    for text in ("", " ", "x" * 257, "a\0b"):
+        assert client.get("/api/v1/tables", query_string={"qr": text}).status_code == 422
+
+
+def test_codes_of_tables_are_not_tried_by_the_thousand(
+    make_config: Callable[..., Config], redis_url: str, redis: Redis
+) -> None:
+    app = create_app(make_config(wechat=WECHAT, redis={"url": redis_url}))
+    with app.app_context():
+        Base.metadata.create_all(database.db.engine)
+        with transaction() as session:
+            make_merchant(session, code="qinghe")
+        client = app.test_client()
+        answers = [client.get("/api/v1/tables?qr=guess").status_code for _ in range(122)]
+        database.db.engine.dispose()
+
+    assert answers == [404] * 120 + [429] * 2
+
+
+def test_a_rule_out_of_reach_says_how_much_is_missing(phone: Phone, stall: Stall) -> None:
+    with transaction() as session:
+        make_promotion(session, stall.merchant)
+        elsewhere = make_store(session, stall.merchant, name="浦东店")
+        template = make_template(session, stall.merchant, claimable=True, store_ids=[elsewhere.id])
+    json(phone.post(f"coupon-templates/{template.id}/claim"), 201)
+
+    quote = json(phone.post("quotes", json=stall.cart(1)))
+
+    assert [(each["kind"], each["missing_fen"]) for each in quote["rejected"]] == [
+        ("promotion", 1800),
+        ("coupon", None),
+    ]
 
 
 def test_claim_quote_and_show_the_code(phone: Phone, stall: Stall) -> None:

@@ -1,10 +1,17 @@
 """Stores and tables."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
-from wxapp_api.schemas.common import IdIn, IdOut, Out, PageQuery, Params
+from wxapp_api.schemas.common import (
+    IdIn,
+    IdOut,
+    Out,
+    PageQuery,
+    Params,
+    no_control_characters,
+)
 
 
 class StoresQuery(PageQuery):
@@ -30,6 +37,14 @@ class TablePath(Params):
 
 class AppQuery(Params):
     appid: str = Field("", max_length=32)
+
+
+class TableQuery(AppQuery):
+    qr: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=256),
+        AfterValidator(no_control_characters),
+    ] = Field(description="what the camera read from the code at the table")
 
 
 class StoreOut(Out):

@@ -19,6 +19,8 @@ export const getMenu = (store: string) =>
   call<Reply<'/api/v1/stores/{store_id}/menu', 'get'>>('GET', `/stores/${store}/menu`, OPEN)
 export const getTable = (code: string) =>
   call<Reply<'/api/v1/tables/{code}', 'get'>>('GET', `/tables/${encodeURIComponent(code)}`, OPEN)
+/** The table whose printed code reads `qr`. */
+export const findTable = (qr: string) => call<Reply<'/api/v1/tables', 'get'>>('GET', `/tables${query({ qr })}`, OPEN)
 
 export const getQuote = (data: Cart) => call<Reply<'/api/v1/quotes', 'post'>>('POST', '/quotes', { data })
 export const placeOrder = (data: OrderBody, key: string) =>

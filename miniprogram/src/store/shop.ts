@@ -1,7 +1,7 @@
 /** The merchant, where the customer is, and the store they are ordering from. */
 import { platform } from '@platform'
 import { reactive } from 'vue'
-import { explain, getConfig, getStore, getStores, getTable, Problem, type Config, type Fulfilment, type Position, type Store, type Table } from '@/api'
+import { explain, findTable, getConfig, getStore, getStores, getTable, Problem, type Config, type Fulfilment, type Position, type Store, type Table } from '@/api'
 import { storage } from '@/lib/storage'
 import { paint } from '@/lib/theme'
 import { toast } from './ui'
@@ -80,16 +80,17 @@ export async function currentStore(id?: string): Promise<Store | undefined> {
 }
 
 /** Sits down at a table: its store becomes the current one. */
-export async function sitDown(code: string): Promise<Store> {
-  const { store, table } = await getTable(code)
+export const sitDown = async (code: string): Promise<Store> => seated(await getTable(code))
+
+function seated({ store, table }: { store: Store; table: Table }): Store {
   choose(store)
   setMode('dine_in', table)
   return store
 }
 
-/** The code of a table in what was scanned: `…?table=A06`, `…?scene=A06`, `table:A06`, the end of a link, or the code itself. */
+/** The code of a table in the address of one of our pages: `…?table=A06`, `…?scene=A06`. */
 export function tableCode(text: string): string {
-  const found = /[?&](?:table|scene)=([^&#]+)/.exec(text)?.[1] ?? /(?:^|[:/])([\w-]+)$/.exec(text.trim())?.[1]
+  const found = /[?&](?:table|scene)=([^&#]+)/.exec(text)?.[1]
   return found ? decodeURIComponent(found) : ''
 }
 
@@ -97,14 +98,14 @@ export function tableCode(text: string): string {
 export async function scanTable(): Promise<boolean> {
   const text = await platform.scan().catch(() => '')
   if (!text) return false
+  const code = tableCode(text)
   try {
-    await sitDown(tableCode(text))
+    // printed codes are the official account's: only the server knows which table such a link means
+    seated(await (code ? getTable(code) : findTable(text)))
     return true
   } catch (error) {
     const unknown = error instanceof Problem && [404, 422].includes(error.status)
-    // a code of the official account opens its chat, whose card leads here with the table
-    if (unknown && text.includes('weixin.qq.com/q/')) toast('这个码请用微信「扫一扫」打开')
-    else toast(unknown ? '这不是桌码，看看桌角的码' : explain(error))
+    toast(unknown ? '这不是桌码，看看桌角的码' : explain(error))
     return false
   }
 }
