@@ -51,10 +51,13 @@ class Discount:
 
 @dataclass(frozen=True)
 class Rejected:
+    """`missing_fen`: what more to spend would make it apply; None when that is not the obstacle."""
+
     kind: str
     id: int
     name: str
     reason: str
+    missing_fen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,10 @@ def price_cart(
     """Price `lines` with the best of `promotions` and, if it fits, `coupon`."""
     left = [line.amount_fen for line in lines]
     discounts: list[Discount] = []
-    rejected: list[Rejected] = []
     promotion = best_promotion(promotions, sum(left))
-    for rule in promotions:
-        if rule is not promotion:
-            reason = _why_no_promotion(rule, sum(left), promotion)
-            rejected.append(Rejected("promotion", rule.id, rule.name, reason))
+    rejected = [
+        _unreached(rule, sum(left), promotion) for rule in promotions if rule is not promotion
+    ]
     if promotion is not None:
         parts = split_fen(promotion.off_fen, left)
         discounts.append(
@@ -146,24 +147,30 @@ def _apply_coupon(
     ]
     off = discount_fen(coupon.worth, sum(eligible))
     if coupon.blocked or off == 0:
-        reason = coupon.blocked or _why_no_coupon(coupon, sum(eligible))
-        return Rejected("coupon", coupon.id, coupon.name, reason)
+        return _unfit(coupon, sum(eligible))
     parts = tuple(split_fen(off, eligible))
     return Discount("coupon", coupon.id, coupon.name, coupon.reason, off, parts)
 
 
-def _why_no_coupon(coupon: CouponRule, eligible_fen: int) -> str:
-    if eligible_fen == 0 and coupon.product_ids is not None:
-        return "购物袋里没有这张券指定的商品"
-    if missing := missing_fen(coupon.worth, eligible_fen):
-        return f"还差 ¥{_yuan(missing)} 可用"
-    return "这一单没有可以减的金额"
+def _unfit(coupon: CouponRule, eligible_fen: int) -> Rejected:
+    missing: int | None = None
+    if coupon.blocked:
+        reason = coupon.blocked
+    elif eligible_fen == 0 and coupon.product_ids is not None:
+        reason = "购物袋里没有这张券指定的商品"
+    elif missing := missing_fen(coupon.worth, eligible_fen) or None:
+        reason = f"还差 ¥{_yuan(missing)} 可用"
+    else:
+        reason = "这一单没有可以减的金额"
+    return Rejected("coupon", coupon.id, coupon.name, reason, missing)
 
 
-def _why_no_promotion(rule: PromotionRule, goods_fen: int, chosen: PromotionRule | None) -> str:
-    if rule.threshold_fen > goods_fen:
-        return f"还差 ¥{_yuan(rule.threshold_fen - goods_fen)}"
-    return f"已用更省的「{chosen.name}」" if chosen else ""
+def _unreached(rule: PromotionRule, goods_fen: int, chosen: PromotionRule | None) -> Rejected:
+    missing = rule.threshold_fen - goods_fen
+    if missing > 0:
+        return Rejected("promotion", rule.id, rule.name, f"还差 ¥{_yuan(missing)}", missing)
+    reason = f"已用更省的「{chosen.name}」" if chosen else ""
+    return Rejected("promotion", rule.id, rule.name, reason)
 
 
 def _yuan(fen: int) -> str:

@@ -53,6 +53,7 @@ class CouponChoice:
     name: str
     discount_fen: int
     reason: str
+    missing_fen: int | None = None
 
     @property
     def usable(self) -> bool:
@@ -78,7 +79,7 @@ class Quote:
         """Rules that took nothing off: promotions, and coupons that do not fit."""
         promotions = [rule for rule in self.price.rejected if rule.kind == "promotion"]
         unfit = [
-            Rejected("coupon", choice.id, choice.name, choice.reason)
+            Rejected("coupon", choice.id, choice.name, choice.reason, choice.missing_fen)
             for choice in self.choices
             if not choice.usable
         ]
@@ -205,5 +206,5 @@ def _choice(rule: CouponRule, price: Price) -> CouponChoice:
     applied = price.of_coupon()
     if applied is not None:
         return CouponChoice(rule.id, rule.name, applied.amount_fen, "")
-    reason = next(each.reason for each in price.rejected if each.kind == "coupon")
-    return CouponChoice(rule.id, rule.name, 0, reason)
+    unfit = next(each for each in price.rejected if each.kind == "coupon")
+    return CouponChoice(rule.id, rule.name, 0, unfit.reason, unfit.missing_fen)

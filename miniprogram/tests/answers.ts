@@ -25,7 +25,7 @@ const discounts: T.Discount[] = [
   { kind: 'coupon', id: '7', name: '见面礼', reason: '满 20 可用', amount_fen: 800, lines: [800] },
 ]
 export const quote: T.Quote = {
-  store_id: '1', fulfilment: 'pickup', items: [line], discounts, rejected: [{ kind: 'coupon', id: '8', name: '满 65 减 8', reason: '还差 ¥26' }],
+  store_id: '1', fulfilment: 'pickup', items: [line], discounts, rejected: [{ kind: 'coupon', id: '8', name: '满 65 减 8', reason: '还差 ¥26', missing_fen: 2600 }],
   coupons: [{ id: '7', name: '见面礼', usable: true, discount_fen: 800, reason: '' }, { id: '8', name: '满 65 减 8', usable: false, discount_fen: 0, reason: '还差 ¥26' }],
   best_coupon: { id: '7', name: '见面礼', discount_fen: 800 }, coupon_id: '7', goods_fen: 4400, discount_fen: 1300, payable_fen: 3100, wait_minutes: 8, store_open: true,
 }

@@ -28,7 +28,7 @@ test('four steps, with a guess for the third', () => {
 })
 
 test('only a reward within reach is spoken of, and one product closes the gap', () => {
-  const rejected = [{ name: '满 100 减 20', reason: '还差 ¥60' }, { name: '满 65 减 8', reason: '还差 ¥6.50' }]
+  const rejected = [{ name: '满 100 减 20', missing_fen: 6000 }, { name: '满 65 减 8', missing_fen: 650 }, { name: '徐汇店专享', missing_fen: null }]
   const near = reach({ rejected } as Quote)
   expect(near).toEqual({ name: '满 65 减 8', missingFen: 650 })
   const product = (id: string, price: number, state = 'on') => ({ id, price_fen: price, state, skus: [{ sku_id: id, state, stock: null }], option_groups: [] })

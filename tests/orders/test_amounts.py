@@ -135,7 +135,9 @@ def test_the_cart_of_the_drawings() -> None:
         ("满 40 减 5", 500, (272, 123, 105)),
         ("满 65 减 8", 800, (434, 198, 168)),
     ]
-    assert [(r.name, r.reason) for r in price.rejected] == [("满 99 减 15", "还差 ¥18")]
+    assert [(r.name, r.reason, r.missing_fen) for r in price.rejected] == [
+        ("满 99 减 15", "还差 ¥18", 1800)
+    ]
 
 
 def test_the_threshold_of_a_coupon_counts_after_the_promotion() -> None:
@@ -146,7 +148,7 @@ def test_the_threshold_of_a_coupon_counts_after_the_promotion() -> None:
     price = price_cart(lines, promotions, coupon)
 
     assert price.payable_fen == 6100
-    assert [rule.reason for rule in price.rejected] == ["还差 ¥4 可用"]
+    assert [(r.reason, r.missing_fen) for r in price.rejected] == [("还差 ¥4 可用", 400)]
 
 
 def test_a_coupon_for_some_goods_falls_on_those_alone() -> None:
@@ -157,4 +159,6 @@ def test_a_coupon_for_some_goods_falls_on_those_alone() -> None:
     unfit = price_cart(lines, [], CouponRule(7, "半价", worth, product_ids=frozenset({9})))
 
     assert price.line_discounts == (0, 1500)
-    assert [rule.reason for rule in unfit.rejected] == ["购物袋里没有这张券指定的商品"]
+    assert [(r.reason, r.missing_fen) for r in unfit.rejected] == [
+        ("购物袋里没有这张券指定的商品", None)
+    ]

@@ -67,6 +67,9 @@ class RejectedOut(Out):
     id: IdOut
     name: str
     reason: str = Field(description="还差 ¥6")
+    missing_fen: int | None = Field(
+        ge=1, description="spend this much more and it applies; null: money is not what is missing"
+    )
 
 
 class CouponChoice(Out):

@@ -7,11 +7,9 @@ const NEAR_FEN = 1500
 export interface Reach { missingFen: number; name: string }
 
 export function reach(quote: Quote | undefined): Reach | undefined {
-  const missing = (quote?.rejected ?? []).flatMap(({ reason, name }) => {
-    const found = /还差 ?¥([\d.]+)/.exec(reason)
-    return found ? [{ missingFen: Math.round(Number(found[1]) * 100), name }] : []
-  })
-  return missing.filter((each) => each.missingFen <= NEAR_FEN).sort((a, b) => a.missingFen - b.missingFen)[0]
+  return (quote?.rejected ?? [])
+    .flatMap(({ missing_fen: missingFen, name }) => (missingFen && missingFen <= NEAR_FEN ? [{ missingFen, name }] : []))
+    .sort((a, b) => a.missingFen - b.missingFen)[0]
 }
 
 /** How a product is taken when nobody chooses: the first SKU on sale, the first option of each group that asks for one. */
