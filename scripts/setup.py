@@ -26,6 +26,9 @@ DEBIAN = {
     "fc-list:Noto Sans CJK": "fonts-noto-cjk",
 }
 
+GENERATED = {"schema.d.ts"}
+"""Made by a build among its own sources."""
+
 started = time.monotonic()
 problems: list[str] = []
 said = threading.Lock()
@@ -62,7 +65,7 @@ def fingerprint(*places: Path) -> str:
     for place in places:
         files = [place] if place.is_file() else sorted(place.rglob("*")) if place.exists() else []
         for file in files:
-            if file.is_file():
+            if file.is_file() and file.name not in GENERATED:
                 digest.update(str(file.relative_to(ROOT)).encode())
                 digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -133,12 +136,33 @@ def build(
     say(f"{name}：好了")
 
 
+def describe_api(target: Path) -> None:
+    """The backend's OpenAPI description, of which the mini-program's types are made."""
+    code = [
+        file
+        for package in sorted(ROOT.glob("*/__init__.py"))
+        for file in sorted(package.parent.rglob("*.py"))
+        if "node_modules" not in file.parts and package.parent.name != "tests"
+    ]
+    stamp = VENV / ".openapi.stamp"
+    value = fingerprint(ROOT / "app.py", ROOT / "requirements.lock", *code)
+    if target.exists() and is_current(stamp, value):
+        return
+    say("小程序：取后端的接口描述")
+    try:
+        run(BIN / "python", "-m", "scripts.openapi", target)
+    except RuntimeError as error:
+        fail(f"接口描述没有生成：\n{error}")
+    stamp.write_text(value)
+
+
 def build_pages() -> None:
     node = find_node()
     console, mini = ROOT / "console", ROOT / "miniprogram"
+    describe_api(mini / "openapi.json")
     sources = {
         "console": ["assets", "templates", "vite.config.js", "package.json"],
-        "mini": ["src", "vite.config.ts", "index.html", "package.json"],
+        "mini": ["src", "tools", "openapi.json", "vite.config.ts", "index.html", "package.json"],
     }
     h5 = mini / "dist" / "build" / "h5"
     jobs = [

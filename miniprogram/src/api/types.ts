@@ -1,4 +1,4 @@
-/** The names that pages use for the backend's shapes; schema.d.ts is generated, so a drift fails the type check. */
+/** The names that pages use for the backend's shapes; schema.d.ts is made from the backend's description, so a drift fails the type check. */
 import type { components, paths } from './schema'
 
 type S = components['schemas']
