@@ -48,4 +48,4 @@ shots: setup-dev ## the screenshots of the README
 	@$(RUN) -m scripts.shots
 
 clean: ## remove what was built and the demo's data
-	rm -rf .venv var console/static/dist console/node_modules miniprogram/dist miniprogram/node_modules
+	rm -rf .venv var console/static/dist console/node_modules miniprogram/dist miniprogram/node_modules miniprogram/openapi.json miniprogram/src/api/schema.d.ts
