@@ -81,7 +81,6 @@ class App(Section):
 class Database(Section):
     url: str = "sqlite:///var/linli.db"
     pool_size: int = Field(default=10, ge=1)
-    replica_url: str | None = None
 
 
 class Redis(Section):
@@ -102,7 +101,7 @@ class Metrics(Section):
 class Credentials(Section):
     appid: Appid
     secret: SecretStr
-    name: str = ""
+    name: str = ""  # for people who read the file, and the sandbox's screens
     token: SecretStr = SecretStr("")
     encoding_aes_key: SecretStr = SecretStr("")
     previous_aes_keys: list[SecretStr] = []
@@ -117,7 +116,7 @@ class Credentials(Section):
 
 
 class OfficialAccount(Credentials):
-    origin_id: str = ""
+    origin_id: str = ""  # only the sandbox reads it: callbacks say who they are for
     staff_tag: str = "店员"
     templates: dict[str, str] = {}
 
