@@ -11,13 +11,6 @@ REQUESTS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
     registry=REGISTRY,
 )
-JOBS = Histogram(
-    "linli_job_seconds",
-    "How long jobs took, by name and outcome",
-    ["name", "outcome"],
-    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120),
-    registry=REGISTRY,
-)
 SECURITY_EVENTS = Counter(
     "linli_security_events",
     "Forged callbacks, guessed codes, lockouts",

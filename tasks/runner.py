@@ -8,7 +8,6 @@ import structlog
 from core import clock, outbox
 from core.database import DATABASE_AWAY, reading, retrying, transaction
 from core.logs import log
-from core.metrics import JOBS
 from tasks.registry import Job, Later, Run, Superseded, find_job
 
 BACK_OFF = (1, 5, 15, 60, 300, 900, 3_600, 10_800)  # seconds
@@ -31,7 +30,6 @@ def execute(job_id: int, attempt: int) -> str:
         outcome = _bury(job_id, attempt, f"no job is called {row.name}")
     else:
         outcome = _run(job, row.args, Run(job_id, attempt, row.failures))
-    JOBS.labels(row.name, outcome).observe(time.perf_counter() - began)
     log.info("job", outcome=outcome, milliseconds=round((time.perf_counter() - began) * 1000, 1))
     structlog.contextvars.clear_contextvars()
     return outcome
