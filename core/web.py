@@ -212,8 +212,9 @@ def _render_http(error: HTTPException) -> Response:
 
 
 def _render_database_away(error: Exception) -> Response:
-    log.error("database_unavailable", error=type(error).__name__)
-    return problem(Unavailable("数据库暂时连不上，没有写入任何东西，请稍后再试"))
+    cause = str(getattr(error, "orig", error))[:200]  # a wrong column is an OperationalError too
+    log.error("database_unavailable", error=type(error).__name__, cause=cause)
+    return problem(Unavailable("数据库暂时连不上，请稍后再试"))
 
 
 def _render_unexpected(error: Exception) -> Response:
