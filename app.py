@@ -2,16 +2,16 @@
 
 import fcntl
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from flask import Flask
 from flask_migrate import Migrate
 
+import gateways
 from core import clock, config, embedded_redis, engines, health, logs, redis, web
 from core.config import Config
 from core.crypto import Keyring
-from core.database import Base, db
+from core.database import db
 
 DOORS = ("wxapp_api", "official_account", "console", "cli")
 DOMAINS = (
@@ -24,7 +24,6 @@ DOMAINS = (
     "crm",
     "orders",
     "payments",
-    "analytics",
 )
 
 
@@ -48,7 +47,7 @@ def create_app(settings: Config | None = None) -> Flask:
     _connect_redis(app, settings)
     if settings.app.clock_file:
         clock.follow_file(settings.app.clock_file)
-    _register_packages(app)
+    _register_packages(app, settings)
     return app
 
 
@@ -77,16 +76,9 @@ def _connect_redis(app: Flask, settings: Config) -> None:
     redis.connect(app, url)
 
 
-def _register_packages(app: Flask) -> None:
-    present = {name for name in (*DOMAINS, *DOORS, "gateways") if find_spec(name)}
+def _register_packages(app: Flask, settings: Config) -> None:
     for name in DOMAINS:
-        if name in present and find_spec(f"{name}.models"):
-            import_module(f"{name}.models")
-    if "gateways" in present:
-        import_module("gateways").connect(app, app.extensions["linli.config"])
+        import_module(f"{name}.models")
+    gateways.connect(app, settings)
     for name in DOORS:
-        if name in present and (name != "cli" or "gateways" in present):
-            import_module(name).register(app)
-
-
-__all__ = ["Base", "create_app"]
+        import_module(name).register(app)
