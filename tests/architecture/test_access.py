@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 
 from core.web import Audience
 
@@ -24,7 +24,7 @@ def path(rule: Rule) -> str:
     built = rule.rule
     for name in rule.arguments:
         converter = rule._converters[name]
-        sample = "1" if "Integer" in type(converter).__name__ else "x1"
+        sample = "1" if isinstance(converter, IntegerConverter) else "x1"
         for kind in ("int:", "path:", "string:", ""):
             built = built.replace(f"<{kind}{name}>", sample)
     return built
