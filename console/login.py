@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request, url_for
 from console import access, cookies, reply, state
 from console.access import Me, me, staff, visitor
 from console.forms import Form
-from core import audit
+from core import audit, limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import TooMany
@@ -47,6 +47,8 @@ def enter() -> Response:
         form.refuse("password", "要填")
     if not form.errors:
         try:
+            # Whoever tries one password on many names is met by no lock-out of a name.
+            limits.check(f"password:{request.remote_addr}", limit=30, per_seconds=60)
             with transaction() as session:
                 who = authenticate(session, username, password, now)
                 if who is not None:

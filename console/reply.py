@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from flask import Response, make_response, redirect, render_template, request, url_for
+from werkzeug.urls import iri_to_uri
 
 from console import cookies, state
 from core.config import current_config
@@ -25,7 +26,7 @@ def done(to: str, toast: str = "", *, link: str = "", href: str = "") -> Respons
     if toast:
         state.put("toast", {"text": toast, "link": link, "href": href})
     if is_htmx():
-        return Response(status=204, headers={"HX-Redirect": to})
+        return Response(status=204, headers={"HX-Redirect": iri_to_uri(to)})
     return make_response(redirect(to, 303))
 
 
@@ -39,7 +40,8 @@ def changed(event: str, to: str, toast: str) -> Response:
 
 def local(to: str | None, otherwise: str) -> str:
     """A place inside the console, whatever the address bar says."""
-    return to if to and to.startswith("/console/") and "\\" not in to else otherwise
+    inside = to and to.startswith("/console/") and "\\" not in to and to.isprintable()
+    return to if to and inside else otherwise
 
 
 def failure(error: LinliError, status: int | None = None) -> Response:

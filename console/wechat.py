@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 import gateways
 from console import access, cookies, login, reply
 from console.access import visitor
-from core import audit
+from core import audit, limits
 from core.clock import now as clock_now
 from core.config import current_config
 from core.database import transaction
@@ -53,10 +53,14 @@ def callback() -> Response:
     """WeChat vouches for somebody: staff come in, others learn how to become staff."""
     under_way, code = cookies.unseal(cookies.OAUTH), request.args.get("code", "")
     state = request.args.get("state", "")
-    if under_way is None or not secrets.compare_digest(state, str(under_way["state"])):
+    # As bytes: a comparison of texts fails on anything but ASCII.
+    if under_way is None or not secrets.compare_digest(
+        state.encode("utf-8", "replace"), str(under_way["state"]).encode()
+    ):
         raise NotVouched()
     if not code:
         raise Malformed("微信没有带回登录凭证")
+    limits.check(f"oauth:{request.remote_addr}", limit=60, per_seconds=60)
     appid, to, now = str(under_way["appid"]), str(under_way["next"]), clock_now()
     official = gateways.wechat().official(appid)
     try:

@@ -2,11 +2,17 @@
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis import Redis
 
-from tests.console.conftest import Chain
+from app import create_app
+from console import cookies
+from core import database
+from core.database import Base
+from tests.console.conftest import Browser, Chain
 
 HUGE = "9" * 25
 LONG = "1" * 200
@@ -109,3 +115,36 @@ def test_a_form_with_numbers_that_are_none_is_no_failure(chain: Chain, number: s
     ):
         answer = owner.post(path, **fields)
         assert answer.status_code < 500, path
+
+
+def test_a_state_in_another_script_is_refused(chain: Chain) -> None:
+    browser = chain.browser()
+    with chain.app.test_request_context():
+        under_way = cookies.seal(cookies.OAUTH, {"state": "s", "appid": "wx1", "next": ""})
+    browser.client.set_cookie(cookies.OAUTH, under_way, path="/console")
+
+    assert browser.get("/callback?state=%C3%A9&code=1").status_code == 410
+
+
+@pytest.mark.parametrize("to", ["/console/%0d%0aX-Evil: 1", "/console/%00", "/console/中"])
+def test_a_destination_becomes_no_header_of_its_own(chain: Chain, to: str) -> None:
+    answer = chain.browser("owner").get(f"/login?next={to}", **{"HX-Request": "true"})
+
+    assert answer.status_code == 204
+    assert answer.headers["HX-Redirect"].isascii()
+    assert "X-Evil" not in answer.headers
+
+
+def test_one_address_may_not_try_passwords_on_and_on(
+    make_config: Callable[..., Any], redis: Redis, redis_url: str
+) -> None:
+    app = create_app(make_config(redis={"url": redis_url}))
+    with app.app_context():
+        Base.metadata.create_all(database.db.engine)
+        redis.set("linli:limit:password:127.0.0.1", 30, ex=60)
+
+        answer = Browser(app).log_in("somebody", "a guess")
+
+        assert answer.status_code == 422
+        assert "错的次数太多" in answer.text
+        database.db.engine.dispose()
