@@ -10,11 +10,10 @@ from core.clock import now as clock_now
 from core.config import current_config
 from core.crypto import keyring
 from merchants.models import Merchant, Role, Staff, Store, StoreTable
-from merchants.passwords import set_password
+from merchants.passwords import DEMO_PASSWORD, set_password
 from merchants.staff import add_staff, assign_stores
 
 CODE = "qinghe"
-DEMO_PASSWORD = "linli-demo"  # noqa: S105 - everybody may try the demo; see `password`
 _EVERY_DAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 

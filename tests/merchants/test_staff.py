@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
+from werkzeug.security import generate_password_hash
 
 from core.database import reading, transaction
 from core.lockouts import LockedOut
@@ -224,3 +225,14 @@ def test_the_demo_merchant_is_loaded_once(session: Session, now: datetime) -> No
     assert owner is not None
     assert (owner.name, owner.role) == ("沈知夏", Role.owner)
     assert [store["name"] for store in first["stores"]] == ["静安寺店", "徐汇店", "浦东店"]
+
+
+def test_the_demos_password_is_of_no_use_outside_the_demo(session: Session, now: datetime) -> None:
+    """Not even in a database that the demo has filled."""
+    owner = make_staff(session, make_merchant(session), role=Role.owner)
+    owner.username = "owner"
+    owner.password_hash = generate_password_hash("linli-demo", method="scrypt")
+
+    assert staff.authenticate(session, "owner", "linli-demo", now) is None
+    with pytest.raises(staff.WeakPassword):
+        staff.set_password(owner, "linli-demo")
