@@ -235,7 +235,7 @@ def _redeemed_by_me() -> Any:
 
 
 def _subject() -> str:
-    return f"codes:staff:{me().staff_id}"
+    return redemption.guesses_of(me().staff_id)
 
 
 def _count_failure(now: datetime) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import security_events
 from core.database import Base, Code, Id, claim, insert_ignore
 from core.errors import TooMany
 
@@ -41,7 +42,7 @@ def fail(
     window: timedelta = timedelta(minutes=1),
     lock: timedelta = timedelta(minutes=5),
 ) -> bool:
-    """Count a failure; True when this one locked the subject (the moment to raise an alert).
+    """Count a failure; True when this one locked the subject, which is kept as an event.
 
     It must be committed even though the act failed: call it in a transaction of its own.
     """
@@ -58,15 +59,12 @@ def fail(
     if restarted:
         return False
     claim(session, update(Lockout).where(mine).values(failures=Lockout.failures + 1))
-    return (
-        claim(
-            session,
-            update(Lockout)
-            .where(mine, Lockout.failures >= limit)
-            .values(failures=0, window_ends_at=now, locked_until=now + lock),
-        )
-        == 1
-    )
+    locking = update(Lockout).where(mine, Lockout.failures >= limit)
+    values = {"failures": 0, "window_ends_at": now, "locked_until": now + lock}
+    if claim(session, locking.values(values)) != 1:
+        return False
+    security_events.record(session, "locked_out", subject, now=now)
+    return True
 
 
 def clear(session: Session, subject: str, *, now: datetime) -> None:

@@ -176,6 +176,11 @@ def undo(session: Session, coupon_id: int, *, staff_id: int, reason: str, now: d
     return coupon
 
 
+def guesses_of(staff_id: int) -> str:
+    """Whose wrong codes are counted together, wherever they were typed or scanned."""
+    return f"codes:staff:{staff_id}"
+
+
 def find_by_code(session: Session, code: str) -> Coupon | None:
     return session.scalar(select(Coupon).where(Coupon.code == code))
 

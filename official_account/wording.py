@@ -1,14 +1,16 @@
-"""The words of passive replies, in the transaction of the act; nothing is changed here."""
+"""The words of passive replies, in the transaction of the act; only a wrong code is counted."""
 
 from datetime import datetime
 from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
+from core import lockouts
 from core.config import current_config
 from core.errors import LinliError
 from coupons import redemption
 from coupons import words as coupon_words
+from coupons.errors import CodeExpired, CouponNotFound
 from gateways.wechat.messages import Message
 from merchants.models import Merchant, Store, StoreTable
 from merchants.staff import stores_of
@@ -108,8 +110,13 @@ def _scan_result(
     token = scanned.get("ScanResult") if isinstance(scanned, dict) else None
     if not isinstance(token, str) or not token.strip() or len(token) > 200:
         return "没有扫到券码，请对准顾客手机上的券码再试一次。"
+    guesses = redemption.guesses_of(happened.staff.id)
     try:
+        lockouts.check(session, guesses, now=now)
         seen = redemption.preview(session, token, stores_of(session, happened.staff), now)
+    except (CouponNotFound, CodeExpired) as refused:
+        lockouts.fail(session, guesses, now=now)
+        return refused.detail
     except LinliError as refused:
         return refused.detail
     what = (

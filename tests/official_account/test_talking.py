@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from core import clock
+from core import clock, lockouts
 from core.database import reading, transaction
 from core.inbox import InboundEvent
 from core.outbox import enqueue
@@ -182,6 +182,17 @@ def test_what_is_no_coupon_gets_a_plain_word(tea: TeaShop, token: str) -> None:
 
     assert "券码" in body
     assert "console" not in body
+
+
+def test_guessing_codes_in_the_chat_locks_the_clerk_out(tea: TeaShop) -> None:
+    make_clerk(tea)
+    with transaction() as session:
+        clerk = session.scalars(select(Staff)).one()
+        for _ in range(9):
+            lockouts.fail(session, f"codes:staff:{clerk.id}", now=clock.now())
+
+    assert "券码" in scan_coupon(tea, "xiaozhou", "LL1.1.1.1")
+    assert "错的次数太多" in scan_coupon(tea, "xiaozhou", "LL1.2.2.2")
 
 
 def test_only_staff_redeem(tea: TeaShop) -> None:
