@@ -95,7 +95,7 @@ class Logging(Section):
 class Metrics(Section):
     """`/metrics` answers to this bearer token, and without one only to the machine itself."""
 
-    token: SecretStr | None = None
+    token: SecretStr | None = Field(default=None, min_length=16)
 
 
 class Credentials(Section):

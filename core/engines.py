@@ -12,10 +12,17 @@ READING = "linli_reading"
 
 
 def options(url: str, pool_size: int) -> dict[str, Any]:
-    """Engine options for `url`: READ COMMITTED on MySQL and MariaDB."""
+    """Engine options for `url`: READ COMMITTED on MySQL and MariaDB.
+
+    Errors name the statement without its parameters: they go to the log, openids must not.
+    """
     if make_url(url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": 15, "check_same_thread": False}}
+        return {
+            "hide_parameters": True,
+            "connect_args": {"timeout": 15, "check_same_thread": False},
+        }
     return {
+        "hide_parameters": True,
         "isolation_level": "READ COMMITTED",
         "pool_size": pool_size,
         "max_overflow": pool_size,

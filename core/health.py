@@ -57,13 +57,17 @@ def readyz() -> tuple[dict[str, Any], int]:
 @blueprint.get("/metrics")
 @public
 def metrics() -> Response:
-    """Prometheus text; with a configured token only for its bearer, else only on this machine."""
+    """Prometheus text; with a configured token only for its bearer, else only on this machine.
+
+    What a proxy on this machine passes on comes from elsewhere, whoever forgot to count the proxy.
+    """
     token = current_config().metrics.token
     if token is not None:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         allowed = hmac.compare_digest(given.encode(), token.get_secret_value().encode())
     else:
-        allowed = request.remote_addr in ("127.0.0.1", "::1")
+        proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+        allowed = request.remote_addr in ("127.0.0.1", "::1") and not proxied
     if not allowed:
         raise NotFound
     _measure_outbox()
@@ -105,9 +109,7 @@ def _measure_outbox() -> None:
                 select(OutboxJob.state, func.count())
                 .where(OutboxJob.state.in_(live))
                 .group_by(OutboxJob.state)
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         oldest = session.scalar(
             select(func.min(OutboxJob.run_at)).where(OutboxJob.state == JobState.waiting)
