@@ -2,6 +2,7 @@
 
 import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -67,12 +68,22 @@ def _only_from_here() -> ResponseReturnValue | None:
         local = ipaddress.ip_address(request.remote_addr or "").is_loopback
     except ValueError:
         local = not request.remote_addr  # a unix socket has no address
-    if not local:
+    if not local or not _is_loopback(urlsplit(f"//{request.host}").hostname):
+        # A name that somebody else points at this machine makes their page a page of ours.
         return _problem(403, "只能从这台机器上操作")
+    if request.headers.get("Origin", request.host_url.rstrip("/")) != request.host_url.rstrip("/"):
+        return _problem(403, "别的网站不能操作")
     if request.method == "POST" and request.get_data() and not request.is_json:
         # A page of another site can post forms here, but not JSON.
         return _problem(415, "要用 JSON")
     return None
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def install_errors(app: Flask) -> None:

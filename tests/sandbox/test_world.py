@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import requests
 from flask.testing import FlaskClient
 
@@ -125,6 +126,25 @@ def test_the_feed_streams(live_sandbox: live.Live) -> None:
 
     entry = json.loads(next(line for line in lines if line.startswith("data:"))[5:])
     assert entry["title"] == "沙箱时间快进了 10 分钟"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "rebound.example:8001"},
+        {"Host": "203.0.113.5"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:9999"},
+    ],
+)
+def test_a_page_of_another_site_gets_nothing_done(
+    sandbox_client: FlaskClient, headers: dict[str, str]
+) -> None:
+    """Neither under a name pointed at this machine nor by a form without fields."""
+    assert sandbox_client.post("/sandbox/api/reset", headers=headers).status_code == 403
+    own = {"Origin": "http://localhost"}
+    assert sandbox_client.get("/sandbox/api/people", headers=own).status_code == 200
 
 
 def test_the_control_interface_is_for_this_machine(sandbox_client: FlaskClient) -> None:
