@@ -166,6 +166,8 @@ def test_events_are_kept_in_batches_unless_switched_off(phone: Phone) -> None:
         {"kind": "paid", "at": "2026-11-22T12:00:00+08:00"},
         {"kind": "viewed", "at": "2026-11-22T12:00:00"},
         {"kind": "viewed", "at": "yesterday"},
+        {"kind": "viewed", "at": "0001-01-01T00:00:00+14:00"},
+        {"kind": "viewed", "at": "9999-12-31T23:59:59-12:00"},
         {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {"x": ["deep"]}},
         {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {str(n): n for n in range(11)}},
     ],

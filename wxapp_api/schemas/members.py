@@ -1,5 +1,6 @@
 """The member: card, profile, consent, grants, events."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
@@ -63,9 +64,17 @@ Short = Annotated[str, StringConstraints(max_length=100), AfterValidator(no_cont
 Word = Annotated[str, StringConstraints(max_length=32)]
 
 
+def in_utc(at: datetime) -> datetime:
+    """The first and last days of the calendar are in no year in UTC."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("不是有效的时间") from None
+
+
 class EventIn(In):
     kind: Literal["viewed", "searched", "carted"]
-    at: Annotated[AwareDatetime, Field(strict=False)]
+    at: Annotated[AwareDatetime, Field(strict=False), AfterValidator(in_utc)]
     data: dict[Word, Short | int | None] = Field(default_factory=dict, max_length=10)
 
 
