@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 
 from redis import Redis
+from redis.client import PubSub
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -96,4 +97,15 @@ def relay_once(connection: Redis, *, poll_seconds: float) -> None:
         subscription.subscribe(outbox.WAKE_CHANNEL)
         while push_due(connection) == BATCH:
             pass
-        subscription.get_message(timeout=poll_seconds)
+        _wait(subscription, poll_seconds)
+
+
+def _wait(subscription: PubSub, seconds: float) -> None:
+    """Until somebody wakes us or the time is over.
+
+    The confirmation of the subscription comes first and reads as nothing, which is no wake-up.
+    """
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if subscription.get_message(timeout=left) is not None:
+            return

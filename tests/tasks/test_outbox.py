@@ -3,6 +3,8 @@
 The effect counted here is an audit entry: one for each time that a job committed.
 """
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -171,3 +173,23 @@ def test_jobs_wait_in_json_not_in_pickle(mariadb_app: Flask, redis: Redis) -> No
     queue = Queue("default", connection=redis, serializer=JSONSerializer)
     assert queue.job_ids == [f"{job_id}-1"]
     assert list(queue.jobs[0].args) == [job_id, 1]
+
+
+@pytest.mark.mariadb
+def test_an_idle_relay_sleeps_and_a_commit_wakes_it(mariadb_app: Flask, redis: Redis) -> None:
+    began = time.monotonic()
+    relay.relay_once(redis, poll_seconds=0.4)
+    assert time.monotonic() - began >= 0.4
+
+    def commit() -> None:
+        with mariadb_app.app_context():
+            enqueue("test.count", subject="a")
+
+    timer = threading.Timer(0.3, commit)
+    timer.start()
+    began = time.monotonic()
+    relay.relay_once(redis, poll_seconds=20)
+    timer.join()
+
+    assert time.monotonic() - began < 10
+    assert relay.push_due(redis) == 1
