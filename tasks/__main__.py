@@ -1,9 +1,11 @@
 """`python -m tasks worker [queues…]` and `python -m tasks scheduler`."""
 
 import argparse
+import os
 import threading
 
 from app import create_app
+from core.logs import log
 from tasks.registry import QUEUES
 from tasks.relay import relay_forever
 from tasks.schedule import schedule_forever
@@ -26,8 +28,12 @@ def main() -> None:
             return
 
         def schedule() -> None:
-            with app.app_context():
-                schedule_forever()
+            try:
+                with app.app_context():
+                    schedule_forever()
+            except BaseException as error:  # noqa: BLE001  whatever ends it ends the process
+                log.error("schedule_died", exc_info=error)
+                os._exit(1)  # one that schedules nothing must not live on unseen
 
         threading.Thread(target=schedule, daemon=True, name="schedule").start()
         relay_forever()
