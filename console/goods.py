@@ -30,6 +30,7 @@ def index() -> Response:
         "goods/index.html",
         groups=groups,
         store_name=me().name_of(store_id),
+        shown_store=store_id,
         words=f"{total} 种，{gone} 种售罄" if gone else f"{total} 种，都在卖",
     )
 

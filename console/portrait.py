@@ -60,7 +60,7 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
     usable = coupon_queries.list_for_member(session, member.id, shelf="usable", now=now).items
     used = coupon_queries.list_for_member(session, member.id, shelf="used", limit=3, now=now).items
     counts = coupon_queries.count_for_member(session, member.id, now)
-    pending = f"（待到账 {words.count(member.points_pending)}）" if member.points_pending else ""
+    pending = f" · 待到账 {words.count(member.points_pending)}" if member.points_pending else ""
     return {
         "no": member.no,
         "name": people.name_of(member),
