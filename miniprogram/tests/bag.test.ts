@@ -73,3 +73,14 @@ test('an old order comes back as far as today’s menu allows', () => {
   expect(again(order, menu)).toEqual(['茶3'])
   expect(bag.goodsFen).toBe(4800) // today's price
 })
+
+test('what lies in the bag follows the menu’s price', () => {
+  store.add(line(tea, 1, 2))
+  store.add(line(product('2', 900)))
+  const kept = bag.items
+  store.reprice({ store_id: 's', categories: [{ id: 'c', name: '', products: [tea] }] })
+  expect(bag.items).toBe(kept) // nothing moved, so nothing is asked again
+  store.reprice({ store_id: 's', categories: [{ id: 'c', name: '', products: [product('1', 2500)] }] })
+  expect(bag.lines.map((each) => each.unitFen)).toEqual([2600, 900])
+  expect(bag.items).not.toBe(kept)
+})

@@ -1,6 +1,6 @@
 /** What the customer chose, kept per store and per person until it is ordered. */
 import { computed, reactive } from 'vue'
-import type { CartItem, Option, Product, Sku } from '@/api'
+import type { CartItem, Menu, Option, Product, Sku } from '@/api'
 import { storage } from '@/lib/storage'
 
 export interface BagLine {
@@ -88,6 +88,23 @@ export function limitSku(skuId: string, left: number) {
     room -= quantity
     return quantity ? [{ ...line, quantity }] : []
   }))
+}
+
+/** Today's prices for what was chosen before; what the menu no longer has keeps its price until the quote says so. */
+export function reprice(menu: Menu) {
+  const products = menu.categories.flatMap((category) => category.products)
+  let changed = false
+  const next = lines.value.map((line) => {
+    const product = products.find((each) => each.id === line.productId)
+    const sku = product?.skus.find((each) => each.sku_id === line.skuId)
+    if (!product || !sku) return line
+    const options = product.option_groups.flatMap((group) => group.options).filter((option) => line.options.includes(option.id))
+    const unitFen = sku.price_fen + options.reduce((sum, option) => sum + option.price_fen, 0)
+    if (unitFen === line.unitFen) return line
+    changed = true
+    return { ...line, unitFen }
+  })
+  if (changed) save(next)
 }
 
 export const clearBag = () => save([])
