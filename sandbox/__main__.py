@@ -29,6 +29,7 @@ def main() -> None:
         workers=1,  # the state lives in this one process
         blocking_threads=64,  # every open feed holds one
         backlog=1024,
+        workers_kill_timeout=3,  # an open feed would keep it alive after the end of the demo
         log_access=False,
     ).serve()
 

@@ -136,6 +136,7 @@ class Tree:
             str(port or self.web_port),
         )
         pool = ("--workers", "1", "--blocking-threads", "48", "--backlog", "1024", "--no-ws")
+        pool += ("--workers-kill-timeout", "3")  # open streams do not end by themselves
         self.spawn(name, str(BIN / "granian"), *options, *pool, "--factory", factory)
         self.wait_for(f"http://127.0.0.1:{port or self.web_port}/healthz", name)
 
@@ -162,7 +163,8 @@ class Tree:
         """The demo's data; with `history` also a past of members and orders, if there is none."""
         command = ["demo-data"]
         if self.history:
-            crowd = self.ask_sandbox("crowd", {"size": self.history})
+            grants = {demo_config.SUBSCRIBE_TEMPLATES["coupon_arrived"]: 1}
+            crowd = self.ask_sandbox("crowd", {"size": self.history, "grants": grants})
             command += ["--history", str(self.history), "--crowd", json.dumps(crowd["prefixes"])]
         self.data = json.loads(self.flask(*command))
         name_codes(self.sandbox_url, self.data)

@@ -3,6 +3,8 @@
 import { h, icon, rich } from './dom.js'
 
 const { backend } = document.body.dataset
+// The clerk's phone has its cookie at 127.0.0.1: under another name the owner logs in beside him.
+const desk = backend.replace('//127.0.0.1', '//localhost')
 const list = document.getElementById('steps')
 const hint = document.getElementById('hint')
 
@@ -10,8 +12,8 @@ const STEPS = [
   { key: 'follow', name: '扫码关注' },
   { key: 'pay', name: '下单付款' },
   { key: 'handover', name: '制作取餐' },
-  { key: 'redeem', name: '到店核销' },
   { key: 'campaign', name: '挑人召回' },
+  { key: 'redeem', name: '到店核销' },
 ]
 
 let facts = new Set()
@@ -59,7 +61,7 @@ function ask(index) {
 }
 
 function words(step) {
-  const console = (label) => h('a', { href: `${backend}/console/`, target: '_blank', rel: 'noopener' }, label)
+  const console = (label) => h('a', { href: `${desk}/console/`, target: '_blank', rel: 'noopener' }, label)
   switch (step) {
     case 0:
       return rich('阿青路过门店：点她手机上的**扫一扫**，选**静安寺店**的海报')
@@ -71,10 +73,10 @@ function words(step) {
       if (facts.has('staff')) return rich('小周打开菜单的**今日订单**：接单、出餐；阿青**出示取餐码**，他点**交餐**')
       return rich('让小周上岗：他点**扫一扫**，选**店员邀请**；然后从菜单打开**今日订单**')
     case 3:
+      return [...rich('阿青先跟公众号**说句话**，才收得到；店主用终端里印的账号登录'), console('商家后台'), ...rich('，给**等着来第二次的**发券')]
+    case 4:
       if (facts.has('scanned')) return rich('扫到了：点聊天里的**链接**，核对后**确认核销**。每张券只成功一次')
       return rich('阿青在小程序**我的券**里打开券码；小周点菜单**扫码核销**，对准她的屏幕')
-    case 4:
-      return [...rich('店主沈知夏：打开'), console('商家后台'), ...rich('，圈一群人，配一张券，发出去')]
     default:
       return ['五步都走完了。去', console('商家后台'), '看报表，或者打开右下的开关，看看出错时会怎样']
   }
