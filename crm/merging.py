@@ -46,6 +46,8 @@ def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> 
     is being recorded for the loser either is moved with the rest or waits and goes to the winner.
     Coupons and orders follow in the job `crm.after_merge`.
     """
+    both = select(Member.id).where(Member.id.in_((winner_id, loser_id))).order_by(Member.id)
+    session.execute(both.with_for_update())  # what is read below is what is written over
     if winner_id == loser_id or not _close(session, winner_id, loser_id):
         return False
     winner = session.get_one(Member, winner_id, populate_existing=True)
