@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from catalogue.errors import OutOfStock
@@ -22,7 +22,25 @@ from catalogue.models import (
     StockHold,
     StoreSku,
 )
+from core import rows
 from core.database import claim
+
+_SHELF = rows.table_of(StoreSku).c
+_ON_SHELF = select(_SHELF.sku_id, _SHELF.available).where(
+    _SHELF.store_id == bindparam("store_id"),
+    _SHELF.sku_id.in_(bindparam("sku_ids", expanding=True)),
+    _SHELF.state == ShelfState.on,
+)
+_TAKE = (
+    update(rows.table_of(StoreSku))
+    .where(
+        _SHELF.store_id == bindparam("of_store"),
+        _SHELF.sku_id == bindparam("of_sku"),
+        _SHELF.state == ShelfState.on,
+        _SHELF.available >= bindparam("quantity"),
+    )
+    .values(available=_SHELF.available - bindparam("quantity"))
+)
 
 
 def hold(
@@ -51,10 +69,8 @@ def hold(
         )
         if counted[sku_id]:
             entries.append(row | _entry(EntryKind.held, -quantity, now))
-    session.flush()
-    session.execute(insert(StockHold), holds)
-    if entries:
-        session.execute(insert(StockEntry), entries)
+    rows.add_all(session, StockHold, holds)
+    rows.add_all(session, StockEntry, entries)
     for sku_id, quantity in wanted:
         if counted[sku_id]:
             _take(session, store_id, sku_id, quantity)
@@ -62,12 +78,9 @@ def hold(
 
 def sell_held(session: Session, order_id: int, now: datetime) -> int:
     """held → sold for everything the order still holds; the number of SKUs."""
-    return claim(
-        session,
-        update(StockHold)
-        .where(StockHold.order_id == order_id, StockHold.state == HoldState.held)
-        .values(state=HoldState.sold, expires_at=now),
-    )
+    held = {"order_id": order_id, "state": HoldState.held}
+    sold = {"state": HoldState.sold, "expires_at": now}
+    return rows.compare_and_set(session, StockHold, held, sold)
 
 
 def give_back(session: Session, order_id: int, now: datetime) -> int:
@@ -94,14 +107,8 @@ def give_back(session: Session, order_id: int, now: datetime) -> int:
 
 
 def _counted(session: Session, store_id: int, sku_ids: list[int]) -> dict[int, bool]:
-    rows = session.execute(
-        select(StoreSku.sku_id, StoreSku.available).where(
-            StoreSku.store_id == store_id,
-            StoreSku.sku_id.in_(sku_ids),
-            StoreSku.state == ShelfState.on,
-        )
-    ).all()
-    counted = {sku_id: available is not None for sku_id, available in rows}
+    found = session.execute(_ON_SHELF, {"store_id": store_id, "sku_ids": sku_ids})
+    counted = {sku_id: available is not None for sku_id, available in found}
     for sku_id in sku_ids:
         if sku_id not in counted:
             raise _sold_out(session, store_id, sku_id)
@@ -109,18 +116,8 @@ def _counted(session: Session, store_id: int, sku_ids: list[int]) -> dict[int, b
 
 
 def _take(session: Session, store_id: int, sku_id: int, quantity: int) -> None:
-    taken = claim(
-        session,
-        update(StoreSku)
-        .where(
-            StoreSku.store_id == store_id,
-            StoreSku.sku_id == sku_id,
-            StoreSku.state == ShelfState.on,
-            StoreSku.available >= quantity,
-        )
-        .values(available=StoreSku.available - quantity),
-    )
-    if taken == 0:
+    wanted = {"of_store": store_id, "of_sku": sku_id, "quantity": quantity}
+    if rows.run(session, _TAKE, wanted).rowcount == 0:
         raise _sold_out(session, store_id, sku_id)
 
 
@@ -139,7 +136,7 @@ def _put_back(
     )
     if back:  # else it is no longer counted, and there is no number to add to
         row = {"order_id": order_id, "store_id": store_id, "sku_id": sku_id}
-        session.execute(insert(StockEntry), [row | _entry(EntryKind.returned, quantity, now)])
+        rows.add(session, StockEntry, row | _entry(EntryKind.returned, quantity, now))
 
 
 def _entry(kind: EntryKind, change: int, now: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import rows
 from core.database import Base, Code, Id
 
 
@@ -55,17 +56,16 @@ def record(
 ) -> None:
     """Write one entry in the transaction of the act. Neither snapshot may hold personal values."""
     request_id, ip = _origin()
-    session.add(
-        AuditEntry(
-            merchant_id=merchant_id,
-            actor=actor,
-            action=action,
-            subject=subject,
-            before=before,
-            after=after,
-            reason=reason,
-            request_id=request_id,
-            ip=ip,
-            at=now,
-        )
-    )
+    entry = {
+        "merchant_id": merchant_id,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "before": before,
+        "after": after,
+        "reason": reason,
+        "request_id": request_id,
+        "ip": ip,
+        "at": now,
+    }
+    rows.add(session, AuditEntry, entry)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, UniqueConstraint, select, update
+from sqlalchemy import JSON, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.database import Base, Code, Id, claim, insert_ignore
+from core import rows
+from core.database import Base, Code, Id
 from core.errors import Conflict, Malformed
 
 
@@ -52,7 +53,7 @@ def begin(session: Session, *, scope: str, key: str, body: Any, now: datetime) -
     if not 1 <= len(key) <= 128 or not key.isprintable():
         raise Malformed("Idempotency-Key 要有 1 到 128 个可见字符")
     row = {"scope": scope, "key": key, "body_hash": _hash(body), "created_at": now}
-    if insert_ignore(session, IdempotencyRecord, [row]) == 1:
+    if rows.add_new(session, IdempotencyRecord, row) is not None:
         return None
     record = session.scalars(
         select(IdempotencyRecord).where(
@@ -66,12 +67,8 @@ def begin(session: Session, *, scope: str, key: str, body: Any, now: datetime) -
 
 def finish(session: Session, *, scope: str, key: str, result: dict[str, Any]) -> None:
     """Store the answer beside the key that `begin` reserved in this transaction."""
-    claim(
-        session,
-        update(IdempotencyRecord)
-        .where(IdempotencyRecord.scope == scope, IdempotencyRecord.key == key)
-        .values(result=result),
-    )
+    reserved = {"scope": scope, "key": key}
+    rows.compare_and_set(session, IdempotencyRecord, reserved, {"result": result})
 
 
 def _hash(body: Any) -> str:

@@ -7,10 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, select, update
+from sqlalchemy import Index, UniqueConstraint, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.database import Base, Code, Id, LongText, State, claim, insert_ignore
+from core import rows
+from core.database import Base, Code, Id, LongText, State
 
 
 class EventState(StrEnum):
@@ -40,6 +41,12 @@ class InboundEvent(Base):
     done_at: Mapped[datetime | None]
 
 
+_STORED = select(InboundEvent).where(
+    InboundEvent.source == bindparam("source"),
+    InboundEvent.external_id == bindparam("external_id"),
+)
+
+
 def record(
     session: Session,
     *,
@@ -50,7 +57,7 @@ def record(
     now: datetime,
     raw: str | None = None,
 ) -> tuple[InboundEvent, bool]:
-    """The stored event and whether this call stored it."""
+    """The stored event, to look at, and whether this call stored it."""
     row = {
         "source": source,
         "external_id": external_id,
@@ -61,26 +68,18 @@ def record(
         "outcome": "",
         "received_at": now,
     }
-    fresh = insert_ignore(session, InboundEvent, [row]) == 1
-    event = session.scalars(
-        select(InboundEvent).where(
-            InboundEvent.source == source, InboundEvent.external_id == external_id
-        )
-    ).one()
-    return event, fresh
+    id_ = rows.add_new(session, InboundEvent, row)
+    if id_ is not None:
+        return InboundEvent(id=id_, **row), True
+    event = session.scalars(_STORED, {"source": source, "external_id": external_id}).one()
+    return event, False
 
 
 def mark_done(session: Session, event_id: int, *, outcome: str, now: datetime) -> bool:
     """received → done; False when somebody else acted on it already."""
-    return (
-        claim(
-            session,
-            update(InboundEvent)
-            .where(InboundEvent.id == event_id, InboundEvent.state == EventState.received)
-            .values(state=EventState.done, outcome=outcome, done_at=now),
-        )
-        == 1
-    )
+    expected = {"id": event_id, "state": EventState.received}
+    done = {"state": EventState.done, "outcome": outcome, "done_at": now}
+    return rows.compare_and_set(session, InboundEvent, expected, done) == 1
 
 
 def list_unacted(

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Index, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import clock
-from core.database import Base, Code, Id, LongText, State, after_commit, claim, insert_ignore
+from core import clock, rows
+from core.database import Base, Code, Id, LongText, State, after_commit, claim
 from core.redis import find_redis
 
 WAKE_CHANNEL = "linli:outbox:wake"
@@ -78,8 +78,8 @@ def enqueue(
         "request_id": _request_id(),
     }
     if key is None:
-        session.add(OutboxJob(**row))
-    elif insert_ignore(session, OutboxJob, [row]) == 0:
+        rows.add(session, OutboxJob, row)
+    elif rows.add_new(session, OutboxJob, row) is None:
         return False
     if run_at is None or run_at <= now:
         after_commit(session, wake)
@@ -133,13 +133,9 @@ def reclaim(session: Session, *, now: datetime) -> int:
 
 def finish(session: Session, job_id: int, attempt: int, *, now: datetime) -> bool:
     """pushed → done for this very attempt; False when the attempt is no longer the live one."""
-    return (
-        claim(
-            session,
-            _attempt(job_id, attempt).values(state=JobState.done, done_at=now, last_error=None),
-        )
-        == 1
-    )
+    live = {"id": job_id, "state": JobState.pushed, "attempt": attempt}
+    done = {"state": JobState.done, "done_at": now, "last_error": None}
+    return rows.compare_and_set(session, OutboxJob, live, done) == 1
 
 
 def postpone(

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from core import rows
 from coupons.models import Coupon, CouponEntry, EntryKind
 
 
@@ -21,17 +22,16 @@ def write(
     reason: str = "",
 ) -> None:
     """Note a move that this transaction made; the caller won the compare-and-set."""
-    session.add(
-        CouponEntry(
-            coupon_id=coupon.id,
-            kind=kind,
-            cause=f"{kind}:{coupon.id}:{cause}",
-            actor=actor,
-            store_id=store_id,
-            order_id=order_id,
-            device=device,
-            campaign_id=coupon.campaign_id,
-            reason=reason,
-            at=now,
-        )
-    )
+    entry = {
+        "coupon_id": coupon.id,
+        "kind": kind,
+        "cause": f"{kind}:{coupon.id}:{cause}",
+        "actor": actor,
+        "store_id": store_id,
+        "order_id": order_id,
+        "device": device,
+        "campaign_id": coupon.campaign_id,
+        "reason": reason,
+        "at": now,
+    }
+    rows.add(session, CouponEntry, entry)

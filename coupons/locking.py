@@ -3,14 +3,24 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import set_committed_value
 
-from core.database import claim
+from core import rows
 from coupons import ledger
 from coupons.errors import AlreadyRedeemed, CouponExpired, CouponNotFound, CouponUnavailable
 from coupons.models import Coupon, CouponState, EntryKind
+
+_COUPONS = rows.table_of(Coupon).c
+_FREE = update(rows.table_of(Coupon)).where(
+    _COUPONS.id == bindparam("free_id"),
+    _COUPONS.state == CouponState.issued,
+    _COUPONS.valid_from <= bindparam("now"),
+    _COUPONS.expires_at > bindparam("now"),
+)
+_OF_ORDER = select(Coupon).where(
+    Coupon.order_id == bindparam("order_id"), Coupon.state == bindparam("state")
+)
 
 
 def lock(
@@ -18,22 +28,10 @@ def lock(
 ) -> Coupon:
     """issued → locked for one order. Raises what is the matter with it otherwise."""
     values = {"state": CouponState.locked, "order_id": order_id, "discount_fen": discount_fen}
-    moved = claim(
-        session,
-        update(Coupon)
-        .where(
-            Coupon.id == coupon_id,
-            Coupon.state == CouponState.issued,
-            Coupon.valid_from <= now,
-            Coupon.expires_at > now,
-        )
-        .values(**values),
-    )
-    if moved == 0:
+    if not take_free(session, coupon_id, values, now):
         raise why_not(reload(session, coupon_id), now)
     coupon = session.get_one(Coupon, coupon_id)  # the quote has read it in this transaction
-    for name, value in values.items():
-        set_committed_value(coupon, name, value)
+    rows.note(coupon, values)
     ledger.write(
         session,
         coupon,
@@ -44,6 +42,13 @@ def lock(
         now=now,
     )
     return coupon
+
+
+def take_free(
+    session: Session, coupon_id: int, values: Mapping[str, object], now: datetime
+) -> bool:
+    """Write `values` if the coupon is free to use now; True for the one caller that took it."""
+    return rows.run(session, _FREE, {"free_id": coupon_id, "now": now, **values}).rowcount == 1
 
 
 def release(session: Session, order_id: int, now: datetime) -> bool:
@@ -123,18 +128,16 @@ def move(
     values: Mapping[str, object],
 ) -> bool:
     """The compare-and-set of an order's coupon; True for the one caller that made it."""
-    moved = claim(
-        session,
-        update(Coupon)
-        .where(Coupon.id == coupon.id, Coupon.state == before, Coupon.order_id == order_id)
-        .values(**values),
-    )
-    session.refresh(coupon)
-    return moved == 1
+    expected = {"id": coupon.id, "state": before, "order_id": order_id}
+    if rows.compare_and_set(session, Coupon, expected, values) == 0:
+        session.refresh(coupon)
+        return False
+    rows.note(coupon, values)
+    return True
 
 
 def find_of_order(session: Session, order_id: int, state: CouponState) -> Coupon | None:
-    return session.scalar(select(Coupon).where(Coupon.order_id == order_id, Coupon.state == state))
+    return session.scalar(_OF_ORDER, {"order_id": order_id, "state": state})
 
 
 def reload(session: Session, coupon_id: int) -> Coupon:

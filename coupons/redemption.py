@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from core import audit
+from core import audit, rows
 from core.clock import local
 from core.database import claim
 from core.outbox import enqueue
@@ -21,13 +21,16 @@ from coupons.errors import (
     WrongStore,
 )
 from coupons.issuing import get_template
-from coupons.locking import reload, why_not
+from coupons.locking import reload, take_free, why_not
 from coupons.models import Coupon, CouponState, CouponTemplate, EntryKind
 from merchants.models import Store
 from merchants.queries import get_store
 from merchants.staff import get_staff, stores_of
 
 UNDO_WINDOW = timedelta(minutes=10)
+
+_BY_KEY = select(Coupon).where(Coupon.redeem_key == bindparam("redeem_key"))
+_BY_CODE = select(Coupon).where(Coupon.code == bindparam("code"))
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def redeem(
     Raises CouponNotFound, CodeExpired, WrongStore, AlreadyRedeemed, CouponExpired or
     CouponUnavailable, and then nothing changed. The caller has checked that the clerk works there.
     """
-    before = session.scalar(select(Coupon).where(Coupon.redeem_key == key))
+    before = session.scalar(_BY_KEY, {"redeem_key": key})
     if before is not None:
         return _same_redemption(before, code_or_token, store_id, staff_id)
     coupon = find_by_code(session, codes.read(code_or_token, now).code)
@@ -88,29 +91,20 @@ def redeem(
     template = get_template(session, coupon.template_id)
     if template.store_ids is not None and store_id not in template.store_ids:
         raise WrongStore(f"这张券只能在{where(session, template)}用")
-    moved = claim(
-        session,
-        update(Coupon)
-        .where(
-            Coupon.id == coupon.id,
-            Coupon.state == CouponState.issued,
-            Coupon.valid_from <= now,
-            Coupon.expires_at > now,
-        )
-        .values(
-            state=CouponState.redeemed,
-            store_id=store_id,
-            redeemed_at=now,
-            redeemed_by_id=staff_id,
-            redeem_key=key,
-            discount_fen=template.face_fen,
-        ),
-    )
-    coupon = reload(session, coupon.id)
-    if moved == 0 and coupon.redeem_key == key:  # a copy of this request was faster
-        return _same_redemption(coupon, code_or_token, store_id, staff_id)
-    if moved == 0:
+    values = {
+        "state": CouponState.redeemed,
+        "store_id": store_id,
+        "redeemed_at": now,
+        "redeemed_by_id": staff_id,
+        "redeem_key": key,
+        "discount_fen": template.face_fen,
+    }
+    if not take_free(session, coupon.id, values, now):
+        coupon = reload(session, coupon.id)
+        if coupon.redeem_key == key:  # a copy of this request was faster
+            return _same_redemption(coupon, code_or_token, store_id, staff_id)
         raise _why_not(session, coupon, now)
+    rows.note(coupon, values)
     actor = f"staff:{staff_id}"
     ledger.write(
         session,
@@ -182,7 +176,7 @@ def guesses_of(staff_id: int) -> str:
 
 
 def find_by_code(session: Session, code: str) -> Coupon | None:
-    return session.scalar(select(Coupon).where(Coupon.code == code))
+    return session.scalar(_BY_CODE, {"code": code})
 
 
 def refusal(session: Session, coupon: Coupon, now: datetime) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from core import rows
 from crm.models import MemberEvent
 
 TITLES = {
@@ -50,7 +51,7 @@ def record(
 
 def record_many(session: Session, member_id: int, batch: Sequence[Event], *, now: datetime) -> int:
     """A batch in one insert. A phone's clock is not ours: what lies ahead is set to `now`."""
-    rows = [
+    new = [
         {
             "member_id": member_id,
             "kind": event.kind,
@@ -60,9 +61,8 @@ def record_many(session: Session, member_id: int, batch: Sequence[Event], *, now
         }
         for event in batch
     ]
-    if rows:
-        session.execute(insert(MemberEvent), rows)
-    return len(rows)
+    rows.add_all(session, MemberEvent, new)
+    return len(new)
 
 
 def timeline(

@@ -5,44 +5,66 @@ Every movement is an entry of the ledger with its own cause; the member's `point
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from core import rows
 from core.database import claim, insert_ignore
 from crm.models import EntryKind, LotState, Member, PointEntry, PointLot, Purchase
 
 REFUND_WINDOW = timedelta(days=7)
 FEN_PER_POINT = 100
 
+_MEMBERS = rows.table_of(Member).c
+_HOLD = (
+    select(_MEMBERS.id, _MEMBERS.merged_into_id, _MEMBERS.spent_fen, _MEMBERS.refunded_fen)
+    .where(_MEMBERS.id == bindparam("member_id"))
+    .with_for_update()
+)
+
+
+class Held(NamedTuple):
+    """A member's row that is ours until the end of the transaction."""
+
+    id: int
+    merged_into_id: int | None
+    spent_fen: int
+    refunded_fen: int
+
 
 def points_for(paid_fen: int) -> int:
     return paid_fen // FEN_PER_POINT
 
 
-def earn(session: Session, member_id: int, order_id: int, *, paid_fen: int, now: datetime) -> None:
-    """Open the order's lot, pending until the refund window is over."""
+def earn(session: Session, member_id: int, order_id: int, *, paid_fen: int, now: datetime) -> int:
+    """Open the order's lot, pending until the refund window is over; the points in it.
+
+    The caller holds the member's row and adds them to its `points_pending`, with what else the
+    order changes there.
+    """
     earned = points_for(paid_fen)
     if earned == 0:
-        return
-    lot = PointLot(
-        member_id=member_id,
-        order_id=order_id,
-        points=earned,
-        earned_at=now,
-        available_at=now + REFUND_WINDOW,
-    )
-    session.add(lot)
-    session.flush()
-    _enter(
-        session,
-        member_id,
-        EntryKind.earned,
-        pending=earned,
-        lot_id=lot.id,
-        cause=f"order:{order_id}",
-        now=now,
-    )
+        return 0
+    lot = {
+        "member_id": member_id,
+        "order_id": order_id,
+        "points": earned,
+        "earned_at": now,
+        "available_at": now + REFUND_WINDOW,
+    }
+    entry = {
+        "member_id": member_id,
+        "lot_id": rows.add(session, PointLot, lot),
+        "kind": EntryKind.earned,
+        "points": 0,
+        "pending": earned,
+        "cause": f"order:{order_id}",
+        "at": now,
+    }
+    rows.add(session, PointEntry, entry)
+    return earned
 
 
 def release_due(session: Session, *, now: datetime, limit: int = 200) -> int:
@@ -110,13 +132,13 @@ def move(session: Session, *, winner: Member, loser: Member, now: datetime) -> N
     )
 
 
-def hold(session: Session, member_id: int) -> None:
-    """Lock the member's row before rows that point at it are inserted.
+def hold(session: Session, member_id: int) -> Held:
+    """Lock the member's row before rows that point at it are inserted; what it says by then.
 
     An insert takes a shared lock on the row it points at; two transactions that then want to
-    update that row wait for each other for ever. The guarded updates decide, this only queues.
+    update that row wait for each other for ever.
     """
-    session.execute(select(Member.id).where(Member.id == member_id).with_for_update())
+    return Held(*session.execute(_HOLD, {"member_id": member_id}).one())
 
 
 def balance(session: Session, member_id: int) -> tuple[int, int]:

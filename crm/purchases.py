@@ -2,46 +2,54 @@
 
 from datetime import datetime
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
-from core.database import UTCDateTime, claim, insert_ignore
+from core import rows
+from core.database import UTCDateTime, claim
 from crm import events, points, tiers
-from crm.members import living
 from crm.models import Member, Purchase
+
+_MEMBERS = rows.table_of(Member).c
+_AT = bindparam("at", type_=UTCDateTime())
+_COUNT_IN = (
+    update(rows.table_of(Member))
+    .where(_MEMBERS.id == bindparam("paying_id"))
+    .values(
+        orders_count=_MEMBERS.orders_count + 1,
+        spent_fen=_MEMBERS.spent_fen + bindparam("paid_fen"),
+        points_pending=_MEMBERS.points_pending + bindparam("earned"),
+        first_paid_at=func.coalesce(_MEMBERS.first_paid_at, _AT),
+        last_paid_at=case((_MEMBERS.last_paid_at > _AT, _MEMBERS.last_paid_at), else_=_AT),
+        last_visit_at=case((_MEMBERS.last_visit_at > _AT, _MEMBERS.last_visit_at), else_=_AT),
+    )
+)
+"""All that a paid order changes in its member's row, and the tier given with it."""
 
 
 def record_purchase(
     session: Session, member_id: int, order_id: int, store_id: int, paid_fen: int, now: datetime
 ) -> bool:
     """Count the order for its member; False when it was counted before, and nothing changes."""
+    held = points.hold(session, member_id)
+    while held.merged_into_id is not None:  # merged while the order waited
+        held = points.hold(session, held.merged_into_id)
     purchase = {
-        "member_id": member_id,
+        "member_id": held.id,
         "order_id": order_id,
         "store_id": store_id,
         "paid_at": now,
         "amount_fen": paid_fen,
     }
-    points.hold(session, member_id)
-    if insert_ignore(session, Purchase, [purchase]) == 0:
+    if rows.add_new(session, Purchase, purchase) is None:
         return False
-    if not _add(session, member_id, paid_fen, now):  # merged a moment ago
-        member_id = living(session, member_id).id
-        claim(
-            session,
-            update(Purchase).where(Purchase.order_id == order_id).values(member_id=member_id),
-        )
-        _add(session, member_id, paid_fen, now)
-    points.earn(session, member_id, order_id, paid_fen=paid_fen, now=now)
-    events.record(
-        session,
-        member_id,
-        "paid",
-        now=now,
-        store_id=store_id,
-        data={"order_id": order_id, "paid_fen": paid_fen},
-    )
-    _settle(session, member_id)
+    earned = points.earn(session, held.id, order_id, paid_fen=paid_fen, now=now)
+    tier = tiers.tier_for(held.spent_fen + paid_fen - held.refunded_fen)
+    paid = {"paying_id": held.id, "paid_fen": paid_fen, "earned": earned, "at": now}
+    rows.run(session, _COUNT_IN, {**paid, "tier": tier})
+    told = {"order_id": order_id, "paid_fen": paid_fen}
+    events.record(session, held.id, "paid", now=now, store_id=store_id, data=told)
+    rows.reread(session, Member, held.id)
     return True
 
 
@@ -96,23 +104,6 @@ def reverse_purchase(session: Session, order_id: int, refund_fen: int, now: date
     return True
 
 
-def _add(session: Session, member_id: int, paid_fen: int, now: datetime) -> bool:
-    at = literal(now, UTCDateTime())
-    added = claim(
-        session,
-        update(Member)
-        .where(Member.id == member_id, Member.merged_into_id.is_(None))
-        .values(
-            orders_count=Member.orders_count + 1,
-            spent_fen=Member.spent_fen + paid_fen,
-            first_paid_at=func.coalesce(Member.first_paid_at, at),
-            last_paid_at=case((Member.last_paid_at > at, Member.last_paid_at), else_=at),
-            last_visit_at=case((Member.last_visit_at > at, Member.last_visit_at), else_=at),
-        ),
-    )
-    return added == 1
-
-
 def _settle(session: Session, member_id: int) -> None:
     tiers.settle(session, member_id)
-    session.get_one(Member, member_id, populate_existing=True)
+    rows.reread(session, Member, member_id)

@@ -25,7 +25,7 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
         session,
         order,
         OrderState.cancelled,
-        Order.payment_state == order.payment_state,
+        expected={"payment_state": order.payment_state},
         actor=actor,
         reason=reason,
         now=now,

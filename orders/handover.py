@@ -59,8 +59,8 @@ def _move(
     session: Session, order: Order, to: OrderState, *, actor: str, now: datetime, **values: Any
 ) -> None:
     before = order.state
-    paid = Order.payment_state.in_(PAID)
-    if not move(session, order, to, paid, actor=actor, now=now, **values):
+    paid = {"payment_state": PAID}
+    if not move(session, order, to, actor=actor, now=now, expected=paid, **values):
         raise wrong_state(order)
     if actor.startswith("staff:"):
         audit.record(

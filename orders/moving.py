@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
-from core.database import claim
+from core import rows
 from orders.errors import WrongState
 from orders.models import (
     NEXT,
@@ -23,48 +22,43 @@ def move(
     session: Session,
     order: Order,
     to: OrderState,
-    *conditions: ColumnElement[bool],
+    *,
     actor: str,
     now: datetime,
     reason: str = "",
+    expected: rows.Values | None = None,
     **values: Any,
 ) -> bool:
-    """Move the fulfilment state from what `order` says; True for the one caller that did it."""
-    before = order.state
-    if to not in NEXT[before]:
+    """Move the fulfilment state from what `order` says; True for the one caller that did it.
+
+    `expected` is what else must still be so; then `values` are written too.
+    """
+    if to not in NEXT[order.state]:
         return False
-    return _move(
-        session,
-        order,
-        (Order.state == before, *conditions),
-        {"state": to, **values},
-        OrderHistory(kind=HistoryKind.state, before=before, after=to, actor=actor, reason=reason),
-        now,
-    )
+    entry = {"kind": HistoryKind.state, "before": order.state, "after": to}
+    expected = {"state": order.state, **(expected or {})}
+    by = {"actor": actor, "reason": reason, "at": now}
+    return _move(session, order, expected, {"state": to, **values}, entry | by)
 
 
 def move_payment(
     session: Session,
     order: Order,
     to: PaymentState,
-    *conditions: ColumnElement[bool],
+    *,
     actor: str,
     now: datetime,
     reason: str = "",
+    expected: rows.Values | None = None,
     **values: Any,
 ) -> bool:
     """Move the payment state from what `order` says; True for the one caller that did it."""
-    before = order.payment_state
-    if to not in NEXT_PAYMENT[before]:
+    if to not in NEXT_PAYMENT[order.payment_state]:
         return False
-    return _move(
-        session,
-        order,
-        (Order.payment_state == before, *conditions),
-        {"payment_state": to, **values},
-        OrderHistory(kind=HistoryKind.payment, before=before, after=to, actor=actor, reason=reason),
-        now,
-    )
+    entry = {"kind": HistoryKind.payment, "before": order.payment_state, "after": to}
+    expected = {"payment_state": order.payment_state, **(expected or {})}
+    by = {"actor": actor, "reason": reason, "at": now}
+    return _move(session, order, expected, {"payment_state": to, **values}, entry | by)
 
 
 def wrong_state(order: Order) -> WrongState:
@@ -74,16 +68,13 @@ def wrong_state(order: Order) -> WrongState:
 def _move(
     session: Session,
     order: Order,
-    conditions: tuple[ColumnElement[bool], ...],
-    values: dict[str, Any],
-    entry: OrderHistory,
-    now: datetime,
+    expected: rows.Values,
+    values: rows.Values,
+    entry: rows.Values,
 ) -> bool:
-    statement = update(Order).where(Order.id == order.id, *conditions)
-    moved = claim(session, statement.values(**values)) == 1
-    session.refresh(order)
-    if moved:
-        entry.order_id, entry.at = order.id, now
-        session.add(entry)
-        session.flush()
-    return moved
+    if rows.compare_and_set(session, Order, {"id": order.id, **expected}, values) == 0:
+        session.refresh(order)
+        return False
+    rows.note(order, values)
+    rows.add(session, OrderHistory, {"order_id": order.id, **entry})
+    return True

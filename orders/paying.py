@@ -15,11 +15,11 @@ from orders.moving import move_payment
 def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime) -> bool:
     """Note `amount_fen` as paid. False: too late (cancelled, or paid before), the caller refunds.
 
+    The caller has just read `order` and holds its bill: what it shows decides what is too late.
     When nothing remains to pay: stock sold, coupon redeemed, the purchase counted for the member,
     `orders.after_paid` queued; all once, by the compare-and-set. Raises ValueError when more is
     paid than is due: the caller has compared the amount with its bill.
     """
-    session.refresh(order)
     if order.state is not OrderState.placed:
         return False
     remaining = order.payable_fen - order.paid_fen - amount_fen
@@ -29,8 +29,7 @@ def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime)
         session,
         order,
         PaymentState.part_paid if remaining > 0 else PaymentState.paid,
-        Order.state == OrderState.placed,
-        Order.paid_fen == order.paid_fen,
+        expected={"state": OrderState.placed, "paid_fen": order.paid_fen},
         actor="system",
         reason="微信支付" if amount_fen else "0 元订单",
         now=now,
@@ -39,7 +38,8 @@ def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime)
     )
     if not moved or remaining > 0:
         return moved
-    locking.redeem_locked(session, order.id, order.store_id, now)
+    if order.coupon_id is not None:
+        locking.redeem_locked(session, order.id, order.store_id, now)
     purchases.record_purchase(
         session, order.member_id, order.id, order.store_id, order.paid_fen, now
     )
@@ -65,7 +65,7 @@ def record_refund(
         session,
         order,
         PaymentState.refunded if whole else PaymentState.part_refunded,
-        Order.refunded_fen == order.refunded_fen,
+        expected={"refunded_fen": order.refunded_fen},
         actor="system",
         reason=reason,
         now=now,

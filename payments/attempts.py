@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from core.database import claim
+from core import rows
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from orders.models import Order, OrderState, PaymentState
@@ -96,12 +95,9 @@ def record_prepay(
     session: Session, attempt_id: int, prepay_id: str, *, now: datetime
 ) -> PaymentAttempt:
     """created or pending → pending with this prepay; a settled attempt stays as it is."""
-    claim(
-        session,
-        update(PaymentAttempt)
-        .where(PaymentAttempt.id == attempt_id, PaymentAttempt.state.in_(UNSETTLED))
-        .values(state=AttemptState.pending, prepay_id=prepay_id, prepaid_at=now),
-    )
+    prepaid = {"state": AttemptState.pending, "prepay_id": prepay_id, "prepaid_at": now}
+    unsettled = {"id": attempt_id, "state": UNSETTLED}
+    rows.compare_and_set(session, PaymentAttempt, unsettled, prepaid)
     return session.get_one(PaymentAttempt, attempt_id, populate_existing=True)
 
 
@@ -112,14 +108,9 @@ def end(session: Session, attempt_id: int, to: AttemptState, *, now: datetime) -
 
 def move(session: Session, attempt_id: int, to: AttemptState, **values: object) -> bool:
     """Compare-and-set along NEXT_ATTEMPT."""
-    sources = [state for state, targets in NEXT_ATTEMPT.items() if to in targets]
-    moved = claim(
-        session,
-        update(PaymentAttempt)
-        .where(PaymentAttempt.id == attempt_id, PaymentAttempt.state.in_(sources))
-        .values(state=to, **values),
-    )
-    return moved == 1
+    sources = tuple(state for state, targets in NEXT_ATTEMPT.items() if to in targets)
+    expected = {"id": attempt_id, "state": sources}
+    return rows.compare_and_set(session, PaymentAttempt, expected, {"state": to, **values}) == 1
 
 
 def _step(live: PaymentAttempt, payer: Payer, now: datetime) -> Step:

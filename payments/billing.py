@@ -1,12 +1,14 @@
 """Bills: opened when an order is placed, void when it is cancelled unpaid."""
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from core.database import claim, insert_ignore
+from core import rows
 from orders.models import Order
 from payments import settling
 from payments.models import Bill, BillState
+
+_BILL_OF = select(Bill).where(Bill.order_id == bindparam("order_id"))
 
 
 def open_bill(session: Session, order: Order) -> Bill:
@@ -21,8 +23,8 @@ def open_bill(session: Session, order: Order) -> Bill:
         "state": BillState.open,
         "created_at": order.placed_at,
     }
-    insert_ignore(session, Bill, [row])
-    bill = session.scalars(select(Bill).where(Bill.order_id == order.id)).one()
+    rows.add_new(session, Bill, row)
+    bill = session.scalars(_BILL_OF, {"order_id": order.id}).one()
     if bill.amount_fen == 0:
         settling.settle_free(session, order, now=order.placed_at)
         session.refresh(bill)
@@ -31,12 +33,5 @@ def open_bill(session: Session, order: Order) -> Bill:
 
 def void_bill(session: Session, bill: Bill) -> bool:
     """open → void; False when it is paid by now."""
-    return (
-        claim(
-            session,
-            update(Bill)
-            .where(Bill.id == bill.id, Bill.state == BillState.open)
-            .values(state=BillState.void),
-        )
-        == 1
-    )
+    expected = {"id": bill.id, "state": BillState.open}
+    return rows.compare_and_set(session, Bill, expected, {"state": BillState.void}) == 1

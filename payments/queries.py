@@ -16,6 +16,11 @@ from payments.models import (
 
 # Built once: a statement that is built anew for every notice costs as much as running it.
 _ATTEMPT = select(PaymentAttempt).where(PaymentAttempt.out_trade_no == bindparam("out_trade_no"))
+_LIVE = (
+    select(PaymentAttempt)
+    .where(PaymentAttempt.bill_id == bindparam("bill_id"), PaymentAttempt.live.is_(True))
+    .execution_options(populate_existing=True)
+)
 _LOCK_BILL = (
     select(Bill)
     .where(Bill.id == bindparam("bill_id"))
@@ -66,11 +71,7 @@ def find_attempt(session: Session, out_trade_no: str) -> PaymentAttempt | None:
 
 def find_live_attempt(session: Session, bill_id: int) -> PaymentAttempt | None:
     """The attempt that may still be paid, or the one that was."""
-    return session.scalars(
-        select(PaymentAttempt)
-        .where(PaymentAttempt.bill_id == bill_id, PaymentAttempt.live.is_(True))
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.scalars(_LIVE, {"bill_id": bill_id}).one_or_none()
 
 
 def find_live_attempt_of(session: Session, order_id: int) -> PaymentAttempt | None:

@@ -3,11 +3,9 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from core import security_events
-from core.database import claim
+from core import rows, security_events
 from core.logs import log
 from core.numbers import CROCKFORD, random_code
 from gateways.wechat.pay_records import Transaction
@@ -113,12 +111,8 @@ def settle_free(session: Session, order: Order, *, now: datetime) -> None:
 
 
 def _pay_bill(session: Session, bill: Bill, now: datetime) -> None:
-    claim(
-        session,
-        update(Bill)
-        .where(Bill.id == bill.id, Bill.state == BillState.open)
-        .values(state=BillState.paid, paid_at=now),
-    )
+    open_ = {"id": bill.id, "state": BillState.open}
+    rows.compare_and_set(session, Bill, open_, {"state": BillState.paid, "paid_at": now})
 
 
 def _settle_unpaid(
