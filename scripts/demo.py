@@ -32,7 +32,8 @@ def main() -> None:
         print(f"  {time.monotonic() - began:5.1f} s  {text}", flush=True)
 
     tree = Tree(DIRECTORY, web, sandbox, history=MEMBERS, say=say)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has it ignore Ctrl-C
+        signal.signal(number, _interrupt)
     try:
         tree.start()
         say("好了")
@@ -65,9 +66,15 @@ def _watch(tree: Tree) -> None:
     while True:
         for name, process in tree.processes.items():
             if process.poll() is not None:
-                log = (tree.directory / f"{name}.log").read_text()[-2_000:]
-                raise RuntimeError(f"{name} 停了（{process.returncode}）\n{log}")
+                raise RuntimeError(
+                    f"{name} 停了（{process.returncode}）\n{_last_words(tree, name)}"
+                )
         time.sleep(0.5)
+
+
+def _last_words(tree: Tree, name: str) -> str:
+    folder = tree.directory / "redis" if name == "redis" else tree.directory
+    return (folder / f"{name}.log").read_text(errors="replace")[-2_000:]
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
