@@ -289,3 +289,16 @@ def test_strange_bodies_are_refused_not_crashed_on(sandbox_client: FlaskClient) 
         assert call(sandbox_client, "/cgi-bin/message/custom/send", {**base, **extra})["errcode"]
     assert send_template(sandbox_client, data={"thing1": "bare"})["errcode"] == 47003
     assert send_template(sandbox_client, data=[])["errcode"] == 47003
+
+
+def test_a_template_takes_exactly_its_own_fields(
+    make_world: Callable[..., FlaskClient],
+) -> None:
+    client = make_world(template_fields={ORDER_READY: {"thing1": "商品"}})
+    act(client, "people/aqing/subscribe", appid=MINI, answers={ORDER_READY: "accept"})
+
+    missing = send_subscribe(client, data={})
+    strange = send_subscribe(client, data={"thing1": {"value": "奶茶"}, "thing9": {"value": "x"}})
+    right = send_subscribe(client, data={"thing1": {"value": "奶茶"}})
+
+    assert [answer["errcode"] for answer in (missing, strange, right)] == [47003, 47003, 0]
