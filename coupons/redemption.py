@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import String, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core import audit, rows
@@ -29,8 +29,9 @@ from merchants.staff import get_staff, stores_of
 
 UNDO_WINDOW = timedelta(minutes=10)
 
-_BY_KEY = select(Coupon).where(Coupon.redeem_key == bindparam("redeem_key"))
-_BY_CODE = select(Coupon).where(Coupon.code == bindparam("code"))
+# Plain strings: whatever a visitor types may be longer than the column, and then is not there.
+_BY_KEY = select(Coupon).where(Coupon.redeem_key == bindparam("redeem_key", type_=String()))
+_BY_CODE = select(Coupon).where(Coupon.code == bindparam("code", type_=String()))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Reads and locks that more than one verb needs."""
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import String, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from orders.models import Order
@@ -15,7 +15,9 @@ from payments.models import (
 )
 
 # Built once: a statement that is built anew for every notice costs as much as running it.
-_ATTEMPT = select(PaymentAttempt).where(PaymentAttempt.out_trade_no == bindparam("out_trade_no"))
+_ATTEMPT = select(PaymentAttempt).where(
+    PaymentAttempt.out_trade_no == bindparam("out_trade_no", type_=String())
+)
 _LIVE = (
     select(PaymentAttempt)
     .where(PaymentAttempt.bill_id == bindparam("bill_id"), PaymentAttempt.live.is_(True))
