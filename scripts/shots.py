@@ -52,8 +52,8 @@ def take_console(browser: Browser, tree: Tree) -> None:
     page = open_page(browser, f"{tree.base_url}/console/login")
     console = Console(page)
     console.log_in()
-    console.go("home")
-    expect(page.get_by_role("heading", name="今日")).to_be_visible()
+    console.go("segments/1")
+    expect(page.get_by_role("heading", name="快要流失的老客")).to_be_visible()
     page.wait_for_timeout(2_000)
     save(page, "console")
 
