@@ -13,7 +13,8 @@ demo: setup ## play the whole story in a browser, no account needed (Ctrl-C ends
 	@$(RUN) -m scripts.demo
 
 test: setup-dev ## every test but the ones that kill processes
-	@$(PYTEST) -m "not faults" -n 2 --dist loadgroup
+	@$(PYTEST) -m "not faults and not browser" -n 2 --dist loadfile
+	@$(PYTEST) -m browser
 	@cd miniprogram && PATH="$(CURDIR)/.venv/bin:$$PATH" npm run --silent verify
 
 faults: setup-dev ## the tests that kill and stop real processes

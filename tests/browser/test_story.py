@@ -16,7 +16,7 @@ from tests.browser.conftest import DESKTOP
 from tests.browser.phone import Desk
 from tests.browser.story import Console, Shop
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("story")]
+pytestmark = pytest.mark.browser
 
 Shot = Callable[[Page, str], None]
 

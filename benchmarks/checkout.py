@@ -1,0 +1,193 @@
+"""Checkout: price with a coupon, hold stock, order, bill, attempt; beside the same writes by hand.
+
+Sixteen buyers at once, each with a coupon; the hand-written side knows the price and only writes.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count
+
+from flask import Flask
+from sqlalchemy import make_url, select
+
+from benchmarks.harness import Result, alternate, mariadb_app, together
+from catalogue.pricing import Item
+from core import clock
+from core.database import reading, transaction
+from core.numbers import random_code
+from coupons import issuing
+from coupons.models import Coupon
+from crm.models import Member
+from orders.models import Fulfilment, Order
+from orders.placing import place
+from orders.quoting import Cart
+from payments import attempts, billing
+from tests.factories import catalogue, coupons, crm, merchants
+from tests.servers import MariaDB
+
+BUYERS, EACH = 16, 20
+PAYER = attempts.Payer(mchid="1900006789", appid="wxa41f0c6d8e2b7593", openid="bench")
+
+
+@dataclass(frozen=True)
+class Shop:
+    store_id: int
+    merchant_id: int
+    product_id: int
+    sku_id: int
+    template_id: int
+    members: list[Member]
+
+
+def run() -> Iterator[Result]:
+    with mariadb_app() as (app, server, url):
+        shop, batch, total = _open_shop(), count(1), BUYERS * EACH
+        name = str(make_url(url).database)
+        ours, hand = alternate(
+            3,
+            lambda: total / _place(app, shop, _give(shop, next(batch))),
+            lambda: total / _by_hand(app, server, name, shop, _give(shop, next(batch))),
+        )
+    what = f"{total} checkouts with a coupon, {BUYERS} buyers"
+    yield Result("checkout", what, ours, hand, "orders/s", 0.50)
+
+
+def _open_shop() -> Shop:
+    with transaction() as session:
+        merchant = merchants.make_merchant(session)
+        store = merchants.make_store(session, merchant)
+        product = catalogue.make_product(session, store)
+        sku = catalogue.make_sku(session, store, product=product, available=10_000_000)
+        template = coupons.make_template(session, merchant)
+        members = [crm.make_member(session, merchant=merchant) for _ in range(BUYERS)]
+        return Shop(store.id, merchant.id, product.id, sku.id, template.id, members)
+
+
+def _give(shop: Shop, batch: int) -> list[int]:
+    """One coupon for every order of a round, buyer by buyer."""
+    now = clock.now()
+    with transaction() as session:
+        for number in range(BUYERS * EACH):
+            member = shop.members[number % BUYERS]
+            key = f"bench:{batch}:{number}"
+            source = {"source": f"bench:{batch}", "key": key, "now": now}
+            issuing.issue(session, shop.template_id, member.id, **source)
+    with reading() as session:
+        mine = select(Coupon.id).where(Coupon.source == f"bench:{batch}").order_by(Coupon.id)
+        return list(session.scalars(mine))
+
+
+def _place(app: Flask, shop: Shop, coupon_ids: list[int]) -> float:
+    def work(buyer: int) -> None:
+        for coupon_id in coupon_ids[buyer::BUYERS]:
+            now = clock.now()
+            items = (Item(sku_id=shop.sku_id, quantity=1),)
+            cart = Cart(shop.store_id, Fulfilment.pickup, items, coupon_id)
+            with transaction() as session:
+                member = shop.members[buyer]
+                order, _ = place(session, cart, member, key=f"k:{coupon_id}", now=now)
+                billing.open_bill(session, order)
+            with transaction() as session:
+                attempts.start(session, session.get_one(Order, order.id), PAYER, now=now)
+
+    return together(app, BUYERS, work)
+
+
+def _by_hand(app: Flask, server: MariaDB, name: str, shop: Shop, coupon_ids: list[int]) -> float:
+    now = "UTC_TIMESTAMP(6)"
+    snapshot = json.dumps({"goods_fen": 2200, "payable_fen": 1400})
+
+    def work(buyer: int) -> None:
+        with closing(server.connect(name)) as connection, connection.cursor() as cursor:
+            for coupon_id in coupon_ids[buyer::BUYERS]:
+                _write(connection, cursor, shop, shop.members[buyer].id, coupon_id, now, snapshot)
+
+    return together(app, BUYERS, work)
+
+
+def _write(connection, cursor, shop, member_id, coupon_id, now, snapshot) -> None:  # type: ignore[no-untyped-def]
+    no = random_code(16)
+    sql = cursor.execute
+    connection.begin()
+    sql(
+        "INSERT INTO idempotency_records (scope, `key`, body_hash, result, created_at)"
+        f" VALUES ('orders.place', %s, '', '{{}}', {now})",
+        (no,),
+    )
+    sql("SELECT price_fen FROM skus WHERE id = %s", (shop.sku_id,))
+    sql("SELECT * FROM coupon_templates WHERE id = %s", (shop.template_id,))
+    sql(
+        "INSERT INTO orders (no, merchant_id, store_id, member_id, fulfilment, state,"
+        " payment_state, business_day, pickup_code, goods_fen, discount_fen, payable_fen,"
+        " paid_fen, refunded_fen, coupon_id, note, quote, placed_at, expires_at, cancel_reason)"
+        f" VALUES (%s, %s, %s, %s, 'pickup', 'placed', 'unpaid', CURRENT_DATE, '123456', 2200, 800,"
+        f" 1400, 0, 0, %s, '', %s, {now}, {now}, '')",
+        (no, shop.merchant_id, shop.store_id, member_id, coupon_id, snapshot),
+    )
+    order_id = cursor.lastrowid
+    sql(
+        "INSERT INTO order_lines (order_id, position, sku_id, product_id, name, sku_name, image,"
+        " options, options_text, quantity, unit_fen, amount_fen, discount_fen, payable_fen)"
+        " VALUES (%s, 0, %s, %s, '杨枝甘露', '', '', '[]', '', 1, 2200, 2200, 800, 1400)",
+        (order_id, shop.sku_id, shop.product_id),
+    )
+    sql(
+        "INSERT INTO order_discounts (order_id, position, kind, ref_id, name, reason, amount_fen,"
+        " per_line) VALUES (%s, 0, 'coupon', %s, '见面礼', '', 800, '[800]')",
+        (order_id, coupon_id),
+    )
+    sql(
+        "INSERT INTO order_history (order_id, kind, `before`, after, actor, reason, at)"
+        f" VALUES (%s, 'state', '', 'placed', 'member', '', {now})",
+        (order_id,),
+    )
+    sql(
+        "UPDATE coupons SET state = 'locked', order_id = %s, discount_fen = 800"
+        " WHERE id = %s AND state = 'issued'",
+        (order_id, coupon_id),
+    )
+    sql(
+        "INSERT INTO coupon_entries (coupon_id, kind, cause, actor, device, order_id, reason, at)"
+        f" VALUES (%s, 'locked', %s, 'member', '', %s, '', {now})",
+        (coupon_id, f"hand:{no}", order_id),
+    )
+    for job in ("orders.expire", "payments.query_pending"):
+        sql(
+            "INSERT INTO outbox_jobs (name, args, `key`, state, attempt, failures, run_at,"
+            f" created_at, request_id) VALUES (%s, '{{}}', %s, 'waiting', 0, 0, {now}, {now}, '')",
+            (job, f"{job}:{no}"),
+        )
+    sql(
+        "INSERT INTO stock_holds (order_id, store_id, sku_id, quantity, counted, state, expires_at)"
+        f" VALUES (%s, %s, %s, 1, 1, 'held', {now})",
+        (order_id, shop.store_id, shop.sku_id),
+    )
+    sql(
+        "INSERT INTO stock_entries (order_id, store_id, sku_id, kind, `change`, actor, reason, at)"
+        f" VALUES (%s, %s, %s, 'held', -1, 'system', '', {now})",
+        (order_id, shop.store_id, shop.sku_id),
+    )
+    sql(
+        "INSERT INTO bills (order_id, amount_fen, currency, state, created_at)"
+        f" VALUES (%s, 1400, 'CNY', 'open', {now})",
+        (order_id,),
+    )
+    sql(
+        "INSERT INTO payment_attempts (out_trade_no, bill_id, live, channel, mchid, appid, openid,"
+        " amount_fen, currency, refunded_fen, state, expires_at, created_at)"
+        f" VALUES (%s, %s, 1, 'wechat', '', '', '', 1400, 'CNY', 0, 'created', {now}, {now})",
+        (f"H{no}", cursor.lastrowid),
+    )
+    sql(
+        "UPDATE store_skus SET available = available - 1"
+        " WHERE store_id = %s AND sku_id = %s AND available >= 1",
+        (shop.store_id, shop.sku_id),
+    )
+    sql(
+        "UPDATE pickup_counters SET last = last + 1"
+        " WHERE store_id = %s AND business_day = CURRENT_DATE",
+        (shop.store_id,),
+    )
+    connection.commit()
