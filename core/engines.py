@@ -1,7 +1,6 @@
 """How each database is opened: isolation, pragmas, and who may write next on SQLite."""
 
 import fcntl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +8,9 @@ from typing import Any
 
 from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from sqlalchemy import Engine, event, make_url
-from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+from sqlalchemy.pool import PoolResetState
 
 READING = "linli_reading"
-IDLE_SINCE = "linli_idle_since"
-PING_AFTER = 1.0
-"""Seconds after which a pooled connection is asked whether it lives before it is used again."""
 
 
 def options(url: str, pool_size: int) -> dict[str, Any]:
@@ -33,8 +28,8 @@ def options(url: str, pool_size: int) -> dict[str, Any]:
         "isolation_level": "READ COMMITTED",
         "pool_size": pool_size,
         "max_overflow": pool_size,
-        "pool_reset_on_return": None,  # `prepare` sees to both: a ping and a rollback each time
-        "pool_pre_ping": False,  # were two round trips of a transaction's five
+        "pool_reset_on_return": None,  # `prepare` rolls back what came back open, nothing else
+        "pool_pre_ping": True,  # after a restart the first request must not pay for the others
         "pool_recycle": 1_800,
         "connect_args": {"charset": "utf8mb4", "connect_timeout": 3},
     }
@@ -49,25 +44,12 @@ def prepare(engine: Engine) -> None:
 
 
 def _prepare_server(engine: Engine) -> None:
-    """Ask a connection that lay idle whether it lives; roll back one that came back unfinished."""
+    """Roll back a connection that came back unfinished; most have committed and need nothing."""
 
     @event.listens_for(engine, "reset")
     def _on_reset(connection: Any, _record: Any, state: PoolResetState) -> None:
         if not state.terminate_only and connection.server_status & SERVER_STATUS_IN_TRANS:
             connection.rollback()
-
-    @event.listens_for(engine, "checkin")
-    def _on_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
-        record.info[IDLE_SINCE] = time.monotonic()
-
-    @event.listens_for(engine, "checkout")
-    def _on_checkout(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-        if time.monotonic() - record.info.get(IDLE_SINCE, time.monotonic()) < PING_AFTER:
-            return
-        try:
-            connection.ping(reconnect=False)
-        except Exception as error:
-            raise InvalidatePoolError from error  # all of them are from before it went away
 
 
 def _prepare_sqlite(engine: Engine) -> None:
