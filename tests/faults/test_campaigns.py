@@ -75,7 +75,10 @@ def test_a_killed_database_leaves_unknown_only_what_was_in_flight(world: World) 
     world.sandbox.advance(PAST_EVERY_LEASE)
 
     crowd.wait_finished()
-    check_everybody(world, crowd, unknown=1)
+    # A server that is back before WeChat has answered takes the answer down: then nobody is.
+    in_doubt = crowd.count(RecipientState.unknown)
+    assert in_doubt <= 1
+    check_everybody(world, crowd, unknown=in_doubt)
 
 
 def test_a_token_that_another_process_replaced_is_fetched_once(world: World) -> None:
