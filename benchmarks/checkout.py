@@ -160,8 +160,8 @@ def _write(connection, cursor, shop, member_id, coupon_id, now, snapshot) -> Non
             (job, f"{job}:{no}"),
         )
     sql(
-        "INSERT INTO stock_holds (order_id, store_id, sku_id, quantity, counted, state, expires_at)"
-        f" VALUES (%s, %s, %s, 1, 1, 'held', {now})",
+        "INSERT INTO stock_holds (order_id, store_id, sku_id, quantity, counted, state)"
+        " VALUES (%s, %s, %s, 1, 1, 'held')",
         (order_id, shop.store_id, shop.sku_id),
     )
     sql(

@@ -116,7 +116,7 @@ def _notices(shop: Shop, platform: PayPlatform, batch: int) -> Notices:
                 placed_at=now,
                 expires_at=now + attempts.PREPAY_FRESH,
             )
-            stock.hold(session, order.id, shop.store.id, {shop.sku_id: 1}, order.expires_at, now)
+            stock.hold(session, order.id, shop.store.id, {shop.sku_id: 1}, now)
             billing.open_bill(session, order)
             payer = Payer(MCHID, APPID, f"openid-{number}")
             attempt, _ = attempts.start(session, order, payer, now=now)

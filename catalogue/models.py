@@ -98,7 +98,6 @@ class Sku(Base):
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
     name: Mapped[str] = mapped_column(String(32), default="")
     price_fen: Mapped[int]
-    external_code: Mapped[str | None] = mapped_column(Code(64), index=True)
     sort: Mapped[int] = mapped_column(default=0)
 
 
@@ -168,7 +167,6 @@ class StockHold(Base):
     quantity: Mapped[int]
     counted: Mapped[bool]
     state: Mapped[HoldState] = mapped_column(State(HoldState), default=HoldState.held)
-    expires_at: Mapped[datetime]
 
 
 class StockEntry(Base):

@@ -48,7 +48,6 @@ def hold(
     order_id: int,
     store_id: int,
     quantities: Mapping[int, int],
-    expires_at: datetime,
     now: datetime,
 ) -> None:
     """Take `quantities` (SKU id → number) for an order. Raises OutOfStock: nothing may be kept.
@@ -63,9 +62,7 @@ def hold(
     for sku_id, quantity in wanted:
         row = {"order_id": order_id, "store_id": store_id, "sku_id": sku_id}
         holds.append(
-            row
-            | {"quantity": quantity, "counted": counted[sku_id], "state": HoldState.held}
-            | {"expires_at": expires_at}
+            row | {"quantity": quantity, "counted": counted[sku_id], "state": HoldState.held}
         )
         if counted[sku_id]:
             entries.append(row | _entry(EntryKind.held, -quantity, now))
@@ -76,11 +73,10 @@ def hold(
             _take(session, store_id, sku_id, quantity)
 
 
-def sell_held(session: Session, order_id: int, now: datetime) -> int:
+def sell_held(session: Session, order_id: int) -> int:
     """held → sold for everything the order still holds; the number of SKUs."""
     held = {"order_id": order_id, "state": HoldState.held}
-    sold = {"state": HoldState.sold, "expires_at": now}
-    return rows.compare_and_set(session, StockHold, held, sold)
+    return rows.compare_and_set(session, StockHold, held, {"state": HoldState.sold})
 
 
 def give_back(session: Session, order_id: int, now: datetime) -> int:

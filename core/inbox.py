@@ -26,7 +26,6 @@ class InboundEvent(Base):
     __table_args__ = (
         UniqueConstraint("source", "external_id"),
         Index("ix_inbound_events_state_received_at", "state", "received_at"),
-        Index("ix_inbound_events_received_at", "received_at"),
     )
 
     id: Mapped[Id]

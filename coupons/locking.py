@@ -153,8 +153,6 @@ def why_not(coupon: Coupon, now: datetime) -> Exception:
         return AlreadyRedeemed("这张券用过了")
     if coupon.state is CouponState.locked:
         return CouponUnavailable("这张券被另一个订单占用着")
-    if coupon.state is CouponState.void:
-        return CouponUnavailable("这张券作废了")
     if coupon.state is CouponState.expired or coupon.expires_at <= now:
         return CouponExpired("这张券过期了")
     return CouponUnavailable("这张券还没到可用时间")

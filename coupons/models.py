@@ -19,30 +19,18 @@ class TemplateState(StrEnum):
     paused = "paused"
 
 
-class PromotionState(StrEnum):
-    active = "active"
-    paused = "paused"
-
-
 class CouponState(StrEnum):
     issued = "issued"
     locked = "locked"
     redeemed = "redeemed"
     expired = "expired"
-    void = "void"
 
 
 NEXT = {
-    CouponState.issued: {
-        CouponState.locked,
-        CouponState.redeemed,
-        CouponState.expired,
-        CouponState.void,
-    },
+    CouponState.issued: {CouponState.locked, CouponState.redeemed, CouponState.expired},
     CouponState.locked: {CouponState.issued, CouponState.redeemed},
     CouponState.redeemed: {CouponState.issued},
     CouponState.expired: set(),
-    CouponState.void: set(),
 }
 
 
@@ -53,7 +41,6 @@ class EntryKind(StrEnum):
     redeemed = "redeemed"
     returned = "returned"
     expired = "expired"
-    voided = "voided"
 
 
 class CouponTemplate(Base):
@@ -160,7 +147,7 @@ class Promotion(Base):
     __tablename__ = "promotions"
     __table_args__ = (
         UniqueConstraint("merchant_id", "store_id", "threshold_fen", "starts_at"),
-        Index(None, "merchant_id", "state", "ends_at"),
+        Index(None, "merchant_id", "ends_at"),
         CheckConstraint("off_fen > 0 AND off_fen <= threshold_fen", name="off"),
     )
 
@@ -172,6 +159,3 @@ class Promotion(Base):
     off_fen: Mapped[int]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
-    state: Mapped[PromotionState] = mapped_column(
-        State(PromotionState), default=PromotionState.active
-    )

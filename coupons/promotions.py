@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from coupons.models import Promotion, PromotionState
+from coupons.models import Promotion
 
 
 def list_active(
@@ -17,7 +17,6 @@ def list_active(
             select(Promotion)
             .where(
                 Promotion.merchant_id == merchant_id,
-                Promotion.state == PromotionState.active,
                 Promotion.starts_at <= now,
                 or_(Promotion.ends_at.is_(None), Promotion.ends_at > now),
                 or_(Promotion.store_id.is_(None), Promotion.store_id.in_(store_ids)),

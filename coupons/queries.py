@@ -106,7 +106,7 @@ def on_shelf(shelf: Shelf, now: datetime) -> ColumnElement[bool]:
     if shelf == "used":
         return Coupon.state == CouponState.redeemed
     return or_(
-        Coupon.state.in_([CouponState.expired, CouponState.void]),
+        Coupon.state == CouponState.expired,
         and_(issued, Coupon.expires_at <= now),
     )
 

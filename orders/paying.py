@@ -43,7 +43,7 @@ def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime)
     purchases.record_purchase(
         session, order.member_id, order.id, order.store_id, order.paid_fen, now
     )
-    stock.sell_held(session, order.id, now)
+    stock.sell_held(session, order.id)
     enqueue(session, "orders.after_paid", key=f"orders.after_paid:{order.id}", order_id=order.id)
     return True
 

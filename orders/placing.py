@@ -174,7 +174,7 @@ def _take(session: Session, quoted: Quote, order: Order, now: datetime) -> None:
     wanted: Counter[int] = Counter()
     for item in quoted.items:
         wanted[item.sku_id] += item.quantity
-    stock.hold(session, order.id, order.store_id, wanted, order.expires_at, now)
+    stock.hold(session, order.id, order.store_id, wanted, now)
     number = next_number(session, quoted.store, order.business_day)
     order.pickup_number = number
     session.flush()

@@ -1,6 +1,6 @@
 """Stock is taken, sold and given back, each exactly once, and the ledger adds up."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from sqlalchemy import func, select
@@ -27,7 +27,7 @@ def test_a_hold_takes_counted_stock_and_leaves_uncounted_alone(
     counted = make_sku(session, store, available=5)
     endless = make_sku(session, store)
 
-    stock.hold(session, order.id, store.id, {endless.id: 9, counted.id: 2}, now, now)
+    stock.hold(session, order.id, store.id, {endless.id: 9, counted.id: 2}, now)
 
     assert available(session, store, counted) == 3
     assert available(session, store, endless) is None
@@ -41,7 +41,7 @@ def test_more_than_there_is_is_refused_with_what_is_left(session: Session, now: 
     sku = make_sku(session, store, available=1)
 
     with pytest.raises(OutOfStock) as refused:
-        stock.hold(session, order.id, store.id, {sku.id: 2}, now, now)
+        stock.hold(session, order.id, store.id, {sku.id: 2}, now)
 
     assert refused.value.extra["left"] == 1
     assert available(session, store, sku) == 1
@@ -55,14 +55,14 @@ def test_a_sku_that_staff_marked_sold_out_is_not_held(session: Session, now: dat
     session.flush()
 
     with pytest.raises(OutOfStock):
-        stock.hold(session, order.id, store.id, {sku.id: 1}, now, now)
+        stock.hold(session, order.id, store.id, {sku.id: 1}, now)
 
 
 def test_giving_back_twice_returns_once(session: Session, now: datetime) -> None:
     store = make_store(session)
     order = make_order(session, make_member(session), store)
     sku = make_sku(session, store, available=5)
-    stock.hold(session, order.id, store.id, {sku.id: 2}, now, now)
+    stock.hold(session, order.id, store.id, {sku.id: 2}, now)
 
     assert stock.give_back(session, order.id, now) == 1
     assert stock.give_back(session, order.id, now) == 0
@@ -77,12 +77,12 @@ def test_sold_stock_can_go_back_and_returned_stock_cannot_be_sold(
     store = make_store(session)
     order = make_order(session, make_member(session), store)
     sku = make_sku(session, store, available=5)
-    stock.hold(session, order.id, store.id, {sku.id: 2}, now, now)
+    stock.hold(session, order.id, store.id, {sku.id: 2}, now)
 
-    assert stock.sell_held(session, order.id, now) == 1
-    assert stock.sell_held(session, order.id, now) == 0
+    assert stock.sell_held(session, order.id) == 1
+    assert stock.sell_held(session, order.id) == 0
     assert stock.give_back(session, order.id, now) == 1
-    assert stock.sell_held(session, order.id, now) == 0
+    assert stock.sell_held(session, order.id) == 0
 
     assert available(session, store, sku) == 5
 
@@ -94,8 +94,7 @@ def test_what_is_available_is_the_sum_of_the_ledger(session: Session, now: datet
     shelf.set_available(session, store.id, sku.id, 10, actor="staff:1", now=now)
     for quantity in (3, 4):
         order = make_order(session, member, store)
-        later = now + timedelta(minutes=15)
-        stock.hold(session, order.id, store.id, {sku.id: quantity}, later, now)
+        stock.hold(session, order.id, store.id, {sku.id: quantity}, now)
     stock.give_back(session, order.id, now)
     shelf.set_available(session, store.id, sku.id, 20, actor="staff:1", reason="补货", now=now)
 
