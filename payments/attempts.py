@@ -7,6 +7,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from core import rows
+from core.clock import business_day
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from orders.models import Order, OrderState, PaymentState
@@ -65,7 +66,7 @@ def start(
     if live is not None:
         return live, _step(live, payer, now)
     attempt = PaymentAttempt(
-        out_trade_no=f"P{now:%Y%m%d}{random_code(16, CROCKFORD)}",
+        out_trade_no=f"P{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}",
         bill_id=bill.id,
         live=True,
         channel=Channel.wechat,

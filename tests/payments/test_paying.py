@@ -79,6 +79,17 @@ def test_twenty_copies_of_a_notice_pay_once(till: Till) -> None:
     assert till.queued().count("orders.after_paid") == 1
 
 
+def test_the_payment_number_carries_the_day_of_the_store(till: Till) -> None:
+    half_past_two = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)  # on the 23rd, in Shanghai
+    order = till.order(2500, expires_at=half_past_two + timedelta(minutes=15))
+
+    with database.transaction() as session:
+        kept = session.get_one(Order, order.id)
+        attempt, _ = attempts.start(session, kept, till.payer, now=half_past_two)
+
+    assert attempt.out_trade_no[:9] == "P20261123"
+
+
 def test_the_notice_comes_before_the_prepay_is_recorded(till: Till) -> None:
     order = till.order(2500)
     with database.transaction() as session:
