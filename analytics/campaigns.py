@@ -22,7 +22,8 @@ class Redemption:
     redeemed: int
     cost_fen: int
     revenue_fen: int
-    """What was paid, coupon taken off, for orders that used one. In-store use has no order."""
+    """What was paid, coupon taken off: for orders that used one, and in store for the bills that
+    the clerk entered."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,13 @@ def delivery(session: Session, campaign: Campaign) -> Delivery:
 
 def redemption(session: Session, campaign_id: int) -> Redemption:
     used = Coupon.state == CouponState.redeemed
-    issued, redeemed, cost = session.execute(
+    in_store = case((used, Coupon.bill_fen - Coupon.discount_fen), else_=0)
+    issued, redeemed, cost, billed = session.execute(
         select(
             func.count(),
             func.coalesce(func.sum(case((used, 1), else_=0)), 0),
             func.coalesce(func.sum(case((used, Coupon.discount_fen), else_=0)), 0),
+            func.coalesce(func.sum(in_store), 0),
         ).where(Coupon.campaign_id == campaign_id)
     ).one()
     revenue = session.scalar(
@@ -92,7 +95,7 @@ def redemption(session: Session, campaign_id: int) -> Redemption:
         .join(Coupon, Coupon.order_id == Order.id)
         .where(Coupon.campaign_id == campaign_id, used, Order.paid_at.is_not(None))
     )
-    return Redemption(int(issued), int(redeemed), int(cost), int(revenue or 0))
+    return Redemption(int(issued), int(redeemed), int(cost), int(revenue or 0) + int(billed))
 
 
 def redeemed_of(session: Session, campaign_ids: Iterable[int]) -> dict[int, int]:

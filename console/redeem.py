@@ -16,10 +16,10 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError, NotFound
 from core.numbers import new_token
-from coupons import codes, redemption
+from coupons import amounts, codes, redemption
 from coupons import words as coupon_words
-from coupons.errors import CodeExpired, CouponNotFound
-from coupons.models import Coupon, CouponState, CouponTemplate
+from coupons.errors import BelowMinimum, BillNeeded, CodeExpired, CouponNotFound
+from coupons.models import Coupon, CouponKind, CouponState, CouponTemplate
 from crm.models import Member
 
 page = Blueprint("redeem", __name__, url_prefix="/redeem")
@@ -45,7 +45,7 @@ def check() -> Response:
         form.refuse("code", "输入或扫一下券码")
         return _ask(form, 422)
     try:
-        return _preview(typed, now)
+        return _preview(typed, form, now)
     except (CouponNotFound, CodeExpired) as refusal:
         _count_failure(now)
         form.refuse("code", refusal.detail)
@@ -56,10 +56,13 @@ def check() -> Response:
 @staff("coupons.redeem")
 def confirm() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
+    bill_fen = _bill_of(form)
     store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
     if not store_id:
         return _ask(form, 422)
     try:
+        if form.errors:
+            return _preview(form["code"], form, now)
         with transaction() as session:
             lockouts.check(session, _subject(), now=now)
             coupon = redemption.redeem(
@@ -68,6 +71,7 @@ def confirm() -> Response:
                 store_id=store_id,
                 staff_id=who.staff_id,
                 key=f"console:{who.staff_id}:{form['key'][:64]}",
+                bill_fen=bill_fen,
                 device="console",
                 now=now,
             )
@@ -76,6 +80,9 @@ def confirm() -> Response:
         _count_failure(now)
         form.refuse("code", refusal.detail)
         return _ask(form, 422)
+    except (BillNeeded, BelowMinimum) as refusal:
+        form.refuse("bill", refusal.detail)
+        return _preview(form["code"], form, now)
     except LinliError as refusal:
         if refusal.status not in (409, 410, 422):
             raise
@@ -117,7 +124,8 @@ def _ask(form: Form, status: int = 200) -> Response:
         )
 
 
-def _preview(typed: str, now: datetime) -> Response:
+def _preview(typed: str, form: Form, now: datetime) -> Response:
+    """What is about to happen; with a bill, what the coupon takes off. 422: the bill is wrong."""
     with reading() as session:
         lockouts.check(session, _subject(), now=now)
         found = redemption.preview(session, typed, me().all_store_ids, now)
@@ -141,18 +149,47 @@ def _preview(typed: str, now: datetime) -> Response:
             "who_sub": f"上次到店 {words.days_ago(member.last_visit_at, now)}",
             "masked": tickets.masked(found.coupon.code),
             "source": coupon_words.source(found.coupon.source) or "门店发放",
-            "off_words": tickets.off_words(found.template),
             "checks": checks,
         }
+        bill = _bill(found.template, form)
     return reply.page(
         "redeem/preview.html",
+        422 if form.errors else 200,
         p=shown,
+        bill=bill,
+        form=form,
         code=typed,
         key=new_token(),
         need_store=here is None,
         allowed=stores,
         store_name=me().name_of(here),
     )
+
+
+def _bill_of(form: Form) -> int | None:
+    return form.yuan("bill", low=1, needed=False)
+
+
+def _bill(template: CouponTemplate, form: Form) -> dict[str, Any]:
+    """The bill and what the coupon takes off it. `first`: nothing can be confirmed without it."""
+    fen, off = _bill_of(form), None
+    if not form.errors:
+        try:
+            off = amounts.counter_discount_fen(template, fen)
+        except BillNeeded:
+            pass
+        except BelowMinimum as refusal:
+            form.refuse("bill", refusal.detail)
+    known = fen is not None and off is not None
+    percent = template.kind is CouponKind.percent
+    return {
+        "ask": not known and (percent or template.min_spend_fen > 0),
+        "first": percent and off is None,
+        "hint": "只算这张券适用的商品" if template.product_ids else "打折前、没减券的金额",
+        "words": f"¥{words.yuan(fen)}" if fen is not None and known else "",
+        "left_words": f"¥{words.yuan(fen - off)}" if fen is not None and off is not None else "",
+        "off_words": tickets.off_words(template) if off is None else f"抵 ¥{words.yuan(off)}",
+    }
 
 
 def _done(session: Session, now: datetime) -> dict[str, Any] | None:
@@ -169,7 +206,7 @@ def _done(session: Session, now: datetime) -> dict[str, Any] | None:
     return {
         "code": coupon.code,
         "name": template.name,
-        "off_words": tickets.off_words(template),
+        "off_words": f"抵 ¥{words.yuan(coupon.discount_fen or 0)}",
         "who": people.name_of(session.get(Member, coupon.member_id)),
         "undo_words": f"还剩 {minutes} 分 {seconds:02d} 秒"
         if left > timedelta() and me().may("coupons.undo")
@@ -197,9 +234,7 @@ def _today(session: Session, now: datetime) -> dict[str, Any]:
             "time": words.clock(coupon.redeemed_at),
             "name": template.name,
             "who": people.name_of(member),
-            "off": f"−¥{words.yuan(coupon.discount_fen)}"
-            if coupon.discount_fen
-            else tickets.off_words(template),
+            "off": f"−¥{words.yuan(coupon.discount_fen or 0)}",
             "fen": coupon.discount_fen or 0,
         }
         for coupon, template, member in rows

@@ -33,7 +33,7 @@ class NotClaimable(Conflict):
 
 
 class CouponUnavailable(Conflict):
-    """Held by another order, void, or not valid yet."""
+    """Held by another order, or not valid yet."""
 
     code = "coupon_unavailable"
     title = "这张券现在用不了"
@@ -59,6 +59,18 @@ class CodeExpired(Gone):
 class WrongStore(Conflict):
     code = "coupon_wrong_store"
     title = "这张券不能在这家店用"
+
+
+class BillNeeded(Invalid):
+    """A percent coupon at the counter: without the bill nobody knows what it takes off."""
+
+    code = "coupon_bill_needed"
+    title = "先填消费金额"
+
+
+class BelowMinimum(Invalid):
+    code = "coupon_below_minimum"
+    title = "消费金额没到这张券的门槛"
 
 
 class UndoTooLate(Conflict):

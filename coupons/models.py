@@ -86,7 +86,8 @@ class Coupon(Base):
     """One coupon of one member.
 
     `issue_key` is unique: the same cause never issues twice. `order_id` is the order that holds or
-    used it; in store it stays empty and `redeem_key` is the clerk's idempotency key.
+    used it; in store it stays empty, `redeem_key` is the clerk's idempotency key, and `bill_fen` is
+    the bill before the discount where the clerk entered it.
     """
 
     __tablename__ = "coupons"
@@ -116,6 +117,7 @@ class Coupon(Base):
     redeemed_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     redeem_key: Mapped[str | None] = mapped_column(Code(128), unique=True)
     discount_fen: Mapped[int | None]
+    bill_fen: Mapped[int | None]
 
 
 class CouponEntry(Base):

@@ -11,7 +11,7 @@ from core import audit, rows
 from core.clock import local
 from core.database import claim
 from core.outbox import enqueue
-from coupons import codes, ledger, words
+from coupons import amounts, codes, ledger, words
 from coupons.errors import (
     AlreadyRedeemed,
     CouponNotFound,
@@ -75,13 +75,16 @@ def redeem(
     store_id: int,
     staff_id: int,
     key: str,
+    bill_fen: int | None = None,
     device: str = "",
     now: datetime,
 ) -> Coupon:
     """issued → redeemed, for exactly one caller; the same `key` again answers the same coupon.
 
-    Raises CouponNotFound, CodeExpired, WrongStore, AlreadyRedeemed, CouponExpired or
-    CouponUnavailable, and then nothing changed. The caller has checked that the clerk works there.
+    `bill_fen` is what the guest would pay without it; a percent coupon needs it. Raises
+    CouponNotFound, CodeExpired, WrongStore, BillNeeded, BelowMinimum, AlreadyRedeemed,
+    CouponExpired or CouponUnavailable, and then nothing changed. The caller has checked that the
+    clerk works there.
     """
     before = session.scalar(_BY_KEY, {"redeem_key": key})
     if before is not None:
@@ -98,7 +101,8 @@ def redeem(
         "redeemed_at": now,
         "redeemed_by_id": staff_id,
         "redeem_key": key,
-        "discount_fen": template.face_fen,
+        "discount_fen": amounts.counter_discount_fen(template, bill_fen),
+        "bill_fen": bill_fen,
     }
     if not take_free(session, coupon.id, values, now):
         coupon = reload(session, coupon.id)
@@ -151,6 +155,7 @@ def undo(session: Session, coupon_id: int, *, staff_id: int, reason: str, now: d
             redeemed_by_id=None,
             redeem_key=None,
             discount_fen=None,
+            bill_fen=None,
         ),
     )
     session.refresh(coupon)
@@ -225,7 +230,12 @@ def _audit(
         action=action,
         subject=f"coupon:{coupon.id}",
         before={"state": before},
-        after={"state": coupon.state, "store_id": coupon.store_id},
+        after={
+            "state": coupon.state,
+            "store_id": coupon.store_id,
+            "discount_fen": coupon.discount_fen,
+            "bill_fen": coupon.bill_fen,
+        },
         merchant_id=coupon.merchant_id,
         reason=reason,
         now=now,

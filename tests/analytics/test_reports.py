@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
@@ -11,7 +12,7 @@ from analytics import day, members, templates
 from coupons.models import CouponState
 from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
 from merchants.models import Merchant, Store
-from orders.models import OrderState, PaymentState
+from orders.models import Order, OrderState, PaymentState
 from tests.factories.campaigns import make_campaign
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant, make_purchase
@@ -171,6 +172,28 @@ def test_a_report_counts_by_intention_to_treat(
     assert (sent.audience, sent.reach, sent.holdout) == (5, 3, 1)
     assert sent.skipped == {"no_window": 1}
     assert sent.count(RecipientState.failed, RecipientState.unknown) == 2
+
+
+def test_a_campaigns_coupons_bring_what_orders_paid_and_bills_left(
+    session: Session, merchant: Merchant, store: Store, campaign: Campaign
+) -> None:
+    template = make_template(session, merchant, off_bp=1_500)
+    used = []
+    for bill_fen, off_fen in ((10_000, 1_500), (None, 800), (None, 500)):
+        coupon = make_coupon(session, make_member(session), template)
+        coupon.campaign_id, coupon.state = campaign.id, CouponState.redeemed
+        coupon.bill_fen, coupon.discount_fen = bill_fen, off_fen
+        used.append(coupon)
+    paid(session, store, NOON, 3_000, coupon_id=used[-1].id)
+    used[-1].order_id = session.scalars(select(Order.id)).one()
+    unused = make_coupon(session, make_member(session), template)
+    unused.campaign_id = campaign.id
+    session.flush()
+
+    found = reports.redemption(session, campaign.id)
+
+    assert (found.issued, found.redeemed) == (4, 3)
+    assert (found.cost_fen, found.revenue_fen) == (2_800, 8_500 + 3_000)
 
 
 def test_spending_counts_for_two_weeks(session: Session, store: Store, campaign: Campaign) -> None:

@@ -82,6 +82,59 @@ def test_confirming_redeems_once_however_often_it_is_pressed(chain: Chain, coupo
     assert "1 张 · 抵 ¥12.00" in done
 
 
+def percent_coupon(chain: Chain) -> Coupon:
+    """15 % off from ¥30, at most ¥20."""
+    with chain.writing() as session:
+        merchant = session.get_one(Merchant, chain.merchant_id)
+        template = make_template(
+            session, merchant, name="老客八五折", off_bp=1_500, cap_fen=2_000, min_spend_fen=3_000
+        )
+        coupon = make_coupon(session, make_member(session, merchant=merchant), template)
+        coupon.valid_from = chain.now - timedelta(days=1)
+        coupon.expires_at = chain.now + timedelta(days=7)
+    return coupon
+
+
+def test_a_percent_coupon_asks_for_the_bill_and_says_what_is_left_to_pay(chain: Chain) -> None:
+    coupon, clerk = percent_coupon(chain), chain.browser("clerk")
+
+    first = clerk.get(f"/redeem/check?code={coupon.code}").text
+    low = clerk.get(f"/redeem/check?code={coupon.code}&bill=29.99")
+    known = clerk.get(f"/redeem/check?code={coupon.code}&bill=85.30").text
+    without = confirm(chain, coupon)
+    wrong = confirm(chain, coupon, bill="一百")
+
+    assert "算出抵多少" in first
+    assert "确认核销" not in first
+    assert low.status_code == 422
+    assert "消费满 ¥30 才能用，还差 ¥0.01" in low.text
+    for text in ("确认核销，抵 ¥12.80", "¥85.30", "¥72.50"):
+        assert text in known, text
+    assert (without.status_code, wrong.status_code) == (422, 422)
+    assert "填一下消费金额" in without.text
+    assert now_of(coupon).state is CouponState.issued
+
+    assert confirm(chain, coupon, bill="85.30").status_code == 303
+    found = now_of(coupon)
+    assert (found.state, found.bill_fen, found.discount_fen) == (CouponState.redeemed, 8_530, 1_280)
+    assert "已核销，抵 ¥12.80" in clerk.get(f"/redeem/?done={coupon.code}").text
+
+
+def test_a_bill_below_the_threshold_is_refused_and_no_bill_is_the_clerks_word(
+    chain: Chain, coupon: Coupon
+) -> None:
+    asked = chain.browser("clerk").get(f"/redeem/check?code={coupon.code}").text
+    low = confirm(chain, coupon, bill="79.99")
+
+    assert "消费金额" in asked
+    assert low.status_code == 422
+    assert "消费满 ¥80 才能用，还差 ¥0.01" in low.text
+    assert 'value="79.99"' in low.text
+    assert now_of(coupon).state is CouponState.issued
+    assert confirm(chain, coupon, bill="¥80").status_code == 303
+    assert (now_of(coupon).bill_fen, now_of(coupon).discount_fen) == (8_000, 1_200)
+
+
 def test_somebody_with_two_stores_says_in_which(chain: Chain, coupon: Coupon) -> None:
     without = confirm(chain, coupon, who="manager")
     with_rival = confirm(chain, coupon, who="manager", store=str(chain.rival_store.id))

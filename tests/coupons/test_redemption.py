@@ -12,6 +12,8 @@ from core.outbox import OutboxJob
 from coupons import codes, redemption
 from coupons.errors import (
     AlreadyRedeemed,
+    BelowMinimum,
+    BillNeeded,
     CodeExpired,
     CouponExpired,
     CouponNotFound,
@@ -20,7 +22,7 @@ from coupons.errors import (
     WrongStore,
 )
 from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
-from merchants.models import Staff, Store
+from merchants.models import Merchant, Staff, Store
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_staff, make_store
@@ -103,6 +105,52 @@ def test_a_tap_number_is_good_for_one_coupon(
     with pytest.raises(AlreadyRedeemed):
         counter.redeem(session, now)
     assert counter.coupon.state is CouponState.issued
+
+
+def test_a_percent_coupon_takes_its_part_of_the_bill(
+    session: Session, counter: Counter, now: datetime
+) -> None:
+    merchant = session.get_one(Merchant, counter.store.merchant_id)
+    template = make_template(session, merchant, off_bp=1_500, cap_fen=2_000, min_spend_fen=3_000)
+    counter.coupon = make_coupon(session, make_member(session, merchant=merchant), template)
+
+    with pytest.raises(BillNeeded):
+        counter.redeem(session, now)
+    with pytest.raises(BelowMinimum) as refused:
+        counter.redeem(session, now, bill_fen=2_999)
+    assert refused.value.detail == "消费满 ¥30 才能用，还差 ¥0.01"
+    assert (counter.coupon.state, counter.coupon.discount_fen) == (CouponState.issued, None)
+    assert "redeemed" not in session.scalars(select(CouponEntry.kind)).all()
+
+    coupon = counter.redeem(session, now, bill_fen=8_530)
+    assert (coupon.discount_fen, coupon.bill_fen) == (1_280, 8_530)  # 1279.5
+    audited = session.scalars(select(AuditEntry)).one()
+    assert audited.after["discount_fen"] == 1_280
+
+    redemption.undo(session, coupon.id, staff_id=counter.clerk.id, reason="错了", now=now)
+    assert (coupon.discount_fen, coupon.bill_fen) == (None, None)
+    again = counter.redeem(session, now, key="tap-2", bill_fen=100_000)
+    assert again.discount_fen == 2_000
+
+
+@pytest.mark.parametrize(("bill_fen", "off_fen"), [(None, 800), (2_000, 800), (50_000, 800)])
+def test_an_amount_coupon_takes_its_face_with_or_without_a_bill(
+    session: Session, counter: Counter, now: datetime, bill_fen: int | None, off_fen: int
+) -> None:
+    coupon = counter.redeem(session, now, bill_fen=bill_fen)
+
+    assert (coupon.discount_fen, coupon.bill_fen) == (off_fen, bill_fen)
+
+
+def test_an_amount_coupon_checks_a_bill_that_was_entered(
+    session: Session, counter: Counter, now: datetime
+) -> None:
+    with pytest.raises(BelowMinimum):
+        counter.redeem(session, now, bill_fen=1_999)
+    assert counter.coupon.state is CouponState.issued
+
+    counter.template.min_spend_fen = 0
+    assert counter.redeem(session, now, bill_fen=500).discount_fen == 500  # never more than all
 
 
 def test_the_wrong_store_an_old_code_and_an_expired_coupon_are_refused(
