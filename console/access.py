@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import cookies, state
+from core import limits
 from core.clock import now as clock_now
 from core.database import reading
 from core.errors import Forbidden, Unauthorized
@@ -95,6 +96,12 @@ def visitor(view: Any) -> Any:
 def me() -> Me:
     found: Me = state.find("me")
     return found
+
+
+def limit(act: str) -> None:
+    """Count an act of this staff member (`core.limits`). Raises TooMany."""
+    who = me()
+    limits.check(act, ip=request.remote_addr, staff=who.staff_id, merchant=who.merchant_id)
 
 
 def _gate(permission: str) -> None:

@@ -48,7 +48,7 @@ def enter() -> Response:
     if not form.errors:
         try:
             # Whoever tries one password on many names is met by no lock-out of a name.
-            limits.check(f"password:{request.remote_addr}", limit=30, per_seconds=60)
+            limits.check("password", ip=request.remote_addr)
             with transaction() as session:
                 who = authenticate(session, username, password, now)
                 if who is not None:
@@ -72,7 +72,9 @@ def enter() -> Response:
                     )
         except TooMany as locked:
             form.refuse("password", f"错的次数太多，{locked.retry_after // 60 + 1} 分钟后再试")
-            who = None
+            response = reply.page("login.html", 429, form=form, next=form["next"])
+            response.headers["Retry-After"] = str(locked.retry_after)
+            return response
         else:
             if who is None:
                 form.refuse("password", "账号或密码不对")

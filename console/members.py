@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from analytics import members as lists
 from console import access, people, portrait, reply, step_up, words
-from console.access import me, staff
+from console.access import limit, me, staff
 from console.forms import Form, whole
 from core import audit
 from core.clock import now as clock_now
@@ -45,6 +45,8 @@ MOST_EXPORTED = 5_000
 def index() -> Response:
     now = clock_now()
     filters = {name: request.args.get(name, "") for name in ("q", "segment", "tag", "sort")}
+    if filters["q"]:
+        limit("search")
     with reading() as session:
         wanted = _wanted(session, filters, now)
         cursor = request.args.get("cursor", "")

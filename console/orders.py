@@ -32,6 +32,8 @@ def index() -> Response:
     tab = request.args.get("tab", "open")
     tab = tab if tab in order_list.TABS else "open"
     q, cursor = request.args.get("q", "").strip()[:32], request.args.get("cursor", "")
+    if q:
+        access.limit("search")
     with reading() as session:
         found = order_list.page(session, me().store_ids, tab=tab, q=q, cursor=cursor)
         counts = order_list.counts(session, me().store_ids)

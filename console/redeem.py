@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import people, reply, tickets, words
-from console.access import me, staff
+from console.access import limit, me, staff
 from console.forms import Form
 from core import lockouts
 from core.clock import business_day, day_bounds
@@ -44,6 +44,7 @@ def check() -> Response:
     if not typed:
         form.refuse("code", "输入或扫一下券码")
         return _ask(form, 422)
+    limit("redeem")
     try:
         return _preview(typed, form, now)
     except (CouponNotFound, CodeExpired) as refusal:
@@ -56,6 +57,7 @@ def check() -> Response:
 @staff("coupons.redeem")
 def confirm() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
+    limit("redeem")
     bill_fen = _bill_of(form)
     store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
     if not store_id:

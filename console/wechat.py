@@ -60,7 +60,7 @@ def callback() -> Response:
         raise NotVouched()
     if not code:
         raise Malformed("微信没有带回登录凭证")
-    limits.check(f"oauth:{request.remote_addr}", limit=60, per_seconds=60)
+    limits.check("oauth", ip=request.remote_addr)
     appid, to, now = str(under_way["appid"]), str(under_way["next"]), clock_now()
     official = gateways.wechat().official(appid)
     try:
@@ -116,6 +116,7 @@ def invited(code: str) -> Response:
 @visitor
 def accept(code: str) -> Response:
     now = clock_now()
+    limits.check("invite", ip=request.remote_addr)
     identity_id = _vouched(now)
     if identity_id is None:
         raise NotVouched()

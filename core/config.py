@@ -98,6 +98,12 @@ class Metrics(Section):
     token: SecretStr | None = Field(default=None, min_length=16)
 
 
+class Limits(Section):
+    """Every rate limit (`core.limits`) is multiplied by `scale`; 0 switches them off."""
+
+    scale: float = Field(default=1.0, ge=0, le=1_000)
+
+
 class Credentials(Section):
     appid: Appid
     secret: SecretStr
@@ -175,6 +181,7 @@ class Config(Section):
     redis: Redis = Redis()
     logging: Logging = Logging()
     metrics: Metrics = Metrics()
+    limits: Limits = Limits()
     wechat: Wechat = Wechat()
     sandbox: dict[str, Any] = Field(default={}, exclude=True)  # the sandbox's own; not read here
 

@@ -65,6 +65,12 @@ def begin(session: Session, *, scope: str, key: str, body: Any, now: datetime) -
     return Replay(record.result or {})
 
 
+def is_known(session: Session, *, scope: str, key: str) -> bool:
+    """Whether somebody has used `key` before; a look only, nothing is reserved."""
+    mine = (IdempotencyRecord.scope == scope, IdempotencyRecord.key == key)
+    return session.scalar(select(IdempotencyRecord.id).where(*mine)) is not None
+
+
 def finish(session: Session, *, scope: str, key: str, result: dict[str, Any]) -> None:
     """Store the answer beside the key that `begin` reserved in this transaction."""
     reserved = {"scope": scope, "key": key}

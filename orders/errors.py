@@ -37,6 +37,13 @@ class CouponNotApplicable(Conflict):
     title = "这张券用不到这一单上"
 
 
+class TooManyUnpaid(Conflict):
+    """The member holds as many unpaid orders as they may; `unpaid` says how many."""
+
+    code = "too_many_unpaid"
+    title = "还有没付款的订单，先付款或取消"
+
+
 class WrongState(Conflict):
     """The order has moved on; `state` and `payment_state` are what it is now."""
 

@@ -52,7 +52,7 @@ def place(
     TableNeeded, CouponNotApplicable, OutOfStock and what a quote raises; then nothing is kept.
     An order of 0 fen is placed like any other: the door settles it in the same transaction.
     """
-    scope = f"orders.place:{member.id}"
+    scope = scope_of(member)
     body = {"cart": _plain(cart), "expected_payable_fen": expected_payable_fen, "note": note}
     replay = idempotency.begin(session, scope=scope, key=key, body=body, now=now)
     if replay is not None:
@@ -74,6 +74,11 @@ def place(
     idempotency.finish(session, scope=scope, key=key, result={"no": order.no})
     _take(session, quoted, order, now)
     return order, True
+
+
+def scope_of(member: Member) -> str:
+    """Whose idempotency keys these are."""
+    return f"orders.place:{member.id}"
 
 
 def _check(cart: Cart, quoted: Quote, expected_payable_fen: int | None) -> None:

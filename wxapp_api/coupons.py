@@ -63,7 +63,7 @@ def list_templates(query: TemplatesQuery) -> TemplatesOut:
 @member
 def claim(path: TemplatePath) -> tuple[CouponOut, int]:
     """Claim one; `Idempotency-Key` may be given, then a repeat answers the same coupon."""
-    limits.check(f"claim:{g.member.id}", 30, 60)
+    limits.check("claim", ip=request.remote_addr, member=g.member.id, merchant=g.member.merchant_id)
     now = clock_now()
     scope, key = f"coupons.claim:{g.member.id}", request.headers.get("Idempotency-Key", "")
     with transaction() as session:

@@ -1,6 +1,6 @@
 """The member's own page: card, profile, phone, consent, grants; and what the shop is called."""
 
-from flask import g
+from flask import g, request
 from sqlalchemy.orm import Session
 
 import gateways
@@ -81,7 +81,7 @@ def change_me(body: ProfileIn) -> MeOut:
 @member
 def set_phone(body: PhoneIn) -> MeOut:
     """Take the number that WeChat verified. It may join the member with one known before."""
-    limits.check(f"phone:{g.identity.id}", limit=10, per_seconds=60)
+    limits.check("phone", ip=request.remote_addr, member=g.member.id)
     number = gateways.wechat().mini(g.identity.appid).phone_number(body.code)
     now = clock_now()
     with transaction() as session:
@@ -122,7 +122,7 @@ def record_grants(body: GrantsIn) -> None:
 @member
 def record_events(body: EventsIn) -> EventsOut:
     """What the member looked at, in batches; nothing is kept of who switched that off."""
-    limits.check(f"events:{g.member.id}", limit=60, per_seconds=60)
+    limits.check("events", member=g.member.id)
     if not body.events or not g.member.personal_recommendation:
         return EventsOut(recorded=0)
     now = clock_now()

@@ -1,11 +1,12 @@
 """Orders of the member: place, show, list, cancel."""
 
-from flask import g
+from flask import g, request
 
 import gateways
+from core import limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
-from orders import queries
+from orders import queries, unpaid
 from orders.cancelling import member_may_cancel
 from orders.placing import place
 from payments import billing, remote
@@ -34,9 +35,16 @@ class OrdersOut(Page[OrderRow]):
 @blueprint.post("/orders", responses={201: OrderOut}, security=MEMBER)
 @member
 def place_order(header: WriteHeader, body: OrderIn) -> tuple[OrderOut, int]:
-    """Place an order; the same key and body again answer the same order."""
+    """Place an order; the same key and body again answer the same order.
+
+    409 `too_many_unpaid`: somebody who holds three unpaid orders pays or cancels one first.
+    """
+    limits.check(
+        "orders", ip=request.remote_addr, member=g.member.id, merchant=g.member.merchant_id
+    )
     now = clock_now()
     with transaction() as session:
+        unpaid.check(session, g.member, key=header.idempotency_key)
         order, fresh = place(
             session,
             read_cart(body),

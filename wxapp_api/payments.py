@@ -1,9 +1,9 @@
 """Paying an order."""
 
-from flask import g
+from flask import g, request
 
 import gateways
-from core import idempotency
+from core import idempotency, limits
 from core.clock import now
 from core.database import reading, transaction
 from merchants.models import Merchant
@@ -22,6 +22,9 @@ blueprint = make_blueprint("payments", "支付")
 @member
 def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
     """The pay sheet of an order; safe to repeat."""
+    limits.check(
+        "payments", ip=request.remote_addr, member=g.member.id, merchant=g.member.merchant_id
+    )
     at = now()
     with reading() as session:
         order = orders.get_for_member(session, g.member.id, path.no)

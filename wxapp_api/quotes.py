@@ -1,8 +1,9 @@
 """What a cart costs, and why."""
 
-from flask import g
+from flask import g, request
 
 from catalogue.pricing import Item, PricedItem
+from core import limits
 from core.clock import now as clock_now
 from core.database import reading
 from orders.models import Fulfilment
@@ -27,6 +28,9 @@ blueprint = make_blueprint("quotes", "算价")
 @member
 def make_quote(body: CartIn) -> QuoteOut:
     """Price a cart line by line; reserves nothing."""
+    limits.check(
+        "quotes", ip=request.remote_addr, member=g.member.id, merchant=g.member.merchant_id
+    )
     with reading() as session:
         found = quote(session, read_cart(body), g.member, clock_now())
         return quote_out(found)

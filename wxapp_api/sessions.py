@@ -25,8 +25,8 @@ blueprint = make_blueprint("sessions", "Log in.")
 @public
 def log_in(body: SessionIn) -> tuple[SessionOut, int]:
     """Exchange a fresh code for a session token. 401 invalid_code: wrong, used or too old."""
-    limits.check(f"login:{request.remote_addr}", limit=60, per_seconds=60)
     appid = mini_appid(body.appid)
+    limits.check("login", ip=request.remote_addr, merchant=merchant_code(appid))
     seen = gateways.wechat().mini(appid).code_to_session(body.code)
     now = clock_now()
     with transaction() as session:

@@ -41,9 +41,10 @@ class StoresOut(Page[StoreOut]):
 @public
 def list_stores(query: StoresQuery) -> StoresOut:
     """Stores, nearest first; without a position, oldest first."""
-    now = clock_now()
+    code, now = merchant_code(query.appid), clock_now()
+    limits.check("stores", ip=request.remote_addr, merchant=code)
     with reading() as session:
-        merchant = queries.get_merchant(session, merchant_code(query.appid))
+        merchant = queries.get_merchant(session, code)
         found = queries.nearest_stores(
             session, merchant.id, query.lat, query.lng, query.q, query.cursor or None, query.limit
         )
@@ -75,6 +76,7 @@ def show_store(path: StorePath, query: StoreQuery) -> StoreOut:
 @public
 def show_table(path: TablePath, query: AppQuery) -> TableAnswer:
     """The table that a printed code names, and its store."""
+    limits.check("tables", ip=request.remote_addr)
     with reading() as session:
         merchant = queries.get_merchant(session, merchant_code(query.appid))
         return _table_answer(session, merchant, queries.get_table(session, path.code))
@@ -84,7 +86,7 @@ def show_table(path: TablePath, query: AppQuery) -> TableAnswer:
 @public
 def scan_table(query: TableQuery) -> TableAnswer:
     """The table whose printed code reads `qr`; the official account's codes are such texts."""
-    limits.check(f"table:{request.remote_addr}", limit=120, per_seconds=60)
+    limits.check("tables", ip=request.remote_addr)
     with reading() as session:
         merchant = queries.get_merchant(session, merchant_code(query.appid))
         scene = scenes.find_table_scene(session, merchant.id, query.qr)

@@ -141,10 +141,10 @@ def test_one_address_may_not_try_passwords_on_and_on(
     app = create_app(make_config(redis={"url": redis_url}))
     with app.app_context():
         Base.metadata.create_all(database.db.engine)
-        redis.set("linli:limit:password:127.0.0.1", 30, ex=60)
+        redis.set("linli:limit:password:ip:127.0.0.1", 30, ex=60)
 
         answer = Browser(app).log_in("somebody", "a guess")
 
-        assert answer.status_code == 422
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
         assert "错的次数太多" in answer.text
         database.db.engine.dispose()

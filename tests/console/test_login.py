@@ -42,7 +42,8 @@ def test_ten_wrong_passwords_lock_the_name(chain: Chain) -> None:
 
     answer = browser.log_in("owner")
 
-    assert answer.status_code == 422
+    assert answer.status_code == 429
+    assert 290 < int(answer.headers["Retry-After"]) <= 301
     assert "错的次数太多，5 分钟后再试" in answer.text or "6 分钟后再试" in answer.text
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from catalogue.models import StockEntry, StockHold, StoreSku
 from core.database import reading, transaction
-from orders import cancelling, paying
+from orders import cancelling, paying, unpaid
 from orders.models import Order, OrderState, PaymentState
 from orders.placing import place
 from tests.factories.crm import make_member
@@ -59,6 +59,22 @@ def test_control_reading_before_writing_oversells(app: Flask) -> None:
 
     assert sum(result is True for result in race(app, 16, buy)) == 16
     assert left() == 0
+
+
+def test_one_member_at_sixteen_tills_holds_three_orders(app: Flask, now: datetime) -> None:
+    shop = open_with(100)
+
+    def buy(i: int) -> str:
+        with transaction() as session:
+            unpaid.check(session, shop.member, key=f"key-{i}")
+            return place(session, shop.cart(), shop.member, key=f"key-{i}", now=now)[0].no
+
+    results = race(app, 16, buy)
+
+    assert refusals(results) == ["too_many_unpaid"] * 13
+    assert left() == 97
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(Order)) == 3
 
 
 def test_64_buyers_of_the_last_item_make_one_order(app: Flask, now: datetime) -> None:
