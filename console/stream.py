@@ -1,8 +1,9 @@
 """Server-sent events: "the orders of your stores have changed", and nothing else.
 
-A stream holds a thread, so it runs in a process with many of them. It looks at one index every two
-seconds, ends by itself after 55 s, and the client comes back with jitter; what happened meanwhile
-shows in the `Last-Event-ID` it brings.
+A stream holds a thread, so it runs in a process with many of them. It waits for Redis to be told of
+an order, and only then looks at one index (and twice a minute anyway); without Redis it looks every
+three seconds. It ends by itself after 55 s and the client comes back with jitter; what happened
+meanwhile shows in the `Last-Event-ID` it brings.
 """
 
 import time
@@ -13,11 +14,14 @@ from flask import Blueprint, Flask, Response, current_app, request
 from console import order_list
 from console.access import me, staff
 from core.database import reading
+from core.live import Ears
+from orders.moving import topic
 
 page = Blueprint("stream", __name__)
 
 LASTS_SECONDS = 55.0
-LOOK_EVERY = 2.0
+BREATH_SECONDS = 3.0  # a line on the wire, which also tells whether anybody is still there
+LOOK_ANYWAY_SECONDS = 30.0
 
 
 @page.get("/stream")
@@ -32,15 +36,24 @@ def listen() -> Response:
 
 def _events(app: Flask, store_ids: list[int], last: str) -> Iterator[str]:
     ends = time.monotonic() + LASTS_SECONDS
+    ears = Ears([topic(store_id) for store_id in store_ids])
+    look_at = 0.0
     yield "retry: 1000\n\n"
-    while time.monotonic() < ends:
-        with app.app_context(), reading() as session:
-            mark = order_list.fingerprint(session, store_ids)
-        if last and mark != last:
-            yield f"id: {mark}\nevent: orders\ndata: {mark}\n\n"
-        elif not last:
-            yield f"id: {mark}\n\n"
-        else:
-            yield ": still here\n\n"
-        last = mark
-        time.sleep(LOOK_EVERY)
+    try:
+        while time.monotonic() < ends:
+            with app.app_context():
+                was_open, is_open = ears.is_open, ears.open()
+            if time.monotonic() >= look_at or not is_open or not was_open:
+                with app.app_context(), reading() as session:
+                    mark = order_list.fingerprint(session, store_ids)
+                look_at = time.monotonic() + LOOK_ANYWAY_SECONDS
+                if mark != last:
+                    event = "event: orders\n" if last else ""
+                    yield f"id: {mark}\n{event}data: {mark}\n\n" if event else f"id: {mark}\n\n"
+                last = mark
+            if ears.wait(BREATH_SECONDS):
+                look_at = 0.0
+            else:
+                yield ": still here\n\n"
+    finally:
+        ears.close()

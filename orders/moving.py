@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import live, rows
 from orders.errors import WrongState
 from orders.models import (
     NEXT,
@@ -61,6 +61,11 @@ def move_payment(
     return _move(session, order, expected, {"payment_state": to, **values}, entry | by)
 
 
+def topic(store_id: int) -> str:
+    """Under which name `core.live` tells that an order of this store moved."""
+    return f"orders:{store_id}"
+
+
 def wrong_state(order: Order) -> WrongState:
     return WrongState(state=order.state, payment_state=order.payment_state)
 
@@ -77,4 +82,5 @@ def _move(
         return False
     rows.note(order, values)
     rows.add(session, OrderHistory, {"order_id": order.id, **entry})
+    live.tell(session, topic(order.store_id))
     return True
