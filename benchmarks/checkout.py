@@ -1,6 +1,7 @@
-"""Checkout: price with a coupon, hold stock, order, bill, attempt; beside the same writes by hand.
+"""Checkout: price with a coupon, hold stock, order, bill; beside the same writes by hand.
 
-Sixteen buyers at once, each with a coupon; the hand-written side knows the price and only writes.
+Sixteen buyers at once, every order another member's with a coupon of theirs; what `POST /orders`
+does in its one transaction. The hand-written side knows the price and only writes.
 """
 
 import json
@@ -20,15 +21,14 @@ from core.numbers import random_code
 from coupons import issuing
 from coupons.models import Coupon
 from crm.models import Member
-from orders.models import Fulfilment, Order
+from orders.models import Fulfilment
 from orders.placing import place
 from orders.quoting import Cart
-from payments import attempts, billing
+from payments import billing
 from tests.factories import catalogue, coupons, crm, merchants
 from tests.servers import MariaDB
 
 BUYERS, EACH = 16, 20
-PAYER = attempts.Payer(mchid="1900006789", appid="wxa41f0c6d8e2b7593", openid="bench")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Shop:
 def run() -> Iterator[Result]:
     with mariadb_app() as (app, server, url):
         shop, batch, total = _open_shop(), count(1), BUYERS * EACH
+        _place(app, shop, _give(shop, next(batch)))  # the day's pickup counter begins
         name = str(make_url(url).database)
         ours, hand = alternate(
             3,
@@ -61,16 +62,15 @@ def _open_shop() -> Shop:
         product = catalogue.make_product(session, store)
         sku = catalogue.make_sku(session, store, product=product, available=10_000_000)
         template = coupons.make_template(session, merchant)
-        members = [crm.make_member(session, merchant=merchant) for _ in range(BUYERS)]
+        members = [crm.make_member(session, merchant=merchant) for _ in range(BUYERS * EACH)]
         return Shop(store.id, merchant.id, product.id, sku.id, template.id, members)
 
 
 def _give(shop: Shop, batch: int) -> list[int]:
-    """One coupon for every order of a round, buyer by buyer."""
+    """A coupon for every member, who orders once in a round."""
     now = clock.now()
     with transaction() as session:
-        for number in range(BUYERS * EACH):
-            member = shop.members[number % BUYERS]
+        for number, member in enumerate(shop.members):
             key = f"bench:{batch}:{number}"
             source = {"source": f"bench:{batch}", "key": key, "now": now}
             issuing.issue(session, shop.template_id, member.id, **source)
@@ -81,34 +81,32 @@ def _give(shop: Shop, batch: int) -> list[int]:
 
 def _place(app: Flask, shop: Shop, coupon_ids: list[int]) -> float:
     def work(buyer: int) -> None:
-        for coupon_id in coupon_ids[buyer::BUYERS]:
-            now = clock.now()
+        mine = zip(shop.members[buyer::BUYERS], coupon_ids[buyer::BUYERS], strict=True)
+        for member, coupon_id in mine:
             items = (Item(sku_id=shop.sku_id, quantity=1),)
             cart = Cart(shop.store_id, Fulfilment.pickup, items, coupon_id)
             with transaction() as session:
-                member = shop.members[buyer]
-                order, _ = place(session, cart, member, key=f"k:{coupon_id}", now=now)
+                order, _ = place(session, cart, member, key=f"k:{coupon_id}", now=clock.now())
                 billing.open_bill(session, order)
-            with transaction() as session:
-                attempts.start(session, session.get_one(Order, order.id), PAYER, now=now)
 
     return together(app, BUYERS, work)
 
 
 def _by_hand(app: Flask, server: MariaDB, name: str, shop: Shop, coupon_ids: list[int]) -> float:
-    now = "UTC_TIMESTAMP(6)"
+    day = clock.business_day(clock.now())
     snapshot = json.dumps({"goods_fen": 2200, "payable_fen": 1400})
 
     def work(buyer: int) -> None:
         with closing(server.connect(name)) as connection, connection.cursor() as cursor:
-            for coupon_id in coupon_ids[buyer::BUYERS]:
-                _write(connection, cursor, shop, shop.members[buyer].id, coupon_id, now, snapshot)
+            mine = zip(shop.members[buyer::BUYERS], coupon_ids[buyer::BUYERS], strict=True)
+            for member, coupon_id in mine:
+                _write(connection, cursor, shop, member.id, coupon_id, day, snapshot)
 
     return together(app, BUYERS, work)
 
 
-def _write(connection, cursor, shop, member_id, coupon_id, now, snapshot) -> None:  # type: ignore[no-untyped-def]
-    no = random_code(16)
+def _write(connection, cursor, shop, member_id, coupon_id, day, snapshot) -> None:  # type: ignore[no-untyped-def]
+    no, now = random_code(16), "UTC_TIMESTAMP(6)"
     sql = cursor.execute
     connection.begin()
     sql(
@@ -153,12 +151,11 @@ def _write(connection, cursor, shop, member_id, coupon_id, now, snapshot) -> Non
         f" VALUES (%s, 'locked', %s, 'member', '', %s, '', {now})",
         (coupon_id, f"hand:{no}", order_id),
     )
-    for job in ("orders.expire", "payments.query_pending"):
-        sql(
-            "INSERT INTO outbox_jobs (name, args, `key`, state, attempt, failures, run_at,"
-            f" created_at, request_id) VALUES (%s, '{{}}', %s, 'waiting', 0, 0, {now}, {now}, '')",
-            (job, f"{job}:{no}"),
-        )
+    sql(
+        "INSERT INTO outbox_jobs (name, args, `key`, state, attempt, failures, run_at, created_at,"
+        f" request_id) VALUES ('orders.expire', '{{}}', %s, 'waiting', 0, 0, {now}, {now}, '')",
+        (f"orders.expire:{no}",),
+    )
     sql(
         "INSERT INTO stock_holds (order_id, store_id, sku_id, quantity, counted, state)"
         " VALUES (%s, %s, %s, 1, 1, 'held')",
@@ -175,19 +172,20 @@ def _write(connection, cursor, shop, member_id, coupon_id, now, snapshot) -> Non
         (order_id,),
     )
     sql(
-        "INSERT INTO payment_attempts (out_trade_no, bill_id, live, channel, mchid, appid, openid,"
-        " amount_fen, currency, refunded_fen, state, expires_at, created_at)"
-        f" VALUES (%s, %s, 1, 'wechat', '', '', '', 1400, 'CNY', 0, 'created', {now}, {now})",
-        (f"H{no}", cursor.lastrowid),
-    )
-    sql(
         "UPDATE store_skus SET available = available - 1"
         " WHERE store_id = %s AND sku_id = %s AND available >= 1",
         (shop.store_id, shop.sku_id),
     )
     sql(
-        "UPDATE pickup_counters SET last = last + 1"
-        " WHERE store_id = %s AND business_day = CURRENT_DATE",
-        (shop.store_id,),
+        "UPDATE pickup_counters SET last = last + 1 WHERE store_id = %s AND business_day = %s",
+        (shop.store_id, day),
+    )
+    sql(
+        "SELECT last FROM pickup_counters WHERE store_id = %s AND business_day = %s",
+        (shop.store_id, day),
+    )
+    sql(
+        "UPDATE orders SET pickup_number = %s WHERE id = %s",
+        (f"A{cursor.fetchone()[0]:03}", order_id),
     )
     connection.commit()

@@ -3,8 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from catalogue.errors import BadItem, NotOnSale, OutOfStock
@@ -19,6 +23,7 @@ from catalogue.models import (
     Sku,
     StoreSku,
 )
+from core import rows, statements
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,34 @@ class PricedItem:
         return " / ".join(names + [option.name for option in self.options])
 
 
-@dataclass(frozen=True)
-class _Goods:
-    product: Product
-    sku: Sku
-    shelf: StoreSku
+class _Goods(NamedTuple):
+    """A SKU on a store's shelf; `shelf_price_fen` overrides the SKU's own price."""
+
+    sku_id: int
+    sku_name: str
+    price_fen: int
+    product_id: int
+    name: str
+    image: str
+    product_state: ProductState
+    shelf_state: ShelfState
+    shelf_price_fen: int | None
+    available: int | None
+
+
+class _Offered(NamedTuple):
+    """An option with its group."""
+
+    product_id: int
+    group_id: int
+    group: str
+    kind: GroupKind
+    min: int
+    max: int
+    id: int
+    name: str
+    price_fen: int
+    state: OptionState
 
 
 def price_items(session: Session, store_id: int, items: Sequence[Item]) -> list[PricedItem]:
@@ -83,15 +111,15 @@ def price_items(session: Session, store_id: int, items: Sequence[Item]) -> list[
     if unknown:
         raise BadItem("有商品不在这家店的菜单里", errors=unknown)
     _check_shelf(goods, items)
-    groups = _load_groups(session, {found.product.id for found in goods.values()})
+    offered = _load_options(session, {found.product_id for found in goods.values()})
     priced: list[PricedItem] = []
     errors: dict[str, str] = {}
     for i, item in enumerate(items):
         found = goods[item.sku_id]
         try:
-            options = choose(groups[found.product.id], item.option_ids)
+            options = _choose(offered[found.product_id], item.option_ids)
         except ValueError as error:
-            errors[f"items.{i}.options"] = f"{found.product.name}：{error}"
+            errors[f"items.{i}.options"] = f"{found.name}：{error}"
             continue
         priced.append(_priced(found, item.quantity, options))
     if errors:
@@ -99,56 +127,71 @@ def price_items(session: Session, store_id: int, items: Sequence[Item]) -> list[
     return priced
 
 
-Groups = list[tuple[OptionGroup, list[Option]]]
-
-
-def choose(groups: Groups, option_ids: Sequence[int]) -> tuple[PricedOption, ...]:
+def _choose(offered: Sequence[_Offered], option_ids: Sequence[int]) -> tuple[PricedOption, ...]:
     """The chosen options in menu order. Raises ValueError with the reason in words."""
     if len(set(option_ids)) != len(option_ids):
         raise ValueError("同一个选项选了两次")
     wanted = set(option_ids)
     chosen: list[PricedOption] = []
-    for group, options in groups:
-        mine = [option for option in options if option.id in wanted]
+    for _, several in groupby(offered, key=attrgetter("group_id")):
+        options = list(several)
+        group, mine = options[0], [option for option in options if option.id in wanted]
         wanted -= {option.id for option in mine}
-        most = 1 if group.kind == GroupKind.single else group.max
+        most = 1 if group.kind is GroupKind.single else group.max
         if len(mine) < group.min:
-            raise ValueError(f"「{group.name}」要选 {group.min} 项")
+            raise ValueError(f"「{group.group}」要选 {group.min} 项")
         if len(mine) > most:
-            raise ValueError(f"「{group.name}」最多选 {most} 项")
+            raise ValueError(f"「{group.group}」最多选 {most} 项")
         for option in mine:
-            if option.state != OptionState.on:
+            if option.state is not OptionState.on:
                 raise ValueError(f"「{option.name}」卖完了，换一个")
-            chosen.append(PricedOption(option.id, group.name, option.name, option.price_fen))
+            chosen.append(PricedOption(option.id, option.group, option.name, option.price_fen))
     if wanted:
         raise ValueError("有不属于它的选项")
     return tuple(chosen)
 
 
 def _load_goods(session: Session, store_id: int, sku_ids: set[int]) -> dict[int, _Goods]:
-    rows = session.execute(
-        select(Product, Sku, StoreSku)
-        .join(Sku, Sku.product_id == Product.id)
-        .join(StoreSku, StoreSku.sku_id == Sku.id)
-        .where(StoreSku.store_id == store_id, StoreSku.sku_id.in_(sku_ids))
-    ).all()
-    return {sku.id: _Goods(product, sku, shelf) for product, sku, shelf in rows}
+    given = {"store_id": store_id, **statements.numbered("sku", sku_ids)}
+    found = statements.fetch(session, _Goods, _goods(len(sku_ids)), given) if sku_ids else []
+    return {each.sku_id: each for each in found}
 
 
-def _load_groups(session: Session, product_ids: set[int]) -> dict[int, Groups]:
-    rows = session.execute(
-        select(OptionGroup, Option)
-        .join(Option, Option.group_id == OptionGroup.id)
-        .where(OptionGroup.product_id.in_(product_ids))
-        .order_by(OptionGroup.sort, OptionGroup.id, Option.sort, Option.id)
-    ).all()
-    groups: dict[int, Groups] = defaultdict(list)
-    for group, option in rows:
-        mine = groups[group.product_id]
-        if not mine or mine[-1][0] is not group:
-            mine.append((group, []))
-        mine[-1][1].append(option)
-    return groups
+def _load_options(session: Session, product_ids: set[int]) -> dict[int, list[_Offered]]:
+    given = statements.numbered("product", product_ids)
+    offered: dict[int, list[_Offered]] = defaultdict(list)
+    if product_ids:
+        for option in statements.fetch(session, _Offered, _options(len(product_ids)), given):
+            offered[option.product_id].append(option)
+    return offered
+
+
+@cache
+def _goods(number: int) -> Select[Any]:
+    product, sku, shelf = (rows.table_of(model) for model in (Product, Sku, StoreSku))
+    return (
+        select(sku.c.id, sku.c.name, sku.c.price_fen)
+        .add_columns(product.c.id, product.c.name, product.c.image, product.c.state)
+        .add_columns(shelf.c.state, shelf.c.price_fen, shelf.c.available)
+        .select_from(shelf)
+        .join(sku, sku.c.id == shelf.c.sku_id)
+        .join(product, product.c.id == sku.c.product_id)
+        .where(shelf.c.store_id == bindparam("store_id"))
+        .where(statements.any_of(shelf.c.sku_id, "sku", number))
+    )
+
+
+@cache
+def _options(number: int) -> Select[Any]:
+    group, option = rows.table_of(OptionGroup), rows.table_of(Option)
+    return (
+        select(group.c.product_id, group.c.id, group.c.name, group.c.kind, group.c.min, group.c.max)
+        .add_columns(option.c.id, option.c.name, option.c.price_fen, option.c.state)
+        .select_from(group)
+        .join(option, option.c.group_id == group.c.id)
+        .where(statements.any_of(group.c.product_id, "product", number))
+        .order_by(group.c.sort, group.c.id, option.c.sort, option.c.id)
+    )
 
 
 def _check_shelf(goods: dict[int, _Goods], items: Sequence[Item]) -> None:
@@ -157,23 +200,22 @@ def _check_shelf(goods: dict[int, _Goods], items: Sequence[Item]) -> None:
         wanted[item.sku_id] += item.quantity
     for sku_id, quantity in wanted.items():
         found = goods[sku_id]
-        name = found.product.name
-        if found.product.state != ProductState.on or found.shelf.state == ShelfState.off:
-            raise NotOnSale(f"{name}下架了，换一样吧", sku_id=str(sku_id))
-        if found.shelf.state == ShelfState.sold_out:
-            raise OutOfStock(name, sku_id, 0)
-        if found.shelf.available is not None and found.shelf.available < quantity:
-            raise OutOfStock(name, sku_id, found.shelf.available)
+        if found.product_state != ProductState.on or found.shelf_state == ShelfState.off:
+            raise NotOnSale(f"{found.name}下架了，换一样吧", sku_id=str(sku_id))
+        if found.shelf_state == ShelfState.sold_out:
+            raise OutOfStock(found.name, sku_id, 0)
+        if found.available is not None and found.available < quantity:
+            raise OutOfStock(found.name, sku_id, found.available)
 
 
 def _priced(found: _Goods, quantity: int, options: tuple[PricedOption, ...]) -> PricedItem:
-    base = found.sku.price_fen if found.shelf.price_fen is None else found.shelf.price_fen
+    base = found.price_fen if found.shelf_price_fen is None else found.shelf_price_fen
     return PricedItem(
-        sku_id=found.sku.id,
-        product_id=found.product.id,
-        name=found.product.name,
-        sku_name=found.sku.name,
-        image=found.product.image,
+        sku_id=found.sku_id,
+        product_id=found.product_id,
+        name=found.name,
+        sku_name=found.sku_name,
+        image=found.image,
         options=options,
         quantity=quantity,
         unit_fen=base + sum(option.price_fen for option in options),

@@ -5,9 +5,10 @@ Every verb touches rows in the order of their SKU ids; stock is the last lock an
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from catalogue.errors import OutOfStock
@@ -22,15 +23,10 @@ from catalogue.models import (
     StockHold,
     StoreSku,
 )
-from core import rows
+from core import rows, statements
 from core.database import claim
 
 _SHELF = rows.table_of(StoreSku).c
-_ON_SHELF = select(_SHELF.sku_id, _SHELF.available).where(
-    _SHELF.store_id == bindparam("store_id"),
-    _SHELF.sku_id.in_(bindparam("sku_ids", expanding=True)),
-    _SHELF.state == ShelfState.on,
-)
 _TAKE = (
     update(rows.table_of(StoreSku))
     .where(
@@ -41,6 +37,20 @@ _TAKE = (
     )
     .values(available=_SHELF.available - bindparam("quantity"))
 )
+
+
+class _Shelved(NamedTuple):
+    sku_id: int
+    available: int | None
+
+
+@cache
+def _on_shelf(number: int) -> Select[Any]:
+    return select(_SHELF.sku_id, _SHELF.available).where(
+        _SHELF.store_id == bindparam("store_id"),
+        statements.any_of(_SHELF.sku_id, "sku", number),
+        _SHELF.state == ShelfState.on,
+    )
 
 
 def hold(
@@ -103,8 +113,9 @@ def give_back(session: Session, order_id: int, now: datetime) -> int:
 
 
 def _counted(session: Session, store_id: int, sku_ids: list[int]) -> dict[int, bool]:
-    found = session.execute(_ON_SHELF, {"store_id": store_id, "sku_ids": sku_ids})
-    counted = {sku_id: available is not None for sku_id, available in found}
+    given = {"store_id": store_id, **statements.numbered("sku", sku_ids)}
+    found = statements.fetch(session, _Shelved, _on_shelf(len(sku_ids)), given)
+    counted = {shelved.sku_id: shelved.available is not None for shelved in found}
     for sku_id in sku_ids:
         if sku_id not in counted:
             raise _sold_out(session, store_id, sku_id)
@@ -113,7 +124,7 @@ def _counted(session: Session, store_id: int, sku_ids: list[int]) -> dict[int, b
 
 def _take(session: Session, store_id: int, sku_id: int, quantity: int) -> None:
     wanted = {"of_store": store_id, "of_sku": sku_id, "quantity": quantity}
-    if rows.run(session, _TAKE, wanted).rowcount == 0:
+    if rows.run(session, _TAKE, wanted) == 0:
         raise _sold_out(session, store_id, sku_id)
 
 

@@ -44,15 +44,25 @@ class Replay:
     result: dict[str, Any]
 
 
-def begin(session: Session, *, scope: str, key: str, body: Any, now: datetime) -> Replay | None:
+def begin(
+    session: Session,
+    *,
+    scope: str,
+    key: str,
+    body: Any,
+    now: datetime,
+    result: dict[str, Any] | None = None,
+) -> Replay | None:
     """Reserve `key`: None the first time, the stored answer afterwards.
 
-    A parallel request with the same key waits for the first one's transaction. Raises
+    The answer is `result` where it is known before the effect, else what `finish` stores. A
+    parallel request with the same key waits for the first one's transaction. Raises
     IdempotencyConflict when the body differs, Malformed when the key is empty or over 128.
     """
     if not 1 <= len(key) <= 128 or not key.isprintable():
         raise Malformed("Idempotency-Key 要有 1 到 128 个可见字符")
     row = {"scope": scope, "key": key, "body_hash": _hash(body), "created_at": now}
+    row["result"] = result
     if rows.add_new(session, IdempotencyRecord, row) is not None:
         return None
     record = session.scalars(

@@ -1,4 +1,4 @@
-"""Rows by plain columns: the few statements that hot paths repeat, built once per process.
+"""Rows by plain columns: the few statements that hot paths repeat, kept by `core.statements`.
 
 To build a statement and to keep objects in step with it costs ten times what running it does, and
 one payment writes a dozen rows. Here a statement is found by its table and the columns' names, and
@@ -7,43 +7,43 @@ the session's objects are left alone: `note` tells an object what was written, `
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Insert, Table, Update, bindparam, insert, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Insert, Table, Update, bindparam, insert, update
+from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
+from core import statements
 from core.database import Base, insert_ignore_into
 
 Values = Mapping[str, Any]
+E = TypeVar("E", bound=Base)
 
 
 def table_of(model: type[Base]) -> Table:
     return cast(Table, model.__table__)
 
 
-def run(session: Session, statement: Insert | Update, values: Values) -> CursorResult[Any]:
-    """Execute a statement on a table, after whatever the session has not written yet."""
-    session.flush()
-    return cast("CursorResult[Any]", session.execute(statement, values))
+def run(session: Session, statement: Insert | Update, values: Values) -> int:
+    """Execute a kept statement on a table; the number of rows it met."""
+    return statements.execute(session, statement, values).rowcount
 
 
 def add(session: Session, model: type[Base], row: Values) -> int:
     """Insert one row by the names of its columns; its id."""
-    return int(run(session, _insert_into(model), row).lastrowid)
+    return statements.execute(session, _insert_into(model), row).lastrowid
 
 
 def add_all(session: Session, model: type[Base], several: Sequence[Values]) -> None:
     """Insert rows with the same columns in one statement; none: nothing."""
     if several:
-        session.flush()
-        session.execute(_insert_into(model), several)
+        statements.execute(session, _insert_into(model), several)
 
 
 def add_new(session: Session, model: type[Base], row: Values) -> int | None:
     """Insert one row unless a unique key refuses it; its id, or None."""
-    result = run(session, insert_ignore_into(model), row)
-    return int(result.lastrowid) if result.rowcount == 1 else None
+    result = statements.execute(session, insert_ignore_into(model), row)
+    return result.lastrowid if result.rowcount == 1 else None
 
 
 def compare_and_set(session: Session, model: type[Base], expected: Values, values: Values) -> int:
@@ -51,16 +51,41 @@ def compare_and_set(session: Session, model: type[Base], expected: Values, value
 
     A tuple among `expected` stands for any of its members.
     """
-    several = tuple(name for name, value in expected.items() if isinstance(value, tuple))
-    statement = _update_where(model, tuple(expected), several)
-    known = {f"expected_{name}": value for name, value in expected.items()}
-    return run(session, statement, {**known, **values}).rowcount
+    known: dict[str, Any] = {}
+    numbers: list[tuple[str, int | None]] = []
+    for name, value in expected.items():
+        if isinstance(value, tuple):
+            numbers.append((name, len(value)))
+            known |= statements.numbered(f"expected_{name}", value)
+        else:
+            numbers.append((name, None))
+            known[f"expected_{name}"] = value
+    return run(session, _update_where(model, tuple(numbers)), {**known, **values})
+
+
+def adopt(session: Session, model: type[E], id_: int, row: Values) -> E:
+    """The object of a row that was just added, as if the session had read it.
+
+    Every column that a default fills must be in `row`; the others are null.
+    """
+    entity = model(**{column.key: row.get(column.key) for column in table_of(model).columns})
+    set_committed_value(entity, "id", id_)
+    make_transient_to_detached(entity)
+    session.add(entity)
+    return entity
 
 
 def note(entity: Base, values: Values) -> None:
     """`entity` is what this transaction has just written: no need to read it back."""
     for name, value in values.items():
         set_committed_value(entity, name, value)
+
+
+def note_held(session: Session, model: type[Base], id_: int, values: Values) -> None:
+    """`note` for the object with this id, if the session holds one."""
+    held = session.identity_map.get(session.identity_key(model, id_))
+    if held is not None:
+        note(held, values)
 
 
 def reread(session: Session, model: type[Base], id_: int) -> None:
@@ -76,13 +101,13 @@ def _insert_into(model: type[Base]) -> Insert:
 
 
 @cache
-def _update_where(model: type[Base], names: tuple[str, ...], several: tuple[str, ...]) -> Update:
+def _update_where(model: type[Base], numbers: tuple[tuple[str, int | None], ...]) -> Update:
     columns = table_of(model).c
     conditions: list[ColumnElement[bool]] = []
-    for name in names:
+    for name, number in numbers:
         column, key = columns[name], f"expected_{name}"
-        if name in several:
-            conditions.append(column.in_(bindparam(key, expanding=True)))
-        else:
+        if number is None:
             conditions.append(column == bindparam(key))
+        else:
+            conditions.append(statements.any_of(column, key, number))
     return update(table_of(model)).where(*conditions)

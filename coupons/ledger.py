@@ -6,11 +6,12 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from coupons.models import Coupon, CouponEntry, EntryKind
+from coupons.queries import UsableCoupon
 
 
 def write(
     session: Session,
-    coupon: Coupon,
+    coupon: Coupon | UsableCoupon,
     kind: EntryKind,
     *,
     cause: str,

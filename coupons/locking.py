@@ -10,6 +10,7 @@ from core import rows
 from coupons import ledger
 from coupons.errors import AlreadyRedeemed, CouponExpired, CouponNotFound, CouponUnavailable
 from coupons.models import Coupon, CouponState, EntryKind
+from coupons.queries import UsableCoupon
 
 _COUPONS = rows.table_of(Coupon).c
 _FREE = update(rows.table_of(Coupon)).where(
@@ -24,14 +25,18 @@ _OF_ORDER = select(Coupon).where(
 
 
 def lock(
-    session: Session, coupon_id: int, order_id: int, now: datetime, *, discount_fen: int = 0
-) -> Coupon:
+    session: Session,
+    coupon: Coupon | UsableCoupon,
+    order_id: int,
+    now: datetime,
+    *,
+    discount_fen: int = 0,
+) -> None:
     """issued → locked for one order. Raises what is the matter with it otherwise."""
     values = {"state": CouponState.locked, "order_id": order_id, "discount_fen": discount_fen}
-    if not take_free(session, coupon_id, values, now):
-        raise why_not(reload(session, coupon_id), now)
-    coupon = session.get_one(Coupon, coupon_id)  # the quote has read it in this transaction
-    rows.note(coupon, values)
+    if not take_free(session, coupon.id, values, now):
+        raise why_not(reload(session, coupon.id), now)
+    rows.note_held(session, Coupon, coupon.id, values)
     ledger.write(
         session,
         coupon,
@@ -41,14 +46,13 @@ def lock(
         order_id=order_id,
         now=now,
     )
-    return coupon
 
 
 def take_free(
     session: Session, coupon_id: int, values: Mapping[str, object], now: datetime
 ) -> bool:
     """Write `values` if the coupon is free to use now; True for the one caller that took it."""
-    return rows.run(session, _FREE, {"free_id": coupon_id, "now": now, **values}).rowcount == 1
+    return rows.run(session, _FREE, {"free_id": coupon_id, "now": now, **values}) == 1
 
 
 def release(session: Session, order_id: int, now: datetime) -> bool:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from core import cursors
+from core import cursors, rows, statements
+from core.database import UTCDateTime
 from coupons.errors import CouponNotFound
-from coupons.models import Coupon, CouponState, CouponTemplate, TemplateState
+from coupons.models import Coupon, CouponKind, CouponState, CouponTemplate, TemplateState
 
 Shelf = Literal["usable", "used", "expired"]
 
@@ -19,6 +20,40 @@ Shelf = Literal["usable", "used", "expired"]
 class CouponWithTemplate:
     coupon: Coupon
     template: CouponTemplate
+
+
+class UsableCoupon(NamedTuple):
+    """What a quote has to know of a coupon, and of its template."""
+
+    id: int
+    member_id: int
+    campaign_id: int | None
+    name: str
+    kind: CouponKind
+    face_fen: int
+    off_bp: int
+    cap_fen: int | None
+    min_spend_fen: int
+    store_ids: list[int] | None
+    product_ids: list[int] | None
+
+
+_C, _T = rows.table_of(Coupon).c, rows.table_of(CouponTemplate).c
+_NOW = bindparam("now", type_=UTCDateTime())
+_USABLE = (
+    select(_C.id, _C.member_id, _C.campaign_id)
+    .add_columns(_T.name, _T.kind, _T.face_fen, _T.off_bp, _T.cap_fen, _T.min_spend_fen)
+    .add_columns(_T.store_ids, _T.product_ids)
+    .join(rows.table_of(CouponTemplate), _T.id == _C.template_id)
+    .where(
+        _C.member_id == bindparam("member_id"),
+        _C.state == CouponState.issued,
+        _C.valid_from <= _NOW,
+        _C.expires_at > _NOW,
+    )
+    .order_by(_C.expires_at, _C.id)
+    .limit(100)
+)
 
 
 @dataclass(frozen=True)
@@ -78,10 +113,10 @@ def list_for_member(
             _beyond(key, cursors.moment(at), cursors.number(last_id), shelf)
         )
     order = (key.asc(), Coupon.id.asc()) if shelf == "usable" else (key.desc(), Coupon.id.desc())
-    rows = session.execute(statement.order_by(*order).limit(limit + 1)).all()
-    items = [CouponWithTemplate(*row) for row in rows[:limit]]
+    found = session.execute(statement.order_by(*order).limit(limit + 1)).all()
+    items = [CouponWithTemplate(*row) for row in found[:limit]]
     more = None
-    if len(rows) > limit:
+    if len(found) > limit:
         last = items[-1].coupon
         at = last.redeemed_at if shelf == "used" else last.expires_at
         more = cursors.encode([at.isoformat() if at else "", last.id])
@@ -111,21 +146,9 @@ def on_shelf(shelf: Shelf, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def usable_for(session: Session, member_id: int, now: datetime) -> list[CouponWithTemplate]:
+def usable_for(session: Session, member_id: int, now: datetime) -> list[UsableCoupon]:
     """What a quote may try: free, begun and not over; the first hundred to expire."""
-    rows = session.execute(
-        select(Coupon, CouponTemplate)
-        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
-        .where(
-            Coupon.member_id == member_id,
-            Coupon.state == CouponState.issued,
-            Coupon.valid_from <= now,
-            Coupon.expires_at > now,
-        )
-        .order_by(Coupon.expires_at, Coupon.id)
-        .limit(100)
-    ).all()
-    return [CouponWithTemplate(*row) for row in rows]
+    return statements.fetch(session, UsableCoupon, _USABLE, {"member_id": member_id, "now": now})
 
 
 def list_claimable(
@@ -182,7 +205,7 @@ def list_templates(session: Session, merchant_id: int) -> list[CouponTemplate]:
 
 
 def _claimed(session: Session, template_ids: Sequence[int], member_id: int) -> dict[int, int]:
-    rows = session.execute(
+    counted = session.execute(
         select(Coupon.template_id, func.count())
         .where(
             Coupon.template_id.in_(template_ids),
@@ -191,7 +214,7 @@ def _claimed(session: Session, template_ids: Sequence[int], member_id: int) -> d
         )
         .group_by(Coupon.template_id)
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in counted}
 
 
 def _beyond(key: Any, at: datetime, last_id: int, shelf: Shelf) -> ColumnElement[bool]:

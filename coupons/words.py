@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Protocol
 
 from core.clock import local
 from core.money import format_yuan
@@ -26,7 +27,22 @@ def yuan(fen: int) -> str:
     return format_yuan(fen, symbol=True, trim=True)
 
 
-def face(template: CouponTemplate) -> str:
+class Offer(Protocol):
+    """What a template promises; its row, or a part of it."""
+
+    @property
+    def kind(self) -> CouponKind: ...
+    @property
+    def face_fen(self) -> int: ...
+    @property
+    def off_bp(self) -> int: ...
+    @property
+    def cap_fen(self) -> int | None: ...
+    @property
+    def min_spend_fen(self) -> int: ...
+
+
+def face(template: Offer) -> str:
     """¥8 or 8.5 折."""
     if template.kind is CouponKind.amount:
         return yuan(template.face_fen)
@@ -34,7 +50,7 @@ def face(template: CouponTemplate) -> str:
     return f"{tenths:g} 折"
 
 
-def condition(template: CouponTemplate) -> str:
+def condition(template: Offer) -> str:
     """满 20 可用; a percent coupon's cap is part of it."""
     limit = template.min_spend_fen
     text = f"满 {format_yuan(limit, trim=True)} 可用" if limit else "无门槛"

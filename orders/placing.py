@@ -6,12 +6,12 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalogue import stock
 from catalogue.pricing import PricedItem
-from core import idempotency
+from core import idempotency, rows
 from core.clock import business_day
 from core.numbers import DIGITS, order_no, random_code
 from core.outbox import enqueue
@@ -54,16 +54,16 @@ def place(
     """
     scope = scope_of(member)
     body = {"cart": _plain(cart), "expected_payable_fen": expected_payable_fen, "note": note}
-    replay = idempotency.begin(session, scope=scope, key=key, body=body, now=now)
+    no = order_no(now)
+    replay = idempotency.begin(session, scope=scope, key=key, body=body, now=now, result={"no": no})
     if replay is not None:
         return session.scalars(select(Order).where(Order.no == replay.result["no"])).one(), False
     quoted = quote(session, cart, member, now)
     _check(cart, quoted, expected_payable_fen)
-    order = _write(session, quoted, member, note, now)
-    if quoted.coupon_id is not None:
-        applied = quoted.price.of_coupon()
-        off = applied.amount_fen if applied else 0
-        locking.lock(session, quoted.coupon_id, order.id, now, discount_fen=off)
+    order = _write(session, no, quoted, member, note, now)
+    applied = quoted.price.of_coupon()
+    if quoted.coupon is not None and applied is not None:
+        locking.lock(session, quoted.coupon, order.id, now, discount_fen=applied.amount_fen)
     enqueue(
         session,
         "orders.expire",
@@ -71,7 +71,6 @@ def place(
         key=f"orders.expire:{order.id}",
         order_id=order.id,
     )
-    idempotency.finish(session, scope=scope, key=key, result={"no": order.no})
     _take(session, quoted, order, now)
     return order, True
 
@@ -94,42 +93,39 @@ def _check(cart: Cart, quoted: Quote, expected_payable_fen: int | None) -> None:
         raise PriceChanged(payable)
 
 
-def _write(session: Session, quoted: Quote, member: Member, note: str, now: datetime) -> Order:
+def _write(
+    session: Session, no: str, quoted: Quote, member: Member, note: str, now: datetime
+) -> Order:
     price = quoted.price
-    order = Order(
-        no=order_no(now),
-        merchant_id=quoted.store.merchant_id,
-        store_id=quoted.store.id,
-        member_id=member.id,
-        fulfilment=quoted.fulfilment,
-        table_id=quoted.table.id if quoted.table else None,
-        state=OrderState.placed,
-        payment_state=PaymentState.unpaid,
-        business_day=business_day(now),
-        pickup_code=random_code(6, DIGITS),
-        goods_fen=price.goods_fen,
-        discount_fen=price.discount_fen,
-        payable_fen=price.payable_fen,
-        coupon_id=quoted.coupon_id,
-        note=note,
-        quote=quoted.snapshot(),
-        placed_at=now,
-        expires_at=now + PAY_WITHIN,
-    )
-    session.add(order)
-    session.flush()
-    session.execute(insert(OrderLine), _lines(order.id, quoted.items, price))
-    if price.discounts:
-        session.execute(insert(OrderDiscount), _discounts(order.id, price))
-    session.add(
-        OrderHistory(
-            order_id=order.id,
-            kind=HistoryKind.state,
-            after=OrderState.placed,
-            actor=f"member:{member.id}",
-            at=now,
-        )
-    )
+    row = {
+        "no": no,
+        "merchant_id": quoted.store.merchant_id,
+        "store_id": quoted.store.id,
+        "member_id": member.id,
+        "fulfilment": quoted.fulfilment,
+        "table_id": quoted.table.id if quoted.table else None,
+        "state": OrderState.placed,
+        "payment_state": PaymentState.unpaid,
+        "business_day": business_day(now),
+        "pickup_code": random_code(6, DIGITS),
+        "goods_fen": price.goods_fen,
+        "discount_fen": price.discount_fen,
+        "payable_fen": price.payable_fen,
+        "paid_fen": 0,
+        "refunded_fen": 0,
+        "coupon_id": quoted.coupon_id,
+        "note": note,
+        "quote": quoted.snapshot(),
+        "placed_at": now,
+        "expires_at": now + PAY_WITHIN,
+        "cancel_reason": "",
+    }
+    order = rows.adopt(session, Order, rows.add(session, Order, row), row)
+    rows.add_all(session, OrderLine, _lines(order.id, quoted.items, price))
+    rows.add_all(session, OrderDiscount, _discounts(order.id, price))
+    placed = {"kind": HistoryKind.state, "before": "", "after": OrderState.placed}
+    by = {"actor": f"member:{member.id}", "reason": "", "at": now}
+    rows.add(session, OrderHistory, {"order_id": order.id, **placed, **by})
     return order
 
 
@@ -180,9 +176,9 @@ def _take(session: Session, quoted: Quote, order: Order, now: datetime) -> None:
     for item in quoted.items:
         wanted[item.sku_id] += item.quantity
     stock.hold(session, order.id, order.store_id, wanted, now)
-    number = next_number(session, quoted.store, order.business_day)
-    order.pickup_number = number
-    session.flush()
+    number = {"pickup_number": next_number(session, quoted.store, order.business_day)}
+    rows.compare_and_set(session, Order, {"id": order.id}, number)
+    rows.note(order, number)
 
 
 def _plain(cart: Cart) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A quote: what a cart costs this member now, line by line, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -13,8 +13,8 @@ from coupons import queries as coupons
 from coupons import words
 from coupons.amounts import Worth
 from coupons.locking import why_not
-from coupons.models import CouponTemplate
 from coupons.promotions import list_active
+from coupons.queries import UsableCoupon
 from crm.models import Member
 from merchants.models import Store, StoreTable
 from merchants.queries import find_table, get_store_of, is_open
@@ -62,7 +62,7 @@ class CouponChoice:
 
 @dataclass(frozen=True)
 class Quote:
-    """The explained price. `coupon_id` is the coupon that `price` counts with."""
+    """The explained price. `coupon` is the one that `price` counts with."""
 
     store: Store
     table: StoreTable | None
@@ -71,8 +71,12 @@ class Quote:
     price: Price
     choices: tuple[CouponChoice, ...]
     best: CouponChoice | None
-    coupon_id: int | None
+    coupon: UsableCoupon | None
     store_open: bool
+
+    @property
+    def coupon_id(self) -> int | None:
+        return self.coupon.id if self.coupon else None
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
@@ -122,7 +126,8 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
         PromotionRule(rule.id, rule.name, rule.threshold_fen, rule.off_fen)
         for rule in list_active(session, store.merchant_id, [store.id], now)
     ]
-    rules = _coupon_rules(session, member, store, now)
+    usable = {each.id: each for each in coupons.usable_for(session, member.id, now)}
+    rules = _coupon_rules(session, usable.values(), store)
     prices = try_coupons(lines, promotions, rules)
     best = best_coupon(rules, prices)
     chosen = best if cart.coupon_id == BEST else _chosen(session, cart, rules, member, now)
@@ -137,7 +142,7 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
         price=price,
         choices=tuple(sorted(choices.values(), key=lambda choice: -choice.discount_fen)),
         best=choices[best.id] if best else None,
-        coupon_id=applied.id if applied else None,
+        coupon=usable[applied.id] if applied else None,
         store_open=is_open(store, now),
     )
 
@@ -152,41 +157,29 @@ def _table(session: Session, cart: Cart, store: Store) -> StoreTable | None:
 
 
 def _coupon_rules(
-    session: Session, member: Member, store: Store, now: datetime
+    session: Session, usable: Iterable[UsableCoupon], store: Store
 ) -> list[CouponRule]:
-    found = coupons.usable_for(session, member.id, now)
-    elsewhere = {id_ for each in found for id_ in each.template.store_ids or [] if id_ != store.id}
+    elsewhere = {id_ for each in usable for id_ in each.store_ids or [] if id_ != store.id}
     names: dict[int, str] = {}
     if elsewhere:
         rows = session.execute(select(Store.id, Store.name).where(Store.id.in_(elsewhere)))
         names = {row.id: row.name for row in rows}
-    return [_rule(each.coupon.id, each.template, store, names) for each in found]
+    return [_rule(each, store, names) for each in usable]
 
 
-def _rule(
-    coupon_id: int, template: CouponTemplate, store: Store, names: dict[int, str]
-) -> CouponRule:
+def _rule(coupon: UsableCoupon, store: Store, names: dict[int, str]) -> CouponRule:
     blocked = ""
-    if template.store_ids is not None and store.id not in template.store_ids:
-        where = "、".join(names.get(id_, "其他门店") for id_ in template.store_ids)
+    if coupon.store_ids is not None and store.id not in coupon.store_ids:
+        where = "、".join(names.get(id_, "其他门店") for id_ in coupon.store_ids)
         blocked = f"只能在{where}用"
+    worth = Worth(coupon.kind, coupon.face_fen, coupon.off_bp, coupon.cap_fen, coupon.min_spend_fen)
     return CouponRule(
-        id=coupon_id,
-        name=template.name,
-        worth=worth_of(template),
-        reason=f"{words.face(template)} {words.condition(template)}",
-        product_ids=frozenset(template.product_ids) if template.product_ids is not None else None,
+        id=coupon.id,
+        name=coupon.name,
+        worth=worth,
+        reason=f"{words.face(coupon)} {words.condition(coupon)}",
+        product_ids=frozenset(coupon.product_ids) if coupon.product_ids is not None else None,
         blocked=blocked,
-    )
-
-
-def worth_of(template: CouponTemplate) -> Worth:
-    return Worth(
-        kind=template.kind,
-        face_fen=template.face_fen,
-        off_bp=template.off_bp,
-        cap_fen=template.cap_fen,
-        min_spend_fen=template.min_spend_fen,
     )
 
 

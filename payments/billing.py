@@ -23,8 +23,11 @@ def open_bill(session: Session, order: Order) -> Bill:
         "state": BillState.open,
         "created_at": order.placed_at,
     }
-    rows.add_new(session, Bill, row)
-    bill = session.scalars(_BILL_OF, {"order_id": order.id}).one()
+    id_ = rows.add_new(session, Bill, row)
+    if id_ is None:
+        bill = session.scalars(_BILL_OF, {"order_id": order.id}).one()
+    else:
+        bill = rows.adopt(session, Bill, id_, row)
     if bill.amount_fen == 0:
         settling.settle_free(session, order, now=order.placed_at)
         session.refresh(bill)

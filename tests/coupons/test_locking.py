@@ -33,9 +33,9 @@ def kinds(session: Session, coupon: Coupon) -> list[str]:
 def test_lock_then_redeem(session: Session, now: datetime) -> None:
     coupon, order, other = make(session)
 
-    locking.lock(session, coupon.id, order.id, now, discount_fen=800)
+    locking.lock(session, coupon, order.id, now, discount_fen=800)
     with pytest.raises(CouponUnavailable):
-        locking.lock(session, coupon.id, other.id, now)
+        locking.lock(session, coupon, other.id, now)
     assert locking.redeem_locked(session, other.id, other.store_id, now) is False
     assert locking.redeem_locked(session, order.id, order.store_id, now) is True
     assert locking.redeem_locked(session, order.id, order.store_id, now) is False
@@ -47,17 +47,17 @@ def test_lock_then_redeem(session: Session, now: datetime) -> None:
         800,
     )
     with pytest.raises(AlreadyRedeemed):
-        locking.lock(session, coupon.id, other.id, now)
+        locking.lock(session, coupon, other.id, now)
     assert kinds(session, coupon) == ["issued", "locked", "redeemed"]
 
 
 def test_lock_then_release_then_lock_for_another(session: Session, now: datetime) -> None:
     coupon, order, other = make(session)
 
-    locking.lock(session, coupon.id, order.id, now)
+    locking.lock(session, coupon, order.id, now)
     assert locking.release(session, order.id, now) is True
     assert locking.release(session, order.id, now) is False
-    locking.lock(session, coupon.id, other.id, now)
+    locking.lock(session, coupon, other.id, now)
 
     assert (coupon.state, coupon.order_id) == (CouponState.locked, other.id)
     assert kinds(session, coupon) == ["issued", "locked", "released", "locked"]
@@ -65,7 +65,7 @@ def test_lock_then_release_then_lock_for_another(session: Session, now: datetime
 
 def test_a_full_refund_gives_it_back(session: Session, now: datetime) -> None:
     coupon, order, _ = make(session)
-    locking.lock(session, coupon.id, order.id, now)
+    locking.lock(session, coupon, order.id, now)
     locking.redeem_locked(session, order.id, order.store_id, now)
 
     assert locking.give_back(session, order.id, now, reason="退款") is True
@@ -79,10 +79,10 @@ def test_past_its_end_it_cannot_be_locked_but_a_locked_one_is_honoured(
     session: Session, now: datetime
 ) -> None:
     coupon, order, other = make(session)
-    locking.lock(session, coupon.id, order.id, now)
+    locking.lock(session, coupon, order.id, now)
     later = now + timedelta(days=8)
 
     assert locking.redeem_locked(session, order.id, order.store_id, later) is True
     locking.give_back(session, order.id, later)
     with pytest.raises(CouponExpired):
-        locking.lock(session, coupon.id, other.id, later)
+        locking.lock(session, coupon, other.id, later)

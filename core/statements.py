@@ -1,0 +1,157 @@
+"""Statements kept as text: what a hot path repeats is compiled once per database and process.
+
+To have SQLAlchemy find a statement in its cache, bind it and wrap its rows costs two to three times
+what the driver needs to send it, and one checkout sends two dozen. Here the text goes straight to
+the driver's connection; values and columns still pass through the types of their columns.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CursorResult,
+    Dialect,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    false,
+)
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+
+Values = Mapping[str, Any]
+Statement = Insert | Update | Select[Any]
+Convert = Callable[[Any], Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """`binds`: each parameter's name with what its type does to a value; `fixed`: defaults."""
+
+    sql: str
+    binds: tuple[tuple[str, Convert | None], ...]
+    positions: tuple[str, ...] | None
+    fixed: Values = field(default_factory=dict)
+    columns: tuple[Convert | None, ...] = ()
+
+    def arguments(self, values: Values) -> Any:
+        given = {
+            name: values[name] if convert is None else convert(values[name])
+            for name, convert in self.binds
+        }
+        if self.fixed:
+            given.update(self.fixed)
+        return given if self.positions is None else tuple(given[name] for name in self.positions)
+
+    def read(self, raw: Sequence[Any]) -> Iterator[Any]:
+        for value, convert in zip(raw, self.columns, strict=True):
+            yield value if convert is None else convert(value)
+
+
+_KEPT: WeakKeyDictionary[Dialect, dict[tuple[Any, ...], _Kept]] = WeakKeyDictionary()
+
+
+def execute(
+    session: Session, statement: Statement, values: Values | Sequence[Values]
+) -> CursorResult[Any]:
+    """Run a statement that lives as long as the process, after whatever the session holds back.
+
+    `values` by the names of binds and of columns to write; several: all with the same names. No
+    value may be an SQL expression. Raises what SQLAlchemy raises.
+    """
+    session.flush()
+    connection = session.connection()
+    if isinstance(values, Mapping):
+        kept = _find(connection.dialect, statement, values)
+        return connection.exec_driver_sql(kept.sql, kept.arguments(values))
+    kept = _find(connection.dialect, statement, values[0])
+    return connection.exec_driver_sql(kept.sql, [kept.arguments(each) for each in values])
+
+
+def fetch(
+    session: Session, row: Callable[..., T], statement: Select[Any], values: Values
+) -> list[T]:
+    """The rows of a SELECT of plain columns; `row` takes them in the SELECT's order."""
+    session.flush()
+    connection = session.connection()
+    kept = _find(connection.dialect, statement, values)
+    found = connection.exec_driver_sql(kept.sql, kept.arguments(values))
+    return [row(*kept.read(raw)) for raw in found]
+
+
+def fetch_one(
+    session: Session, row: Callable[..., T], statement: Select[Any], values: Values
+) -> T | None:
+    """The first row, or None."""
+    return next(iter(fetch(session, row, statement, values)), None)
+
+
+def any_of(column: ColumnElement[Any], name: str, number: int) -> ColumnElement[bool]:
+    """`column` is one of `number` values that `numbered` gives: a statement for each number."""
+    return column.in_([bindparam(f"{name}_{i}") for i in range(number)]) if number else false()
+
+
+def numbered(name: str, values: Iterable[Any]) -> dict[str, Any]:
+    """The values of `any_of`."""
+    return {f"{name}_{i}": value for i, value in enumerate(values)}
+
+
+def _find(dialect: Dialect, statement: Statement, values: Values) -> _Kept:
+    of_dialect = _KEPT.get(dialect)
+    if of_dialect is None:
+        of_dialect = _KEPT.setdefault(dialect, {})
+    key = (statement, *values)
+    kept = of_dialect.get(key)
+    if kept is None:
+        kept = of_dialect[key] = _compile(dialect, statement, list(values))
+    return kept
+
+
+def _compile(dialect: Dialect, statement: Statement, names: list[str]) -> _Kept:
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    fixed = _defaults(compiled)
+    binds: list[tuple[str, Convert | None]] = []
+    for name, parameter in compiled.binds.items():
+        convert = _bind_processor(parameter, dialect)
+        if name in names:
+            binds.append((name, convert))
+        elif name in fixed:
+            fixed[name] = fixed[name] if convert is None else convert(fixed[name])
+        else:  # a value that is written in the statement itself
+            given = parameter.effective_value
+            fixed[name] = given if convert is None else convert(given)
+    return _Kept(
+        sql=str(compiled),
+        binds=tuple(binds),
+        positions=tuple(compiled.positiontup) if compiled.positiontup is not None else None,
+        fixed=fixed,
+        columns=_result_processors(statement, dialect),
+    )
+
+
+def _defaults(compiled: SQLCompiler) -> dict[str, Any]:
+    """What the columns that no value is given for are written with."""
+    fixed = {}
+    for column in compiled.insert_prefetch:
+        default = column.default
+        if default is None or not default.is_scalar:
+            raise TypeError(f"{column}: only a plain default can be kept")
+        fixed[column.key] = default.arg  # type: ignore[attr-defined]
+    return fixed
+
+
+def _result_processors(statement: Statement, dialect: Dialect) -> tuple[Convert | None, ...]:
+    if not isinstance(statement, Select):
+        return ()
+    kinds = (column.type.dialect_impl(dialect) for column in statement.selected_columns)
+    return tuple(cast("Convert | None", kind.result_processor(dialect, None)) for kind in kinds)
+
+
+def _bind_processor(parameter: BindParameter[Any], dialect: Dialect) -> Convert | None:
+    return cast("Convert | None", parameter.type.dialect_impl(dialect).bind_processor(dialect))
