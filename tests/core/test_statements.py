@@ -1,0 +1,75 @@
+"""Kept statements: types, defaults and errors as with any other statement, on both databases."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from flask import Flask
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core import rows, statements
+from core.database import transaction
+from core.outbox import JobState, OutboxJob
+
+_JOBS = rows.table_of(OutboxJob).c
+_OF_KEY = select(_JOBS.id, _JOBS.args, _JOBS.state, _JOBS.run_at, _JOBS.attempt).where(
+    _JOBS.key == bindparam("key")
+)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def anywhere(request: pytest.FixtureRequest) -> Iterator[Session]:
+    app: Flask = request.getfixturevalue("app" if request.param == "sqlite" else "mariadb_app")
+    with app.app_context(), transaction() as session:
+        yield session
+
+
+def job(key: str, at: datetime, **values: object) -> dict[str, object]:
+    row = {"name": "a.job", "args": {"%s": "100 %"}, "key": key, "run_at": at, "created_at": at}
+    return row | values
+
+
+def test_values_and_columns_pass_through_their_types(anywhere: Session, now: datetime) -> None:
+    id_ = rows.add(anywhere, OutboxJob, job("a", now))
+
+    assert statements.fetch(anywhere, lambda *row: row, _OF_KEY, {"key": "a"}) == [
+        (id_, {"%s": "100 %"}, JobState.waiting, now, 0)  # the last of the defaults too
+    ]
+    assert statements.fetch_one(anywhere, lambda *row: row, _OF_KEY, {"key": "b"}) is None
+
+
+def test_several_at_once_and_a_guarded_write(anywhere: Session, now: datetime) -> None:
+    rows.add_all(anywhere, OutboxJob, [job(key, now) for key in "abc"])
+    either = {"key": ("a", "c", "x"), "state": JobState.waiting}
+
+    assert rows.compare_and_set(anywhere, OutboxJob, either, {"state": JobState.dead}) == 2
+    assert rows.compare_and_set(anywhere, OutboxJob, either, {"state": JobState.dead}) == 0
+    assert rows.compare_and_set(anywhere, OutboxJob, {"key": ()}, {"attempt": 9}) == 0
+    found = [statements.fetch(anywhere, lambda *row: row[2:], _OF_KEY, {"key": k}) for k in "abc"]
+    assert found == [
+        [(JobState.dead, now, 0)],
+        [(JobState.waiting, now, 0)],
+        [(JobState.dead, now, 0)],
+    ]
+
+
+def test_a_unique_key_refuses_as_it_always_does(anywhere: Session, now: datetime) -> None:
+    first = rows.add(anywhere, OutboxJob, job("a", now))
+
+    assert rows.add_new(anywhere, OutboxJob, job("a", now)) is None
+    with pytest.raises(IntegrityError):
+        rows.add(anywhere, OutboxJob, job("a", now))
+    assert statements.fetch(anywhere, lambda *row: row[0], _OF_KEY, {"key": "a"}) == [first]
+
+
+def test_an_adopted_object_is_as_if_it_had_been_read(anywhere: Session, now: datetime) -> None:
+    row = job("a", now, state=JobState.waiting, attempt=0, failures=0, request_id="")
+    adopted = rows.adopt(anywhere, OutboxJob, rows.add(anywhere, OutboxJob, row), row)
+    written = {of.key: getattr(adopted, of.key) for of in rows.table_of(OutboxJob).columns}
+
+    assert anywhere.get(OutboxJob, adopted.id) is adopted
+    assert not anywhere.dirty
+    anywhere.refresh(adopted)
+    assert {name: getattr(adopted, name) for name in written} == written
