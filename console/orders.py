@@ -109,7 +109,8 @@ def hand_over(no: str) -> Response:
             handover.complete(session, order, code=code, actor=me().actor, now=now)
     except WrongPickupCode as refusal:
         with transaction() as session:
-            handover.note_wrong_code(session, actor=me().actor, now=now)
+            who = me()
+            handover.note_wrong_code(session, actor=who.actor, merchant_id=who.merchant_id, now=now)
         form.refuse("code", refusal.detail)
         return _page("orders/hand_over.html", no, form, 422)
     return reply.done(url_for("console.orders.index"), f"{order.pickup_number} 已交餐")

@@ -278,4 +278,4 @@ def _subject() -> str:
 def _count_failure(now: datetime) -> None:
     """Ten wrong codes a minute lock this member of staff out for a while."""
     with transaction() as session:
-        lockouts.fail(session, _subject(), now=now)
+        lockouts.fail(session, _subject(), now=now, merchant_id=me().merchant_id)

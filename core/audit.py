@@ -17,6 +17,7 @@ class AuditEntry(Base):
     __tablename__ = "audit_entries"
     __table_args__ = (
         Index("ix_audit_entries_merchant_id_id", "merchant_id", "id"),
+        Index("ix_audit_entries_merchant_id_actor_id", "merchant_id", "actor", "id"),
         Index("ix_audit_entries_subject", "subject"),
     )
 

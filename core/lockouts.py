@@ -41,6 +41,7 @@ def fail(
     limit: int = 10,
     window: timedelta = timedelta(minutes=1),
     lock: timedelta = timedelta(minutes=5),
+    merchant_id: int | None = None,
 ) -> bool:
     """Count a failure; True when this one locked the subject, which is kept as an event.
 
@@ -63,7 +64,7 @@ def fail(
     values = {"failures": 0, "window_ends_at": now, "locked_until": now + lock}
     if claim(session, locking.values(values)) != 1:
         return False
-    security_events.record(session, "locked_out", subject, now=now)
+    security_events.record(session, "locked_out", subject, merchant_id=merchant_id, now=now)
     return True
 
 

@@ -12,10 +12,16 @@ from core.metrics import SECURITY_EVENTS
 
 
 class SecurityEvent(Base):
+    """`merchant_id` is empty for what concerns the installation, or nobody we know."""
+
     __tablename__ = "security_events"
-    __table_args__ = (Index("ix_security_events_kind_at", "kind", "at"),)
+    __table_args__ = (
+        Index("ix_security_events_kind_at", "kind", "at"),
+        Index("ix_security_events_merchant_id_id", "merchant_id", "id"),
+    )
 
     id: Mapped[Id]
+    merchant_id: Mapped[int | None]
     kind: Mapped[str] = mapped_column(Code(64))
     subject: Mapped[str] = mapped_column(Code(128))
     data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
@@ -28,7 +34,17 @@ def notice(kind: str, subject: str, **data: Any) -> None:
     log.warning("security_event", kind=kind, subject=subject, **data)
 
 
-def record(session: Session, kind: str, subject: str, *, now: datetime, **data: Any) -> None:
+def record(
+    session: Session,
+    kind: str,
+    subject: str,
+    *,
+    now: datetime,
+    merchant_id: int | None = None,
+    **data: Any,
+) -> None:
     """Keep an event that somebody should look at: a lockout, a burst."""
     notice(kind, subject, **data)
-    session.add(SecurityEvent(kind=kind, subject=subject, data=data, at=now))
+    session.add(
+        SecurityEvent(merchant_id=merchant_id, kind=kind, subject=subject, data=data, at=now)
+    )

@@ -47,7 +47,16 @@ def authenticate(session: Session, username: str, password: str, now: datetime) 
     known = staff.password_hash if staff and staff.state is StaffState.active else None
     right = check_password_hash(known or _NOBODY, password) and not _is_published(password)
     if staff is None or known is None or not right:
-        lockouts.fail(session, subject, now=now, limit=TRIES, window=WINDOW, lock=LOCK)
+        whose = staff.merchant_id if staff else None
+        lockouts.fail(
+            session,
+            subject,
+            now=now,
+            limit=TRIES,
+            window=WINDOW,
+            lock=LOCK,
+            merchant_id=whose,
+        )
         return None
     lockouts.clear(session, subject, now=now)
     return staff

@@ -45,6 +45,16 @@ def find_by_person(
     return session.scalars(found.limit(1)).first()
 
 
+def is_staff(session: Session, person_id: int) -> bool:
+    """Whether a person works or worked for any merchant, also as one that was merged into them."""
+    found = (
+        select(Staff.id)
+        .join(Person, Person.id == Staff.person_id)
+        .where(or_(Person.id == person_id, Person.merged_into_id == person_id))
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def stores_of(session: Session, staff: Staff) -> list[int]:
     """Ids of the stores a staff member works in, ascending; an owner works in all."""
     if staff.role is Role.owner:

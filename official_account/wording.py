@@ -115,7 +115,7 @@ def _scan_result(
         lockouts.check(session, guesses, now=now)
         seen = redemption.preview(session, token, stores_of(session, happened.staff), now)
     except (CouponNotFound, CodeExpired) as refused:
-        lockouts.fail(session, guesses, now=now)
+        lockouts.fail(session, guesses, now=now, merchant_id=happened.staff.merchant_id)
         return refused.detail
     except LinliError as refused:
         return refused.detail

@@ -46,9 +46,11 @@ def complete(session: Session, order: Order, *, code: str, actor: str, now: date
     visits.record_visit(session, order.member_id, order.store_id, now)
 
 
-def note_wrong_code(session: Session, *, actor: str, now: datetime) -> bool:
+def note_wrong_code(
+    session: Session, *, actor: str, now: datetime, merchant_id: int | None = None
+) -> bool:
     """Count a wrong code: ten in a minute lock the clerk out for five. True: this one did."""
-    return lockouts.fail(session, _subject(actor), now=now)
+    return lockouts.fail(session, _subject(actor), now=now, merchant_id=merchant_id)
 
 
 def _subject(actor: str) -> str:

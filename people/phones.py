@@ -1,6 +1,7 @@
 """Phone numbers that WeChat verified: sealed at rest, found by a keyed hash, one person each."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.crypto import keyring
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from people import merging
-from people.models import MergeReason, Person
+from people.models import Identity, MergeReason, Person
 
 _NUMBER = re.compile(r"\+?[0-9]{5,17}")
 
@@ -19,6 +20,13 @@ _NUMBER = re.compile(r"\+?[0-9]{5,17}")
 class InvalidPhone(Invalid):
     code = "invalid_phone"
     title = "手机号不对"
+
+
+class StaffPhone(Conflict):
+    """The number is that of somebody who works for a merchant and is known by nothing else."""
+
+    code = "staff_phone"
+    title = "这个手机号登记在一位店员名下，没有合并。请店主发邀请，用这个微信绑定员工账号"
 
 
 def normalise(phone: str) -> str:
@@ -41,39 +49,58 @@ def find_person(session: Session, phone: str) -> Person | None:
 
 @dataclass(frozen=True)
 class Attached:
-    """Who the person is now, and whom this call merged into them."""
+    """Whom this call merged into the person, or from whom it took the number."""
 
-    person: Person
     absorbed: Person | None = None
+    taken_from: Person | None = None
 
 
-def attach(session: Session, person: Person, phone: str, now: datetime) -> Attached:
-    """Give a verified number to a person; returns who they are now.
+def attach(
+    session: Session,
+    person: Person,
+    phone: str,
+    now: datetime,
+    *,
+    works: Callable[[Person], bool] = lambda _: False,
+) -> Attached:
+    """Give a number that WeChat verified to a person.
 
-    Somebody else has it: when either of the two has no UnionID they are one human and are merged
-    (`absorbed` says who went). Two different UnionIDs are two WeChat accounts, so the number only
-    changes hands: numbers are resold, and the latest verification is the true one.
+    Numbers are resold, so a number proves who holds it today and nothing about whoever had it
+    before. Somebody who is known by the number alone is merged into the person. Whoever has a
+    WeChat identity of their own only loses the number: no log-in ever moves by it. And somebody
+    who `works` for a merchant is not taken over: raises StaffPhone, and nothing changed.
     """
     number = normalise(phone)
     try:
         with session.begin_nested():
-            return _attach(session, person, number, now)
+            return _attach(session, person, number, now, works)
     except IntegrityError:  # somebody verified the same number at the same moment: now they show
         session.refresh(person)
-        return _attach(session, person, number, now)
+        return _attach(session, person, number, now, works)
 
 
-def _attach(session: Session, person: Person, number: str, now: datetime) -> Attached:
+def _attach(
+    session: Session, person: Person, number: str, now: datetime, works: Callable[[Person], bool]
+) -> Attached:
     holder = find_person(session, number)
-    absorbed = None
+    found = Attached()
     if holder is not None and holder.id != person.id:
-        if holder.union_id is not None and person.union_id is not None:
+        if _has_wechat(session, holder):
             holder.phone, holder.phone_hash = None, None
             session.flush()
+            found = Attached(taken_from=holder)
+        elif works(holder):
+            raise StaffPhone
         else:
-            keeper, gone = (person, holder) if person.union_id is not None else (holder, person)
-            absorbed = merging.absorb(session, keeper, gone, reason=MergeReason.phone, now=now)
-            person = keeper
+            gone = merging.absorb(session, person, holder, reason=MergeReason.phone, now=now)
+            found = Attached(absorbed=gone)
     person.phone, person.phone_hash = number, keyring().blind_index(number)
     session.flush()
-    return Attached(person, absorbed)
+    return found
+
+
+def _has_wechat(session: Session, person: Person) -> bool:
+    if person.union_id is not None:
+        return True
+    mine = select(Identity.id).where(Identity.person_id == person.id).limit(1)
+    return session.scalar(mine) is not None

@@ -8,7 +8,8 @@ from core import limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons.queries import count_for_member
-from crm import consent, events, members, merging
+from crm import consent, events, members
+from crm import phones as verified
 from crm.models import Member
 from merchants.queries import get_merchant
 from messaging import grants
@@ -80,18 +81,22 @@ def change_me(body: ProfileIn) -> MeOut:
 @blueprint.post("/me/phone", responses={200: MeOut}, security=MEMBER)
 @member
 def set_phone(body: PhoneIn) -> MeOut:
-    """Take the number that WeChat verified. It may join the member with one known before."""
+    """Take the number that WeChat verified; it joins the member with one known by it alone.
+
+    409 `staff_phone`: the number is registered for somebody who works there, nothing is joined.
+    """
     limits.check("phone", ip=request.remote_addr, member=g.member.id)
     number = gateways.wechat().mini(g.identity.appid).phone_number(body.code)
     now = clock_now()
-    with transaction() as session:
-        me = members.living(session, g.member.id)
-        person = session.get_one(Person, me.person_id)
-        attached = phones.attach(session, person, number, now)
-        if attached.absorbed is not None:
-            merging.join_persons(session, kept=attached.person, absorbed=attached.absorbed, now=now)
-        me = members.ensure(session, merchant_id=me.merchant_id, person=attached.person, now=now)
-        return _card(session, me)
+    try:
+        with transaction() as session:
+            me = verified.verify(session, members.living(session, g.member.id), number, now=now)
+            return _card(session, me)
+    except phones.StaffPhone:
+        with transaction() as session:
+            me = members.living(session, g.member.id)
+            verified.note_refusal(session, me, now=now)
+        raise
 
 
 @blueprint.post("/subscriptions", responses={204: None}, security=MEMBER)

@@ -5,17 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from core.audit import AuditEntry
 from core.database import reading, transaction
+from core.security_events import SecurityEvent
 from crm.models import Member, MemberEvent
-from merchants.models import Merchant
+from merchants.models import Merchant, Staff
+from merchants.staff import find_by_person
 from messaging.models import SubscribeGrant
 from people import phones
-from people.models import Person
+from people.models import Identity, IdentityKind, Person
 from sandbox.demo_config import MINI, SUBSCRIBE_TEMPLATES
-from tests.factories.merchants import make_merchant
-from tests.factories.people import make_person
+from tests.conftest import NOW
+from tests.factories.crm import make_member
+from tests.factories.merchants import make_merchant, make_staff
+from tests.factories.people import make_person, make_recognition
 from tests.wechat_world import Shop, Wechat, run_shop
 
 READY = SUBSCRIBE_TEMPLATES["order_ready"]
@@ -132,8 +137,75 @@ def test_a_phone_known_before_joins_the_member(phone: Phone, shop: Shop) -> None
     assert card["nickname"] == "青姐"
     assert phone.call("GET", "/me").get_json() == card
     with reading() as session:
-        assert session.get_one(Person, walk_in.id).merged_into_id is not None
-        assert session.scalar(select(func.count()).select_from(Member)) == 1
+        me = session.scalars(select(Member)).one()
+        assert session.get_one(Person, walk_in.id).merged_into_id == me.person_id
+    before, after = {"person": walk_in.id}, {"person": me.person_id}
+    assert audited() == [("phone.joined", f"member:{me.id}", before, after)]
+
+
+def verify_phone(phone: Phone, shop: Shop) -> Any:
+    code = shop.app_post("people/aqing/phone-code", {"appid": MINI})["code"]
+    return phone.call("POST", "/me/phone", {"code": code})
+
+
+def audited() -> list[tuple[str, str, object, object]]:
+    with reading() as session:
+        columns = (AuditEntry.action, AuditEntry.subject, AuditEntry.before, AuditEntry.after)
+        acts = AuditEntry.action.startswith("phone.")
+        return [tuple(row) for row in session.execute(select(*columns).where(acts))]
+
+
+def test_a_resold_number_takes_no_log_in_and_no_coupons_with_it(phone: Phone, shop: Shop) -> None:
+    """Whoever had the number before comes in by their own WeChat: they stay who they are."""
+    with transaction() as session:
+        before = make_recognition(session, kind=IdentityKind.mini, appid="wx00000000000000a1")
+        merchant = session.scalars(select(Merchant)).one()
+        theirs = make_member(session, merchant=merchant, person=before.person)
+        works = make_staff(session, merchant, person=before.person)
+        phones.attach(session, before.person, shop.person("aqing").phone, NOW)
+
+    answer = verify_phone(phone, shop)
+
+    assert answer.get_json()["phone"] == "138****1234"
+    with reading() as session:
+        person = session.get_one(Person, before.person.id)
+        assert (person.phone, person.phone_hash, person.merged_into_id) == (None, None, None)
+        assert session.get_one(Identity, before.identity.id).person_id == person.id
+        assert session.get_one(Member, theirs.id).person_id == person.id
+        assert find_by_person(session, person.id) == session.get_one(Staff, works.id)
+        me = session.scalars(select(Member).where(Member.id != theirs.id)).one()
+        assert find_by_person(session, me.person_id) is None
+    assert audited() == [
+        ("phone.taken", f"member:{me.id}", {"person": person.id}, {"person": me.person_id}),
+        ("phone.lost", f"member:{theirs.id}", {"person": person.id}, None),
+    ]
+
+
+def test_a_number_of_somebody_who_works_there_takes_nothing_over(phone: Phone, shop: Shop) -> None:
+    with transaction() as session:
+        clerk = make_person(session, nickname="小周")
+        merchant = session.scalars(select(Merchant)).one()
+        works = make_staff(session, merchant, person=clerk)
+        phones.attach(session, clerk, shop.person("aqing").phone, NOW)
+
+    answer = verify_phone(phone, shop)
+
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "staff_phone")
+    assert "没有合并" in answer.get_json()["detail"]
+    assert phone.call("GET", "/me").get_json()["phone"] == ""
+    with reading() as session:
+        person = session.get_one(Person, clerk.id)
+        assert (person.phone, person.merged_into_id) == (shop.person("aqing").phone, None)
+        assert session.get_one(Staff, works.id).person_id == clerk.id
+        me = session.scalars(select(Member)).one()
+        assert find_by_person(session, me.person_id) is None
+        event = session.scalars(select(SecurityEvent)).one()
+        assert (event.kind, event.subject, event.merchant_id) == (
+            "phone_refused",
+            f"member:{me.id}",
+            merchant.id,
+        )
+    assert audited() == [("phone.refused", f"member:{me.id}", None, None)]
 
 
 def test_an_answer_to_the_popup_counts_once(phone: Phone, shop: Shop) -> None:
