@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, literal, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
@@ -17,7 +17,6 @@ from coupons import codes, ledger
 from coupons.errors import GoneAlready, NotClaimable, TemplateNotFound
 from coupons.models import (
     Coupon,
-    CouponEntry,
     CouponState,
     CouponTemplate,
     EntryKind,
@@ -95,7 +94,7 @@ def issue_many(
     if fresh:
         raise RuntimeError("no free coupon code, or the member does not exist")
     if ours:
-        _note_issued(session, list(ours.values()), now)
+        ledger.write_many(session, list(ours.values()), EntryKind.issued, now=now)
         count_issued(session, template, len(ours))
     return {id_: each.id for id_, each in issued.items()}
 
@@ -206,19 +205,3 @@ def _issued(
         )
     )
     return {member: _Issued(id_, code) for member, id_, code in rows if member in wanted}
-
-
-def _note_issued(session: Session, coupon_ids: list[int], now: datetime) -> None:
-    columns = ["coupon_id", "kind", "cause", "actor", "device", "campaign_id", "reason", "at"]
-    kind = literal(EntryKind.issued, CouponEntry.kind.type)
-    rows = select(
-        Coupon.id,
-        kind,
-        literal("issued:").concat(Coupon.id).concat(":"),
-        literal("system"),
-        literal(""),
-        Coupon.campaign_id,
-        literal(""),
-        literal(now, CouponEntry.at.type),
-    ).where(Coupon.id.in_(bindparam("ids", coupon_ids, expanding=True, literal_execute=True)))
-    session.execute(insert(CouponEntry).from_select(columns, rows))

@@ -1,7 +1,9 @@
 """The ledger of coupons: one row per move and cause, only ever added."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import bindparam, insert, literal, select
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -36,3 +38,21 @@ def write(
         "at": now,
     }
     rows.add(session, CouponEntry, entry)
+
+
+def write_many(
+    session: Session, coupon_ids: Sequence[int], kind: EntryKind, *, now: datetime
+) -> None:
+    """The same move of many coupons, by the system, in one statement; the caller made all of it."""
+    columns = ["coupon_id", "kind", "cause", "actor", "device", "campaign_id", "reason", "at"]
+    found = select(
+        Coupon.id,
+        literal(kind, CouponEntry.kind.type),
+        literal(f"{kind}:").concat(Coupon.id).concat(":"),
+        literal("system"),
+        literal(""),
+        Coupon.campaign_id,
+        literal(""),
+        literal(now, CouponEntry.at.type),
+    ).where(Coupon.id.in_(bindparam("ids", coupon_ids, expanding=True, literal_execute=True)))
+    session.execute(insert(CouponEntry).from_select(columns, found))

@@ -12,7 +12,6 @@ from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
 from sqlalchemy.orm import Session
 
 from core import cursors
-from core.errors import Malformed
 from merchants.distance import METRES_PER_DEGREE, box, great_circle, metres_per_degree_east
 from merchants.models import Store
 
@@ -58,7 +57,7 @@ def _oldest_first(
     session: Session, wanted: Select[Store], cursor: str | None, limit: int
 ) -> StorePage:
     if cursor:
-        wanted = wanted.where(Store.id > _whole_numbers(cursor, 1)[0])
+        wanted = wanted.where(Store.id > cursors.number(*cursors.decode(cursor, 1)))
     stores = list(session.scalars(wanted.order_by(Store.id).limit(limit + 1)))
     more = cursors.encode([stores[limit - 1].id]) if len(stores) > limit else None
     return StorePage([NearStore(store, None) for store in stores[:limit]], more)
@@ -72,7 +71,7 @@ def _nearest_first(
     cursor: str | None,
     limit: int,
 ) -> StorePage:
-    after = _whole_numbers(cursor, 2) if cursor else None
+    after = [cursors.number(part) for part in cursors.decode(cursor, 2)] if cursor else None
     key = _squared_metres(lat, lng)
     page = wanted.add_columns(key.label("squared")).order_by(key, Store.id).limit(limit + 1)
     if after:
@@ -90,13 +89,6 @@ def _nearest_first(
         last, squared = rows[limit - 1]
         more = cursors.encode([int(squared), last.id])
     return StorePage(items, more)
-
-
-def _whole_numbers(cursor: str, length: int) -> list[int]:
-    position = cursors.decode(cursor, length)
-    if not all(type(value) is int and 0 <= value < 2**53 for value in position):
-        raise Malformed("分页参数不对")
-    return position
 
 
 def _squared_metres(lat: float, lng: float) -> ColumnElement[int]:

@@ -10,7 +10,7 @@ from tasks.registry import Run, job
 
 @job("coupons.expire", queue="default", timeout=120)
 def expire(run: Run) -> None:
-    """Coupons past their end become `expired`, a few hundred a transaction."""
+    """Coupons past their end become `expired`, a thousand a transaction."""
     now = clock.now()
     expired = 0
     while True:

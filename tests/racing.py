@@ -1,6 +1,7 @@
 """Many at once: run an act in parallel threads, each with its own application context.
 
 The tables are made once per module, since that takes longer than the races, and emptied per test.
+A module of races takes the fixtures by name: `shared, app = racing.shared, racing.app`.
 """
 
 import threading
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from flask import Flask
 from sqlalchemy import text
 
@@ -33,6 +35,18 @@ def arena(mariadb: MariaDB, directory: Path) -> Iterator[Flask]:
             Base.metadata.create_all(database.db.engine)
             yield app
             database.db.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def shared(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    with arena(mariadb, tmp_path_factory.mktemp("races")) as app:
+        yield app
+
+
+@pytest.fixture
+def app(shared: Flask) -> Iterator[Flask]:
+    yield shared
+    sweep()
 
 
 def sweep() -> None:

@@ -27,6 +27,7 @@ class MariaDB:
             f"--datadir={directory / 'data'}",
             f"--socket={self.socket}",
             f"--pid-file={directory / 'mariadbd.pid'}",
+            f"--tmpdir={directory}",  # a server that starts clears its folder of others' tables
             "--skip-networking",
             "--skip-grant-tables",
             "--transaction-isolation=READ-COMMITTED",

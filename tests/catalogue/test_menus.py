@@ -1,28 +1,12 @@
 """The menu as a tree, in a constant number of queries."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from catalogue.menus import get_menu
 from catalogue.models import ProductState, ShelfState
+from tests.counting import statements
 from tests.factories.catalogue import make_group, make_product, make_sku
 from tests.factories.merchants import make_store
-
-
-@contextmanager
-def counted(session: Session) -> Iterator[list[str]]:
-    statements: list[str] = []
-    engine = session.get_bind()
-
-    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def test_the_menu_shows_what_the_store_lists_in_order(session: Session) -> None:
@@ -61,9 +45,9 @@ def test_fifty_products_take_as_many_queries_as_one(session: Session) -> None:
             make_sku(session, store, product=product)
             make_group(session, product.id)
 
-    with counted(session) as few:
+    with statements(session.get_bind()) as few:
         get_menu(session, small)
-    with counted(session) as many:
+    with statements(session.get_bind()) as many:
         menu = get_menu(session, large)
 
     assert sum(len(category.products) for category in menu.categories) == 50

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select
+from sqlalchemy import select
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
@@ -22,6 +22,7 @@ from merchants.models import Merchant, Role, Staff, Store
 from orders.models import HistoryKind, Order, OrderHistory, OrderLine, OrderState, PaymentState
 from payments.models import AttemptState, Bill, BillState, Channel, PaymentAttempt
 from people import logins
+from tests.counting import statements
 from tests.factories.catalogue import make_product, make_sku
 from tests.factories.crm import make_member, make_person
 from tests.factories.merchants import make_merchant, make_staff, make_store
@@ -218,17 +219,8 @@ def count_queries(app: Flask) -> Callable[[Callable[[], Any]], int]:
     """How many statements a call sends to the database."""
 
     def count(call: Callable[[], Any]) -> int:
-        seen: list[str] = []
-
-        def note(_c: Any, _cur: Any, statement: str, *_: Any) -> None:
-            if not statement.startswith(("BEGIN", "PRAGMA")):
-                seen.append(statement)
-
-        event.listen(database.db.engine, "before_cursor_execute", note)
-        try:
+        with statements(database.db.engine) as seen:
             response = call()
-        finally:
-            event.remove(database.db.engine, "before_cursor_execute", note)
         assert response.status_code == 200
         return len(seen)
 

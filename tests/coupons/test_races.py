@@ -1,8 +1,8 @@
 """Races for a coupon, on MariaDB. Each has a control that shows the race is real."""
 
 import threading
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -11,28 +11,20 @@ from sqlalchemy import func, select, update
 from core.database import reading, transaction
 from coupons import codes
 from coupons.claiming import claim_one
+from coupons.expiring import expire_due
 from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate, EntryKind
 from coupons.redemption import redeem
+from tests import racing
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_staff, make_store
-from tests.racing import arena, race, refusals, sweep
-from tests.servers import MariaDB
+from tests.racing import race, refusals
 
 pytestmark = pytest.mark.mariadb
 CLERKS = 64
 
 
-@pytest.fixture(scope="module")
-def shared(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    with arena(mariadb, tmp_path_factory.mktemp("races")) as app:
-        yield app
-
-
-@pytest.fixture
-def app(shared: Flask) -> Iterator[Flask]:
-    yield shared
-    sweep()
+shared, app = racing.shared, racing.app
 
 
 def count(kind: EntryKind) -> int:
@@ -60,7 +52,8 @@ def test_control_looking_before_redeeming_redeems_many_times(app: Flask) -> None
     assert sum(result is True for result in race(app, 16, use)) == 16
 
 
-def test_64_clerks_on_one_code_redeem_it_once(app: Flask, now: datetime) -> None:
+def counter(now: datetime) -> Callable[[str], int]:
+    """A clerk with a guest's coupon before them: redeeming it under a key answers its id."""
     with transaction() as session:
         merchant = make_merchant(session)
         store = make_store(session, merchant)
@@ -69,36 +62,29 @@ def test_64_clerks_on_one_code_redeem_it_once(app: Flask, now: datetime) -> None
         coupon = make_coupon(session, member, make_template(session, merchant))
     token = codes.rotating(coupon.code, now)[0]
 
-    def use(i: int) -> int:
+    def use(key: str) -> int:
         with transaction() as session:
-            return redeem(
-                session, token, store_id=store.id, staff_id=clerk.id, key=f"tap-{i}", now=now
-            ).id
+            return redeem(session, token, store_id=store.id, staff_id=clerk.id, key=key, now=now).id
 
-    results = race(app, CLERKS, use)
+    return use
+
+
+def test_64_clerks_on_one_code_redeem_it_once(app: Flask, now: datetime) -> None:
+    use = counter(now)
+
+    results = race(app, CLERKS, lambda i: use(f"tap-{i}"))
 
     assert refusals(results) == ["coupon_already_redeemed"] * (CLERKS - 1)
     assert count(EntryKind.redeemed) == 1
 
 
 def test_one_tap_sent_16_times_is_answered_16_times(app: Flask, now: datetime) -> None:
-    with transaction() as session:
-        merchant = make_merchant(session)
-        store = make_store(session, merchant)
-        clerk = make_staff(session, merchant, stores=(store,))
-        member = make_member(session, merchant=merchant)
-        coupon = make_coupon(session, member, make_template(session, merchant))
-    token = codes.rotating(coupon.code, now)[0]
+    use = counter(now)
 
-    def use(_: int) -> int:
-        with transaction() as session:
-            return redeem(
-                session, token, store_id=store.id, staff_id=clerk.id, key="tap-1", now=now
-            ).id
+    results = race(app, 16, lambda _: use("tap-1"))
 
-    results = race(app, 16, use)
-
-    assert results == [coupon.id] * 16
+    with reading() as session:
+        assert results == [session.scalars(select(Coupon.id)).one()] * 16
     assert count(EntryKind.redeemed) == 1
 
 
@@ -134,3 +120,46 @@ def test_claims_stop_at_the_total(app: Flask, now: datetime) -> None:
     assert count(EntryKind.issued) == 10
     with reading() as session:
         assert session.get_one(CouponTemplate, template.id).issued_count == 10
+
+
+def coupons_that_are_over(number: int) -> None:
+    with transaction() as session:
+        merchant = make_merchant(session)
+        template = make_template(session, merchant, per_member_limit=number)
+        member = make_member(session, merchant=merchant)
+        for _ in range(number):
+            make_coupon(session, member, template)
+
+
+def test_two_sweeps_expire_each_coupon_once(app: Flask, now: datetime) -> None:
+    coupons_that_are_over(60)
+    later = now + timedelta(days=8)
+
+    def sweep(_: int) -> int:
+        expired = 0
+        for _ in range(6):
+            with transaction() as session:
+                expired += expire_due(session, later, limit=10)
+        return expired
+
+    results = race(app, 2, sweep)
+
+    assert sum(int(number) for number in results) == 60
+    assert count(EntryKind.expired) == 60
+    with reading() as session:
+        assert set(session.scalars(select(Coupon.state))) == {CouponState.expired}
+
+
+def test_control_a_list_that_is_just_read_is_expired_twice(app: Flask) -> None:
+    coupons_that_are_over(10)
+    together = threading.Barrier(2)
+
+    def sweep(_: int) -> int:
+        with transaction() as session:
+            due = session.scalars(select(Coupon.id).where(Coupon.state == CouponState.issued)).all()
+            together.wait()
+            gone = update(Coupon).where(Coupon.id.in_(due)).values(state=CouponState.expired)
+            session.execute(gone)
+            return len(due)
+
+    assert race(app, 2, sweep) == [10, 10]

@@ -3,13 +3,15 @@
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coupons import queries
 from coupons.errors import CouponNotFound
 from coupons.expiring import expire_due
-from coupons.models import CouponState
+from coupons.models import Coupon, CouponEntry, CouponState, EntryKind
 from coupons.words import condition, face, state, validity
+from tests.counting import statements
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant
@@ -60,6 +62,27 @@ def test_an_expired_coupon_moves_shelf_before_and_after_the_sweep(
     session.refresh(coupon)
     assert coupon.state is CouponState.expired
     assert queries.count_for_member(session, member.id, later)["expired"] == 1
+
+
+def test_a_sweep_asks_as_often_for_fifty_coupons_as_for_one(
+    session: Session, now: datetime
+) -> None:
+    merchant = make_merchant(session)
+    member = make_member(session, merchant=merchant)
+    template = make_template(session, merchant, per_member_limit=99)
+    sent = []
+    for number in (1, 50):
+        for _ in range(number):
+            make_coupon(session, member, template)
+        with statements(session.get_bind()) as asked:
+            assert expire_due(session, now + timedelta(days=8)) == number
+        sent.append(len(asked))
+
+    assert sent == [3, 3]
+    told = session.scalars(select(CouponEntry).where(CouponEntry.kind == EntryKind.expired)).all()
+    assert sorted(entry.coupon_id for entry in told) == sorted(session.scalars(select(Coupon.id)))
+    assert {(entry.actor, entry.at) for entry in told} == {("system", now + timedelta(days=8))}
+    assert {entry.cause for entry in told} == {f"expired:{entry.coupon_id}:" for entry in told}
 
 
 def test_somebody_elses_coupon_is_not_found(session: Session) -> None:

@@ -6,7 +6,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm import merging, points, purchases, tiers, visits
-from crm.models import LotState, Member, MemberEvent, PointEntry, PointLot, Purchase, Tier
+from crm.models import (
+    EntryKind,
+    LotState,
+    Member,
+    MemberEvent,
+    PointEntry,
+    PointLot,
+    Purchase,
+    Tier,
+)
+from tests.counting import statements
 from tests.factories.crm import make_member, make_order_id, make_store
 
 
@@ -120,6 +130,42 @@ def test_points_become_available_when_the_refund_window_is_over(session: Session
     assert (member.points, member.points_pending) == (50, 0)
     assert session.scalars(select(PointLot.state)).all() == [LotState.available]
     assert snapshot_agrees(session, member)
+
+
+def test_a_sweep_asks_as_often_for_fifty_lots_as_for_one(session: Session, now: datetime):
+    store, sent = make_store(session), []
+    members = [make_member(session) for _ in range(5)]
+    for number in (1, 50):
+        for turn in range(number):
+            member = members[turn % 5]
+            order_id = make_order_id(session, member, store)
+            purchases.record_purchase(session, member.id, order_id, store.id, 1_000 + turn, now)
+        with statements(session.get_bind()) as asked:
+            assert points.release_due(session, now=now + timedelta(days=7)) == number
+        sent.append(len(asked))
+
+    assert sent == [5, 5]
+    session.expire_all()
+    assert [member.points for member in members] == [110, 100, 100, 100, 100]
+    assert all(snapshot_agrees(session, member) for member in members)
+
+
+def test_a_lot_that_was_refunded_whole_is_released_without_an_entry(
+    session: Session, now: datetime
+):
+    member, store = make_member(session), make_store(session)
+    order_id = make_order_id(session, member, store)
+    purchases.record_purchase(session, member.id, order_id, store.id, 5_000, now)
+    purchases.reverse_purchase(session, order_id, 5_000, now)
+
+    assert points.release_due(session, now=now + timedelta(days=7)) == 1
+
+    session.refresh(member)
+    assert (member.points, member.points_pending) == (0, 0)
+    assert [entry.kind for entry in points.ledger(session, member.id)] == [
+        EntryKind.clawed_back,
+        EntryKind.earned,
+    ]
 
 
 def test_a_late_refund_claws_available_points_back(session: Session, now: datetime):

@@ -16,7 +16,16 @@ from core.database import Base, reading, retrying, transaction
 from coupons.models import Coupon, CouponTemplate
 from crm import campaigns, points, purchases
 from crm.campaigns import sending
-from crm.models import Campaign, Member, Recipient, RecipientState
+from crm.models import (
+    Campaign,
+    EntryKind,
+    LotState,
+    Member,
+    PointEntry,
+    PointLot,
+    Recipient,
+    RecipientState,
+)
 from messaging.models import OutboundMessage
 from tests.crm.conftest import ACCOUNTS
 from tests.factories.campaigns import make_campaign, make_talker
@@ -189,3 +198,58 @@ def test_many_orders_of_one_member_add_up(app: Flask, now: datetime):
         member = session.get_one(Member, member_id)
         assert (member.orders_count, member.spent_fen, member.points_pending) == (6, 6_000, 60)
         assert points.balance(session, member_id) == (0, 60)
+
+
+def lots_that_are_due(now: datetime) -> None:
+    """Four orders each of five members, ten yuan an order."""
+    with transaction() as session:
+        store = make_store(session)
+        members = [make_member(session).id for _ in range(5)]
+        for member_id in members * 4:
+            order_id = make_order_id(session, session.get_one(Member, member_id), store)
+            purchases.record_purchase(session, member_id, order_id, store.id, 1_000, now)
+
+
+def test_points_are_released_once_however_many_sweep(app: Flask, now: datetime):
+    lots_that_are_due(now)
+    due = now + points.REFUND_WINDOW
+
+    def sweep() -> int:
+        released = 0
+        for _ in range(5):
+            with transaction() as session:
+                released += points.release_due(session, now=due, limit=4)
+        return released
+
+    answers = at_once(app, lambda: retrying(sweep))
+
+    # A sweep that the database chose as a victim forgets what it counted before; the rows do not.
+    assert sum(answers) <= 20
+    with reading() as session:
+        assert set(session.scalars(select(PointLot.state))) == {LotState.available}
+        released = select(func.count()).where(PointEntry.kind == EntryKind.released)
+        assert session.scalar(released) == 20
+        for member in session.scalars(select(Member)):
+            assert (member.points, member.points_pending) == (40, 0)
+            assert points.balance(session, member.id) == (40, 0)
+
+
+def test_control_points_of_a_list_that_is_just_read_are_given_twice(app: Flask, now: datetime):
+    lots_that_are_due(now)
+    read = threading.Barrier(WORKERS)
+
+    def naive() -> int:
+        with transaction() as session:
+            due = session.scalars(select(PointLot).where(PointLot.state == LotState.pending)).all()
+            read.wait()
+            for lot in sorted(due, key=lambda lot: (lot.member_id, lot.id)):
+                session.execute(
+                    update(Member)
+                    .where(Member.id == lot.member_id)
+                    .values(points=Member.points + lot.points)
+                )
+            return len(due)
+
+    assert at_once(app, naive) == [20] * WORKERS
+    with reading() as session:
+        assert set(session.scalars(select(Member.points))) == {40 * WORKERS}

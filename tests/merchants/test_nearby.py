@@ -5,13 +5,14 @@ import random
 from datetime import datetime
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from core.errors import Malformed
 from merchants.distance import great_circle
 from merchants.models import Merchant, Store, StoreState
 from merchants.nearby import nearest_stores
+from tests.counting import statements
 from tests.factories.merchants import make_merchant, make_store
 
 PEOPLE_SQUARE = (31.2304, 121.4737)
@@ -132,13 +133,12 @@ def test_a_hundred_thousand_stores_are_answered_from_the_box(
 ) -> None:
     merchant = make_merchant(session)
     scatter(session, merchant, 100_000, now)
-    statements: list[str] = []
-    event.listen(session.get_bind(), "before_cursor_execute", lambda *a: statements.append(a[2]))
 
-    page = nearest_stores(session, merchant.id, *PEOPLE_SQUARE, limit=20)
+    with statements(session.get_bind()) as sent:
+        page = nearest_stores(session, merchant.id, *PEOPLE_SQUARE, limit=20)
 
     assert len(page.items) == 20
-    assert len(statements) == 1
+    assert len(sent) == 1
     plan = session.execute(
         text(
             "explain query plan select id from stores where merchant_id = 1"

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from merchants.models import Merchant
@@ -12,6 +11,7 @@ from messaging import planning
 from messaging.models import Channel
 from people.identities import list_identities
 from people.models import IdentityKind
+from tests.counting import statements
 from tests.factories.merchants import make_merchant
 from tests.factories.messaging import make_follower, make_grant, make_window
 from tests.factories.people import MINI, make_recognition
@@ -112,13 +112,13 @@ def test_many_are_planned_like_one_with_a_fixed_number_of_queries(
         make_customer(session, merchant),
     ] * 1 + [make_customer(session, merchant, window=index % 2) for index in range(30)]
     session.flush()
-    statements: list[str] = []
-    event.listen(session.get_bind(), "before_cursor_execute", lambda *a: statements.append(a[2]))
+    everybody = [*people, 999_999]
 
-    plans = planning.plan_channels(
-        session, merchant_id=merchant.id, person_ids=[*people, 999_999], template=MOMENT, now=now
-    )
+    with statements(session.get_bind()) as sent:
+        plans = planning.plan_channels(
+            session, merchant_id=merchant.id, person_ids=everybody, template=MOMENT, now=now
+        )
 
-    assert len(statements) <= 5
+    assert len(sent) <= 5
     assert plans[999_999].reason == "no_identity"
     assert {p: plans[p] for p in people} == {p: plan(session, merchant, p, now) for p in people}

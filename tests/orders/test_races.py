@@ -1,7 +1,6 @@
 """Races for the last item, on MariaDB. Each has a control that shows the race is real."""
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -13,25 +12,16 @@ from core.database import reading, transaction
 from orders import cancelling, paying, unpaid
 from orders.models import Order, OrderState, PaymentState
 from orders.placing import place
+from tests import racing
 from tests.factories.crm import make_member
 from tests.orders.shop import Shop, open_shop
-from tests.racing import arena, race, refusals, sweep
-from tests.servers import MariaDB
+from tests.racing import race, refusals
 
 pytestmark = pytest.mark.mariadb
 BUYERS = 64
 
 
-@pytest.fixture(scope="module")
-def shared(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    with arena(mariadb, tmp_path_factory.mktemp("races")) as app:
-        yield app
-
-
-@pytest.fixture
-def app(shared: Flask) -> Iterator[Flask]:
-    yield shared
-    sweep()
+shared, app = racing.shared, racing.app
 
 
 def open_with(available: int) -> Shop:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from core import clock
 from core.database import db, reading, transaction
 from core.outbox import OutboxJob
 from orders import handover, paying
 from orders.models import Order
+from tests.counting import statements
 from tests.factories.catalogue import available
 from tests.factories.coupons import make_coupon, make_promotion, make_template
 from tests.factories.merchants import make_table
@@ -163,18 +164,13 @@ def test_lists_take_as_many_queries_for_fifty_as_for_one(phone: Phone, stall: St
             make_coupon(session, phone.member, template)
     for i in range(8):
         pay(json(place(phone, stall.cart(), key=f"order-{i:04}"), 201)["no"])
-    counts: list[int] = [0]
-
-    def note(*_: object) -> None:
-        counts[-1] += 1
-
-    event.listen(db.engine, "before_cursor_execute", note)
+    counts: list[int] = []
     for path in ("orders?limit=1", "orders?limit=50", "coupons?limit=1", "coupons?limit=50"):
-        counts.append(0)
-        json(phone.get(path))
-    event.remove(db.engine, "before_cursor_execute", note)
+        with statements(db.engine) as sent:
+            json(phone.get(path))
+        counts.append(len(sent))
 
-    _, one_order, orders, one_coupon, coupons = counts
+    one_order, orders, one_coupon, coupons = counts
     assert one_order == orders
     assert one_coupon == coupons
 
