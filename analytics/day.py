@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -80,6 +80,25 @@ def hours(session: Session, store_ids: Sequence[int], at: datetime) -> list[int]
     for hour, fen in rows:
         sums[int(hour)] = int(fen)
     return sums
+
+
+def days(
+    session: Session, store_ids: Sequence[int], last: date, number: int
+) -> list[tuple[date, int, int]]:
+    """(day, fen, orders) of the `number` days up to `last`, oldest first, each of them."""
+    every = [last - timedelta(days=back) for back in reversed(range(number))]
+    edges = [day_bounds(day) for day in every]
+    slot = case(
+        *((Order.paid_at < until, place) for place, (_, until) in enumerate(edges[:-1])),
+        else_=number - 1,
+    ).label("slot")
+    rows = session.execute(
+        select(slot, func.sum(Order.paid_fen - Order.refunded_fen), func.count())
+        .where(*_paid(store_ids, edges[0][0], edges[-1][1]))
+        .group_by(slot)
+    )
+    found = {int(place): (int(fen), int(orders)) for place, fen, orders in rows}
+    return [(day, *found.get(place, (0, 0))) for place, day in enumerate(every)]
 
 
 def waiting(session: Session, store_ids: Sequence[int]) -> tuple[int, datetime | None]:

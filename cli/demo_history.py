@@ -45,12 +45,13 @@ class Habit:
     share: int
     every: tuple[int, int]
     away: tuple[int, int]
+    joined: tuple[int, int] = (8, DAYS)
 
 
 HABITS = (
     Habit(share=30, every=(3, 8), away=(0, 0)),  # regulars
     Habit(share=25, every=(9, 18), away=(0, 0)),  # now and then
-    Habit(share=30, every=(6, 12), away=(31, 50)),  # lost sight of
+    Habit(share=30, every=(3, 7), away=(31, 45), joined=(60, 75)),  # lost sight of
     Habit(share=15, every=(90, 90), away=(0, 0)),  # once
 )
 
@@ -99,7 +100,7 @@ def _join(
     now: datetime,
 ) -> list[Visit]:
     habit = chance.choices(HABITS, [habit.share for habit in HABITS])[0]
-    joined = now - timedelta(days=chance.randint(8 if habit.away[1] == 0 else 45, DAYS))
+    joined = now - timedelta(days=chance.randint(*habit.joined))
     store = chance.choices(stores, (5, 3, 2))[0]
     official, mini = officials_of(MERCHANT)[0], minis_of(MERCHANT)[0]
     openids = {
@@ -206,8 +207,14 @@ def _order(
 
 
 def _on_shelf(session: Session, store: Store) -> list[MenuProduct]:
+    """What the past was made of: today's few cakes are not what was sold in two months."""
     categories = get_menu(session, store).categories
-    return [one for category in categories for one in category.products if one.state == "on"]
+    return [
+        one
+        for category in categories
+        for one in category.products
+        if one.state == "on" and all(sku.stock is None for sku in one.skus if sku.state == "on")
+    ]
 
 
 def _items(shelf: list[MenuProduct], chance: random.Random) -> tuple[Item, ...]:

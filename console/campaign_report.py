@@ -90,7 +90,7 @@ def _chart(
     edges = [spent.since]
     while edges[-1] < spent.until:
         edges.append(min(day_bounds(business_day(edges[-1]))[1], spent.until))
-    if len(edges) < 2 or not spent.reached.people or not spent.held.people:
+    if len(edges) < 3 or not spent.reached.people or not spent.held.people:
         return {"chart": None}
     sums = reports.cumulative(session, campaign, edges)
     means = {

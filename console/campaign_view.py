@@ -8,13 +8,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
+from analytics.lift import FEWEST_PEOPLE
 from console import tickets, words
 from console.access import Me
 from coupons.models import CouponKind, CouponTemplate
 from crm.campaigns import queries, sending
+from crm.campaigns.holdout import WHOLE
 from crm.campaigns.reach import SKIP_REASONS, Forecast
 from crm.campaigns.words import Gift, fill
 from crm.models import Campaign, CampaignState, RecipientState, Segment
+from crm.models.campaigns import CampaignMove
 from merchants.models import Staff
 from messaging.models import Channel
 
@@ -41,6 +44,17 @@ MOVES: dict[CampaignState, dict[str, str]] = {
     CampaignState.running: {"kill": "campaigns.launch", "pause": "campaigns.launch"},
     CampaignState.paused: {"kill": "campaigns.launch", "resume": "campaigns.launch"},
 }
+VERBS = {
+    CampaignState.draft: "写了草稿",
+    CampaignState.approved: "通过了",
+    CampaignState.scheduled: "定好了时间",
+    CampaignState.running: "启动",
+    CampaignState.paused: "暂停",
+    CampaignState.finished: "发完了，活动结束",
+    CampaignState.killed: "停掉了活动",
+}
+# Who launches passes through these in the same moment.
+ON_THE_WAY = (CampaignState.approved, CampaignState.scheduled)
 CHANNELS = {Channel.customer_service: ("客服会话", ""), Channel.subscribe: ("订阅消息", "b4")}
 WAYS_OUT = {
     "no_window": "他们下次发消息或点菜单后 48 小时内可以",
@@ -113,6 +127,7 @@ def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[
     return {
         **shown,
         "moves": [move for move, need in shown["moves"].items() if who.may(need)],
+        "any": planned > 0,
         "planned": words.count(planned),
         "done": words.count(planned - open_now),
         "percent": round((planned - open_now) * 100 / planned, 1) if planned else 100,
@@ -148,7 +163,7 @@ def bubble(text: str, template: CouponTemplate, now: datetime) -> str:
     return fill(text, "小满", Gift(template.name, ends))
 
 
-def forecast(found: Forecast, template: CouponTemplate | None) -> dict[str, Any]:
+def forecast(found: Forecast, template: CouponTemplate | None, holdout_bp: int) -> dict[str, Any]:
     """Bars, reasons and costs of a launch at this moment."""
     reached = found.reachable - found.holdout
     bars, x = [], 0.0
@@ -159,6 +174,8 @@ def forecast(found: Forecast, template: CouponTemplate | None) -> dict[str, Any]
         width = round(number * 100 / found.total, 1) if found.total else 0
         legend = {"": "", "b4": "l4", "b3": "l3"}[look]
         text = f"{name} {words.count(number)}"
+        if name == "对照组" and holdout_bp and found.reachable:
+            text = f"{name} 约 {words.count(number)}" if number else f"{name} 不到 1"
         bars.append({"cls": look, "legend": legend, "x": x, "width": width, "words": text})
         x += width
     skipped = found.total - found.reachable
@@ -166,12 +183,27 @@ def forecast(found: Forecast, template: CouponTemplate | None) -> dict[str, Any]
         "audience": words.count(found.total),
         "reach": words.count(reached),
         "held": words.count(found.holdout),
+        "few": _too_few(found.reachable, holdout_bp),
         "words": "，".join(str(bar["words"]) for bar in bars),
         "bars": bars,
         "skipped_count": words.count(skipped),
         "skipped": list_skipped(found.reasons),
         "costs": _costs(template, reached),
     }
+
+
+def _too_few(reachable: int, holdout_bp: int) -> str:
+    """Lots are drawn person by person: among few people there may be nobody to compare with."""
+    if not reachable or not holdout_bp:
+        return ""
+    if reachable * holdout_bp < WHOLE:
+        return (
+            f"能送到的只有 {words.count(reachable)} 人，一个一个抽签，对照组可能一个人也没有，"
+            "量不出增量。"
+        )
+    if reachable * holdout_bp < FEWEST_PEOPLE * WHOLE:
+        return f"对照组不到 {FEWEST_PEOPLE} 人，跑完多半看不出增量。人群大一些再比较。"
+    return ""
 
 
 def plain(text: str, hint: str, number: int) -> dict[str, str]:
@@ -222,9 +254,16 @@ def _history(session: Session, campaign: Campaign, now: datetime) -> list[dict[s
         {
             "time": words.when(move.at, now),
             "text": (names.get(int(move.actor[6:]), "") if ":" in move.actor else "系统")
-            + f" {'写了草稿' if move.from_state is None else STATES[move.to_state][0]}",
+            + f" {_verb(move)}",
             "detail": move.reason,
             "kind": "bad" if move.to_state is CampaignState.killed else "on",
         }
         for move in reversed(moves)
+        if move.to_state not in ON_THE_WAY or move is moves[-1]
     ]
+
+
+def _verb(move: CampaignMove) -> str:
+    if move.from_state is CampaignState.paused and move.to_state is CampaignState.running:
+        return "继续发"
+    return VERBS[move.to_state]

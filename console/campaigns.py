@@ -298,7 +298,7 @@ def _beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
         holdout_bp=draft.holdout_bp,
         now=now,
     )
-    context["forecast"] = campaign_view.forecast(found, template)
+    context["forecast"] = campaign_view.forecast(found, template, draft.holdout_bp)
     return context
 
 
@@ -314,7 +314,7 @@ def _launch_page(campaign_id: int, form: Form, status: int = 200) -> Response:
         status,
         c=shown,
         form=form,
-        forecast=campaign_view.forecast(found, template),
+        forecast=campaign_view.forecast(found, template, campaign.holdout_bp),
     )
 
 

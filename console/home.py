@@ -1,6 +1,6 @@
 """今日: what came in, what waits, and whether offers paid off."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -17,15 +17,18 @@ from core.database import reading
 page = Blueprint("home", __name__)
 
 YEAR = timedelta(days=365)
+BACK = timedelta(days=13)
 
 
 @page.get("/home")
 @staff("reports.view")
 def show() -> Response:
     now = clock_now()
+    day = _chosen(request.args.get("day", ""), business_day(now))
     with reading() as session:
         context: dict[str, Any] = {
-            "day": _day(session, now),
+            "day": _day(session, day, now),
+            "week": _week(session, day, now),
             "todo": _todo(session, now),
             "cost": _cost(session, now),
             "lifts": _lifts(session, now),
@@ -46,59 +49,103 @@ def choose_store() -> Response:
     return response
 
 
-def _day(session: Session, now: datetime) -> dict[str, Any]:
-    stores, before = me().store_ids, now - figures.WEEK
-    since, _ = day_bounds(business_day(now))
-    since_then, _ = day_bounds(business_day(before))
-    today = figures.takings(session, stores, since, now)
-    then = figures.takings(session, stores, since_then, before)
-    joined, scanned = figures.new_members(session, me().merchant_id, since, now)
-    weekday = f"上周{words.WEEKDAYS[local(before).weekday()]}"
+def _chosen(wanted: str, today: date) -> date:
+    """The day asked for: today, or one of the two weeks before."""
+    try:
+        day = date.fromisoformat(wanted)
+    except ValueError:
+        return today
+    return day if today - BACK <= day <= today else today
+
+
+def _day(session: Session, day: date, now: datetime) -> dict[str, Any]:
+    """A day's figures beside the same weekday a week before; today only up to this moment."""
+    since, ends = day_bounds(day)
+    is_today = since <= now < ends
+    until = min(now, ends)
+    stores, last = me().store_ids, until - timedelta(microseconds=1)
+    found = figures.takings(session, stores, since, until)
+    then = figures.takings(session, stores, since - figures.WEEK, until - figures.WEEK)
+    joined, scanned = figures.new_members(session, me().merchant_id, since, until)
+    weekday = f"上周{words.WEEKDAYS[day.weekday()]}"
+    name = "今日" if is_today else words.date_of(day)
+    before = f"{weekday}同一时刻" if is_today else weekday
     waiting, _ = figures.waiting(session, stores)
     return {
-        "words": f"{words.day(now, now)} · 截至 {words.clock(now)}",
-        "until": words.clock(now),
+        "is_today": is_today,
+        "iso": day.isoformat(),
+        "title": name,
+        "words": f"{words.day(now, now)} · 截至 {words.clock(now)}"
+        if is_today
+        else f"星期{words.WEEKDAYS[day.weekday()]} · 全天",
+        "until": f"截至 {words.clock(now)}" if is_today else "全天",
+        "this": "今天" if is_today else "当天",
         "before": weekday,
-        "takings": words.yuan(today.fen),
-        "takings_trend": words.trend(today.fen, then.fen),
+        "than": before,
+        "takings": words.yuan(found.fen),
+        "takings_trend": words.trend(found.fen, then.fen),
         "takings_before": words.yuan(then.fen),
-        "orders": words.count(today.orders),
+        "orders": words.count(found.orders),
         "orders_before": words.count(then.orders),
-        "orders_trend": words.trend(today.orders, then.orders),
-        "average": words.yuan(today.average_fen),
+        "orders_trend": words.trend(found.orders, then.orders),
+        "average": words.yuan(found.average_fen),
         "average_before": words.yuan(then.average_fen),
-        "average_trend": words.trend(today.average_fen, then.average_fen),
-        "waiting": waiting,
+        "average_trend": words.trend(found.average_fen, then.average_fen),
+        "waiting": waiting if is_today else 0,
         "new_members": words.count(joined),
         "scanned_members": words.count(scanned),
-        "refunded": words.yuan(today.refunded_fen),
-        "refunds": today.refunded_orders,
-        **_hours(session, stores, now, before, weekday),
+        "refunded": words.yuan(found.refunded_fen),
+        "refunds": found.refunded_orders,
+        **_hours(session, stores, last, weekday, is_today),
     }
 
 
+def _week(session: Session, day: date, now: datetime) -> list[dict[str, Any]]:
+    """The last seven days, each the way to its own figures; never empty just after midnight."""
+    today = business_day(now)
+    last = day if today - day >= timedelta(days=7) else today
+    found = figures.days(session, me().store_ids, last, 7)
+    most = max(fen for _, fen, _ in found)
+    return [
+        {
+            "href": url_for("console.home.show", day=None if one == today else one.isoformat()),
+            "name": words.near_day(one, today),
+            "weekday": f"周{words.WEEKDAYS[one.weekday()]}",
+            "fen": words.round_yuan(fen),
+            "orders": words.count(orders),
+            "height": round(fen * 100 / most) if most else 0,
+            "on": one == day,
+        }
+        for one, fen, orders in found
+    ]
+
+
 def _hours(
-    session: Session, stores: list[int], now: datetime, before: datetime, weekday: str
+    session: Session, stores: list[int], at: datetime, weekday: str, is_today: bool
 ) -> dict[str, Any]:
-    """Today's hours beside those of a week ago, without the night hours in which nothing was."""
-    today, then = figures.hours(session, stores, now), figures.hours(session, stores, before)
-    busy = [hour for hour in range(24) if today[hour] or then[hour]] or [local(now).hour]
-    hours = range(min(*busy, 8), max(*busy, local(now).hour, 20) + 1)
-    reached = local(now).hour
-    best = max(hours, key=lambda hour: today[hour])
-    said = f"{best} 点最高 ¥{words.yuan(today[best])}" if today[best] else "今天还没有收入"
+    """The hours of a day beside those of a week ago, without empty ones at night."""
+    name = "今天" if is_today else "当天"
+    day, then = (
+        figures.hours(session, stores, at),
+        figures.hours(session, stores, at - figures.WEEK),
+    )
+    reached = local(at).hour
+    busy = [hour for hour in range(24) if day[hour] or then[hour]]
+    hours = range(min([*busy, 8]), max([*busy, 20]) + 1)
+    best = max(hours, key=lambda hour: day[hour])
+    said = f"{best} 点最高 ¥{words.yuan(day[best])}" if day[best] else f"{name}还没有收入"
     return {
         "hours_chart": {
             "kind": "bars",
             "x": [f"{hour} 点" for hour in hours],
             "series": [
-                {"name": "今天", "data": [today[hour] / 100 for hour in hours if hour <= reached]},
+                {"name": name, "data": [day[hour] / 100 for hour in hours if hour <= reached]},
                 {"name": weekday, "data": [then[hour] / 100 for hour in hours], "control": True},
             ],
         },
         "hours_words": f"分时实收：{said}",
         "hours_rows": [
-            (f"{hour} 点", words.yuan(today[hour]), words.yuan(then[hour])) for hour in hours
+            (f"{hour} 点", words.yuan(day[hour]), words.yuan(then[hour])) for hour in hours
         ],
     }
 

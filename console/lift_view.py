@@ -62,6 +62,7 @@ def forest(found: Sequence[tuple[str, str, Lift]]) -> dict[str, Any]:
             }
             for name, href, lift in found
         ],
+        "drawn": any(lift.enough for _, _, lift in found),
         "zero": scale.place(0),
         "from_words": rough(scale.low),
         "to_words": rough(scale.high),

@@ -27,7 +27,7 @@ from crm.errors import MemberNotFound, TagInvalid
 from crm.models import Member
 from crm.segments import saving as segments
 from crm.segments.compiling import compile_rule
-from crm.segments.preview import count as count_segment
+from crm.segments.preview import counts as count_segments
 
 page = Blueprint("members", __name__, url_prefix="/members")
 
@@ -53,15 +53,17 @@ def index() -> Response:
         found = lists.page(session, wanted, cursor=cursor)
         total = lists.count(session, wanted)
         saved = segments.list_segments(session, me().merchant_id)
+        rules = [segment.rule for segment in saved[:3]]
+        people_in = count_segments(session, rules, me().merchant_id, now)
         groups = [
             {
                 "name": segment.name,
-                "count": words.count(count_segment(session, segment.rule, me().merchant_id, now)),
+                "count": words.count(number),
                 "words": "实时人群",
                 "on": filters["segment"] == str(segment.id),
                 "href": url_for("console.members.index", segment=segment.id),
             }
-            for segment in saved[:3]
+            for segment, number in zip(saved[:3], people_in, strict=True)
         ]
         everyone = lists.count(session, lists.Wanted(me().merchant_id))
         known = tags.list_tags(session, me().merchant_id)

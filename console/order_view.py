@@ -161,7 +161,9 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         "pay": words.yuan(order.paid_fen or order.payable_fen),
         "refunded": words.yuan(order.refunded_fen) if order.refunded_fen else "",
         "refunds": _refunds(session, order, now),
-        "may_refund": left > 0 and who.may("orders.refund"),
+        "may_refund": left > 0
+        and who.may("orders.refund")
+        and order.state is not OrderState.placed,  # turning it down gives all of it back
         "refundable_fen": left,
         "who_sub": f"来过 {member.orders_count} 次 · {words.days_ago(member.last_visit_at, now)}"
         if member
@@ -187,10 +189,15 @@ def _since(order: Order, now: datetime) -> str:
     if order.cancelled_at:
         return f"{words.when(order.cancelled_at, now)} 取消"
     if order.ready_at:
-        return f"已等取餐 {words.ago(order.ready_at, now)}"
+        return _lasting("已等取餐", "刚刚出餐", order.ready_at, now)
     if order.accepted_at:
-        return f"已制作 {words.ago(order.accepted_at, now)}"
-    return f"已等 {words.ago(order.paid_at, now)}" if order.paid_at else "还没付款"
+        return _lasting("已制作", "刚刚接单", order.accepted_at, now)
+    return _lasting("已等", "刚刚付款", order.paid_at, now) if order.paid_at else "还没付款"
+
+
+def _lasting(what: str, just_begun: str, since: datetime, now: datetime) -> str:
+    passed = words.ago(since, now)
+    return just_begun if passed == words.JUST_NOW else f"{what} {passed}"
 
 
 def _track(order: Order) -> list[tuple[str, bool, bool]]:

@@ -6,19 +6,17 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from console import people, tickets, words
+from console import people, tickets, timeline, words
 from console.access import Me
 from coupons import queries as coupon_queries
-from crm import events, tags
-from crm.models import Member, MemberEvent
+from crm import tags
+from crm.models import Member
 from messaging.models import Channel
 from messaging.planning import SKIP_REASONS, Plan, plan_channels
 from people.models import Person
 
 MOMENT = "coupon_arrived"
 CHANNELS = {Channel.customer_service: ("客服会话", "ok"), Channel.subscribe: ("订阅消息", "note")}
-HOT = {"claimed", "redeemed", "followed"}
-BAD = {"refunded", "unfollowed"}
 
 
 def rows(
@@ -36,7 +34,7 @@ def rows(
     return [
         {
             "name": people.name_of(member),
-            "sub": people.phone_of(person),
+            "sub": people.phone_of(person) if person.phone else member.no,
             "kind": people.colour(member),
             "href": url_for("console.members.show", no=member.no),
             "tags": [tag.name for tag in member_tags[member.id][:4]],
@@ -45,8 +43,7 @@ def rows(
             "last": words.days_ago(member.last_visit_at, now),
             "store": who.name_of(member.source_store_id),
             "points": words.count(member.points),
-            "reach": _reach(member, plans[person.id])[0],
-            "reach_kind": _reach(member, plans[person.id])[1],
+            **_reach_short(member, plans[person.id]),
         }
         for member, person in items
     ]
@@ -81,7 +78,7 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
             for row in [*usable, *used]
         ],
         "coupons_words": f"{counts['usable']} 张能用，用过 {counts['used']} 张",
-        "events": [_event(event, who, now) for event in events.timeline(session, member.id)],
+        "events": timeline.of_member(session, who, member.id, now),
         "reach": [
             ("现在能触达", _reach(member, plan)[0]),
             ("接受营销消息", "是" if member.marketing_consent else "不接受"),
@@ -107,15 +104,10 @@ def _reach(member: Member, plan: Plan) -> tuple[str, str]:
     return CHANNELS[plan.channel]
 
 
-def _event(event: MemberEvent, who: Me, now: datetime) -> dict[str, str]:
-    title = events.TITLES.get(event.kind, "有动静")
-    amount = event.data.get("amount_fen") or event.data.get("refund_fen")
-    if isinstance(amount, int):
-        title = f"{title} ¥{words.yuan(amount)}"
-    kind = "hot" if event.kind in HOT else "bad" if event.kind in BAD else "on"
+def _reach_short(member: Member, plan: Plan) -> dict[str, str]:
+    """For a row: the channel, or that there is none now; why stands on the person's page."""
+    text, kind = _reach(member, plan)
     return {
-        "time": words.when(event.at, now),
-        "text": title,
-        "detail": who.name_of(event.store_id),
-        "kind": kind if event.kind in HOT | BAD | {"paid", "visited"} else "",
+        "reach": text if kind or not member.marketing_consent else "现在联系不上",
+        "reach_kind": kind,
     }

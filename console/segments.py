@@ -17,6 +17,7 @@ from crm import tags
 from crm.errors import RuleInvalid
 from crm.segments import saving as segments
 from crm.segments.preview import Preview
+from crm.segments.preview import counts as count_each
 from crm.segments.preview import preview as count_steps
 from crm.segments.preview import sample as draw_sample
 
@@ -30,14 +31,17 @@ def index() -> Response:
     with reading() as session:
         tag_names = {tag.id: tag.name for tag, _ in tags.list_tags(session, me().merchant_id)}
         store_names = {store.id: store.name for store in me().stores}
+        saved = segments.list_segments(session, me().merchant_id)
+        people = count_each(session, [segment.rule for segment in saved], me().merchant_id, now)
         shown = [
             {
                 "id": segment.id,
+                "people": words.count(number),
                 "name": segment.name,
                 "words": rule_view.say(rules.from_rule(segment.rule), tag_names, store_names),
                 "changed": words.when(segment.updated_at, now),
             }
-            for segment in segments.list_segments(session, me().merchant_id)
+            for segment, number in zip(saved, people, strict=True)
         ]
     return reply.page("segments/index.html", segments=shown)
 

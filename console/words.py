@@ -1,11 +1,12 @@
 """Numbers and times as a shop owner reads them. Pure: `now` is an argument."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from core.clock import business_day, local
 from core.money import format_yuan
 
 WEEKDAYS = "一二三四五六日"
+JUST_NOW = "刚刚"
 
 
 def yuan(fen: int) -> str:
@@ -25,6 +26,21 @@ def day(at: datetime, now: datetime) -> str:
     """`11 月 22 日 星期日`."""
     here = local(at)
     return f"{here.month} 月 {here.day} 日 星期{WEEKDAYS[here.weekday()]}"
+
+
+def date_of(day: date) -> str:
+    """`11 月 22 日`."""
+    return f"{day.month} 月 {day.day} 日"
+
+
+def near_day(day: date, today: date) -> str:
+    """`今天`, `昨天`, `11-20`."""
+    return {0: "今天", 1: "昨天"}.get((today - day).days, f"{day:%m-%d}")
+
+
+def round_yuan(fen: int) -> str:
+    """Without cents, where there is little room: `1,249`."""
+    return f"{round(fen / 100):,}"
 
 
 def clock(at: datetime | None) -> str:
@@ -56,7 +72,7 @@ def ago(at: datetime, now: datetime) -> str:
     passed = max(now - at, timedelta())
     minutes = int(passed.total_seconds() // 60)
     if minutes < 1:
-        return "刚刚"
+        return JUST_NOW
     if minutes < 60:
         return f"{minutes} 分钟"
     return f"{minutes // 60} 小时" if minutes < 24 * 60 else f"{passed.days} 天"

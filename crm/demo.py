@@ -11,7 +11,7 @@ from merchants.models import Merchant
 LOST: dict[str, Any] = {
     "op": "and",
     "rules": [
-        {"field": "spent", "op": ">=", "value": 20_000, "days": 90},
+        {"field": "spent", "op": ">=", "value": 10_000, "days": 90},
         {"field": "last_visit", "op": "before", "days": 30},
     ],
 }

@@ -14,7 +14,7 @@ TITLES = {
     "followed": "关注了公众号",
     "unfollowed": "取消关注",
     "scanned": "扫了码",
-    "paid": "下单付款",
+    "paid": "消费",
     "refunded": "退款",
     "visited": "到店",
     "redeemed": "核销了券",

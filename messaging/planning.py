@@ -19,8 +19,8 @@ from people.models import Identity
 
 SKIP_REASONS = {
     "no_identity": "没有绑定微信",
-    "not_following": "没有关注公众号，也没有订阅授权",
-    "no_window": "客服窗口已关闭，也没有订阅授权",
+    "not_following": "没关注公众号，也没允许订阅消息",
+    "no_window": "48 小时内没来过公众号，也没允许订阅消息",
 }
 _SLICE = 500
 

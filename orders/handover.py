@@ -43,7 +43,8 @@ def complete(session: Session, order: Order, *, code: str, actor: str, now: date
         raise WrongPickupCode("取餐码不对，请顾客再出示一次", errors={"code": "取餐码不对"})
     _move(session, order, OrderState.completed, actor=actor, now=now, completed_at=now)
     lockouts.clear(session, _subject(actor), now=now)
-    visits.record_visit(session, order.member_id, order.store_id, now)
+    cause = {"order_id": order.id}
+    visits.record_visit(session, order.member_id, order.store_id, now, cause=cause)
 
 
 def note_wrong_code(

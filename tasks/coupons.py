@@ -29,12 +29,13 @@ def after_redeemed(run: Run, coupon_id: int, store_id: int) -> None:
     now = clock.now()
     with run.finish() as session:
         coupon = session.get_one(Coupon, coupon_id)
-        visits.record_visit(session, coupon.member_id, store_id, now)
+        cause = {"coupon_id": coupon_id}
+        visits.record_visit(session, coupon.member_id, store_id, now, cause=cause)
         events.record(
             session,
             coupon.member_id,
             "redeemed",
             now=now,
             store_id=store_id,
-            data={"coupon_id": coupon_id},
+            data=cause,
         )

@@ -66,6 +66,25 @@ def test_a_day_is_the_shops_day_and_only_its_stores(session: Session, store: Sto
     assert day.takings(session, [], MIDNIGHT, NOON).fen == 0
 
 
+def test_a_week_is_seven_days_also_those_without_an_order(session: Session, store: Store) -> None:
+    for at, fen in (
+        (MIDNIGHT - timedelta(seconds=1), 300),
+        (MIDNIGHT, 100),
+        (MIDNIGHT + timedelta(hours=23, minutes=59), 20),
+        (MIDNIGHT + timedelta(days=1), 7_000),
+        (MIDNIGHT - timedelta(days=7), 9_000),
+    ):
+        paid(session, store, at, fen)
+    today = business_day(NOON)
+
+    week = day.days(session, [store.id], today, 7)
+
+    assert [one for one, _, _ in week] == [
+        today - timedelta(days=back) for back in range(6, -1, -1)
+    ]
+    assert [(fen, orders) for _, fen, orders in week] == [(0, 0)] * 5 + [(300, 1), (120, 2)]
+
+
 def test_the_hours_add_up_to_the_day(session: Session, store: Store) -> None:
     for hour, fen in ((0, 100), (8, 800), (8, 50), (23, 2_300)):
         paid(session, store, MIDNIGHT + timedelta(hours=hour, minutes=59), fen)

@@ -50,6 +50,9 @@ on('change', (event) => {
 // The first wrong field has the focus, on a full page too.
 document.querySelector('main [aria-invalid=true]')?.focus()
 
+// A scanner types into what has the focus. On a phone that would only open the keyboard.
+if (matchMedia('(min-width: 48rem)').matches) document.querySelector('main [data-wake]')?.focus()
+
 // Live lists: a grey dot and a strip once the stream has been away for ten seconds.
 let offline
 on('htmx:sse:error', () => {
