@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
 from analytics import day, members, templates
+from core.clock import business_day
 from coupons.models import CouponState
 from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
 from merchants.models import Merchant, Store
