@@ -6,6 +6,8 @@ from flask import Blueprint, Response, request, send_from_directory
 from werkzeug.exceptions import HTTPException
 
 from console import csrf, reply, state
+from core import web
+from core.database import DATABASE_AWAY
 from core.errors import LinliError, NotFound
 from core.logs import log
 from core.web import public
@@ -48,6 +50,14 @@ def refused_by_http(error: HTTPException) -> Any:
         return error
     found = {404: NotFound}.get(error.code or 500, LinliError)
     return reply.failure(found(), status=error.code or 500)
+
+
+def database_away(error: Exception) -> Any:
+    return reply.failure(web.database_away(error))
+
+
+for kind in DATABASE_AWAY:
+    console.register_error_handler(kind, database_away)
 
 
 @console.errorhandler(Exception)

@@ -11,6 +11,7 @@ from console import (
     orders,
     redeem,
     segments,
+    staffing,
     stores,
     stream,
     wechat,
@@ -29,5 +30,6 @@ PAGES = (
     segments.page,
     campaigns.page,
     stores.page,
+    staffing.page,
     more.page,
 )

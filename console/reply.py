@@ -49,12 +49,16 @@ def failure(error: LinliError, status: int | None = None) -> Response:
     code = status or error.status
     if code == 401:
         return _to_login()
+    wait = getattr(error, "retry_after", None)
     if is_htmx() and code != 422:
         said = {"failure": {"text": error.detail}}
         response = Response(status=code, headers={"HX-Trigger": json.dumps(said)})
     else:
-        response = page("error.html", code, error=error, code=code, request_id=request_id())
-    if wait := getattr(error, "retry_after", None):
+        retry = wait if code == 503 and request.method == "GET" else None
+        response = page(
+            "error.html", code, error=error, code=code, retry=retry, request_id=request_id()
+        )
+    if wait:
         response.headers["Retry-After"] = str(wait)
     return response
 

@@ -174,6 +174,7 @@ def _people(session: Session) -> list[dict[str, Any]]:
         places.setdefault(staff_id, []).append(names.get(store_id, ""))
     return [
         {
+            "id": row.id,
             "name": row.name,
             "role": ROLES[row.role],
             "stores": "全部门店" if row.role is Role.owner else "、".join(places.get(row.id, [])),

@@ -211,10 +211,15 @@ def _render_http(error: HTTPException) -> Response:
     return response
 
 
-def _render_database_away(error: Exception) -> Response:
+def database_away(error: Exception) -> Unavailable:
+    """What to tell whoever asked while the database cannot be reached; the cause is logged."""
     cause = str(getattr(error, "orig", error))[:200]  # a wrong column is an OperationalError too
     log.error("database_unavailable", error=type(error).__name__, cause=cause)
-    return problem(Unavailable("数据库暂时连不上，请稍后再试"))
+    return Unavailable("数据库暂时连不上，请稍后再试")
+
+
+def _render_database_away(error: Exception) -> Response:
+    return problem(database_away(error))
 
 
 def _render_unexpected(error: Exception) -> Response:

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
 from core.numbers import random_code, token_hash
+from merchants import owners
 from merchants.errors import AlreadyBound, InviteUnusable
 from merchants.models import Role, Staff, StaffInvite, StaffState, StaffStore, Store
 from people.models import Person
@@ -50,10 +51,10 @@ def invite(
 
 
 def accept_invite(session: Session, code: str, person: Person, now: datetime) -> Staff:
-    """Make a person staff; the first to come wins. Raises InviteUnusable, AlreadyBound.
+    """Make a person staff; the first to come wins. Raises InviteUnusable, AlreadyBound, LastOwner.
 
     A person who is staff of the merchant already keeps their row and gets the invite's role and
-    stores.
+    stores. Who had left comes back to the invite's stores only.
     """
     offered = session.scalar(select(StaffInvite).where(StaffInvite.code_hash == token_hash(code)))
     if offered is None:
@@ -66,6 +67,8 @@ def accept_invite(session: Session, code: str, person: Person, now: datetime) ->
     if not claim(session, taking.values(accepted_at=now)):
         raise InviteUnusable()
     staff = _staff_for(session, offered, person, now)
+    if staff.state is StaffState.left:
+        claim(session, delete(StaffStore).where(StaffStore.staff_id == staff.id))
     staff.state = StaffState.active
     offered.staff_id = staff.id
     own = select(Store.id).where(
@@ -76,6 +79,14 @@ def accept_invite(session: Session, code: str, person: Person, now: datetime) ->
         insert_ignore(session, StaffStore, rows)
     session.flush()
     return staff
+
+
+def withdraw(session: Session, staff_id: int, now: datetime) -> int:
+    """Open invites that a staff member made, or that would bring them back, are of no use now."""
+    theirs = or_(StaffInvite.invited_by_id == staff_id, StaffInvite.staff_id == staff_id)
+    still_open = (StaffInvite.accepted_at.is_(None), StaffInvite.expires_at > now)
+    ending = update(StaffInvite).where(theirs, *still_open)
+    return claim(session, ending.values(expires_at=now))
 
 
 def _staff_for(session: Session, offered: StaffInvite, person: Person, now: datetime) -> Staff:
@@ -96,6 +107,8 @@ def _staff_for(session: Session, offered: StaffInvite, person: Person, now: date
         staff.person_id = person.id
         return staff
     if known is not None:
+        if offered.role is not Role.owner:
+            owners.keep_one(session, known)
         known.role = offered.role
         return known
     staff = Staff(

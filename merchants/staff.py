@@ -2,14 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from core.database import insert_ignore
+from core.database import claim, insert_ignore
 from core.errors import NotFound
-from merchants.invites import LIFETIME, accept_invite, invite
+from merchants import owners
+from merchants.invites import LIFETIME, accept_invite, invite, withdraw
 from merchants.models import Role, Staff, StaffState, StaffStore, Store
 from merchants.passwords import WeakPassword, authenticate, set_password
+from people import logins
 from people.models import Person
 
 __all__ = ["LIFETIME", "WeakPassword", "accept_invite", "authenticate", "invite", "set_password"]
@@ -75,10 +77,19 @@ def assign_stores(session: Session, staff: Staff, store_ids: list[int]) -> None:
     insert_ignore(session, StaffStore, rows)
 
 
-def leave(session: Session, staff: Staff) -> None:
-    """A staff member is gone; their sessions are the caller's to end (`people.logins`)."""
-    staff.state = StaffState.left
-    session.flush()
+def leave(session: Session, staff: Staff, now: datetime) -> bool:
+    """A staff member is gone: logged out everywhere, their open invites withdrawn.
+
+    False when they had left before. Raises LastOwner.
+    """
+    withdraw(session, staff.id, now)  # in the order of `accept_invite`: invites, then owners
+    owners.keep_one(session, staff)
+    working = update(Staff).where(Staff.id == staff.id, Staff.state == StaffState.active)
+    if not claim(session, working.values(state=StaffState.left)):
+        return False
+    session.refresh(staff)
+    logins.close_all_of_staff(session, staff.id, now)
+    return True
 
 
 def add_staff(

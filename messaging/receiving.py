@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from core.outbox import enqueue
 from gateways.wechat.messages import Message
 from merchants import staff as merchant_staff
-from merchants.errors import AlreadyBound, InviteUnusable
+from merchants.errors import AlreadyBound, InviteUnusable, LastOwner
 from merchants.models import Staff
 from messaging import chat, followers, notices, windows
 from messaging.accounts import find_owner
@@ -147,7 +147,7 @@ def _arrived(session: Session, message: Message, scene: Scene | None, now: datet
     try:
         with session.begin_nested():
             staff = merchant_staff.accept_invite(session, invite_code(scene), known.person, now)
-    except (InviteUnusable, AlreadyBound) as refused:
+    except (InviteUnusable, AlreadyBound, LastOwner) as refused:
         return Happened(scene=scene, refusal=refused.detail)
     enqueue(session, "messaging.tag_staff", appid=message.appid, openid=message.openid)
     return Happened(scene=scene, staff=staff)

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from core import clock
 from core.database import claim
 from core.idempotency import IdempotencyRecord
 from core.inbox import EventState, InboundEvent
+from core.lockouts import Lockout
 from core.outbox import JobState, OutboxJob
 from tasks.registry import Run, job
 
@@ -23,13 +24,15 @@ SLICE = 1_000
 @job("core.tidy", queue="default", timeout=300)
 def tidy(run: Run) -> None:
     """Forget finished outbox rows after a week, idempotency keys and acted-on events after a
-    month."""
+    month, and failures once they count no more: anybody can make up a name to log in with."""
     now = clock.now()
     done = OutboxJob.state == JobState.done
     acted = InboundEvent.state == EventState.done
     _forget(run, OutboxJob, done, OutboxJob.run_at < now - KEEP_DONE)
     _forget(run, IdempotencyRecord, IdempotencyRecord.created_at < now - KEEP_KEYS)
     _forget(run, InboundEvent, acted, InboundEvent.received_at < now - KEEP_EVENTS)
+    free = or_(Lockout.locked_until.is_(None), Lockout.locked_until <= now)
+    _forget(run, Lockout, Lockout.window_ends_at <= now, free)
 
 
 def _forget(run: Run, model: Any, *old: ColumnElement[bool]) -> None:

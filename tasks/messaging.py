@@ -148,6 +148,15 @@ def tag_staff(run: Run, appid: str, openid: str) -> None:
             )
 
 
+@job("messaging.untag_staff", queue="urgent")
+def untag_staff(run: Run, appid: str, openid: str) -> None:
+    """Somebody's work has ended: their menu is a customer's again, unless they are back."""
+    with reading() as session:
+        works = receiving.find_staff(session, appid, openid) is not None
+    if not works:
+        menu_remote.untag_staff(appid, openid)
+
+
 @job("messaging.sweep", queue="default", timeout=120)
 def sweep(run: Run) -> None:
     """Take up what was left behind: parked bodies, unacted messages, sendings that were cut off."""

@@ -79,6 +79,11 @@ class OfficialAccount:
         body = {"openid_list": list(openids), "tagid": tag_id}
         self._api.post("/cgi-bin/tags/members/batchtagging", body)
 
+    def untag_users(self, tag_id: int, openids: Sequence[str]) -> None:
+        """At most 50 openids."""
+        body = {"openid_list": list(openids), "tagid": tag_id}
+        self._api.post("/cgi-bin/tags/members/batchuntagging", body)
+
     # Customer-service messages: only in an open window (45015 over, 45047 used up)
 
     def send_text(self, openid: str, content: str) -> None:

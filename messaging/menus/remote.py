@@ -45,6 +45,12 @@ def tag_staff(appid: str, openids: list[str]) -> None:
         official.tag_users(tag_id, openids[start : start + _PER_CALL])
 
 
+def untag_staff(appid: str, openid: str) -> None:
+    """Take the staff tag away again, and with it the staff menu."""
+    official = gateways.wechat().official(appid)
+    official.untag_users(ensure_tag(appid, official.account.staff_tag), [openid])
+
+
 def ensure_tag(appid: str, name: str) -> int:
     """WeChat's id of a tag; asks what there is before making one, and writes down the answer."""
     official = gateways.wechat().official(appid)

@@ -1,8 +1,14 @@
 """What people may not do, see or be made to do."""
 
+import json
+from collections.abc import Callable
+
 import pytest
+from flask import current_app
 from sqlalchemy import select
 
+from app import create_app
+from core.config import Config
 from core.database import reading
 from crm import campaigns, segments
 from crm.campaigns.drafting import Draft
@@ -151,6 +157,26 @@ def test_a_failure_is_a_page_for_people(chain: Chain) -> None:
     assert answer.status_code == 404
     assert "没有这一页" in answer.text
     assert "回到首页" in answer.text
+
+
+def test_with_the_database_away_a_page_says_so_and_tries_again(
+    make_config: Callable[..., Config],
+) -> None:
+    away = "mysql+pymysql://linli:linli@127.0.0.1:1/linli"
+    with create_app(make_config(database={"url": away})).app_context():
+        client = current_app.test_client()
+        client.set_cookie("linli_staff", "a token", path="/console")
+
+        page = client.get("/console/orders/")
+        part = client.get("/console/orders/", headers={"HX-Request": "true"})
+
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "数据库暂时连不上，请稍后再试" in page.text
+    assert '<meta http-equiv="refresh" content="5">' in page.text
+    assert "这页 5 秒后自己再试" in page.text
+    assert (part.status_code, part.headers["Retry-After"]) == (503, "5")
+    assert json.loads(part.headers["HX-Trigger"])["failure"]["text"].startswith("数据库暂时连不上")
 
 
 def test_a_member_of_staff_who_left_is_out_at_once(chain: Chain) -> None:

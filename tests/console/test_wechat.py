@@ -1,6 +1,7 @@
 """Log-in inside WeChat, with the sandbox as WeChat: staff, strangers, invites, forgeries."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,12 +11,13 @@ from sqlalchemy import select
 
 from core.clock import now as clock_now
 from core.database import reading, transaction
-from core.outbox import OutboxJob
+from core.outbox import OutboxJob, enqueue
 from merchants import invites
-from merchants.models import Role, Staff
-from people import identities
+from merchants.models import Merchant, Role, Staff
+from people import identities, logins
 from people.models import LoginSession
 from sandbox.demo_config import OFFICIAL
+from tests.console.conftest import Browser
 from tests.factories.merchants import make_merchant, make_staff, make_store
 from tests.wechat_world import Shop
 
@@ -168,3 +170,38 @@ def test_an_invite_without_wechats_word_binds_nobody(town: Town) -> None:
     answer = town.client.post("/console/invite/ABC", data={"csrf_token": token})
 
     assert answer.status_code == 410
+
+
+def test_whose_work_has_ended_loses_the_staff_menu(town: Town) -> None:
+    town.shop.follow(town.person)
+    town.bind()
+    openid = town.shop.openid(town.person)
+    with transaction() as session:
+        merchant = session.get_one(Merchant, town.merchant_id)
+        owner = make_staff(session, merchant, name="沈知夏", role=Role.owner)
+        enqueue(session, "messaging.tag_staff", appid=OFFICIAL, openid=openid)
+        token = logins.open_session(
+            session,
+            person=None,
+            identity=None,
+            audience="staff",
+            lifetime=timedelta(hours=1),
+            now=clock_now(),
+            staff_id=owner.id,
+        )
+    town.shop.drain()
+    assert tags_of(town) == ["店员"]
+    browser = Browser(town.shop.app)
+    browser.client.set_cookie("linli_staff", token, path="/console")
+
+    assert browser.post(f"/stores/staff/{town.staff_id}/end").status_code == 303
+    assert "messaging.untag_staff:done" in town.shop.drain()
+
+    assert tags_of(town) == []
+    assert town.enter().status_code == 403
+
+
+def tags_of(town: Town) -> list[str]:
+    follow = town.shop.world.followers.find(OFFICIAL, town.shop.openid(town.person))
+    assert follow is not None
+    return [town.shop.world.tags.of(OFFICIAL)[tag] for tag in follow.tags]

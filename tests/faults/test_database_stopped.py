@@ -1,6 +1,7 @@
 """With the database away nothing is half-written: everybody is told to come again, and does."""
 
 import pytest
+import requests
 from sqlalchemy import func, select
 
 from core.database import Base
@@ -102,6 +103,20 @@ def test_the_mini_program_is_told_when_to_come_again(world: World) -> None:
     made = guest.order(wanted, key=key)
     assert guest.order(wanted, key=key)["no"] == made["no"]
     assert count(Order) == before + 1
+
+
+def test_staff_see_a_page_that_tries_again(world: World) -> None:
+    page = f"{world.tree.base_url}/console/orders/"
+    staff = {"Cookie": "linli_staff=whatever"}
+    world.server.stop()
+
+    away = requests.get(page, headers=staff, timeout=20)
+
+    assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
+    assert '<meta http-equiv="refresh" content="5">' in away.text
+    assert "数据库暂时连不上" in away.text
+    world.server.start()
+    assert requests.get(page, headers=staff, allow_redirects=False, timeout=20).status_code == 303
 
 
 def notices(world: World, out_trade_no: str) -> list[dict[str, object]]:

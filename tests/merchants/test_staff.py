@@ -12,7 +12,7 @@ from werkzeug.security import generate_password_hash
 from core.database import reading, transaction
 from core.lockouts import LockedOut
 from merchants import demo, queries, roles, staff
-from merchants.errors import AlreadyBound, InviteUnusable, StoreNotFound
+from merchants.errors import AlreadyBound, InviteUnusable, LastOwner, StoreNotFound
 from merchants.models import Merchant, Role, Staff, StaffState, Store, StoreState, StoreTable
 from tests.factories.merchants import make_merchant, make_staff, make_store, make_table
 from tests.factories.people import make_person
@@ -79,7 +79,8 @@ def test_somebody_who_works_there_keeps_their_row(session: Session, now: datetim
     merchant = make_merchant(session)
     person = make_person(session)
     first = staff.accept_invite(session, invite(session, merchant, now), person, now)
-    staff.leave(session, first)
+    assert staff.leave(session, first, now)
+    assert not staff.leave(session, first, now)
     assert staff.find_by_person(session, person.id) is None
 
     again = staff.accept_invite(
@@ -103,6 +104,79 @@ def test_somebody_who_was_merged_since_keeps_their_row(session: Session, now: da
     )
 
     assert again is bound is clerk
+
+
+def test_who_comes_back_works_only_where_the_new_invite_says(
+    session: Session, now: datetime
+) -> None:
+    merchant = make_merchant(session)
+    before, after = make_store(session, merchant), make_store(session, merchant)
+    person = make_person(session)
+    clerk = make_staff(session, merchant, person=person, stores=(before,))
+    staff.leave(session, clerk, now)
+
+    staff.accept_invite(session, invite(session, merchant, now, store_ids=[after.id]), person, now)
+
+    assert staff.stores_of(session, clerk) == [after.id]
+
+
+def test_the_last_owner_is_neither_demoted_nor_ended(session: Session, now: datetime) -> None:
+    merchant = make_merchant(session)
+    person = make_person(session)
+    owner = make_staff(session, merchant, role=Role.owner, person=person)
+    make_staff(session, role=Role.owner)  # another merchant's
+    gone = make_staff(session, merchant, role=Role.owner)
+    assert staff.leave(session, gone, now)
+    lower = invite(session, merchant, now, role=Role.clerk)
+
+    with pytest.raises(LastOwner), session.begin_nested():
+        staff.accept_invite(session, lower, person, now)
+    with pytest.raises(LastOwner), session.begin_nested():
+        staff.leave(session, owner, now)
+
+    session.refresh(owner)
+    assert (owner.role, owner.state) == (Role.owner, StaffState.active)
+    same = invite(session, merchant, now, role=Role.owner)
+    assert staff.accept_invite(session, same, person, now) is owner
+    make_staff(session, merchant, role=Role.owner)
+    assert staff.accept_invite(session, lower, person, now).role is Role.clerk
+
+
+def test_whose_work_has_ended_leaves_no_open_invite_behind(session: Session, now: datetime) -> None:
+    merchant = make_merchant(session)
+    make_staff(session, merchant, role=Role.owner)
+    owner = make_staff(session, merchant, role=Role.owner)
+    made = invite(session, merchant, now, invited_by_id=owner.id)
+    back = invite(session, merchant, now, staff_id=owner.id)
+    others = invite(session, merchant, now)
+
+    staff.leave(session, owner, now)
+
+    for code in (made, back):
+        with pytest.raises(InviteUnusable):
+            staff.accept_invite(session, code, make_person(session), now)
+    assert staff.accept_invite(session, others, make_person(session), now)
+
+
+@pytest.mark.mariadb
+def test_two_owners_who_end_each_other_leave_one(mariadb_app: Flask, now: datetime) -> None:
+    with transaction() as session:
+        merchant = make_merchant(session)
+        owners = [make_staff(session, merchant, role=Role.owner) for _ in range(2)]
+
+    def end(number: int) -> bool:
+        with mariadb_app.app_context():
+            try:
+                with transaction() as session:
+                    return staff.leave(session, session.get_one(Staff, owners[number].id), now)
+            except LastOwner:
+                return False
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(end, range(2))) == 1
+    with reading() as session:
+        active = select(func.count()).where(Staff.state == StaffState.active)
+        assert session.scalar(active) == 1
 
 
 @pytest.mark.mariadb
@@ -173,7 +247,8 @@ def test_a_password_lets_in_and_a_wrong_one_does_not(session: Session, now: date
     assert staff.authenticate(session, "nobody", "a-long-password", now) is None
     assert owner.password_hash is not None
     assert owner.password_hash.startswith("scrypt:")
-    staff.leave(session, owner)
+    make_staff(session, session.get_one(Merchant, owner.merchant_id), role=Role.owner)
+    staff.leave(session, owner, now)
     assert staff.authenticate(session, "owner", "a-long-password", now) is None
 
 

@@ -10,6 +10,7 @@ from core import clock, idempotency, outbox
 from core.database import insert_ignore, reading, transaction
 from core.idempotency import IdempotencyRecord
 from core.inbox import EventState, InboundEvent
+from core.lockouts import Lockout
 from core.outbox import JobState, OutboxJob
 from tasks.core import SLICE
 from tasks.registry import run_inline
@@ -48,6 +49,26 @@ def test_idempotency_keys_are_forgotten_after_a_month(app: Flask) -> None:
     run_inline("core.tidy")
 
     assert names(IdempotencyRecord.key) == ["29"]
+
+
+def test_failures_are_forgotten_once_they_count_no_more(app: Flask) -> None:
+    now = clock.now()
+    past, future = now - timedelta(seconds=1), now + timedelta(minutes=1)
+    rows = [
+        {"subject": subject, "failures": 1, "window_ends_at": ends, "locked_until": locked}
+        for subject, ends, locked in (
+            ("password:made-up", past, None),
+            ("password:was-locked", past, past),
+            ("password:counting", future, None),
+            ("password:locked", past, future),
+        )
+    ]
+    with transaction() as session:
+        insert_ignore(session, Lockout, rows)
+
+    run_inline("core.tidy")
+
+    assert names(Lockout.subject) == ["password:counting", "password:locked"]
 
 
 def test_finished_jobs_are_forgotten_after_a_week_and_dead_ones_never(app: Flask) -> None:

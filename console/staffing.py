@@ -1,0 +1,71 @@
+"""The end of somebody's work: out of every device at once, with what they did kept."""
+
+from flask import Blueprint, Response, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from console import reply
+from console.access import ROLES, me, staff
+from core import audit
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import Conflict, NotFound
+from core.outbox import enqueue
+from merchants.models import Staff, StaffState
+from merchants.staff import leave
+from messaging.accounts import officials_of
+from people.identities import list_identities
+
+page = Blueprint("staffing", __name__, url_prefix="/stores/staff")
+
+
+class NotYourself(Conflict):
+    code, title = "not_yourself", "不能停用自己，请另一位店主来做"
+
+
+@page.get("/<int:staff_id>/end")
+@staff("staff.manage")
+def ending(staff_id: int) -> Response:
+    with reading() as session:
+        found = _colleague(session, staff_id)
+    return reply.page("stores/end.html", p=found, role=ROLES[found.role])
+
+
+@page.post("/<int:staff_id>/end")
+@staff("staff.manage")
+def end(staff_id: int) -> Response:
+    now, who = clock_now(), me()
+    with transaction() as session:
+        found = _colleague(session, staff_id)
+        if leave(session, found, now):
+            audit.record(
+                session,
+                actor=who.actor,
+                action="staff.end",
+                subject=f"staff:{found.id}",
+                before={"state": StaffState.active, "role": found.role},
+                after={"state": StaffState.left},
+                merchant_id=who.merchant_id,
+                now=now,
+            )
+            _take_menu_back(session, found)
+    return reply.done(url_for("console.stores.index"), f"已停用{found.name}，所有设备都退出了")
+
+
+def _colleague(session: Session, staff_id: int) -> Staff:
+    """The gate: somebody else who works for my merchant."""
+    mine = (Staff.id == staff_id, Staff.merchant_id == me().merchant_id)
+    found = session.scalar(select(Staff).where(*mine))
+    if found is None or found.state is not StaffState.active:
+        raise NotFound("没有这位员工")
+    if found.id == me().staff_id:
+        raise NotYourself()
+    return found
+
+
+def _take_menu_back(session: Session, found: Staff) -> None:
+    ours = {account.appid for account in officials_of(me().merchant_code)}
+    known = list_identities(session, found.person_id) if found.person_id else []
+    for identity in known:
+        if identity.appid in ours:
+            enqueue(session, "messaging.untag_staff", appid=identity.appid, openid=identity.openid)
