@@ -1,4 +1,7 @@
-"""The report of a campaign: delivery, redemption, and what it brought against the hold-out."""
+"""The report of a campaign: redemption, and what it brought against the hold-out.
+
+Who was sent what is `crm.campaigns.queries.progress`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,20 +30,6 @@ class Redemption:
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """How many people of the list are in each state, and why the others were skipped."""
-
-    audience: int
-    reach: int
-    holdout: int
-    states: dict[RecipientState, int]
-    skipped: dict[str, int]
-
-    def count(self, *states: RecipientState) -> int:
-        return sum(self.states.get(state, 0) for state in states)
-
-
-@dataclass(frozen=True)
 class Spending:
     reached: Group
     held: Group
@@ -52,31 +41,6 @@ class Spending:
     def total_fen(self) -> float:
         """The lift of everybody who was reached, taken together."""
         return self.lift.point * self.reached.people
-
-
-def delivery(session: Session, campaign: Campaign) -> Delivery:
-    """By intention to treat: the arms are those of the launch, whatever arrived."""
-    rows = session.execute(
-        select(Recipient.arm, Recipient.state, Recipient.skip_reason, func.count())
-        .where(Recipient.campaign_id == campaign.id)
-        .group_by(Recipient.arm, Recipient.state, Recipient.skip_reason)
-    )
-    arms: dict[Arm, int] = {}
-    states: dict[RecipientState, int] = {}
-    skipped: dict[str, int] = {}
-    for arm, state, reason, number in rows:
-        arms[arm] = arms.get(arm, 0) + number
-        if arm is Arm.reach:
-            states[state] = states.get(state, 0) + number
-        if state is RecipientState.skipped and reason and arm is not Arm.holdout:
-            skipped[reason] = skipped.get(reason, 0) + number
-    return Delivery(
-        audience=sum(arms.values()),
-        reach=arms.get(Arm.reach, 0),
-        holdout=arms.get(Arm.holdout, 0),
-        states=states,
-        skipped=dict(sorted(skipped.items(), key=lambda row: -row[1])),
-    )
 
 
 def redemption(session: Session, campaign_id: int) -> Redemption:

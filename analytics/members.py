@@ -1,6 +1,5 @@
 """Lists of members for people to look through: filtered, sorted, a page at a time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,11 +66,6 @@ def count(session: Session, wanted: Wanted) -> int:
     if wanted.q:
         statement = statement.join(Person, Person.id == Member.person_id)
     return session.scalar(statement.where(*_conditions(wanted))) or 0
-
-
-def names_of(session: Session, member_ids: Sequence[int]) -> dict[int, Member]:
-    found = select(Member).where(Member.id.in_(set(member_ids)))
-    return {member.id: member for member in session.scalars(found)}
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:

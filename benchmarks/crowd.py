@@ -13,14 +13,19 @@ MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
 ORDERS_EACH = int(os.environ.get("BENCH_ORDERS_EACH", "5"))
 FREE_TAG = 31  # nobody has it
 
+# Three independent numbers below one out of a row's number. RAND with a seed for each row is not:
+# neighbouring seeds follow one another, and all of a member's orders would fall on one day.
+_CHANCE = "CONV(SUBSTR(MD5(seq), {start}, 8), 16, 10) / 4294967296"
+_WHO, _WHEN, _HOW_MUCH = (_CHANCE.format(start=start) for start in (1, 9, 17))
+
 _STEPS = (
     "SET SESSION foreign_key_checks = 0, unique_checks = 0",
-    """INSERT INTO purchases (member_id, order_id, store_id, paid_at, amount_fen, refunded_fen,
+    f"""INSERT INTO purchases (member_id, order_id, store_id, paid_at, amount_fen, refunded_fen,
               counted)
-       SELECT 1 + FLOOR(:members * POW(RAND(seq), 1.5)), seq, 1 + seq % 20,
-              :now - INTERVAL FLOOR(RAND(seq + 77) * 31536000) SECOND,
-              500 + FLOOR(RAND(seq + 7) * 9000), 0, 1
-       FROM seq_1_to_{orders}""",
+       SELECT 1 + FLOOR(:members * POW({_WHO}, 1.5)), seq, 1 + seq % 20,
+              :now - INTERVAL FLOOR({_WHEN} * 31536000) SECOND,
+              500 + FLOOR({_HOW_MUCH} * 9000), 0, 1
+       FROM seq_1_to_{{orders}}""",
     """INSERT INTO members (id, no, merchant_id, person_id, name, source_store_id, source_scene,
               joined_at, marketing_consent, personal_recommendation, orders_count, spent_fen,
               refunded_fen, first_paid_at, last_paid_at, last_visit_at, tier, points,

@@ -9,6 +9,8 @@ from analytics import campaigns as reports
 from console import lift_view, words
 from console.campaign_view import SENDING, list_skipped, plain
 from core.clock import business_day, day_bounds, local
+from crm.campaigns import queries
+from crm.campaigns.queries import Progress
 from crm.models import Arm, Campaign, RecipientState
 
 
@@ -17,7 +19,7 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
     spent = reports.spending(session, campaign, now)
     if spent is None:
         return None
-    sent = reports.delivery(session, campaign)
+    sent = queries.progress(session, campaign)
     used = reports.redemption(session, campaign.id)
     days = max((spent.until - spent.since).days, 1)
     top = max(spent.reached.mean, spent.held.mean)
@@ -31,7 +33,7 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
         "coupon_revenue": f"¥{words.yuan(used.revenue_fen)}",
         "funnel": [
             _stage("名单", sent.audience, sent.audience, "100%"),
-            _stage("应发", sent.reach, sent.audience, f"对照组 {words.count(sent.holdout)}"),
+            _stage("应发", sent.reach, sent.audience, f"对照组 {words.count(sent.held_out)}"),
             _stage("发券", used.issued, sent.audience, _of(used.issued, sent.reach, "应发")),
             _stage("送达", delivered, sent.audience, _of(delivered, sent.reach, "应发")),
             _stage("核销", used.redeemed, sent.audience, _of(used.redeemed, used.issued, "发券")),
@@ -118,7 +120,7 @@ def _chart(
     }
 
 
-def _missed(sent: reports.Delivery) -> list[dict[str, str]]:
+def _missed(sent: Progress) -> list[dict[str, str]]:
     rows = list_skipped(sent.skipped)
     for state, text, hint in SENDING[4:6]:
         number = sent.count(state)

@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -103,16 +103,3 @@ def jobs() -> dict[str, Job]:
         if not module.name.startswith("_"):
             importlib.import_module(f"tasks.{module.name}")
     return _jobs
-
-
-def run_inline(name: str, **args: Any) -> None:
-    """For scripts and tests: enqueue-less execution of a handler as its own live row."""
-    from tasks.runner import execute
-
-    with transaction() as session:
-        row = outbox.OutboxJob(name=name, args=args, run_at=clock.now(), created_at=clock.now())
-        row.state, row.attempt = outbox.JobState.pushed, 1
-        session.add(row)
-        session.flush()
-        job_id = row.id
-    execute(job_id, 1)

@@ -1,5 +1,6 @@
 """What pages ask about campaigns."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,6 @@ from crm.models import (
     Campaign,
     CampaignMove,
     CampaignState,
-    Member,
     Recipient,
     RecipientState,
     Segment,
@@ -24,29 +24,25 @@ from crm.models import (
 class Progress:
     """`audience` = the people of `states` + `held_out` + the people of `skipped`.
 
-    `states` leaves skipped people out; `skipped` counts them by reason (`reach.SKIP_REASONS`),
-    without the hold-out, which is not skipped but left alone.
+    `states` leaves skipped people out; `skipped` counts them by reason (`reach.SKIP_REASONS`), the
+    most frequent first, without the hold-out, which is not skipped but left alone. `reach` are
+    those whom the launch meant to reach, whatever became of them since.
     """
 
     audience: int
+    reach: int
     held_out: int
     issued: int
     states: dict[RecipientState, int]
     skipped: dict[str, int]
 
     @property
-    def reachable(self) -> int:
-        return self.audience - sum(self.skipped.values())
-
-    @property
-    def done(self) -> int:
-        """People nothing more will happen to."""
-        return self.audience - self.open
-
-    @property
     def open(self) -> int:
-        waiting = (RecipientState.planned, RecipientState.issued, RecipientState.sending)
-        return sum(self.states.get(state, 0) for state in waiting)
+        """People something may still happen to."""
+        return self.count(RecipientState.planned, RecipientState.issued, RecipientState.sending)
+
+    def count(self, *states: RecipientState) -> int:
+        return sum(self.states.get(state, 0) for state in states)
 
 
 def get_campaign(session: Session, merchant_id: int, campaign_id: int) -> Campaign:
@@ -75,9 +71,10 @@ def list_campaigns(
 
 def progress(session: Session, campaign: Campaign) -> Progress:
     """Where everybody of the audience stands, in one grouped query."""
-    states: dict[RecipientState, int] = {}
-    skipped: dict[str, int] = {}
-    held_out = issued = audience = 0
+    states: Counter[RecipientState] = Counter()
+    skipped: Counter[str] = Counter()
+    arms: Counter[Arm] = Counter()
+    issued = 0
     for arm, state, reason, number, coupons in session.execute(
         select(
             Recipient.arm,
@@ -89,15 +86,21 @@ def progress(session: Session, campaign: Campaign) -> Progress:
         .where(Recipient.campaign_id == campaign.id)
         .group_by(Recipient.arm, Recipient.state, Recipient.skip_reason)
     ):
-        audience += number
+        arms[arm] += number
         issued += coupons
-        if arm is Arm.holdout:
-            held_out += number
-        elif state is RecipientState.skipped:
-            skipped[reason or ""] = skipped.get(reason or "", 0) + number
-        else:
-            states[state] = states.get(state, 0) + number
-    return Progress(audience, held_out, issued, states, skipped)
+        if arm is not Arm.holdout:
+            if state is RecipientState.skipped:
+                skipped[reason or ""] += number
+            else:
+                states[state] += number
+    return Progress(
+        audience=arms.total(),
+        reach=arms[Arm.reach],
+        held_out=arms[Arm.holdout],
+        issued=issued,
+        states=dict(states),
+        skipped=dict(skipped.most_common()),
+    )
 
 
 def forecast_campaign(session: Session, campaign: Campaign, now: datetime) -> Forecast:
@@ -120,24 +123,3 @@ def history(session: Session, campaign: Campaign) -> list[CampaignMove]:
             .order_by(CampaignMove.id)
         )
     )
-
-
-def list_recipients(
-    session: Session,
-    campaign: Campaign,
-    *,
-    state: RecipientState | None = None,
-    after_id: int = 0,
-    limit: int = 50,
-) -> list[tuple[Recipient, Member]]:
-    query = (
-        select(Recipient, Member)
-        .join(Member, Member.id == Recipient.member_id)
-        .where(Recipient.campaign_id == campaign.id, Recipient.id > after_id)
-    )
-    if state is not None:
-        query = query.where(Recipient.state == state)
-    return [
-        (recipient, member)
-        for recipient, member in session.execute(query.order_by(Recipient.id).limit(limit))
-    ]

@@ -11,6 +11,7 @@ from analytics import campaigns as reports
 from analytics import day, members, templates
 from core.clock import business_day
 from coupons.models import CouponState
+from crm.campaigns import queries
 from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
 from merchants.models import Merchant, Store
 from orders.models import Order, OrderState, PaymentState
@@ -182,14 +183,14 @@ def test_a_report_counts_by_intention_to_treat(
     person(session, campaign, store, Arm.none, (9_000, 1), reason="no_window")
 
     found = reports.spending(session, campaign, NOON)
-    sent = reports.delivery(session, campaign)
+    sent = queries.progress(session, campaign)
 
     assert found is not None
     assert (found.reached.people, found.reached.buyers, found.reached.total_fen) == (3, 1, 4_000)
     assert found.reached.squares == 16_000_000
     assert (found.held.people, found.held.total_fen) == (1, 1_000)
     assert not found.lift.enough
-    assert (sent.audience, sent.reach, sent.holdout) == (5, 3, 1)
+    assert (sent.audience, sent.reach, sent.held_out) == (5, 3, 1)
     assert sent.skipped == {"no_window": 1}
     assert sent.count(RecipientState.failed, RecipientState.unknown) == 2
 

@@ -11,9 +11,9 @@ from coupons.models import Coupon
 from crm import merging, purchases
 from crm.models import Member, PointLot
 from orders.models import Order
-from tasks.registry import run_inline
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant, make_order_id, make_store
+from tests.working import run_inline
 
 
 def test_points_are_released_when_they_fall_due_and_not_before(app: Flask):

@@ -16,10 +16,10 @@ from crm.models import Campaign, CampaignState, Recipient, RecipientState
 from messaging import grants
 from messaging.models import Channel, OutboundMessage, OutboundState
 from sandbox.demo_config import SUBSCRIBE_TEMPLATES
-from tasks.registry import run_inline
 from tests.factories.campaigns import MINI, OFFICIAL, make_campaign
 from tests.factories.crm import make_merchant
 from tests.wechat_world import Shop
+from tests.working import run_inline
 
 PEOPLE = ("aqing", "xiaozhou", "zhixia")
 

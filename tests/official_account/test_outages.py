@@ -23,13 +23,13 @@ from messaging.models import (
 )
 from sandbox import pushes
 from sandbox.demo_config import OFFICIAL
-from tasks.registry import run_inline
 from tests.factories.merchants import make_merchant
 from tests.factories.messaging import make_message
 from tests.official_account.conftest import TeaShop
 from tests.official_account.test_following import post, subscribe
 from tests.servers import MariaDB
 from tests.wechat_world import Shop, Wechat, run_shop
+from tests.working import run_inline
 
 WITHIN = 5.0  # seconds in which WeChat wants an answer
 

@@ -13,7 +13,7 @@ from core.inbox import EventState, InboundEvent
 from core.lockouts import Lockout
 from core.outbox import JobState, OutboxJob
 from tasks.core import SLICE
-from tasks.registry import run_inline
+from tests.working import run_inline
 
 
 def names(column: Any) -> list[str]:

@@ -11,10 +11,10 @@ from coupons import codes
 from coupons.models import Coupon, CouponEntry, CouponState, EntryKind
 from coupons.redemption import redeem
 from crm.models import Member, MemberEvent
-from tasks.registry import run_inline
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_staff, make_store
+from tests.working import run_inline
 
 
 def test_what_is_over_expires_and_what_is_not_stays(app: Flask) -> None:

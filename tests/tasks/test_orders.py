@@ -20,11 +20,11 @@ from payments import billing
 from people.identities import find_identity
 from people.models import IdentityKind
 from sandbox.demo_config import MINI, OFFICIAL, SUBSCRIBE_TEMPLATES
-from tasks.registry import run_inline
 from tests.factories.catalogue import available, make_sku
 from tests.factories.merchants import make_merchant, make_staff, make_store
 from tests.orders.shop import Shop as TeaShop
 from tests.wechat_world import Shop
+from tests.working import run_inline
 
 CLERK, CUSTOMER = "xiaozhou", "aqing"
 
