@@ -72,6 +72,10 @@ test('an old order comes back as far as today’s menu allows', () => {
   const order = { lines: [ordered('1', '茶1'), ordered('3', '茶3')] } as unknown as Order
   expect(again(order, menu)).toEqual(['茶3'])
   expect(bag.goodsFen).toBe(4800) // today's price
+
+  store.add(line(product('2', 900)))
+  again(order, menu)
+  expect(bag.lines.map((each) => [each.skuId, each.quantity])).toEqual([['11', 4], ['21', 1]]) // what lay there stays
 })
 
 test('what lies in the bag follows the menu’s price', () => {

@@ -5,7 +5,7 @@ import { headline, steps } from '@/lib/progress'
 
 const at = (minute: number) => new Date(Date.parse('2026-11-22T01:30:00Z') + minute * 60_000).toISOString()
 const order = (values: Partial<Order>): Order => ({
-  no: '1', state: 'placed', payment_state: 'unpaid', fulfilment: 'pickup', pickup_number: 'A217', table: null, refunds: [],
+  no: '1', state: 'placed', payment_state: 'unpaid', fulfilment: 'pickup', pickup_number: 'A217', table: null, refunds: [], discounts: [],
   refunded_fen: 0, cancel_reason: '', paid_at: null, accepted_at: null, ready_at: null, completed_at: null, ready_by: null,
   expires_at: at(15), ...values,
 } as Order)
@@ -18,6 +18,9 @@ test('the large line follows the order', () => {
   expect(headline(order({ ...paid, state: 'preparing', ready_by: at(7) }), now)).toMatchObject({ big: 'A217', strong: '6 分钟' })
   expect(headline(order({ ...paid, state: 'ready' }), now).strong).toBe('来柜台取吧')
   expect(headline(order({ state: 'cancelled', refunded_fen: 100 }), now)).toMatchObject({ big: '已退款', small: '钱已原路退回' })
+  const coupon = [{ kind: 'coupon', id: '1', name: '', amount_fen: 100, reason: '' }] as Order['discounts']
+  expect(headline(order({ state: 'cancelled' }), now).small).toBe('没有扣钱')
+  expect(headline(order({ state: 'cancelled', discounts: coupon }), now).small).toBe('没有扣钱，券也还你了')
 })
 
 test('four steps, with a guess for the third', () => {

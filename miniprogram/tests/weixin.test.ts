@@ -20,7 +20,8 @@ const wx: Record<string, any> = {
   request: vi.fn((o) => setTimeout(() => {
     const name = `${o.method} ${String(o.url).replace(/^.*\/api\/v1/, '').replace(/\?.*$/, '')}`
     const data = said[name] ?? answers[name]
-    o.success(data ? { statusCode: 200, data } : { statusCode: 404, data: { code: 'not_found', detail: name } })
+    const { status = 200 } = (data ?? {}) as { status?: number } // a refusal names its own
+    o.success(data ? { statusCode: status, data } : { statusCode: 404, data: { code: 'not_found', detail: name } })
   })),
   login: reply({ code: 'CODE' }),
   getLocation: reply({ latitude: 31.22, longitude: 121.44 }),
@@ -120,8 +121,27 @@ test('a ready order shows its number, its steps and asks for no payment', async 
 })
 
 test('an order that cannot be loaded says what is safe and how to go on', async () => {
-  const page = await open('pages/order/order', { no: '404' }, '再试一次')
-  expect(page.text()).toContain('订单没加载出来')
+  said['GET /orders/1'] = { status: 503, code: 'unavailable', detail: '店里有点忙' }
+  const page = await open('pages/order/order', { no: '1' }, '再试一次')
+  expect(page.text()).toContain('订单没加载出来别担心，付款不受影响')
+})
+
+test('an order of somebody else is not to be found', async () => {
+  const page = await open('pages/order/order', { no: '404' }, '没有这张订单')
+  expect(page.text()).not.toContain('付款不受影响')
+})
+
+test('a coupon redeemed at the counter says so by itself, and where', async () => {
+  const coupon = { id: 'c1', name: '见面礼', face_text: '¥8', condition_text: '满 20 可用', scope_text: '全部门店', expires_at: '2026-11-30T15:59:59Z' }
+  said['GET /coupons/c1/code'] = { coupon, token: 'LC.1', code: '1234567890123456', code_text: '1234 5678 9012 3456', seconds_left: 50, step_seconds: 60 }
+  const page = await open('pages/code/code', { id: 'c1' }, '1234567890123456')
+  expect(page.text()).toContain('可使用')
+  said['GET /coupons/c1/code'] = { status: 409, code: 'coupon_already_redeemed', detail: '这张券用过了' }
+  said['GET /coupons'] = { items: [{ ...coupon, redeemed_at: '2026-10-12T02:00:00Z', store_name: '静安寺店', discount_fen: 800 }], next: null }
+  await vi.waitFor(() => expect(page.text()).toContain('已核销'), 8000)
+  await settle()
+  expect(page.text()).toContain('10月12日10:00在静安寺店用了，省了¥8')
+  expect(page.text()).not.toContain('1234567890123456')
 })
 
 const size = (dir: string): number => readdirSync(dir).reduce((sum, name) => {

@@ -20,7 +20,11 @@ export function steps(order: Order): Step[] {
   })
 }
 
-const unpaidEnd = (order: Order) => (/超时|过期|未付款/.test(order.cancel_reason) ? '超过时间没付款，没有扣钱' : '没有扣钱，券也还你了')
+export const withCoupon = (order: Order) => order.discounts.some((each) => each.kind === 'coupon')
+const unpaidEnd = (order: Order) => {
+  const why = /超时|过期|未付款/.test(order.cancel_reason) ? '超过时间没付款，没有扣钱' : '没有扣钱'
+  return withCoupon(order) ? `${why}，券也还你了` : why
+}
 
 /** The large line of the page and the small one under it. */
 export function headline(order: Order, now: number): { label: string; big: string; small: string; strong: string } {

@@ -17,7 +17,17 @@ export function parse(url: string): { path: string; values: Record<string, strin
   return { path: path.startsWith('/') ? path : `/${path}`, values }
 }
 
+/** The second tap of a double tap asks for the same page again: it is not a second wish. */
+const DOUBLE_MS = 500
+let last = { to: '', at: 0 }
+function doubled(to: string): boolean {
+  const same = last.to === to && Date.now() - last.at < DOUBLE_MS
+  last = { to, at: Date.now() }
+  return same
+}
+
 export function go(url: string) {
+  if (doubled(url)) return
   const { path } = parse(url)
   const to = url.startsWith('/') ? url : `/${url}`
   if (TABS.includes(path)) return uni.switchTab({ url: path })
@@ -33,6 +43,7 @@ export function replace(url: string) {
 }
 
 export function back() {
+  if (doubled('back')) return
   if (getCurrentPages().length > 1) uni.navigateBack()
   else uni.switchTab({ url: TABS[0]! })
 }

@@ -65,7 +65,7 @@ export interface Platform {
   /** Name of the page and the colour of the clock above it. */
   title(text: string, style: 'black' | 'white'): void
   vibrate(): void
-  /** Brightness up while a code is shown; returns what restores it. */
+  /** Bright and awake while a code is shown; returns what restores it. */
   brighten(): () => void
   /** WeChat asks before the first use of something private; `show` opens our sheet, whose button answers. */
   onPrivacy(show: (answer: (agreed: boolean) => void) => void): void

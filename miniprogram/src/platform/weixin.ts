@@ -61,7 +61,11 @@ export const platform: Platform = {
   brighten: () => {
     let before: number | undefined
     uni.getScreenBrightness({ success: ({ value }) => { before = value; uni.setScreenBrightness({ value: 1 }) }, fail: () => {} })
-    return () => { if (before !== undefined) uni.setScreenBrightness({ value: before }) }
+    uni.setKeepScreenOn({ keepScreenOn: true, fail: () => {} })
+    return () => {
+      uni.setKeepScreenOn({ keepScreenOn: false, fail: () => {} })
+      if (before !== undefined) uni.setScreenBrightness({ value: before })
+    }
   },
   onPrivacy: (show) =>
     wx.onNeedPrivacyAuthorization?.((resolve) =>

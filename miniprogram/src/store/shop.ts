@@ -65,8 +65,9 @@ export async function currentStore(id?: string): Promise<Store | undefined> {
   const wanted = id ?? shop.store?.id ?? storage.get<string>('store')
   if (wanted) {
     const store = await getStore(wanted, shop.position).catch((error: { status?: number }) => {
-      if (error.status === 404) return undefined
-      throw error
+      if (error.status !== 404) throw error
+      if (id) toast('这家店找不到了，先看看这家')
+      return undefined
     })
     if (store) {
       choose(store)
