@@ -158,7 +158,9 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
             {
                 "kind": "apricot",
                 "text": f"{number} 单待接",
-                "detail": f"最早一单已等 {words.ago(oldest, now)}",
+                "detail": "刚刚付款"
+                if words.ago(oldest, now) == words.JUST_NOW
+                else f"最早一单已等 {words.ago(oldest, now)}",
                 "href": url_for("console.orders.index", tab="placed"),
             }
         )

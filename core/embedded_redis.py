@@ -39,6 +39,11 @@ def url(directory: Path) -> str:
     return f"unix://{socket_path(directory)}?db=0"
 
 
+def is_running(directory: Path) -> bool:
+    """Whether the embedded Redis of `directory` answers: somebody has started it."""
+    return _answers(Redis(unix_socket_path=str(socket_path(directory)), socket_timeout=1))
+
+
 def find_program() -> str:
     """The Redis server to run. Raises NoRedisServer."""
     for name in ("valkey-server", "redis-server"):

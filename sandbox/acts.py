@@ -142,7 +142,7 @@ def scan(world: World, person: Person, content: str, *, wait: bool = True) -> Re
     account = world.account(qr.appid)
     openid = openid_of(qr.appid, person.id)
     if not world.followers.find(qr.appid, openid):
-        told = follow(world, person, account, qr=qr, wait=wait)
+        told = _heard(world, qr, follow(world, person, account, qr=qr, wait=wait))
         return {"kind": "follow", "appid": qr.appid, **told}
     with world.lock:
         world.windows.open(qr.appid, openid, "scan")
@@ -157,7 +157,15 @@ def scan(world: World, person: Person, content: str, *, wait: bool = True) -> Re
         EventKey=qr.scene,
         Ticket=qr.ticket,
     )
-    return {"kind": "scan", "appid": qr.appid, **told}
+    return {"kind": "scan", "appid": qr.appid, **_heard(world, qr, told)}
+
+
+def _heard(world: World, qr: Qr, told: Result) -> Result:
+    """Count a scan that arrived: a code that is good for one scan is not offered again."""
+    if told.get("delivered") is not False:
+        with world.lock:
+            qr.scans += 1
+    return told
 
 
 def scan_result(world: World, person: Person, content: str) -> Result:

@@ -73,7 +73,6 @@ class People:
         with self._lock:
             self._by_id.clear()
             self._openids.clear()
-            self.crowd_size = 0
         for person in DEFAULT:
             self.add(Person(*person))
 

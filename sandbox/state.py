@@ -18,6 +18,7 @@ from sandbox.pay.ledger import Ledger
 from sandbox.pay.signing import Nonces
 from sandbox.people import People, openid_of
 from sandbox.settings import MODES, Account, Settings
+from sandbox.story import Story
 from sandbox.timer import Timer
 from sandbox.wechat.chats import Chats
 from sandbox.wechat.codes import Codes
@@ -43,6 +44,7 @@ _STORES = (
     "qrs",
     "sent",
     "ledger",
+    "story",
 )
 
 
@@ -69,6 +71,7 @@ class World:
         self.qrs = Qrs(self.clock)
         self.sent = Sent(self.clock)
         self.ledger = Ledger(self.clock)
+        self.story = Story()
         self.nonces = Nonces(self.clock)
         self._message_ids = count(int(wall() * 1000) * 1000)
 
@@ -90,14 +93,20 @@ class World:
         return next(self._message_ids)
 
     def reset(self, *, everything: bool = False) -> None:
-        """Begin again: people, chats, money. What the shop published stays unless `everything`."""
+        """Begin again: people, chats, money.
+
+        What the shop published, and the crowd it knows, stay unless `everything`.
+        """
         with self.lock:
             self.timer.clear()
             self.faults.remove()
             self.people.reset()
-            for name in ("followers", "chats", "windows", "grants", "codes", "sent", "ledger"):
+            self.windows.clear(crowd=everything)
+            self.grants.clear(crowd=everything)
+            for name in ("followers", "chats", "codes", "sent", "ledger", "story"):
                 getattr(self, name).clear()
             if everything:
+                self.people.crowd_size = 0
                 for name in ("tags", "menus", "qrs"):
                     getattr(self, name).clear()
             self.feed.clear()
@@ -115,6 +124,7 @@ class World:
             for person in self.people.list():
                 person.screen = person.screen_title = ""
             self.chats.clear()
+            self.story.restart()
             self.feed.clear()
 
     def dump(self) -> dict[str, Any]:
@@ -126,7 +136,8 @@ class World:
         with self.lock:
             self.clock.restore(data["offset"])
             for name in _STORES:
-                getattr(self, name).load(data[name])
+                if name in data:
+                    getattr(self, name).load(data[name])
 
     def stop(self) -> None:
         self.timer.stop()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from core import embedded_redis
 from scripts.tree import Tree, free_port
 
 DIRECTORY = Path("var/demo")
@@ -24,13 +25,17 @@ BANNER = """
 
 
 def main() -> None:
-    web = free_port(int(os.environ.get("WEB_PORT", "8000")))
-    sandbox = free_port(int(os.environ.get("SANDBOX_PORT", "8001")))
+    web, web_taken = _port("WEB_PORT", 8000)
+    sandbox, sandbox_taken = _port("SANDBOX_PORT", 8001)
     began = time.monotonic()
+    if embedded_redis.is_running(DIRECTORY / "redis"):
+        sys.exit(f"\n  ✗ 演示已经在跑，数据在 {DIRECTORY}/。先去那个终端按 Ctrl-C 结束它\n")
 
     def say(text: str) -> None:
         print(f"  {time.monotonic() - began:5.1f} s  {text}", flush=True)
 
+    for taken in filter(None, (web_taken, sandbox_taken)):
+        say(taken)
     tree = Tree(DIRECTORY, web, sandbox, history=MEMBERS, say=say)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has it ignore Ctrl-C
         signal.signal(number, _interrupt)
@@ -54,6 +59,16 @@ def main() -> None:
         print("\n  正在结束…", flush=True)
     finally:
         tree.stop()
+
+
+def _port(variable: str, usual: int) -> tuple[int, str]:
+    """The port to use, and what to say when it is not the wanted one."""
+    wanted = int(os.environ.get(variable, usual))
+    found = free_port(wanted)
+    if found == wanted:
+        return found, ""
+    how = f"想自己选：{variable}=端口 make demo"
+    return found, f"端口 {wanted} 有别的程序在用，改用 {found}（{how}）"
 
 
 def logins(tree: Tree) -> str:

@@ -164,7 +164,9 @@ class Tree:
         command = ["demo-data"]
         if self.history:
             grants = {demo_config.SUBSCRIBE_TEMPLATES["coupon_arrived"]: 1}
-            crowd = self.ask_sandbox("crowd", {"size": self.history, "grants": grants})
+            # Whom the shop believes to have talked to it lately, WeChat must know too.
+            wanted = {"size": self.history, "grants": grants, "open_windows": True}
+            crowd = self.ask_sandbox("crowd", wanted)
             command += ["--history", str(self.history), "--crowd", json.dumps(crowd["prefixes"])]
         self.data = json.loads(self.flask(*command))
         name_codes(self.sandbox_url, self.data)

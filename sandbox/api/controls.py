@@ -118,6 +118,7 @@ def list_qrs() -> ResponseReturnValue:
             "appid": qr.appid,
             "scene": qr.scene,
             "expired": world.qrs.is_expired(qr),
+            "scans": qr.scans,
         }
         for qr in world.qrs.list()
     ]
@@ -135,6 +136,23 @@ def name_qr() -> ResponseReturnValue:
     with world.lock:
         world.qrs.name(scene, data.get("title", ""), data.get("note", ""))
     return jsonify(scene=scene)
+
+
+@control.get("/story")
+def read_story() -> ResponseReturnValue:
+    """What has happened in the story so far; the page ticks off its steps by it."""
+    return jsonify(facts=the_world().story.facts())
+
+
+@control.post("/story")
+def tell_story() -> ResponseReturnValue:
+    """{"facts": ["follow", …]}: what the page has just seen."""
+    world, facts = the_world(), need(body(), "facts", list)
+    if len(facts) > 20 or not all(isinstance(f, str) and 0 < len(f) <= 32 for f in facts):
+        raise Refused(400, "facts are a few short words")
+    with world.lock:
+        world.story.learn(facts)
+    return read_story()
 
 
 @control.post("/crowd")

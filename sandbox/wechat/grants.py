@@ -31,9 +31,11 @@ class Grants:
             return self.crowd_each.get(template_id, 0)
         return self._left.get(key, 0)
 
-    def clear(self) -> None:
+    def clear(self, *, crowd: bool = False) -> None:
+        """Forget what people granted; what the crowd began with stays unless `crowd`."""
         self._left.clear()
-        self.crowd_each.clear()
+        if crowd:
+            self.crowd_each.clear()
 
     def dump(self) -> dict[str, Any]:
         return {"left": dict(self._left), "crowd_each": dict(self.crowd_each)}

@@ -19,6 +19,7 @@ class Qr:
     ticket: str
     expires_at: float | None = None
     page: str = ""
+    scans: int = 0  # that the shop has heard of
     title: str = ""
     note: str = ""
 

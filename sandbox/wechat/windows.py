@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sandbox.clock import Clock
+from sandbox.people import CROWD
 
 MINUTE, HOURS_48 = 60.0, 48 * 3600.0
 RULES: dict[str, tuple[float, int | None]] = {
@@ -59,8 +60,11 @@ class Windows:
             if w.expires_at > now
         ]
 
-    def clear(self) -> None:
-        self._windows.clear()
+    def clear(self, *, crowd: bool = False) -> None:
+        """Shut every window; those of the crowd stay unless `crowd`."""
+        for key in list(self._windows):
+            if crowd or f"|{CROWD}" not in key:
+                del self._windows[key]
 
     def dump(self) -> dict[str, Any]:
         return {

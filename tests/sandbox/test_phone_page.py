@@ -80,3 +80,28 @@ def test_words_under_a_code_wait_for_it(phone: FlaskClient) -> None:
 
     code = phone.get("/sandbox/api/qrs").json["qrs"][0]
     assert (code["title"], code["note"]) == ("静安寺店的海报", "贴在门口")
+
+
+def test_a_scan_that_the_shop_heard_of_is_counted(phone: FlaskClient) -> None:
+    world = phone.application.extensions["sandbox"]
+    code = world.qrs.create_official(demo_config.OFFICIAL, "invite.abc", 3_600)
+
+    phone.post("/sandbox/api/people/xiaozhou/scan", json={"qr": code.content, "wait": False})
+
+    assert [qr["scans"] for qr in phone.get("/sandbox/api/qrs").json["qrs"]] == [1]
+
+
+def test_the_story_is_remembered_and_begins_again_with_the_staff_at_work(
+    phone: FlaskClient,
+) -> None:
+    phone.post("/sandbox/api/story", json={"facts": ["follow", "staff"]})
+    phone.post("/sandbox/api/story", json={"facts": ["pay"]})
+    world = phone.application.extensions["sandbox"]
+    kept = world.dump()
+
+    assert phone.get("/sandbox/api/story").json["facts"] == ["follow", "pay", "staff"]
+    assert phone.post("/sandbox/api/story", json={"facts": [7]}).status_code == 400
+    phone.post("/sandbox/api/reset", json={"story": True})
+    assert phone.get("/sandbox/api/story").json["facts"] == ["staff"]
+    world.load(kept)
+    assert phone.get("/sandbox/api/story").json["facts"] == ["follow", "pay", "staff"]

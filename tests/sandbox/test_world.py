@@ -75,14 +75,22 @@ def test_reset_keeps_what_the_shop_published(sandbox_client: FlaskClient) -> Non
     call(sandbox_client, "/cgi-bin/menu/create", {"button": [button]})
     act(sandbox_client, "people", name="路过的人")
     act(sandbox_client, "people/aqing/follow")
+    act(sandbox_client, "crowd", size=3, grants={ORDER_READY: 1}, open_windows=True)
+    world = world_of(sandbox_client)
+    official, mini = demo_config.OFFICIAL, demo_config.MINI
+    talker = world.people.crowd_openid(official, 2)
 
     act(sandbox_client, "reset")
 
     assert [p.name for p in world_of(sandbox_client).people.list()] == ["阿青", "小周", "沈知夏"]
     assert chat(sandbox_client) == []
     assert call(sandbox_client, "/cgi-bin/menu/get")["menu"]["button"] == [button]
+    assert [w["kind"] for w in world.windows.list(official, talker)] == ["message"]
+    assert world.grants.left(world.people.crowd_openid(mini, 2), ORDER_READY) == 1
     act(sandbox_client, "reset", everything=True)
     assert call(sandbox_client, "/cgi-bin/menu/get")["errcode"] == 46003
+    assert world.windows.list(official, talker) == []
+    assert (world.people.crowd_size, world.grants.crowd_each) == (0, {})
 
 
 def test_the_feed_tells_in_sentences(sandbox_client: FlaskClient) -> None:

@@ -7,7 +7,7 @@ import { refreshFaults, showHealth, startFaults } from './faults.js'
 import { nameView, startLayout } from './layout.js'
 import { isClerk, loadPeople, people } from './people.js'
 import { Phone } from './phone.js'
-import { draw as drawStory, learn, resetStory } from './story.js'
+import { draw as drawStory, learn, recallStory, resetStory } from './story.js'
 import { factsOf, factsOfCounts, forgetCounts } from './facts.js'
 import { sayError, toast } from './toast.js'
 
@@ -76,7 +76,7 @@ async function reset() {
     await Promise.all([loadPeople(), readClock()])
     resetFeed()
     forgetCounts()
-    resetStory()
+    await resetStory()
     phones.forEach((phone, index) => phone.give(holderOf(SLOTS[index])))
     await refreshFaults()
     toast('来了一位新的阿青，从第一步再来')
@@ -125,7 +125,7 @@ function followFeed(last) {
 }
 
 async function begin() {
-  await loadPeople()
+  await Promise.all([loadPeople(), recallStory()])
   for (const slot of SLOTS) phones.push(new Phone(document.getElementById(`phone-${slot.slot}`), holderOf(slot), desk))
   const events = await api.feed()
   resetFeed(events)

@@ -79,7 +79,9 @@ export class Scan {
   }
 
   draw(qrs) {
-    const found = [...this.screens(), ...qrs.filter((qr) => qr.kind !== 'screen')]
+    // An invite is good for one scan.
+    const usedUp = (qr) => qr.scans > 0 && groupOf(qr) === GROUPS[2]
+    const found = [...this.screens(), ...qrs.filter((qr) => qr.kind !== 'screen' && !usedUp(qr))]
     const [screen, poster, invite, ...rest] = GROUPS
     const starting = isClerk(this.phone.person) && !this.phone.chat.isStaff
     const order = starting ? [screen, invite, poster, ...rest] : GROUPS

@@ -1,5 +1,6 @@
 /* The five steps of the story: what is done, what to do next. Steps tick themselves off from what the feed tells. */
 
+import { api } from './api.js'
 import { h, icon, rich } from './dom.js'
 
 const { backend } = document.body.dataset
@@ -24,12 +25,19 @@ export function learn(...news) {
   const fresh = news.filter((fact) => fact && !facts.has(fact))
   if (!fresh.length) return
   for (const fact of fresh) facts.add(fact)
+  api.tellStory(fresh).catch(() => {}) // only a reload would miss it
   if (chosen !== null && facts.has(STEPS[chosen].key)) chosen = null
   draw(fresh)
 }
 
-export function resetStory() {
-  facts = new Set()
+/** What the sandbox remembers of it: a page that was reloaded, or a demo started again, goes on. */
+export async function recallStory() {
+  facts = new Set(await api.story())
+  draw()
+}
+
+export async function resetStory() {
+  facts = new Set(await api.story().catch(() => []))
   chosen = null
   draw()
 }
