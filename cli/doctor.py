@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import gateways
+from cli.placeholders import list_placeholders, list_weak_keys
 from core import clock
 from core.config import Config, current_config
 from core.crypto import Unreadable, keyring
@@ -25,6 +26,7 @@ from core.redis import is_available
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from gateways.wechat.mini import MiniProgram
 from gateways.wechat.official import OfficialAccount
+from merchants.passwords import list_published
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,36 @@ class Finding:
 Check = Callable[[Config], Iterator[Finding]]
 
 
+def check_mode(config: Config) -> Iterator[Finding]:
+    """A demo is no shop: its WeChat is the sandbox, its passwords are printed for everybody."""
+    hosts = config.wechat
+    if config.app.demo:
+        yield Finding(
+            "warn",
+            f"这是演示：微信和微信支付由沙箱扮演（{hosts.api_base}），收不到真钱，密码人人知道",
+            "正式营业设 app.demo = false，用自己的账号和一个新数据库",
+        )
+        return
+    for name in ("api_base", "pay_base", "oauth_base", "mp_base"):
+        given = getattr(hosts, name)
+        if given != type(hosts).model_fields[name].default:
+            yield Finding(
+                "warn", f"wechat.{name} 不是微信的地址：{given}", "除非走自己的代理，删掉这一项"
+            )
+    try:
+        with reading() as session:
+            names = list_published(session)
+    except SQLAlchemyError:
+        return
+    if names:
+        advice = "在「门店与员工」里停用，或换掉密码；用这个密码登录已经会被拒绝"
+        yield Finding("warn", f"库里有演示账号，密码是公开的：{'、'.join(names)}", advice)
+
+
 def check_address(config: Config) -> Iterator[Finding]:
     if config.app.demo:
-        yield Finding("ok", "演示模式：地址不检查")
-    elif not config.app.base_url.startswith("https://"):
+        return
+    if not config.app.base_url.startswith("https://"):
         yield Finding(
             "fail", f"app.base_url 不是 https：{config.app.base_url}", "微信只回调 https，先配证书"
         )
@@ -56,6 +84,13 @@ def check_address(config: Config) -> Iterator[Finding]:
 
 
 def check_keys(config: Config) -> Iterator[Finding]:
+    for key in list_placeholders(config):
+        yield Finding(
+            "fail", f"{key} 还是示例文件里的占位值", "换成自己的，看 README 的「上线」一节"
+        )
+    for version in list_weak_keys(config):
+        advice = 'python3 -c "import base64, os; print(base64.b64encode(os.urandom(32)).decode())"'
+        yield Finding("fail", f"数据加密密钥 {version} 不是随机生成的", advice)
     ring = keyring()
     try:
         opened = ring.open(ring.seal("linli")) == "linli"
@@ -165,6 +200,7 @@ def check_wechat(config: Config) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
+    check_mode,
     check_address,
     check_keys,
     check_accounts,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from click import ClickException
 from flask import current_app
 from pydantic import (
     BaseModel,
@@ -27,8 +28,11 @@ Appid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/[^\s?#]*)?$")]
 
 
-class ConfigError(Exception):
-    """The configuration is not usable. `problems` maps each key to what was expected."""
+class ConfigError(ClickException):
+    """The configuration is not usable. `problems` maps each key to what was expected.
+
+    Flask's commands print it as it is, without a traceback.
+    """
 
     def __init__(self, problems: dict[str, str]) -> None:
         self.problems = problems
@@ -45,11 +49,17 @@ class App(Section):
     secret_key: SecretStr
     encryption_keys: list[SecretStr] = Field(min_length=1)
     demo: bool = False
+    docs: bool | None = None
     sandbox_url: Origin | None = None
     clock_file: Path | None = None
     trusted_proxies: int = Field(default=0, ge=0, le=5)
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)
     var: Path = Path("var")
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether /docs and /openapi.json answer: unless said otherwise, in the demo only."""
+        return self.demo if self.docs is None else self.docs
 
     @field_validator("secret_key")
     @classmethod

@@ -17,7 +17,7 @@ from core.errors import NotFound
 from core.metrics import OUTBOX, OUTBOX_LAG, REGISTRY
 from core.outbox import JobState, OutboxJob
 from core.redis import is_available
-from core.web import public
+from core.web import Audience, declare, public
 
 blueprint = Blueprint("health", __name__)
 
@@ -31,6 +31,15 @@ DOCS_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>é‚
 <script src="/docs/assets/js/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script>
 """
 DOCS_START = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui"});\n'
+
+
+def _check_docs() -> None:
+    if not current_config().app.shows_docs:
+        raise NotFound
+
+
+documented = declare(Audience("public", gate=_check_docs))
+"""Open to everybody where `app.docs` says so, else not there."""
 
 
 @blueprint.get("/healthz")
@@ -75,13 +84,13 @@ def metrics() -> Response:
 
 
 @blueprint.get("/openapi.json")
-@public
+@documented
 def openapi() -> Any:
     return current_app.api_doc  # type: ignore[attr-defined]
 
 
 @blueprint.get("/docs")
-@public
+@documented
 def docs() -> Response:
     response = Response(DOCS_PAGE, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = DOCS_POLICY
@@ -89,13 +98,13 @@ def docs() -> Response:
 
 
 @blueprint.get("/docs/start.js")
-@public
+@documented
 def docs_start() -> Response:
     return Response(DOCS_START, content_type="text/javascript; charset=utf-8")
 
 
 @blueprint.get("/docs/assets/<path:name>")
-@public
+@documented
 def docs_asset(name: str) -> Response:
     return send_from_directory(SWAGGER, name, max_age=86_400)
 

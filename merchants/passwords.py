@@ -62,5 +62,20 @@ def authenticate(session: Session, username: str, password: str, now: datetime) 
     return staff
 
 
+def list_published(session: Session, limit: int = 50) -> list[str]:
+    """User names of active staff whose password is the demo's, which everybody knows."""
+    found = (
+        select(Staff.username, Staff.password_hash)
+        .where(Staff.state == StaffState.active, Staff.password_hash.is_not(None))
+        .order_by(Staff.id)
+        .limit(limit)
+    )
+    return [
+        username or ""
+        for username, known in session.execute(found)
+        if known and check_password_hash(known, DEMO_PASSWORD)
+    ]
+
+
 def _is_published(password: str) -> bool:
     return password == DEMO_PASSWORD and not current_config().app.demo

@@ -25,6 +25,7 @@ def describe() -> dict[str, Any]:
                 "app": {
                     "secret_key": secrets.token_hex(32),
                     "encryption_keys": [f"1:{key}"],
+                    "docs": True,
                     "var": folder,
                 },
                 "database": {"url": f"sqlite:///{folder}/none.db"},

@@ -5,6 +5,7 @@ import os
 import threading
 
 from app import create_app
+from core.config import ConfigError
 from core.logs import log
 from tasks.registry import QUEUES
 from tasks.relay import relay_forever
@@ -21,7 +22,10 @@ def main() -> None:
     commands.add_parser("scheduler", help="relay the outbox to RQ and enqueue periodic jobs")
     arguments = parser.parse_args()
 
-    app = create_app()
+    try:
+        app = create_app()
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
     with app.app_context():
         if arguments.command == "worker":
             work(arguments.queues, burst=arguments.burst)
