@@ -7,6 +7,8 @@ from typing import Any
 from analytics.lift import Lift
 from console import words
 
+ROOM = 20  # percent of the axis that a label needs beside the zero
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -64,8 +66,9 @@ def forest(found: Sequence[tuple[str, str, Lift]]) -> dict[str, Any]:
         ],
         "drawn": any(lift.enough for _, _, lift in found),
         "zero": scale.place(0),
-        "from_words": rough(scale.low),
-        "to_words": rough(scale.high),
+        # Where the zero stands at an edge, the edge says nothing else.
+        "from_words": rough(scale.low) if scale.place(0) > ROOM else "",
+        "to_words": rough(scale.high) if scale.place(0) < 100 - ROOM else "",
     }
 
 

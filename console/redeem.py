@@ -1,6 +1,6 @@
 """Coupons at the counter: type or scan, look, confirm, and undo within ten minutes."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -210,10 +210,13 @@ def _done(session: Session, now: datetime) -> dict[str, Any] | None:
         "name": template.name,
         "off_words": f"抵 ¥{words.yuan(coupon.discount_fen or 0)}",
         "who": people.name_of(session.get(Member, coupon.member_id)),
-        "undo_words": f"还剩 {minutes} 分 {seconds:02d} 秒"
-        if left > timedelta() and me().may("coupons.undo")
-        else "",
+        "undo_words": f"还剩 {minutes} 分 {seconds:02d} 秒" if _may_undo(coupon, now) else "",
     }
+
+
+def _may_undo(coupon: Coupon, now: datetime) -> bool:
+    at = coupon.redeemed_at
+    return at is not None and now - at < redemption.UNDO_WINDOW and me().may("coupons.undo")
 
 
 def _today(session: Session, now: datetime) -> dict[str, Any]:
@@ -238,6 +241,7 @@ def _today(session: Session, now: datetime) -> dict[str, Any]:
             "who": people.name_of(member),
             "off": f"−¥{words.yuan(coupon.discount_fen or 0)}",
             "fen": coupon.discount_fen or 0,
+            "undo": coupon.code if _may_undo(coupon, now) else "",
         }
         for coupon, template, member in rows
     ]

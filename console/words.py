@@ -19,7 +19,10 @@ def count(number: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    return f"{part / whole:.0%}" if whole else ""
+    """`43%`; a little is not nothing: `不到 1%`."""
+    if not whole:
+        return ""
+    return "不到 1%" if 0 < part / whole < 0.005 else f"{part / whole:.0%}"
 
 
 def day(at: datetime, now: datetime) -> str:

@@ -205,3 +205,19 @@ def test_after_ten_minutes_it_stays(chain: Chain, coupon: Coupon) -> None:
 
     assert answer.status_code in (409, 410)
     assert now_of(coupon).state is CouponState.redeemed
+
+
+def test_what_i_redeemed_can_be_undone_from_the_list_while_it_is_fresh(
+    chain: Chain, coupon: Coupon
+) -> None:
+    manager = chain.browser("manager")
+    manager.post("/redeem/confirm", code=coupon.code, key="k1", store=str(chain.here.id))
+
+    fresh = manager.get("/redeem/").text
+    with chain.writing() as session:
+        kept = session.get_one(Coupon, coupon.id)
+        kept.redeemed_at = chain.now - timedelta(minutes=11)
+    stale = manager.get("/redeem/").text
+
+    assert f"/console/redeem/{coupon.code}/undo" in fresh
+    assert f"/console/redeem/{coupon.code}/undo" not in stale
