@@ -18,6 +18,9 @@ STATES = {
     "REFUND": "订单发生过退款",
     "CLOSED": "订单已关闭",
 }
+SAID = {"NOTPAY": "还没付", "SUCCESS": "付好了", "REFUND": "付过，退过款", "CLOSED": "已经关了"}
+"""The same for the feed."""
+
 GOODS = Group(
     {
         "merchant_goods_id": Text(32, required=True),
@@ -116,7 +119,8 @@ def close(call: Call) -> None:
     if order.state not in ("NOTPAY", "CLOSED"):
         raise PayError(403, "TRADE_ERROR", "该订单已支付，不能关闭", number=268449538)
     order.state = "CLOSED"
-    call.title = f"关闭了付款单 {order.out_trade_no}"
+    call.title = "关掉了一张没付的付款单"
+    call.detail = f"商户单号 {order.out_trade_no}"
 
 
 def describe(order: Order) -> Body:
@@ -189,7 +193,8 @@ def _own_mchid(call: Call, mchid: Any) -> None:
 def _found(call: Call, order: Order | None) -> Body:
     if order is None:
         raise _no_order()
-    call.title = f"查询付款单 {order.out_trade_no}：{STATES[order.state]}"
+    call.title = f"店里来问一张付款单：{SAID[order.state]}"
+    call.detail = f"商户单号 {order.out_trade_no}"
     return describe(order)
 
 

@@ -93,7 +93,8 @@ def query(call: Call) -> Body:
     refund = call.world.ledger.find_refund(call.merchant.mchid, call.path["no"])
     if refund is None:
         raise PayError(404, "RESOURCE_NOT_EXISTS", "退款单不存在")
-    call.title = f"查询退款单 {refund.out_refund_no}：{refund.status}"
+    call.title = f"店里来问一笔退款：{_SAID.get(refund.status, refund.status)}"
+    call.detail = f"退款单号 {refund.out_refund_no}"
     return describe(refund)
 
 
@@ -126,6 +127,7 @@ def finish(world: World, refund: Refund, status: str) -> bool:
     return True
 
 
+_SAID = {"PROCESSING": "还在路上", "SUCCESS": "到账了", "CLOSED": "关了", "ABNORMAL": "退不进去"}
 _WORDS = {"SUCCESS": "到账了", "CLOSED": "没有退成，已关闭", "ABNORMAL": "退不进去，需要处理"}
 
 

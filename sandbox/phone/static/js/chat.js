@@ -75,7 +75,7 @@ export class Chat {
   drawMessages(messages) {
     if (!messages.length) {
       this.shown = 0
-      this.list.replaceChildren(this.followed ? '' : this.stranger())
+      this.list.replaceChildren(this.followed ? h('div', { class: 'grey' }, '还没有消息。下面是菜单，左边的键盘用来说话') : this.stranger())
       return
     }
     const first = this.shown === null || this.shown === 0

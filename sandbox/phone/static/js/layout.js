@@ -5,6 +5,9 @@ import { h, rove } from './dom.js'
 const WIDE = 1240
 const NARROW = 820
 const LIFE = { width: 390, height: 830 }
+/** In a low window the phones get shorter before they get smaller than this; a phone this short still exists. */
+const LEGIBLE = 0.74
+const SHORT = 720
 
 function fit() {
   const root = document.documentElement
@@ -18,10 +21,12 @@ function fit() {
     return
   }
   const phones = width < WIDE ? 1 : 2
-  const byHeight = (height - taken - 12 - 20 - 44 - 8 - 20 - (phones === 1 ? 12 : 0)) / LIFE.height
+  const room = height - taken - 12 - 20 - 44 - 8 - 20 - (phones === 1 ? 12 : 0)
+  const tall = Math.round(Math.max(SHORT, Math.min(LIFE.height, room / LEGIBLE)))
+  const byHeight = room / tall
   const byWidth = ((width - 56 - 20 * phones - 380) / phones - 20) / LIFE.width
   root.style.setProperty('--k', Math.max(0.6, Math.min(1, byHeight, byWidth)).toFixed(4))
-  root.style.setProperty('--screen', `${LIFE.height}px`)
+  root.style.setProperty('--screen', `${tall}px`)
 }
 
 /** Which of "a", "b" and "side" is in view; wide windows show them all anyway. */
@@ -30,11 +35,20 @@ export function show(view) {
   for (const tab of document.querySelectorAll('#views button')) {
     tab.setAttribute('aria-selected', tab.dataset.view === view)
     tab.tabIndex = tab.dataset.view === view ? 0 : -1
+    if (tab.dataset.view === view) tab.querySelector('.badge')?.remove()
   }
 }
 
+const tabOf = (view) => document.querySelector(`#views button[data-view="${view}"]`)
+
 export function nameView(view, name) {
-  document.querySelector(`#views button[data-view="${view}"]`).textContent = name
+  tabOf(view).textContent = name
+}
+
+/** Something arrived on a phone that may be out of sight. */
+export function markView(view) {
+  const tab = tabOf(view)
+  if (document.body.dataset.view !== view && !tab.querySelector('.badge')) tab.append(h('span', { class: 'badge', role: 'img', 'aria-label': '有新消息' }))
 }
 
 export function startLayout() {

@@ -4,7 +4,7 @@ import { api, listen } from './api.js'
 import { hms, monthDay, settle } from './dom.js'
 import { addEntry, resetFeed, showOffline, startFeed } from './feed.js'
 import { refreshFaults, showHealth, startFaults } from './faults.js'
-import { nameView, startLayout } from './layout.js'
+import { markView, nameView, startLayout } from './layout.js'
 import { isClerk, loadPeople, people } from './people.js'
 import { Phone } from './phone.js'
 import { draw as drawStory, learn, recallStory, resetStory } from './story.js'
@@ -24,6 +24,7 @@ const desk = {
   now: () => Date.now() + offset,
   other: (phone) => phones.find((candidate) => candidate !== phone),
   renamed: (phone) => nameView(phone.root.id.at(-1), phone.person.name),
+  noticed: (phone) => markView(phone.root.id.at(-1)),
   screenChanged: (phone) => desk.other(phone)?.scan_.screenChanged(),
 }
 

@@ -12,7 +12,7 @@ import { sayError } from './toast.js'
 const TABS = [['chat', '公众号'], ['mini', '小程序'], ['scan', '扫一扫']]
 
 export class Phone {
-  /** `desk` knows the clock and the other phone: desk.now(), desk.other(phone), desk.renamed(phone), desk.screenChanged(phone). */
+  /** `desk` knows the clock and the other phone: desk.now(), desk.other(phone), desk.renamed(phone), desk.noticed(phone), desk.screenChanged(phone). */
   constructor(root, person, desk) {
     this.root = root
     this.desk = desk
@@ -128,6 +128,7 @@ export class Phone {
   }
 
   noticed(key) {
+    this.desk.noticed(this)
     if (this.front === key && !(key === 'chat' && this.webView)) return
     const tab = this.tabs.querySelector(`[data-tab="${key}"]`)
     if (!tab.querySelector('.badge')) tab.append(h('span', { class: 'badge', role: 'img', 'aria-label': '有新消息' }))
