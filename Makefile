@@ -32,8 +32,8 @@ story: setup-dev ## the main story over HTTP against a fresh demo: SQLite, then 
 	@$(RUN) -m scripts.story --database sqlite
 	@$(RUN) -m scripts.story --database mariadb
 
-bench: setup-dev ## the benchmarks, ratios beside their limits; ONLY=name runs one
-	@$(RUN) -m benchmarks $(ONLY)
+bench: setup-dev ## the benchmarks, ratios beside their limits; ONLY=name SIZE=members
+	@SIZE=$(or $(SIZE),100000) $(RUN) -m benchmarks $(ONLY)
 
 setup: ## only the environment in .venv and the browser builds
 	@$(PYTHON) scripts/setup.py

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from merchants.models import Merchant
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
-MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
-ORDERS_EACH = int(os.environ.get("BENCH_ORDERS_EACH", "5"))
+MEMBERS = int(os.environ.get("SIZE", "100000"))
+ORDERS_EACH = 5
 FREE_TAG = 31  # nobody has it
 
 # Three independent numbers below one out of a row's number. RAND with a seed for each row is not:

@@ -1,8 +1,8 @@
 """The database: engine, column types, and the only place where a transaction opens and commits.
 
 Doors and jobs write `with transaction() as session:` and hand the session down; verbs flush at
-most. The dialect stays inside what SQLite, MariaDB and MySQL share; the one statement that cannot
-is `insert_ignore`.
+most. The dialect stays inside what SQLite, MariaDB and MySQL share; the statements that cannot are
+`insert_ignore` and `core.bulk`.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -30,5 +30,5 @@ def expire_due(session: Session, now: datetime, limit: int = 1_000) -> int:
         session,
         update(Coupon).where(Coupon.id.in_(due), *over).values(state=CouponState.expired),
     )
-    ledger.write_many(session, due, EntryKind.expired, now=now)
+    ledger.write_many(session, Coupon.id.in_(due), EntryKind.expired, now=now)
     return expired

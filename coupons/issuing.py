@@ -7,11 +7,12 @@ could both never get it for the counter.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
+from core.bulk import insert_ignore_alike
 from core.database import claim, insert_ignore
 from coupons import codes, ledger
 from coupons.errors import GoneAlready, NotClaimable, TemplateNotFound
@@ -43,7 +44,7 @@ def issue(
     """
     template = lock_template(session, template_id)
     check_open(template, now)
-    row = _row(template, member_id, source, key, now)
+    row = _row(template, source, now) | {"member_id": member_id, "issue_key": key}
     if not _insert(session, row):
         return None
     coupon = session.scalars(select(Coupon).where(Coupon.issue_key == key)).one()
@@ -62,8 +63,8 @@ def issue_many(
 ) -> dict[int, int]:
     """A coupon for each member, at most one per (source, member) ever; member id → coupon id.
 
-    Members who have theirs from an earlier call, or from another transaction this moment, are in
-    the answer too. All or nothing: raises GoneAlready when the total does not allow all of them.
+    Members who have theirs from an earlier call are in the answer too. All or nothing: raises
+    GoneAlready when the total does not allow all of them.
     """
     if len(member_ids) > MOST_AT_ONCE:
         raise ValueError(f"at most {MOST_AT_ONCE} members a call")
@@ -71,32 +72,24 @@ def issue_many(
     check_open(template, now)
     issued = _issued(session, template.id, source, member_ids)
     fresh = [member_id for member_id in dict.fromkeys(member_ids) if member_id not in issued]
+    common = _row(template, source, now)
     ours: dict[int, int] = {}
     for _ in range(5):
         if not fresh:
             break
-        same = _row(template, 0, source, "", now)
-        rows = [
-            {
-                **same,
-                "code": codes.new_code(),
-                "member_id": id_,
-                "issue_key": many_key(source, template.id, id_),
-            }
-            for id_ in fresh
-        ]
-        insert_ignore(session, Coupon, rows, chunk=MOST_AT_ONCE)
-        codes_drawn = {row["code"] for row in rows}
-        found = _issued(session, template.id, source, fresh)
-        ours |= {id_: each.id for id_, each in found.items() if each.code in codes_drawn}
-        issued |= found
-        fresh = [id_ for id_ in fresh if id_ not in found]  # their number was somebody's: again
+        drawn = [(codes.new_code(), id_, many_key(source, template.id, id_)) for id_ in fresh]
+        insert_ignore_alike(session, Coupon, common, ("code", "member_id", "issue_key"), drawn)
+        ours |= _issued(session, template.id, source, fresh)
+        fresh = [id_ for id_ in fresh if id_ not in ours]  # their number was somebody's: again
     if fresh:
         raise RuntimeError("no free coupon code, or the member does not exist")
     if ours:
-        ledger.write_many(session, list(ours.values()), EntryKind.issued, now=now)
+        # The template's row is ours, so within these ids all of its coupons are.
+        ids = Coupon.id.between(min(ours.values()), max(ours.values()))
+        new = and_(ids, Coupon.template_id == template.id)
+        ledger.write_many(session, new, EntryKind.issued, now=now)
         count_issued(session, template, len(ours))
-    return {id_: each.id for id_, each in issued.items()}
+    return issued | ours
 
 
 def many_key(source: str, template_id: int, member_id: int) -> str:
@@ -149,9 +142,8 @@ def campaign_of(source: str) -> int | None:
     return int(number) if kind == "campaign" and number.isdigit() else None
 
 
-def _row(
-    template: CouponTemplate, member_id: int, source: str, key: str, now: datetime
-) -> dict[str, Any]:
+def _row(template: CouponTemplate, source: str, now: datetime) -> dict[str, Any]:
+    """What all coupons have in common that this template gives out now."""
     begins = max(now, template.valid_from) if template.valid_from else now
     ends = [now + FOREVER]
     if template.valid_days:
@@ -159,16 +151,13 @@ def _row(
     if template.valid_until:
         ends.append(template.valid_until)
     return {
-        "code": codes.new_code(),
         "template_id": template.id,
         "merchant_id": template.merchant_id,
-        "member_id": member_id,
         "state": CouponState.issued,
         "valid_from": begins,
         "expires_at": min(ends),
         "source": source,
         "campaign_id": campaign_of(source),
-        "issue_key": key,
         "issued_at": now,
     }
 
@@ -176,32 +165,27 @@ def _row(
 def _insert(session: Session, row: dict[str, Any]) -> bool:
     """False: the key was used before. A number that somebody else has is drawn again."""
     for _ in range(5):
+        row["code"] = codes.new_code()
         if insert_ignore(session, Coupon, [row]) == 1:
             return True
         taken = select(Coupon.id).where(Coupon.issue_key == row["issue_key"])
         if session.scalar(taken) is not None:
             return False
-        row["code"] = codes.new_code()
     raise RuntimeError("no free coupon code, or the member does not exist")
-
-
-class _Issued(NamedTuple):
-    id: int
-    code: str
 
 
 def _issued(
     session: Session, template_id: int, source: str, member_ids: Sequence[int]
-) -> dict[int, _Issued]:
+) -> dict[int, int]:
     """By a range of members, not by ten thousand keys: slices of a campaign are neighbours."""
     wanted = set(member_ids)
     if not wanted:
         return {}
-    rows = session.execute(
-        select(Coupon.member_id, Coupon.id, Coupon.code).where(
+    found = session.execute(
+        select(Coupon.member_id, Coupon.id).where(
             Coupon.template_id == template_id,
             Coupon.member_id.between(min(wanted), max(wanted)),
             Coupon.source == source,
         )
     )
-    return {member: _Issued(id_, code) for member, id_, code in rows if member in wanted}
+    return {member_id: id_ for member_id, id_ in found if member_id in wanted}

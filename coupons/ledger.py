@@ -1,9 +1,8 @@
 """The ledger of coupons: one row per move and cause, only ever added."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, literal, select
+from sqlalchemy import ColumnElement, insert, literal, select
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -41,9 +40,12 @@ def write(
 
 
 def write_many(
-    session: Session, coupon_ids: Sequence[int], kind: EntryKind, *, now: datetime
+    session: Session, moved: ColumnElement[bool], kind: EntryKind, *, now: datetime
 ) -> None:
-    """The same move of many coupons, by the system, in one statement; the caller made all of it."""
+    """The same move of all coupons that are `moved`, by the system, in one statement.
+
+    This transaction made the move for each of them and holds their rows.
+    """
     columns = ["coupon_id", "kind", "cause", "actor", "device", "campaign_id", "reason", "at"]
     found = select(
         Coupon.id,
@@ -54,5 +56,5 @@ def write_many(
         Coupon.campaign_id,
         literal(""),
         literal(now, CouponEntry.at.type),
-    ).where(Coupon.id.in_(bindparam("ids", coupon_ids, expanding=True, literal_execute=True)))
+    ).where(moved)
     session.execute(insert(CouponEntry).from_select(columns, found))
