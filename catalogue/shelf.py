@@ -10,6 +10,7 @@ from catalogue.models import EntryKind, ShelfState, StockEntry, StoreSku
 from core import audit
 from core.database import claim
 from core.errors import Conflict
+from merchants.queries import get_store
 
 
 def set_available(
@@ -48,6 +49,7 @@ def set_available(
         subject=f"store_sku:{row.id}",
         before={"available": before},
         after={"available": available},
+        merchant_id=get_store(session, store_id).merchant_id,
         reason=reason,
         now=now,
     )
@@ -66,6 +68,7 @@ def set_state(
         subject=f"store_sku:{row.id}",
         before={"state": before},
         after={"state": state},
+        merchant_id=get_store(session, store_id).merchant_id,
         now=now,
     )
 

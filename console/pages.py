@@ -1,6 +1,7 @@
 """Every page of the console, by topic."""
 
 from console import (
+    audit_log,
     campaigns,
     coupons,
     goods,
@@ -31,5 +32,6 @@ PAGES = (
     campaigns.page,
     stores.page,
     staffing.page,
+    audit_log.page,
     more.page,
 )

@@ -44,7 +44,7 @@ def end(staff_id: int) -> Response:
                 action="staff.end",
                 subject=f"staff:{found.id}",
                 before={"state": StaffState.active, "role": found.role},
-                after={"state": StaffState.left},
+                after={"state": StaffState.left, "role": found.role},
                 merchant_id=who.merchant_id,
                 now=now,
             )

@@ -1,13 +1,14 @@
 """The audit log: who did what to what, before and after, when, from where. It only grows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String
+from sqlalchemy import JSON, Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import rows
+from core import cursors, rows
 from core.database import Base, Code, Id
 
 
@@ -32,6 +33,34 @@ class AuditEntry(Base):
     request_id: Mapped[str] = mapped_column(String(64), default="")
     ip: Mapped[str] = mapped_column(String(64), default="")
     at: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    entries: list[AuditEntry]
+    next: str | None
+
+
+def read_page(
+    session: Session,
+    merchant_id: int,
+    *,
+    actor: str = "",
+    actions: Sequence[str] | None = None,
+    cursor: str = "",
+    limit: int = 50,
+) -> AuditPage:
+    """A merchant's entries, newest first; of one actor, of some acts. Raises Malformed."""
+    wanted = select(AuditEntry).where(AuditEntry.merchant_id == merchant_id)
+    if actor:
+        wanted = wanted.where(AuditEntry.actor == actor)
+    if actions is not None:
+        wanted = wanted.where(AuditEntry.action.in_(actions))
+    if cursor:
+        wanted = wanted.where(AuditEntry.id < cursors.number(cursors.decode(cursor, 1)[0]))
+    found = list(session.scalars(wanted.order_by(AuditEntry.id.desc()).limit(limit + 1)))
+    shown = found[:limit]
+    return AuditPage(shown, cursors.encode([shown[-1].id]) if len(found) > limit else None)
 
 
 _origin: Callable[[], tuple[str, str]] = lambda: ("", "")  # noqa: E731

@@ -31,6 +31,7 @@ _OWNER = _MANAGER | {
     "stores.manage",
     "staff.manage",
     "settings.manage",
+    "audit.view",
 }
 
 PERMISSIONS: dict[Role, frozenset[str]] = {

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from core import audit
 from core.outbox import enqueue
 from gateways.wechat.messages import Message
 from merchants import staff as merchant_staff
@@ -149,6 +150,15 @@ def _arrived(session: Session, message: Message, scene: Scene | None, now: datet
             staff = merchant_staff.accept_invite(session, invite_code(scene), known.person, now)
     except (InviteUnusable, AlreadyBound, LastOwner) as refused:
         return Happened(scene=scene, refusal=refused.detail)
+    audit.record(
+        session,
+        actor=f"staff:{staff.id}",
+        action="staff.joined",
+        subject=f"staff:{staff.id}",
+        after={"role": staff.role, "identity": known.identity.id},
+        merchant_id=staff.merchant_id,
+        now=now,
+    )
     enqueue(session, "messaging.tag_staff", appid=message.appid, openid=message.openid)
     return Happened(scene=scene, staff=staff)
 

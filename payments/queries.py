@@ -71,6 +71,12 @@ def find_attempt(session: Session, out_trade_no: str) -> PaymentAttempt | None:
     return session.scalars(_ATTEMPT, {"out_trade_no": out_trade_no}).one_or_none()
 
 
+def merchant_of(session: Session, attempt: PaymentAttempt) -> int | None:
+    """Whose shop an attempt is about: for the rare events that an owner has to see."""
+    found = select(Order.merchant_id).join(Bill, Bill.order_id == Order.id)
+    return session.scalar(found.where(Bill.id == attempt.bill_id))
+
+
 def find_live_attempt(session: Session, bill_id: int) -> PaymentAttempt | None:
     """The attempt that may still be paid, or the one that was."""
     return session.scalars(_LIVE, {"bill_id": bill_id}).one_or_none()

@@ -23,7 +23,13 @@ from payments.models import (
     Refund,
     RefundState,
 )
-from payments.queries import find_live_attempt, find_refund, lock_bill, lock_bill_of
+from payments.queries import (
+    find_live_attempt,
+    find_refund,
+    lock_bill,
+    lock_bill_of,
+    merchant_of,
+)
 
 # A new number is asked for by ourselves only so often; after that a human looks.
 MOST_REPLACEMENTS = 3
@@ -97,7 +103,11 @@ def record_result(session: Session, result: RefundResult, now: datetime) -> str:
     attempt = session.get_one(PaymentAttempt, refund.attempt_id)
     if (result.refund_fen, result.total_fen) != (refund.amount_fen, attempt.amount_fen):
         security_events.record(
-            session, "refund_mismatch", f"refund:{refund.out_refund_no}", now=now
+            session,
+            "refund_mismatch",
+            f"refund:{refund.out_refund_no}",
+            merchant_id=merchant_of(session, attempt),
+            now=now,
         )
         return "mismatch"
     lock_bill(session, attempt.bill_id)
@@ -135,7 +145,11 @@ def _succeed(
     # Of the failed ones only an abnormal one still holds its money and may end well.
     if refund.state is RefundState.failed and refund.error != "ABNORMAL":
         security_events.record(
-            session, "refund_after_failure", f"refund:{refund.out_refund_no}", now=now
+            session,
+            "refund_after_failure",
+            f"refund:{refund.out_refund_no}",
+            merchant_id=merchant_of(session, attempt),
+            now=now,
         )
         return "refused"
     moved = _move(

@@ -20,7 +20,13 @@ from payments.models import (
     Channel,
     PaymentAttempt,
 )
-from payments.queries import find_attempt, is_paid, lock_bill_of, lock_for_settling
+from payments.queries import (
+    find_attempt,
+    is_paid,
+    lock_bill_of,
+    lock_for_settling,
+    merchant_of,
+)
 
 LATE = "订单已取消或已支付，款项自动退回"
 
@@ -54,6 +60,7 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
             session,
             "payment_mismatch",
             f"payment:{attempt.out_trade_no}",
+            merchant_id=merchant_of(session, attempt),
             now=now,
             different=different,
         )

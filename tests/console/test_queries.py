@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from catalogue import shelf
+from core import audit, security_events
 from coupons import issuing
 from crm import campaigns, segments, tags
 from crm.campaigns.drafting import Draft
@@ -48,6 +50,30 @@ def goods(chain: Chain, session: Any, number: int) -> None:
     make_sku(session, chain.here)
 
 
+def acts(chain: Chain, session: Any, number: int) -> None:
+    """One of each kind of thing that the records name, done by everybody."""
+    merchant = session.get_one(Merchant, chain.merchant_id)
+    member = make_member(session, merchant=merchant, name=f"会员{number}")
+    sku = make_sku(session, chain.here)
+    template = make_template(session, merchant)
+    shelf.set_state(
+        session, chain.here.id, sku.id, "sold_out", actor=f"staff:{chain.clerk.id}", now=chain.now
+    )
+    for subject in (f"member:{member.id}", f"template:{template.id}", "order:1", "campaign:1"):
+        audit.record(
+            session,
+            actor=f"staff:{chain.owner.id}",
+            action="coupon.give",
+            subject=subject,
+            after={"template_id": template.id},
+            merchant_id=merchant.id,
+            now=chain.now,
+        )
+    security_events.record(
+        session, "phone_refused", f"member:{member.id}", merchant_id=merchant.id, now=chain.now
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "grow", "most"),
     [
@@ -60,6 +86,8 @@ def goods(chain: Chain, session: Any, number: int) -> None:
         ("/goods/", goods, 8),
         ("/stores/", members, 10),
         ("/redeem/", coupons, 8),
+        ("/audit/", acts, 14),
+        ("/audit/security", acts, 8),
     ],
 )
 def test_a_list_costs_the_same_at_one_row_and_at_fifty(

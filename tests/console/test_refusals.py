@@ -19,7 +19,7 @@ from tests.factories.campaigns import EVERYBODY
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 
-OWNER_ONLY = ["/stores/invites/new", "/members/export"]
+OWNER_ONLY = ["/stores/invites/new", "/members/export", "/audit/", "/audit/security"]
 MANAGERS = [
     "/home",
     "/members/",

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from core import database
+from core.security_events import SecurityEvent
 from gateways.wechat.errors import PayError, WechatUnavailable
 from gateways.wechat.pay_records import Transaction
 from orders.models import Order, OrderState, PaymentState
@@ -143,6 +145,9 @@ def test_a_report_that_differs_from_what_was_asked_changes_nothing(
     assert till.attempts(order)[0].state is AttemptState.pending
     assert till.ledger() == []
     assert till.queued() == before
+    with database.reading() as session:
+        event = session.scalars(select(SecurityEvent)).one()
+    assert (event.kind, event.merchant_id) == ("payment_mismatch", order.merchant_id)
 
 
 def test_a_report_of_an_unknown_number_changes_nothing(till: Till) -> None:

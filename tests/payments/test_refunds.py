@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from core import database
 from core.audit import AuditEntry
+from core.security_events import SecurityEvent
 from coupons.models import Coupon, CouponState
 from crm.models import Member
 from merchants.models import Merchant
@@ -265,6 +266,9 @@ def test_a_refund_report_with_another_amount_changes_nothing(till: Till) -> None
     assert till.refunds(order)[0].state is RefundState.processing
     assert till.read(order).refunded_fen == 0
     assert till.ledger() == [("channel", 2500), ("sales", -2500)]
+    with database.reading() as session:
+        events = session.execute(select(SecurityEvent.kind, SecurityEvent.merchant_id))
+        assert [tuple(event) for event in events] == [("refund_mismatch", order.merchant_id)] * 2
 
 
 # Cancelling

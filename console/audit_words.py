@@ -1,0 +1,143 @@
+"""What the records say, in words: acts, what they were about, fields, values, security events."""
+
+from typing import NamedTuple
+
+KINDS = {
+    "orders": "订单与退款",
+    "coupons": "优惠券",
+    "members": "会员与人群",
+    "campaigns": "营销活动",
+    "goods": "商品与库存",
+    "staff": "员工与登录",
+}
+
+
+class Act(NamedTuple):
+    """`tone` colours what an owner should notice: "warn" takes back, "bad" cannot be undone."""
+
+    kind: str
+    words: str
+    tone: str = ""
+
+
+UNKNOWN = Act("", "其他操作")
+
+ACTS = {
+    "order.placed": Act("orders", "下单"),
+    "order.accepted": Act("orders", "接单"),
+    "order.preparing": Act("orders", "开始制作"),
+    "order.ready": Act("orders", "出餐"),
+    "order.completed": Act("orders", "交餐"),
+    "order.cancelled": Act("orders", "取消订单", "warn"),
+    "order.refund": Act("orders", "退款", "bad"),
+    "refund.request": Act("orders", "提交退款", "warn"),
+    "coupon.redeem": Act("coupons", "核销优惠券"),
+    "coupon.undo": Act("coupons", "撤销核销", "warn"),
+    "coupon.give": Act("coupons", "发券给会员"),
+    "template.create": Act("coupons", "新建券模板"),
+    "template.active": Act("coupons", "恢复发券"),
+    "template.paused": Act("coupons", "暂停发券", "warn"),
+    "member.merge": Act("members", "合并会员", "note"),
+    "member.tag_add": Act("members", "加标签"),
+    "member.tag_drop": Act("members", "去掉标签"),
+    "members.export": Act("members", "导出会员", "bad"),
+    "phone.joined": Act("members", "手机号并入会员", "note"),
+    "phone.taken": Act("members", "验证手机号", "note"),
+    "phone.lost": Act("members", "手机号转给别人", "warn"),
+    "phone.refused": Act("members", "手机号没有合并", "warn"),
+    "segment.save": Act("members", "保存人群"),
+    "campaign.change": Act("campaigns", "修改活动"),
+    "campaign.draft": Act("campaigns", "退回草稿", "warn"),
+    "campaign.approved": Act("campaigns", "批准活动"),
+    "campaign.scheduled": Act("campaigns", "定时活动"),
+    "campaign.running": Act("campaigns", "开始发送"),
+    "campaign.paused": Act("campaigns", "暂停活动", "warn"),
+    "campaign.finished": Act("campaigns", "活动结束"),
+    "campaign.killed": Act("campaigns", "终止活动", "bad"),
+    "stock.set": Act("goods", "改库存"),
+    "shelf.set": Act("goods", "上下架"),
+    "staff.logged_in": Act("staff", "登录"),
+    "staff.invite": Act("staff", "邀请员工", "warn"),
+    "staff.joined": Act("staff", "加入门店", "note"),
+    "staff.end": Act("staff", "停用员工", "bad"),
+}
+
+FIELDS = {
+    "amount_fen": "金额",
+    "available": "库存",
+    "bill_fen": "账单",
+    "by": "方式",
+    "discount_fen": "抵扣",
+    "face_fen": "面额",
+    "frequency_days": "几天内不重复发",
+    "holdout_bp": "对照组",
+    "loser": "并入的会员",
+    "message": "文案",
+    "name": "名称",
+    "off_bp": "折扣",
+    "people": "人数",
+    "quiet_from_hour": "免打扰从",
+    "quiet_until_hour": "免打扰到",
+    "reached": "发送人数",
+    "refund_fen": "退款",
+    "role": "角色",
+    "rule": "条件",
+    "segment_id": "人群",
+    "state": "状态",
+    "store_id": "门店",
+    "stores": "门店",
+    "tag": "标签",
+    "template_id": "券",
+}
+"""What a snapshot's keys are called; a key that is not here is for programs."""
+
+STATES = {
+    "order": {
+        "placed": "待接单",
+        "accepted": "已接单",
+        "preparing": "制作中",
+        "ready": "待取餐",
+        "completed": "已完成",
+        "cancelled": "已取消",
+    },
+    "coupon": {"issued": "未使用", "locked": "下单占用", "redeemed": "已核销", "expired": "已过期"},
+    "template": {"active": "在发", "paused": "已暂停"},
+    "campaign": {
+        "draft": "草稿",
+        "approved": "已批准",
+        "scheduled": "已定时",
+        "running": "发送中",
+        "paused": "已暂停",
+        "finished": "已结束",
+        "killed": "已终止",
+    },
+    "store_sku": {"on": "在卖", "sold_out": "售罄", "off": "下架"},
+    "staff": {"active": "在职", "left": "已停用"},
+}
+
+LOGINS = {"password": "密码", "wechat": "微信"}
+
+
+class Event(NamedTuple):
+    words: str
+    advice: str
+    tone: str = "warn"
+
+
+EVENTS = {
+    "locked_out": Event("错太多次，锁了 5 分钟", "不是本人在试的话，换密码，或停用这个账号"),
+    "phone_refused": Event(
+        "手机号没有合并", "号码登记在一位店员名下：核对后发邀请，让本人用微信绑定"
+    ),
+    "payment_mismatch": Event("付款和订单对不上", "没有入账，到商户平台核对这一笔", "bad"),
+    "refund_mismatch": Event("退款金额对不上", "没有改账，到商户平台核对这一笔", "bad"),
+    "refund_after_failure": Event("失败的退款又成功了", "账上没有记，到商户平台核对这一笔", "bad"),
+}
+UNKNOWN_EVENT = Event("其他安全事件", "看服务器日志里同一时间的记录")
+
+DIFFERENCES = {"amount": "金额", "currency": "币种", "mchid": "商户号", "appid": "小程序"}
+
+
+def acts_of(kind: str) -> list[str] | None:
+    """The acts of one kind; None: of all."""
+    return [name for name, act in ACTS.items() if act.kind == kind] if kind in KINDS else None
