@@ -26,11 +26,11 @@ def test_each_period_and_each_job_once(world: World) -> None:
     wait_idle()
     began = clock.now()
     crowd = gather(world, 450)
-    guest = world.guest("郑成双")
-    numbers = [guest.order(world.cup(guest))["no"] for _ in range(ORDERS)]
-    for no in numbers:
+    guests = [world.guest(f"郑成双{number}") for number in range(ORDERS)]
+    numbers = [guest.order(world.cup(guest))["no"] for guest in guests]
+    for guest, no in zip(guests, numbers, strict=True):
         guest.pay(no)
-    for no in numbers:
+    for guest, no in zip(guests, numbers, strict=True):
         guest.wait_paid(no, seconds=60)
     crowd.wait_finished()
     for _ in range(PERIODS):

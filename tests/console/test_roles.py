@@ -1,0 +1,157 @@
+"""Every page of staff against every role: exactly the cells of the table open."""
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from merchants import roles
+from merchants.models import Role
+from tests.architecture.test_access import path, rules
+from tests.console.conftest import Chain
+
+NEEDS = {
+    "": [
+        "GET /",
+        "GET /more",
+        "POST /logout",
+        "POST /store",
+    ],
+    "audit.view": [
+        "GET /audit/",
+        "GET /audit/security",
+    ],
+    "campaigns.launch": [
+        "GET /campaigns/<int:campaign_id>/kill",
+        "GET /campaigns/<int:campaign_id>/launch",
+        "POST /campaigns/<int:campaign_id>/kill",
+        "POST /campaigns/<int:campaign_id>/launch",
+        "POST /campaigns/<int:campaign_id>/pause",
+        "POST /campaigns/<int:campaign_id>/resume",
+    ],
+    "campaigns.manage": [
+        "GET /campaigns/<int:campaign_id>/edit",
+        "GET /campaigns/new",
+        "POST /campaigns/<int:campaign_id>/edit",
+        "POST /campaigns/forecast",
+        "POST /campaigns/new",
+    ],
+    "campaigns.view": [
+        "GET /campaigns/",
+        "GET /campaigns/<int:campaign_id>",
+        "GET /campaigns/<int:campaign_id>/report",
+    ],
+    "coupons.issue": [
+        "GET /members/<no>/give",
+        "POST /members/<no>/give",
+    ],
+    "coupons.manage": [
+        "GET /coupons/new",
+        "POST /coupons/<int:template_id>/state",
+        "POST /coupons/new",
+        "POST /coupons/preview",
+    ],
+    "coupons.redeem": [
+        "GET /redeem/",
+        "GET /redeem/check",
+        "POST /redeem/confirm",
+    ],
+    "coupons.undo": [
+        "GET /redeem/<code>/undo",
+        "POST /redeem/<code>/undo",
+    ],
+    "coupons.view": [
+        "GET /coupons/",
+    ],
+    "members.export": [
+        "GET /members/export",
+        "POST /members/export",
+    ],
+    "members.manage": [
+        "POST /members/<no>/tags",
+    ],
+    "members.view": [
+        "GET /members/",
+        "GET /members/<no>",
+    ],
+    "orders.manage": [
+        "GET /orders/<no>/cancel",
+        "GET /orders/<no>/hand-over",
+        "POST /orders/<no>/accept",
+        "POST /orders/<no>/cancel",
+        "POST /orders/<no>/hand-over",
+        "POST /orders/<no>/ready",
+    ],
+    "orders.refund": [
+        "GET /orders/<no>/refund",
+        "POST /orders/<no>/refund",
+    ],
+    "orders.view": [
+        "GET /orders/",
+        "GET /orders/<no>",
+        "GET /stream",
+    ],
+    "reports.view": [
+        "GET /home",
+    ],
+    "segments.manage": [
+        "GET /segments/",
+        "GET /segments/<int:segment_id>",
+        "GET /segments/new",
+        "POST /segments/<int:segment_id>",
+        "POST /segments/new",
+        "POST /segments/preview",
+    ],
+    "staff.manage": [
+        "GET /stores/invites/<int:scene_id>",
+        "GET /stores/invites/new",
+        "GET /stores/staff/<int:staff_id>/end",
+        "POST /stores/invites/new",
+        "POST /stores/staff/<int:staff_id>/end",
+    ],
+    "stock.manage": [
+        "GET /goods/",
+        "POST /goods/<int:store_id>/<int:sku_id>/shelf",
+    ],
+    "stores.view": [
+        "GET /stores/",
+        "GET /stores/<int:store_id>/poster",
+    ],
+}
+"""What each page needs. A new page, or a change of what one needs, is written down here."""
+
+
+def names(app: Flask) -> dict[str, tuple[Rule, str]]:
+    return {
+        f"{method} {rule.rule.removeprefix('/console')}": (rule, method)
+        for rule, method in rules(app, "staff")
+    }
+
+
+def test_every_page_needs_what_the_table_says(app: Flask) -> None:
+    found: dict[str, list[str]] = {}
+    for name, (rule, _) in names(app).items():
+        found.setdefault(app.view_functions[rule.endpoint].audience.permission, []).append(name)
+
+    assert {need: sorted(pages) for need, pages in found.items()} == {
+        need: sorted(pages) for need, pages in NEEDS.items()
+    }
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_page_opens_for_a_role_exactly_when_it_has_what_the_page_needs(
+    chain: Chain, role: Role
+) -> None:
+    browser = chain.browser(role.value)
+    token = browser.token()
+    needs = {page: need for need, pages in NEEDS.items() for page in pages}
+    wrong = []
+    last = "POST /logout"
+    for name, (rule, method) in sorted(names(chain.app).items(), key=lambda each: each[0] == last):
+        answer = browser.client.open(path(rule), method=method, data={"csrf_token": token})
+        allowed = not needs[name] or roles.may(role, needs[name])
+        refused = answer.status_code == 403 and "你的账号不能做这件事" in answer.text
+        if allowed is refused or answer.status_code in (401, 500, 503):
+            wrong.append((name, answer.status_code))
+        answer.close()
+
+    assert wrong == []
