@@ -134,6 +134,7 @@ class Credentials(Section):
 class OfficialAccount(Credentials):
     origin_id: str = ""  # only the sandbox reads it: callbacks say who they are for
     staff_tag: str = "店员"
+    card_media_id: str = ""  # picture of the cards for coupons: permanent material; "": a link
     templates: dict[str, str] = {}
 
 

@@ -50,6 +50,11 @@ def face(template: Offer) -> str:
     return f"{tenths:g} 折"
 
 
+def card_title(template: CouponTemplate) -> str:
+    """¥10 老客回店券，满 30 可用."""
+    return f"{face(template)} {template.name}，{condition(template)}"
+
+
 def condition(template: Offer) -> str:
     """满 20 可用; a percent coupon's cap is part of it."""
     limit = template.min_spend_fen

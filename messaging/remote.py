@@ -4,14 +4,18 @@ Called by jobs. Whatever WeChat says becomes a state of the row; only what may b
 raised, so that the job comes back.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 import gateways
 from core.clock import now as clock_now
 from core.database import reading, retrying, transaction
 from core.logs import log
 from gateways.wechat.errors import WechatError, WechatUnavailable
+from gateways.wechat.official import OfficialAccount
 from messaging import chat, grants, scenes, sending, windows
 from messaging.models import Channel, OutboundMessage, OutboundState, Scene
 from messaging.scenes import LONGEST, scene_text
@@ -30,19 +34,19 @@ def deliver(message_id: int) -> OutboundState:
     begun = retrying(_begin, message_id)
     if isinstance(begun, OutboundState):
         return begun
-    message, window_id = begun
+    message, window_ids = begun
     try:
-        remote_id = _call(message)
+        remote_id = _call(message, with_card=len(window_ids) > 1)
     except WechatUnavailable as error:
         if not error.sent:
-            retrying(_put_back, message, window_id)
+            retrying(_put_back, message, window_ids)
             raise
         return retrying(_record, message, OutboundState.unknown, reason="no_answer")
     except WechatError as error:
         if error.errcode == _SENT_BEFORE:
             return retrying(_record, message, OutboundState.sent, reason="sent_before")
         if error.transient:
-            retrying(_put_back, message, window_id)
+            retrying(_put_back, message, window_ids)
             raise
         log.info("message_refused", message_id=message.id, errcode=error.errcode)
         return retrying(_record, message, OutboundState.failed, errcode=error.errcode)
@@ -66,17 +70,17 @@ def create_scene_qr(scene_id: int) -> None:
         )
 
 
-def _begin(message_id: int) -> tuple[OutboundMessage, int | None] | OutboundState:
+def _begin(message_id: int) -> tuple[OutboundMessage, list[int]] | OutboundState:
     """Claim the message and spend what it costs, together: nobody else may send it now."""
     now = clock_now()
     with transaction() as session:
         if not sending.start(session, message_id, now=now):
             return sending.get_message(session, message_id).state
         message = sending.get_message(session, message_id)
-        window_id, reason = None, ""
+        window_ids, reason = [], ""
         if message.channel is Channel.customer_service:
-            window = windows.spend(session, message.appid, message.openid, now)
-            window_id, reason = (window.id, "") if window else (None, "window_closed")
+            window_ids = _take(session, message, 2 if "card" in message.payload else 1, now)
+            reason = "" if window_ids else "window_closed"
         elif message.channel is Channel.subscribe and not grants.spend(
             session,
             appid=message.appid,
@@ -89,11 +93,22 @@ def _begin(message_id: int) -> tuple[OutboundMessage, int | None] | OutboundStat
             failed = OutboundState.failed
             sending.record_result(session, message_id, failed, now=now, reason=reason)
             return failed
-    return message, window_id
+    return message, window_ids
 
 
-def _call(message: OutboundMessage) -> str:
-    """One request; WeChat's message id where it gives one."""
+def _take(session: Session, message: OutboundMessage, most: int, now: datetime) -> list[int]:
+    """The windows that up to `most` messages come out of."""
+    taken: list[int] = []
+    while len(taken) < most:
+        window = windows.spend(session, message.appid, message.openid, now)
+        if window is None:
+            break
+        taken.append(window.id)
+    return taken
+
+
+def _call(message: OutboundMessage, *, with_card: bool) -> str:
+    """One request, for a card one more; WeChat's message id where it gives one."""
     payload, openid = message.payload, message.openid
     if message.channel is Channel.subscribe:
         gateways.wechat().mini(message.appid).send_subscribe(
@@ -113,7 +128,13 @@ def _call(message: OutboundMessage) -> str:
         )
     match payload["type"]:
         case "text":
-            official.send_text(openid, payload["text"])
+            card = payload.get("card")
+            text = payload["text"]
+            if card and not with_card:
+                text += f"\n{card['instead']}"
+            official.send_text(openid, text)
+            if card and with_card:
+                _send_card(official, openid, card)
         case "news":
             official.send_news(
                 openid,
@@ -131,6 +152,18 @@ def _call(message: OutboundMessage) -> str:
                 payload["thumb_media_id"],
             )
     return ""
+
+
+def _send_card(official: OfficialAccount, openid: str, card: dict[str, str]) -> None:
+    """After words that have arrived: a card that is refused becomes the link, at most."""
+    try:
+        official.send_mini_card(
+            openid, card["title"], card["appid"], card["page"], card["thumb_media_id"]
+        )
+    except (WechatError, WechatUnavailable) as error:
+        log.info("card_refused", code=error.code, errcode=getattr(error, "errcode", None))
+        with suppress(WechatError, WechatUnavailable):
+            official.send_text(openid, card["instead"])
 
 
 def _record(
@@ -167,14 +200,14 @@ def _record(
     return state
 
 
-def _put_back(message: OutboundMessage, window_id: int | None) -> None:
+def _put_back(message: OutboundMessage, window_ids: list[int]) -> None:
     """Nothing was sent: the message waits again, and what it cost is returned."""
     now = clock_now()
     with transaction() as session:
         sending.record_result(
             session, message.id, OutboundState.prepared, now=now, reason="wechat_busy"
         )
-        if window_id is not None:
+        for window_id in window_ids:
             windows.give_back(session, window_id)
         if message.channel is Channel.subscribe:
             grants.add(

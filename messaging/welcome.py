@@ -6,28 +6,37 @@ from sqlalchemy.orm import Session
 
 from core.config import current_config
 from core.outbox import enqueue
-from messaging.accounts import mini_for_official
+from messaging.accounts import find_official, mini_for_official
 from messaging.menus import COUPONS, HOME
 from messaging.models import Channel, Follower, OutboundMessage
 from messaging.sending import prepare
-from messaging.words import mini_link
+from messaging.words import gift_message, mini_link
 
 
 def prepare_welcome(
-    session: Session, follower: Follower, *, gift: str | None, now: datetime
+    session: Session, follower: Follower, *, gift: str | None, title: str = "", now: datetime
 ) -> OutboundMessage | None:
     """Write down the welcome message and queue its sending; once per follower, for ever.
 
-    `gift` names the coupon they were given, if any. None: they were welcomed before.
+    `gift` names the coupon they were given, if any, and `title` says on a card what it is worth.
+    None: they were welcomed before.
     """
     mini = mini_for_official(follower.appid)
     base_url = current_config().app.base_url
     if gift:
-        way = mini_link("点这里查看并使用 →", COUPONS, mini=mini, base_url=base_url)
-        text = f"见面礼「{gift}」已放进你的卡包。\n{way}"
+        official = find_official(follower.appid)
+        payload = gift_message(
+            f"见面礼「{gift}」已放进你的卡包。",
+            way="点这里查看并使用 →",
+            page=COUPONS,
+            title=title,
+            picture=official.card_media_id if official else "",
+            mini=mini,
+            base_url=base_url,
+        )
     else:
         way = mini_link("点这里点单 →", HOME, mini=mini, base_url=base_url)
-        text = f"很高兴认识你，下单不用排队。\n{way}"
+        payload = {"type": "text", "text": f"很高兴认识你，下单不用排队。\n{way}"}
     message = prepare(
         session,
         key=f"welcome:{follower.id}",
@@ -35,7 +44,7 @@ def prepare_welcome(
         openid=follower.openid,
         channel=Channel.customer_service,
         kind="welcome",
-        payload={"type": "text", "text": text},
+        payload=payload,
         now=now,
     )
     if message is not None:

@@ -1,6 +1,7 @@
 """Texts for the chat. Pure."""
 
 from html import escape
+from typing import Any
 
 from core.config import MiniProgram
 
@@ -18,3 +19,24 @@ def mini_link(text: str, page: str, *, mini: MiniProgram | None, base_url: str) 
 
 def link(text: str, url: str) -> str:
     return f'<a href="{escape(url)}">{text}</a>'
+
+
+def gift_message(
+    text: str,
+    *,
+    way: str,
+    page: str,
+    title: str,
+    picture: str,
+    mini: MiniProgram | None,
+    base_url: str,
+) -> dict[str, Any]:
+    """The payload of a text about a coupon: a card follows that opens it, or a link says `way`.
+
+    A card needs a picture that the account has uploaded (`card_media_id`).
+    """
+    link_there = mini_link(way, page, mini=mini, base_url=base_url)
+    if not picture or mini is None or not title:
+        return {"type": "text", "text": f"{text}\n{link_there}"}
+    card = {"title": title, "appid": mini.appid, "page": page, "thumb_media_id": picture}
+    return {"type": "text", "text": text, "card": {**card, "instead": link_there}}

@@ -52,6 +52,7 @@ def write(
     redis_url: str,
     public_key_mode: bool = True,
     sandbox: dict[str, Any] | None = None,
+    card_media_id: str = "",
 ) -> Path:
     """Write the file and return its path. Keys under `directory` are made when missing and reused.
 
@@ -94,7 +95,10 @@ def write(
                 "mp_base": sandbox_url,
             },
         ),
-        ("[[wechat.official_accounts]]", {**_account(OFFICIAL, own), "templates": TEMPLATES}),
+        (
+            "[[wechat.official_accounts]]",
+            {**_account(OFFICIAL, own), "templates": TEMPLATES, "card_media_id": card_media_id},
+        ),
         (
             "[[wechat.mini_programs]]",
             {**_account(MINI, own), "subscribe_templates": SUBSCRIBE_TEMPLATES},

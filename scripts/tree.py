@@ -88,6 +88,7 @@ class Tree:
             directory=self.directory,
             database_url=self.database_url or f"sqlite:///{self.directory.resolve()}/linli.db",
             redis_url=self.redis_url,
+            card_media_id="demo-ticket" if self.history else "",
         )
         self.say("建表")
         self.flask("db", "upgrade")

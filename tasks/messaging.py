@@ -12,7 +12,9 @@ from core.errors import LinliError, Unavailable
 from core.logs import log
 from core.outbox import enqueue
 from coupons import issuing
+from coupons.models import CouponTemplate
 from coupons.queries import find_for_moment
+from coupons.words import card_title
 from crm import events, members
 from gateways.wechat.messages import Message
 from merchants import staff
@@ -58,7 +60,9 @@ def welcome_follower(run: Run, follower_id: int) -> None:
         if staff.find_by_person(session, member.person_id, follower.merchant_id) is not None:
             return  # who followed by an invite has come to work, not to be won as a customer
         gift = _give_welcome_coupon(session, follower.merchant_id, member.id, now)
-        if welcome.prepare_welcome(session, follower, gift=gift, now=now) is not None:
+        name, title = (gift.name, card_title(gift)) if gift else (None, "")
+        told = welcome.prepare_welcome(session, follower, gift=name, title=title, now=now)
+        if told is not None:
             events.record(
                 session, member.id, "followed", store_id=follower.source_store_id, now=now
             )
@@ -66,8 +70,8 @@ def welcome_follower(run: Run, follower_id: int) -> None:
 
 def _give_welcome_coupon(
     session: Session, merchant_id: int, member_id: int, now: datetime
-) -> str | None:
-    """The name of the coupon that the member has just been given, if any."""
+) -> CouponTemplate | None:
+    """What the member has just been given, if anything."""
     template = find_for_moment(session, merchant_id, "welcome")
     if template is None:
         return None
@@ -84,7 +88,7 @@ def _give_welcome_coupon(
     except LinliError as refused:  # all given away, or the offer is paused
         log.info("no_welcome_coupon", code=refused.code, template_id=template.id)
         return None
-    return template.name if coupon else None
+    return template if coupon else None
 
 
 @job("messaging.deliver", queue="urgent", timeout=30)

@@ -13,12 +13,13 @@ from core.database import claim
 from core.outbox import enqueue
 from coupons import issuing
 from coupons.models import Coupon
+from coupons.words import card_title
 from crm.campaigns import words
 from crm.campaigns.moving import BATCH_KEY, SEND_CHUNK, SEND_KEY, finish_if_done
 from crm.campaigns.reach import MOMENT
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState
 from messaging import planning, sending
-from messaging.accounts import mini_for_official
+from messaging.accounts import find_official, mini_for_official
 from messaging.models import Channel
 from messaging.planning import Plan
 
@@ -156,8 +157,11 @@ def _issue(
             select(Coupon.id, Coupon.expires_at).where(Coupon.id.in_(list(coupons.values())))
         ).all()
     )
+    title = card_title(template)
     letters = {
-        person.recipient_id: _letter(campaign, person, plan, words.Gift(template.name, until))
+        person.recipient_id: _letter(
+            campaign, person, plan, words.Gift(template.name, until, title)
+        )
         for person, plan in ready
         for until in [expiry[coupons[person.member.id]]]
     }
@@ -183,7 +187,9 @@ def _letter(campaign: Campaign, person: _Person, plan: Plan, gift: words.Gift) -
     else:
         mini = mini_for_official(plan.appid)
         base_url = current_config().app.base_url
-        payload = words.chat(campaign.message, name, gift, mini, base_url)
+        official = find_official(plan.appid)
+        picture = official.card_media_id if official else ""
+        payload = words.chat(campaign.message, name, gift, mini, base_url, picture)
     key = f"campaign:{campaign.id}:{person.recipient_id}"
     return sending.Letter(key, plan.appid, plan.openid, plan.channel, "campaign", payload)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from core.clock import local
 from core.config import MiniProgram
-from messaging.words import mini_link
+from messaging.words import gift_message
 
 COUPONS_PAGE = "pages/coupons/coupons"
 THING = 20
@@ -17,6 +17,7 @@ THING = 20
 class Gift(NamedTuple):
     name: str
     expires_at: datetime
+    title: str = ""  # what it is worth, for a card
 
 
 def fill(text: str, name: str, gift: Gift) -> str:
@@ -30,11 +31,23 @@ def fill(text: str, name: str, gift: Gift) -> str:
 
 
 def chat(
-    text: str, name: str, gift: Gift, mini: MiniProgram | None, base_url: str
+    text: str,
+    name: str,
+    gift: Gift,
+    mini: MiniProgram | None,
+    base_url: str,
+    picture: str = "",
 ) -> dict[str, Any]:
-    """A customer-service text with the way to the coupon."""
-    way = mini_link("打开小程序用券 →", COUPONS_PAGE, mini=mini, base_url=base_url)
-    return {"type": "text", "text": f"{fill(text, name, gift)}\n{way}"}
+    """A customer-service text, and a card or a link to the coupon."""
+    return gift_message(
+        fill(text, name, gift),
+        way="打开小程序用券 →",
+        page=COUPONS_PAGE,
+        title=gift.title,
+        picture=picture,
+        mini=mini,
+        base_url=base_url,
+    )
 
 
 def subscribe(text: str, name: str, gift: Gift, template_id: str) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.config import current_config
 from core.database import reading, transaction
 from gateways.wechat.errors import WechatError
 from messaging import grants, remote, rules, sending
@@ -18,6 +19,7 @@ from messaging.models import (
     OutboundState,
     SubscribeGrant,
 )
+from messaging.words import gift_message
 from sandbox.demo_config import MINI, SUBSCRIBE_TEMPLATES, TEMPLATES
 from tests.factories.messaging import make_grant, make_message, make_window
 from tests.wechat_world import Shop
@@ -203,3 +205,67 @@ def test_what_was_cut_off_becomes_unknown(session: Session, now: datetime) -> No
     assert sending.get_message(session, message.id).state is OutboundState.unknown
     assert not sending.start(session, message.id, now=later)
     assert not sending.record_result(session, message.id, OutboundState.sent, now=later)
+
+
+def about_a_coupon(picture: str = "a-picture") -> dict[str, object]:
+    mini = next(iter(current_config().wechat.mini_programs))
+    return gift_message(
+        "送你一张券",
+        way="去用券 →",
+        page="pages/coupons/coupons",
+        title="¥10 老客回店券，满 30 可用",
+        picture=picture,
+        mini=mini,
+        base_url="https://shop.test",
+    )
+
+
+def test_a_coupon_comes_as_words_and_a_card_that_opens_it(shop: Shop) -> None:
+    shop.follow("aqing")
+    open_window(shop)
+    message = prepared(shop, payload=about_a_coupon())
+
+    assert remote.deliver(message.id) is OutboundState.sent
+
+    text, card = shop.chat("aqing")[-2:]
+    assert (text["kind"], text["text"]) == ("text", "送你一张券")
+    assert (card["kind"], card["title"]) == ("mini", "¥10 老客回店券，满 30 可用")
+    assert card["path"] == "/pages/coupons/coupons"
+    with reading() as session:
+        left = sorted(session.scalars(select(MessageWindow.remaining)))
+        assert left == [1, 5]  # of the three that following gives, and of five for a message
+
+
+def test_the_last_message_of_a_window_carries_the_link(shop: Shop) -> None:
+    shop.follow("aqing")
+    with transaction() as session:
+        session.execute(update(MessageWindow).values(remaining=0))
+    open_window(shop, remaining=1)
+    message = prepared(shop, payload=about_a_coupon())
+
+    assert remote.deliver(message.id) is OutboundState.sent
+
+    last = shop.chat("aqing")[-1]["text"]
+    assert last.startswith("送你一张券\n<a ")
+    assert 'data-miniprogram-path="pages/coupons/coupons"' in last
+
+
+def test_a_refused_card_becomes_the_link_and_the_words_stay_sent(shop: Shop) -> None:
+    shop.follow("aqing")
+    open_window(shop)
+    nameless = about_a_coupon()
+    nameless["card"] = {**nameless["card"], "appid": ""}  # type: ignore[dict-item]
+    message = prepared(shop, payload=nameless)
+
+    assert remote.deliver(message.id) is OutboundState.sent
+
+    words, link = (entry["text"] for entry in shop.chat("aqing")[-2:])
+    assert words == "送你一张券"
+    assert link.startswith("<a ")
+
+
+def test_without_a_picture_there_is_no_card(shop: Shop) -> None:
+    payload = about_a_coupon(picture="")
+
+    assert sorted(payload) == ["text", "type"]
+    assert str(payload["text"]).endswith("去用券 →</a>")
