@@ -26,6 +26,8 @@ _STEPS = (
               :now - INTERVAL FLOOR({_WHEN} * 31536000) SECOND,
               500 + FLOOR({_HOW_MUCH} * 9000), 0, 1
        FROM seq_1_to_{{orders}}""",
+    """INSERT INTO persons (id, nickname, avatar, created_at)
+       SELECT seq, CONCAT('会员', seq), '', :now FROM seq_1_to_{members}""",
     """INSERT INTO members (id, no, merchant_id, person_id, name, source_store_id, source_scene,
               joined_at, marketing_consent, personal_recommendation, orders_count, spent_fen,
               refunded_fen, first_paid_at, last_paid_at, last_visit_at, tier, points,
@@ -43,7 +45,7 @@ _STEPS = (
        SELECT member.seq, tag.seq, :now, 'system'
        FROM seq_1_to_{members} AS member JOIN seq_1_to_30 AS tag
        ON (member.seq * 7919 + tag.seq * 104729) % 10 = 0""",
-    "ANALYZE TABLE members, purchases, member_tags, tags",
+    "ANALYZE TABLE persons, members, purchases, member_tags, tags",
     "SET SESSION foreign_key_checks = 1, unique_checks = 1",
 )
 

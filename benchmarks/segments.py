@@ -1,4 +1,10 @@
-"""Segment count, preview and snapshot over members × orders, beside SQL written by hand."""
+"""Segment count, preview and snapshot over members × orders, beside SQL written by hand.
+
+Members, orders and tags are drawn independently of one another. The preview is what the editor
+shows: the total, each condition's own number and how the conditions narrow one another. Above
+`preview.EXACT_UP_TO` members all but the totals are estimates from a sample, in the benchmark as
+on the page.
+"""
 
 import time
 from collections.abc import Callable, Iterator

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from console import words
 from console.rules import COMPARISONS, WORDS, Node
 from crm.segments.rules import FIELDS
 
@@ -15,7 +14,7 @@ def draw(
     node: Node,
     tags: Choices,
     stores: Choices,
-    alone: Mapping[str, int],
+    alone: Mapping[str, str],
     errors: Mapping[str, str],
 ) -> dict[str, Any]:
     """What the template needs of a node: the controls of a row in the order of a sentence."""
@@ -24,7 +23,6 @@ def draw(
     if node.is_group:
         inner = [draw(child, tags, stores, alone, errors) for child in node.children]
         return {**shown, "is_group": True, "op": node.op, "children": inner}
-    hits = alone.get(node.place)
     return {
         **shown,
         "is_group": False,
@@ -35,7 +33,7 @@ def draw(
             if (name != "tag" or tags) and (name != "source_store" or stores)
         ],
         "parts": _parts(node, tags, stores),
-        "hits": None if hits is None else words.count(hits),
+        "hits": alone.get(node.place),
     }
 
 

@@ -162,7 +162,7 @@ def _counted(
     sampled = draw_sample(session, rule, merchant_id, now)
     share = found.matched / found.members if found.members else 0
     return {
-        "alone": found.alone,
+        "alone": {path: words.about(n, found.estimated) for path, n in found.alone.items()},
         "count": words.count(found.matched),
         "share": f"占会员 {share:.1%}",
         "percent": round(share * 100, 1),
@@ -188,10 +188,11 @@ def _steps(session: Session, tree: Node, found: Preview) -> list[dict[str, str]]
     store_names = {store.id: store.name for store in me().stores}
     rows = [{"words": "全部会员", "count": words.count(found.members), "change": ""}]
     before = found.members
-    for child, left in zip(tree.children, found.steps, strict=False):
+    for index, (child, left) in enumerate(zip(tree.children, found.steps, strict=False), 1):
         text = rule_view.say(child, tag_names, store_names)
         change = f"−{(before - left) / before:.0%}" if before else ""
-        rows.append({"words": text, "count": words.count(left), "change": change})
+        shown = words.about(left, found.estimated and index < len(found.steps))
+        rows.append({"words": text, "count": shown, "change": change})
         before = left
     return rows
 

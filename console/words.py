@@ -18,6 +18,13 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def about(number: int, estimated: bool) -> str:
+    """`105,673`, or three figures of it where it is an estimate: `约 106,000`."""
+    if not estimated:
+        return count(number)
+    return f"约 {round(number, min(0, 3 - len(str(number)))):,}"
+
+
 def share(part: int, whole: int) -> str:
     """`43%`; a little is not nothing: `不到 1%`."""
     if not whole:

@@ -33,6 +33,9 @@ class Member(Base):
     """`points` and `points_pending` are snapshots of the ledger; totals are sums of purchases.
 
     A member absorbed in a merge keeps its row with `merged_into_id` set and nothing else left.
+    `ix_members_segment` holds every column that a segment's rule reads, in the order of the ids:
+    the server goes through a merchant's members without touching the table, and meets their
+    purchases in the order in which those are kept.
     """
 
     __tablename__ = "members"
@@ -41,6 +44,21 @@ class Member(Base):
         UniqueConstraint("merchant_id", "person_id"),
         Index("ix_members_joined", "merchant_id", "joined_at"),
         Index("ix_members_last_visit", "merchant_id", "last_visit_at"),
+        Index("ix_members_spent", "merchant_id", "spent_fen"),
+        Index("ix_members_orders", "merchant_id", "orders_count"),
+        Index(
+            "ix_members_segment",
+            "merchant_id",
+            "id",
+            "merged_into_id",
+            "orders_count",
+            "spent_fen",
+            "refunded_fen",
+            "last_paid_at",
+            "last_visit_at",
+            "joined_at",
+            "source_store_id",
+        ),
     )
 
     id: Mapped[Id]

@@ -1,29 +1,37 @@
 """What the editor of a segment shows while the rule is being written: counts and samples."""
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, literal, literal_column, select
 from sqlalchemy.orm import Session
 
 from crm.models import Member, Tag
 from crm.segments import reasons
-from crm.segments.compiling import compile_rule, cost, everyone, matches, tree, value_of
+from crm.segments.compiling import compile_rule, everyone, matches, tree, value_of
 from crm.segments.rules import Condition, Group, Node, conditions
 from merchants.models import Store
+
+EXACT_UP_TO = 200_000
+SPREAD, PRIME = 1_588_635_695, 2**31 - 1  # id × SPREAD modulo PRIME: neighbours land far apart
 
 
 @dataclass(frozen=True)
 class Preview:
     """`alone` maps a node's path to how many members it matches by itself; `steps` is how many are
-    left after each rule of an `and` at the root, in the order written."""
+    left after each rule of an `and` at the root, in the order written. `members` and `matched` are
+    exact; the others are `estimated` when there are more than EXACT_UP_TO members.
+    """
 
     members: int
     matched: int
     alone: dict[str, int]
     steps: list[int]
+    estimated: bool
 
 
 @dataclass(frozen=True)
@@ -50,27 +58,64 @@ def counts(session: Session, rules: Sequence[Any], merchant_id: int, now: dateti
     return [int(number) for number in row]
 
 
-def preview(session: Session, rule: Any, merchant_id: int, now: datetime) -> Preview:
-    """Every number of the editor, each by a statement of its own.
+def preview(
+    session: Session,
+    rule: Any,
+    merchant_id: int,
+    now: datetime,
+    *,
+    exact_up_to: int = EXACT_UP_TO,
+) -> Preview:
+    """Every number of the editor. The members are gone through once: each is asked every condition
+    once, those with the same answers are counted together, and the rest is logic.
 
-    One pass that sums a CASE for every number takes twice as long: the server then looks up tags
-    and purchases of every member for each of them.
+    Of a million members every twentieth is asked, which is good to half a percent of them all.
     """
     root = tree(rule)
+    everybody = select(func.count()).select_from(Member).where(everyone(merchant_id))
+    members = session.scalar(everybody) or 0
+    one_in = 1 if members <= exact_up_to else max(2, members * 4 // exact_up_to)
+    answers = _answers(session, list(conditions(root)), merchant_id, now, one_in)
 
     def number(*nodes: Node) -> int:
-        parts = [matches(node, now) for node in sorted(nodes, key=cost)]
-        people = select(func.count()).select_from(Member).where(everyone(merchant_id), *parts)
-        return session.scalar(people) or 0
+        alike = (people for yes, people in answers if all(_holds(node, yes) for node in nodes))
+        return min(members, sum(alike) * one_in)
 
     alone = {node.path: number(node) for node in _nodes(root)}
     steps: list[int] = []
     if isinstance(root, Group) and root.op == "and":
-        for index in range(1, len(root.rules) + 1):
-            known = index in (1, len(root.rules))  # the first rule alone, and the whole
-            path = root.rules[0].path if index == 1 else root.path
-            steps.append(alone[path] if known else number(*root.rules[:index]))
-    return Preview(number(), alone[""], alone, steps)
+        steps = [number(*root.rules[: index + 1]) for index in range(len(root.rules))]
+    if one_in > 1:
+        alone[""] = count(session, rule, merchant_id, now)
+        steps[-1:] = [alone[""]] if steps else []
+    return Preview(members, alone[""], alone, steps, estimated=one_in > 1)
+
+
+def _answers(
+    session: Session, asked: list[Condition], merchant_id: int, now: datetime, one_in: int
+) -> list[tuple[frozenset[str], int]]:
+    """The paths of the conditions that hold, and for how many of the members asked."""
+    bits = [case((matches(one, now), 1 << bit), else_=0) for bit, one in enumerate(asked)]
+    answer = functools.reduce(operator.add, bits, literal(0)).label("answer")
+    people = select(answer).select_from(Member).where(everyone(merchant_id))
+    if one_in > 1:
+        people = people.where(Member.id % PRIME * SPREAD % PRIME % one_in == 0)
+    rows = session.execute(
+        people.add_columns(func.count()).group_by(literal_column("answer"))
+    ).all()
+    return [
+        (frozenset(one.path for bit, one in enumerate(asked) if yes >> bit & 1), number)
+        for yes, number in rows
+    ]
+
+
+def _holds(node: Node, yes: frozenset[str]) -> bool:
+    if isinstance(node, Condition):
+        return node.path in yes
+    if node.op == "not":
+        return not _holds(node.rules[0], yes)
+    inner = (_holds(rule, yes) for rule in node.rules)
+    return any(inner) if node.op == "or" and node.rules else all(inner)
 
 
 def sample(

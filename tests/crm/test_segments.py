@@ -1,6 +1,6 @@
 """A rule is checked whole, and what it compiles to means what the rule says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core import database
 from crm import segments, tags
 from crm.errors import RuleInvalid, SegmentNotFound
+from tests.counting import statements
 from tests.crm.rules import STORES, TAGS, Someone, holds, last_paid, rule, someone
 from tests.factories.crm import make_member, make_merchant, make_purchase, make_store, make_tag
 
@@ -67,6 +68,12 @@ def translated(node: dict[str, Any], ids: dict[str, dict[int, int]]) -> dict[str
     return node
 
 
+def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, node
+    for index, inner in enumerate(node.get("rules", ())):
+        yield from nodes(inner, f"{path}.{index}".lstrip("."))
+
+
 def check_agreement(
     session: Session, people: Sequence[Someone], drawn: Sequence[dict[str, Any]], now: datetime
 ) -> None:
@@ -81,6 +88,8 @@ def check_agreement(
         assert found == expected, one
         shown = segments.preview(session, asked, merchant_id, now)
         assert (shown.members, shown.matched) == (len(people), len(expected))
+        for path, node in nodes(one):
+            assert shown.alone[path] == sum(holds(node, who) for who in people), (one, path)
         assert segments.count(session, asked, merchant_id, now) == len(expected)
 
 
@@ -202,6 +211,44 @@ def test_each_row_shows_its_own_count_and_the_narrowing(session: Session, now: d
     assert (shown.members, shown.matched) == (3, 1)
     assert shown.alone == {"": 1, "0": 2, "1": 2, "1.0": 1}
     assert shown.steps == [2, 1]
+
+
+def test_of_very_many_members_some_are_asked_and_the_total_stays_exact(
+    session: Session, now: datetime
+):
+    merchant_id = make_merchant(session).id
+    for number in range(400):
+        make_member(session, spent_fen=number % 4 * 10_000, orders_count=number % 2)
+    asked = {
+        "op": "and",
+        "rules": [
+            {"field": "spent", "op": ">=", "value": 20_000},
+            {"field": "orders", "op": ">=", "value": 1},
+        ],
+    }
+
+    shown = segments.preview(session, asked, merchant_id, now, exact_up_to=200)
+    exact = segments.preview(session, asked, merchant_id, now)
+
+    assert (shown.members, shown.matched, shown.estimated) == (400, 100, True)
+    assert (shown.steps[-1], shown.alone[""]) == (100, 100)
+    for path in ("0", "1"):
+        assert shown.alone[path] % 8 == 0  # one in eight was asked
+        assert 120 <= shown.alone[path] <= 280
+    assert not exact.estimated
+    assert exact.alone == {"": 100, "0": 200, "1": 200}
+    assert exact.steps == [200, 100]
+
+
+def test_the_editor_asks_as_often_for_ten_conditions_as_for_one(session: Session, now: datetime):
+    member, sent = make_member(session, orders_count=3), []
+    for number in (1, 10):
+        asked = [{"field": "orders", "op": ">=", "value": n} for n in range(number)]
+        with statements(session.get_bind()) as told:
+            segments.preview(session, {"op": "and", "rules": asked}, member.merchant_id, now)
+        sent.append(len(told))
+
+    assert sent == [2, 2]
 
 
 def test_a_sample_says_why_in_words(session: Session, now: datetime):
