@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from flask import g, request
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from core.database import reading, transaction
 from coupons import codes, queries, words
 from coupons.claiming import claim_one
 from coupons.locking import why_not
-from coupons.models import CouponState
+from coupons.models import CouponState, CouponTemplate
 from coupons.queries import Claimable, CouponWithTemplate
 from crm import events
 from merchants.models import Store
@@ -142,15 +143,7 @@ def coupon_out(
     return CouponOut(
         id=str(coupon.id),
         template_id=str(template.id),
-        name=template.name,
-        kind=template.kind.value,
-        face_fen=template.face_fen,
-        off_bp=template.off_bp,
-        cap_fen=template.cap_fen,
-        min_spend_fen=template.min_spend_fen,
-        face_text=words.face(template),
-        condition_text=words.condition(template),
-        scope_text=words.scope(template, names),
+        **_terms(template, names),
         state=coupon.state.value,
         state_text=words.state(coupon, now),
         usable=coupon.state is CouponState.issued and coupon.valid_from <= now < coupon.expires_at,
@@ -168,15 +161,7 @@ def template_out(found: Claimable, names: dict[int, str]) -> TemplateOut:
     template = found.template
     return TemplateOut(
         id=str(template.id),
-        name=template.name,
-        kind=template.kind.value,
-        face_fen=template.face_fen,
-        off_bp=template.off_bp,
-        cap_fen=template.cap_fen,
-        min_spend_fen=template.min_spend_fen,
-        face_text=words.face(template),
-        condition_text=words.condition(template),
-        scope_text=words.scope(template, names),
+        **_terms(template, names),
         valid_text=words.validity(template),
         left=found.left,
         claimed=found.claimed,
@@ -189,3 +174,17 @@ def store_names(session: Session) -> dict[int, str]:
     merchant_id = g.member.merchant_id
     rows = session.execute(select(Store.id, Store.name).where(Store.merchant_id == merchant_id))
     return {row.id: row.name for row in rows}
+
+
+def _terms(template: CouponTemplate, names: dict[int, str]) -> dict[str, Any]:
+    return {
+        "name": template.name,
+        "kind": template.kind.value,
+        "face_fen": template.face_fen,
+        "off_bp": template.off_bp,
+        "cap_fen": template.cap_fen,
+        "min_spend_fen": template.min_spend_fen,
+        "face_text": words.face(template),
+        "condition_text": words.condition(template),
+        "scope_text": words.scope(template, names),
+    }

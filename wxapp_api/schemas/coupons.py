@@ -23,10 +23,9 @@ class TemplatePath(Params):
     template_id: IdIn
 
 
-class TemplateOut(Out):
-    """What a coupon of this template is worth, in numbers and in words."""
+class TermsOut(Out):
+    """What a coupon is worth and where, in numbers and in words."""
 
-    id: IdOut
     name: str
     kind: Literal["amount", "percent"]
     face_fen: Fen = Field(description="amount coupons")
@@ -36,6 +35,10 @@ class TemplateOut(Out):
     face_text: str = Field(description="¥8 / 8.5 折")
     condition_text: str = Field(description="满 20 可用")
     scope_text: str = Field(description="全部门店 / 静安寺店、徐汇店")
+
+
+class TemplateOut(TermsOut):
+    id: IdOut
     valid_text: str = Field(description="领取后 7 天内可用")
     left: int | None = Field(description="null: no total limit")
     claimed: int = Field(description="by the caller")
@@ -43,20 +46,11 @@ class TemplateOut(Out):
     claimable: bool = Field(description="by the caller, now")
 
 
-class CouponOut(Out):
+class CouponOut(TermsOut):
     id: IdOut
     template_id: IdOut
-    name: str
-    kind: Literal["amount", "percent"]
-    face_fen: Fen
-    off_bp: int
-    cap_fen: int | None
-    min_spend_fen: Fen
-    face_text: str
-    condition_text: str
-    scope_text: str
-    state: Literal["issued", "locked", "redeemed", "expired", "void"]
-    state_text: str = Field(description="可使用 / 已锁定 / 已使用 / 已过期 / 已作废")
+    state: Literal["issued", "locked", "redeemed", "expired"]
+    state_text: str = Field(description="可使用 / 已锁定 / 已使用 / 已过期")
     usable: bool = Field(description="now: issued, begun and not expired")
     valid_from: Moment
     expires_at: Moment
