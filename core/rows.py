@@ -46,6 +46,13 @@ def add_new(session: Session, model: type[Base], row: Values) -> int | None:
     return result.lastrowid if result.rowcount == 1 else None
 
 
+def add_all_new(session: Session, model: type[Base], several: Sequence[Values]) -> int:
+    """Insert the rows that no unique key refuses; how many that were."""
+    if not several:
+        return 0
+    return statements.execute(session, insert_ignore_into(model), several).rowcount
+
+
 def compare_and_set(session: Session, model: type[Base], expected: Values, values: Values) -> int:
     """Write `values` where every column is as `expected`; the number of rows that were.
 
@@ -68,8 +75,20 @@ def adopt(session: Session, model: type[E], id_: int, row: Values) -> E:
 
     Every column that a default fills must be in `row`; the others are null.
     """
-    entity = model(**{column.key: row.get(column.key) for column in table_of(model).columns})
-    set_committed_value(entity, "id", id_)
+    columns = {column.key: row.get(column.key) for column in table_of(model).columns}
+    return know(session, model, columns | {"id": id_})
+
+
+def know(session: Session, model: type[E], values: Values) -> E:
+    """The object of a row of which these columns, its id among them, were just read.
+
+    The others are read when somebody asks for them.
+    """
+    held = session.identity_map.get(session.identity_key(model, values["id"]))
+    if held is not None:
+        note(held, values)
+        return cast(E, held)
+    entity = model(**values)
     make_transient_to_detached(entity)
     session.add(entity)
     return entity

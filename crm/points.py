@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import rows, statements
 from core.database import claim, insert_ignore
 from crm.models import EntryKind, LotState, Member, PointEntry, PointLot, Purchase
 
@@ -166,7 +166,8 @@ def hold(session: Session, member_id: int) -> Held:
     An insert takes a shared lock on the row it points at; two transactions that then want to
     update that row wait for each other for ever.
     """
-    return Held(*session.execute(_HOLD, {"member_id": member_id}).one())
+    (held,) = statements.fetch(session, Held, _HOLD, {"member_id": member_id})
+    return held
 
 
 def balance(session: Session, member_id: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.database import insert_ignore
+from core import rows
 from orders.models import Order
 from payments.models import LedgerEntry, PaymentAttempt, Refund
 
@@ -79,7 +79,7 @@ def _post(
 ) -> None:
     if sum(amounts.values()) != 0:
         raise LedgerBroken(f"{cause} does not sum to zero")
-    rows = [
+    entries = [
         {
             "cause": cause,
             "account": account,
@@ -92,5 +92,5 @@ def _post(
         for account, amount in amounts.items()
         if amount != 0
     ]
-    if rows and insert_ignore(session, LedgerEntry, rows) != len(rows):
+    if rows.add_all_new(session, LedgerEntry, entries) != len(entries):
         raise LedgerBroken(f"{cause} posted before")

@@ -1,8 +1,11 @@
 """Reads and locks that more than one verb needs."""
 
+from typing import NamedTuple
+
 from sqlalchemy import String, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from core import rows, statements
 from orders.models import Order
 from payments.errors import BillNotFound
 from payments.models import (
@@ -15,9 +18,6 @@ from payments.models import (
 )
 
 # Built once: a statement that is built anew for every notice costs as much as running it.
-_ATTEMPT = select(PaymentAttempt).where(
-    PaymentAttempt.out_trade_no == bindparam("out_trade_no", type_=String())
-)
 _LIVE = (
     select(PaymentAttempt)
     .where(PaymentAttempt.bill_id == bindparam("bill_id"), PaymentAttempt.live.is_(True))
@@ -35,13 +35,38 @@ _LOCK_BILL_OF = (
     .with_for_update()
     .execution_options(populate_existing=True)
 )
+
+
+class Asked(NamedTuple):
+    """What an attempt asked the channel for; that never changes."""
+
+    id: int
+    bill_id: int
+    out_trade_no: str
+    amount_fen: int
+    currency: str
+    mchid: str
+    appid: str
+
+
+_BILLS, _ATTEMPTS, _ORDERS = (rows.table_of(model) for model in (Bill, PaymentAttempt, Order))
+_ASKED = select(*(_ATTEMPTS.c[name] for name in Asked._fields)).where(
+    _ATTEMPTS.c.out_trade_no == bindparam("out_trade_no", type_=String())
+)
+_OF_BILL = ("id", "state")
+_OF_ATTEMPT = ("id", "state", "bill_id", "channel", "mchid", "amount_fen")
+_OF_ORDER = (
+    *("id", "no", "merchant_id", "store_id", "member_id", "coupon_id"),
+    *("state", "payment_state", "payable_fen", "paid_fen"),
+)
 _LOCK_FOR_SETTLING = (
-    select(Bill, PaymentAttempt, Order)
-    .join(PaymentAttempt, PaymentAttempt.bill_id == Bill.id)
-    .join(Order, Order.id == Bill.order_id)
-    .where(Bill.id == bindparam("bill_id"), PaymentAttempt.id == bindparam("attempt_id"))
+    select(*(_BILLS.c[name] for name in _OF_BILL))
+    .add_columns(*(_ATTEMPTS.c[name] for name in _OF_ATTEMPT))
+    .add_columns(*(_ORDERS.c[name] for name in _OF_ORDER))
+    .join(_ATTEMPTS, _ATTEMPTS.c.bill_id == _BILLS.c.id)
+    .join(_ORDERS, _ORDERS.c.id == _BILLS.c.order_id)
+    .where(_BILLS.c.id == bindparam("of_bill"), _ATTEMPTS.c.id == bindparam("of_attempt"))
     .with_for_update()
-    .execution_options(populate_existing=True)
 )
 
 
@@ -50,13 +75,20 @@ def lock_bill(session: Session, bill_id: int) -> Bill:
     return session.scalars(_LOCK_BILL, {"bill_id": bill_id}).one()
 
 
-def lock_for_settling(
-    session: Session, attempt: PaymentAttempt
-) -> tuple[Bill, PaymentAttempt, Order]:
-    """The bill, this attempt of it and its order, all as they are now and ours, in lock order."""
-    given = {"bill_id": attempt.bill_id, "attempt_id": attempt.id}
-    bill, fresh, order = session.execute(_LOCK_FOR_SETTLING, given).one()
-    return bill, fresh, order
+def lock_for_settling(session: Session, asked: Asked) -> tuple[Bill, PaymentAttempt, Order]:
+    """The bill, this attempt of it and its order, all as they are now and ours, in lock order.
+
+    Of each only what settling looks at is read.
+    """
+    ours = {"of_bill": asked.bill_id, "of_attempt": asked.id}
+    (found,) = statements.fetch(session, lambda *row: row, _LOCK_FOR_SETTLING, ours)
+    rest = iter(found)
+    read = [dict(zip(names, rest, strict=False)) for names in (_OF_BILL, _OF_ATTEMPT, _OF_ORDER)]
+    return (
+        rows.know(session, Bill, read[0]),
+        rows.know(session, PaymentAttempt, read[1]),
+        rows.know(session, Order, read[2]),
+    )
 
 
 def lock_bill_of(session: Session, order_id: int) -> Bill:
@@ -67,14 +99,14 @@ def lock_bill_of(session: Session, order_id: int) -> Bill:
     return bill
 
 
-def find_attempt(session: Session, out_trade_no: str) -> PaymentAttempt | None:
-    return session.scalars(_ATTEMPT, {"out_trade_no": out_trade_no}).one_or_none()
+def find_asked(session: Session, out_trade_no: str) -> Asked | None:
+    return statements.fetch_one(session, Asked, _ASKED, {"out_trade_no": out_trade_no})
 
 
-def merchant_of(session: Session, attempt: PaymentAttempt) -> int | None:
-    """Whose shop an attempt is about: for the rare events that an owner has to see."""
+def merchant_of(session: Session, bill_id: int) -> int | None:
+    """Whose shop a bill is about: for the rare events that an owner has to see."""
     found = select(Order.merchant_id).join(Bill, Bill.order_id == Order.id)
-    return session.scalar(found.where(Bill.id == attempt.bill_id))
+    return session.scalar(found.where(Bill.id == bill_id))
 
 
 def find_live_attempt(session: Session, bill_id: int) -> PaymentAttempt | None:

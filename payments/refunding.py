@@ -106,7 +106,7 @@ def record_result(session: Session, result: RefundResult, now: datetime) -> str:
             session,
             "refund_mismatch",
             f"refund:{refund.out_refund_no}",
-            merchant_id=merchant_of(session, attempt),
+            merchant_id=merchant_of(session, attempt.bill_id),
             now=now,
         )
         return "mismatch"
@@ -148,7 +148,7 @@ def _succeed(
             session,
             "refund_after_failure",
             f"refund:{refund.out_refund_no}",
-            merchant_id=merchant_of(session, attempt),
+            merchant_id=merchant_of(session, attempt.bill_id),
             now=now,
         )
         return "refused"

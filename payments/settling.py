@@ -21,7 +21,8 @@ from payments.models import (
     PaymentAttempt,
 )
 from payments.queries import (
-    find_attempt,
+    Asked,
+    find_asked,
     is_paid,
     lock_bill_of,
     lock_for_settling,
@@ -49,24 +50,24 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
     Amount, currency, merchant and appid must be those of the attempt, or nothing changes. A
     success for a closed attempt, a paid bill or a cancelled order is kept as late and refunded.
     """
-    attempt = find_attempt(session, transaction.out_trade_no)
-    if attempt is None:
+    asked = find_asked(session, transaction.out_trade_no)
+    if asked is None:
         security_events.notice("payment_unknown", f"payment:{transaction.out_trade_no}")
         return Settlement.unknown
     if not transaction.is_paid:
-        return _settle_unpaid(session, attempt, transaction, now)
-    if different := _differences(attempt, transaction):
+        return _settle_unpaid(session, asked, transaction, now)
+    if different := _differences(asked, transaction):
         security_events.record(
             session,
             "payment_mismatch",
-            f"payment:{attempt.out_trade_no}",
-            merchant_id=merchant_of(session, attempt),
+            f"payment:{asked.out_trade_no}",
+            merchant_id=merchant_of(session, asked.bill_id),
             now=now,
             different=different,
         )
         return Settlement.mismatch
 
-    bill, attempt, order = lock_for_settling(session, attempt)
+    bill, attempt, order = lock_for_settling(session, asked)
     if is_paid(attempt):
         return Settlement.repeated
     in_time = attempt.state in UNSETTLED and bill.state is BillState.open
@@ -123,17 +124,17 @@ def _pay_bill(session: Session, bill: Bill, now: datetime) -> None:
 
 
 def _settle_unpaid(
-    session: Session, attempt: PaymentAttempt, transaction: Transaction, now: datetime
+    session: Session, asked: Asked, transaction: Transaction, now: datetime
 ) -> Settlement:
     if transaction.state != "CLOSED":
         return Settlement.waiting
-    attempts.end(session, attempt.id, AttemptState.closed, now=now)
+    attempts.end(session, asked.id, AttemptState.closed, now=now)
     return Settlement.closed
 
 
-def _differences(attempt: PaymentAttempt, transaction: Transaction) -> list[str]:
+def _differences(asked: Asked, transaction: Transaction) -> list[str]:
     """Names only: what a stranger claims is not worth keeping."""
-    asked = (attempt.amount_fen, attempt.currency, attempt.mchid, attempt.appid)
+    ours = (asked.amount_fen, asked.currency, asked.mchid, asked.appid)
     told = (
         transaction.amount_fen,
         transaction.currency,
@@ -141,4 +142,4 @@ def _differences(attempt: PaymentAttempt, transaction: Transaction) -> list[str]
         transaction.appid,
     )
     names = ("amount", "currency", "mchid", "appid")
-    return [name for name, ours, theirs in zip(names, asked, told, strict=True) if ours != theirs]
+    return [name for name, own, theirs in zip(names, ours, told, strict=True) if own != theirs]
