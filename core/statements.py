@@ -7,13 +7,13 @@ the driver's connection; values and columns still pass through the types of thei
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    CursorResult,
+    Connection,
     Dialect,
     Insert,
     Select,
@@ -54,35 +54,40 @@ class _Kept:
             yield value if convert is None else convert(value)
 
 
+_CONNECTION = "linli.connection"
 _KEPT: WeakKeyDictionary[Dialect, dict[tuple[Any, ...], _Kept]] = WeakKeyDictionary()
 
 
-def execute(
-    session: Session, statement: Statement, values: Values | Sequence[Values]
-) -> CursorResult[Any]:
+class Sent(NamedTuple):
+    """What became of a statement."""
+
+    rowcount: int
+    lastrowid: int
+    rows: Sequence[Any] = ()
+
+
+def execute(session: Session, statement: Statement, values: Values | Sequence[Values]) -> Sent:
     """Run a statement that lives as long as the process, after whatever the session holds back.
 
     `values` by the names of binds and of columns to write; several: all with the same names. No
     value may be an SQL expression. Raises what SQLAlchemy raises.
     """
-    session.flush()
-    connection = session.connection()
+    connection = _connection(session)
     if isinstance(values, Mapping):
         kept = _find(connection.dialect, statement, values)
-        return connection.exec_driver_sql(kept.sql, kept.arguments(values))
+        return _send(connection, kept.sql, kept.arguments(values))
     kept = _find(connection.dialect, statement, values[0])
-    return connection.exec_driver_sql(kept.sql, [kept.arguments(each) for each in values])
+    return _send(connection, kept.sql, [kept.arguments(each) for each in values])
 
 
 def fetch(
     session: Session, row: Callable[..., T], statement: Select[Any], values: Values
 ) -> list[T]:
     """The rows of a SELECT of plain columns; `row` takes them in the SELECT's order."""
-    session.flush()
-    connection = session.connection()
+    connection = _connection(session)
     kept = _find(connection.dialect, statement, values)
-    found = connection.exec_driver_sql(kept.sql, kept.arguments(values))
-    return [row(*kept.read(raw)) for raw in found]
+    sent = _send(connection, kept.sql, kept.arguments(values))
+    return [row(*kept.read(raw)) for raw in sent.rows]
 
 
 def fetch_one(
@@ -100,6 +105,47 @@ def any_of(column: ColumnElement[Any], name: str, number: int) -> ColumnElement[
 def numbered(name: str, values: Iterable[Any]) -> dict[str, Any]:
     """The values of `any_of`."""
     return {f"{name}_{i}": value for i, value in enumerate(values)}
+
+
+def _connection(session: Session) -> Connection:
+    """The session's connection, after what the session holds back was written.
+
+    It is kept for as long as the transaction, or the savepoint, that it was asked for in.
+    """
+    session.flush()
+    known: tuple[object, Connection] | None = session.info.get(_CONNECTION)
+    if known is None or known[0] is not _innermost(session):
+        connection = session.connection()
+        known = (_innermost(session), connection)
+        session.info[_CONNECTION] = known
+    return known[1]
+
+
+def _innermost(session: Session) -> object:
+    return session.get_nested_transaction() or session.get_transaction() or object()
+
+
+def _send(connection: Connection, sql: str, arguments: Any) -> Sent:
+    """Past SQLAlchemy's own execution where nobody listens to it; errors become the same ones."""
+    if connection.dispatch.before_cursor_execute:
+        result = connection.exec_driver_sql(sql, arguments)
+        rows = result.fetchall() if result.returns_rows else ()
+        return Sent(result.rowcount, result.lastrowid, rows)
+    cursor: Any = None
+    try:
+        cursor = connection.connection.cursor()
+        if isinstance(arguments, list):
+            cursor.executemany(sql, arguments)
+        else:
+            cursor.execute(sql, arguments)
+        rows = cursor.fetchall() if cursor.description else ()
+        sent = Sent(cursor.rowcount, cursor.lastrowid, rows)
+        cursor.close()
+    except BaseException as error:  # noqa: BLE001  raised again, whatever it is
+        # What every execution of SQLAlchemy ends in: the error wrapped, a dead connection dropped.
+        known = isinstance(error, connection.dialect.loaded_dbapi.Error)
+        connection._handle_dbapi_exception(error, sql if known else None, None, cursor, None)
+    return sent
 
 
 def _find(dialect: Dialect, statement: Statement, values: Values) -> _Kept:

@@ -5,18 +5,22 @@ from datetime import datetime
 
 import pytest
 from flask import Flask
-from sqlalchemy import bindparam, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from core import rows, statements
-from core.database import transaction
+from core.database import db, reading, transaction
 from core.outbox import JobState, OutboxJob
 
 _JOBS = rows.table_of(OutboxJob).c
 _OF_KEY = select(_JOBS.id, _JOBS.args, _JOBS.state, _JOBS.run_at, _JOBS.attempt).where(
     _JOBS.key == bindparam("key")
 )
+
+
+def whole(*row: object) -> tuple[object, ...]:
+    return row
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
@@ -34,10 +38,10 @@ def job(key: str, at: datetime, **values: object) -> dict[str, object]:
 def test_values_and_columns_pass_through_their_types(anywhere: Session, now: datetime) -> None:
     id_ = rows.add(anywhere, OutboxJob, job("a", now))
 
-    assert statements.fetch(anywhere, lambda *row: row, _OF_KEY, {"key": "a"}) == [
+    assert statements.fetch(anywhere, whole, _OF_KEY, {"key": "a"}) == [
         (id_, {"%s": "100 %"}, JobState.waiting, now, 0)  # the last of the defaults too
     ]
-    assert statements.fetch_one(anywhere, lambda *row: row, _OF_KEY, {"key": "b"}) is None
+    assert statements.fetch_one(anywhere, whole, _OF_KEY, {"key": "b"}) is None
 
 
 def test_several_at_once_and_a_guarded_write(anywhere: Session, now: datetime) -> None:
@@ -73,3 +77,18 @@ def test_an_adopted_object_is_as_if_it_had_been_read(anywhere: Session, now: dat
     assert not anywhere.dirty
     anywhere.refresh(adopted)
     assert {name: getattr(adopted, name) for name in written} == written
+
+
+@pytest.mark.mariadb
+def test_a_lost_connection_is_dropped_and_named(mariadb_app: Flask) -> None:
+    with mariadb_app.app_context(), reading() as session:
+        connection = session.connection()
+        killed = session.scalar(text("SELECT CONNECTION_ID()"))
+        with db.engine.connect() as other:
+            other.exec_driver_sql(f"KILL {killed}")
+
+        with pytest.raises(OperationalError) as lost:
+            statements.fetch(session, whole, _OF_KEY, {"key": "a"})
+
+        assert lost.value.connection_invalidated
+        assert connection.invalidated

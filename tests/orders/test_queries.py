@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from orders import paying, queries, words
 from orders.errors import OrderNotFound
-from tests.catalogue.test_menus import counted
+from tests.counting import statements
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_store
 from tests.orders.shop import Shop
@@ -47,9 +47,9 @@ def test_lists_page_without_gaps_in_a_constant_number_of_queries(
         if page.next is None:
             break
         cursor = page.next
-    with counted(session) as few:
+    with statements(session.get_bind()) as few:
         queries.list_for_member(session, shop.member.id, limit=1)
-    with counted(session) as many:
+    with statements(session.get_bind()) as many:
         queries.list_for_member(session, shop.member.id, limit=50)
 
     assert found == [order.no for order in reversed(placed)]
