@@ -1,6 +1,7 @@
 """create_app(config): the one place that wires everything."""
 
 import fcntl
+import gc
 from importlib import import_module
 from pathlib import Path
 
@@ -51,17 +52,30 @@ def create_app(settings: Config | None = None) -> Flask:
     return app
 
 
+def serve() -> Flask:
+    """The application in a process of its own: what is there at the start stays, so the collector
+    need not look at it again and again.
+    """
+    app = create_app()
+    gc.collect()
+    gc.freeze()
+    return app
+
+
 def _connect_database(app: Flask, settings: Config) -> None:
     url = settings.database.url
     if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
         url = f"sqlite:///{Path(url.removeprefix('sqlite:///')).resolve()}"
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engines.options(url, settings.database.pool_size)
+    options = engines.options(url, settings.database.pool_size)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     Migrate(app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
     with app.app_context():
         engines.prepare(db.engine)
+        app.extensions["linli.reader"] = engines.reader(db.engine)
+        app.extensions["linli.at_once"] = engines.at_once(db.engine, options)
 
 
 def _connect_redis(app: Flask, settings: Config) -> None:

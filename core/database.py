@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ParamSpec, TypeVar
 
-from flask import g
+from flask import current_app, g
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     JSON,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Engine,
     Integer,
     MetaData,
     String,
@@ -186,9 +187,25 @@ def transaction() -> Iterator[Session]:
 
 
 @contextmanager
+def at_once() -> Iterator[Session]:
+    """A session for a single statement, which is committed when it returns; see `engines.at_once`.
+
+    To be used like `transaction`, and not inside one.
+    """
+    engine: Engine = current_app.extensions["linli.at_once"]
+    if engine is db.engine:
+        with transaction() as session:
+            yield session
+        return
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
 def reading() -> Iterator[Session]:
     """A session for looking only; what it changed is rolled back, what it loaded stays readable."""
-    with Session(engines.reader(db.engine), expire_on_commit=False) as session:
+    engine: Engine = current_app.extensions["linli.reader"]
+    with Session(engine, expire_on_commit=False) as session:
         yield session
 
 

@@ -125,9 +125,7 @@ class Tree:
         self.spawn("sandbox", *command, *state)
         self.wait_for(f"{self.sandbox_url}/sandbox/api/clock", "sandbox")
 
-    def start_web(
-        self, name: str = "web", port: int = 0, *, factory: str = "app:create_app"
-    ) -> None:
+    def start_web(self, name: str = "web", port: int = 0, *, factory: str = "app:serve") -> None:
         options = (
             "--interface",
             "wsgi",

@@ -5,12 +5,15 @@ import os
 import threading
 
 from app import create_app
+from core import patience
 from core.config import ConfigError
 from core.logs import log
 from tasks.registry import QUEUES
 from tasks.relay import relay_forever
 from tasks.schedule import schedule_forever
 from tasks.worker import work
+
+SILENCE_SECONDS = 30.0  # of the database; a job may wait as long as it may run
 
 
 def main() -> None:
@@ -26,14 +29,14 @@ def main() -> None:
         app = create_app()
     except ConfigError as error:
         raise SystemExit(str(error)) from None
-    with app.app_context():
+    with app.app_context(), patience.within(SILENCE_SECONDS):
         if arguments.command == "worker":
             work(arguments.queues, burst=arguments.burst)
             return
 
         def schedule() -> None:
             try:
-                with app.app_context():
+                with app.app_context(), patience.within(SILENCE_SECONDS):
                     schedule_forever()
             except BaseException as error:  # noqa: BLE001  whatever ends it ends the process
                 log.error("schedule_died", exc_info=error)

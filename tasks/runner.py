@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import structlog
 
-from core import clock, outbox
+from core import clock, outbox, patience
 from core.database import DATABASE_AWAY, reading, retrying, transaction
 from core.logs import log
 from tasks.registry import Job, Later, Run, Superseded, find_job
@@ -37,7 +37,8 @@ def execute(job_id: int, attempt: int) -> str:
 
 def _run(job: Job, args: dict[str, object], run: Run) -> str:
     try:
-        retrying(job.handler, run, **args)
+        with patience.within(job.timeout):
+            retrying(job.handler, run, **args)
         if not run.finished:
             with run.finish():
                 pass

@@ -8,7 +8,7 @@ from core.database import Base
 from core.inbox import EventState, InboundEvent
 from coupons.models import Coupon
 from crm.models import Member, Purchase
-from messaging.models import Follower, OutboundMessage
+from messaging.models import ChatMessage, Follower, OutboundMessage
 from orders.models import Order, PaymentState
 from payments.models import AttemptState
 from people.models import Identity
@@ -76,6 +76,44 @@ def test_a_follow_is_answered_kept_and_replayed_once(world: World) -> None:
         InboundEvent.kind == "subscribe", InboundEvent.external_id.startswith(openid)
     )
     assert fetch(followed) == [EventState.done]
+
+
+def test_a_frozen_database_keeps_nobody_waiting(world: World) -> None:
+    """It holds its sockets open and answers nothing. WeChat hangs up after five seconds: one try
+    each shows that we were faster.
+    """
+    guest, person, poster = world.guest("冻库付款"), world.person("冻库关注"), world.poster()
+    fan = world.person("冻库说话")
+    fan.scan(poster)
+    no = guest.order(world.cup(guest))["no"]
+    sheet = guest.open_sheet(no)
+    (attempt,) = attempts_of(no)
+    world.fault("official.push", "duplicate", copies=3)
+
+    with world.frozen_database():
+        scanned = person.scan(poster)
+        said = fan.say("在吗")
+        guest.act("pay", appid=guest.mini, **sheet)
+        (notice,) = wait(
+            lambda: [n for n in notices(world, attempt.out_trade_no) if n["statuses"]], "the notice"
+        )
+        refused = guest.request("GET", "me")
+
+    assert (scanned["delivered"], scanned["tries"]) == (True, 1)
+    assert (said["delivered"], said["tries"]) == (True, 1)
+    assert notice["statuses"] == [503]
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    openid = person.chat()["openid"]
+    world.sandbox.advance(31)
+    wait(lambda: count(Follower, Follower.openid == openid) == 1, "the follower")
+    wait(lambda: get_order(no).payment_state is PaymentState.paid, "the order to be paid")
+    heard = (ChatMessage.openid == fan.chat()["openid"]) & (ChatMessage.text == "在吗")
+    wait(lambda: count(ChatMessage, heard) == 1, "what was said")
+    world.sandbox.advance(31)
+    assert count(ChatMessage, heard) == 1
+    assert count(Follower, Follower.openid == openid) == 1
+    (attempt,) = attempts_of(no)
+    assert postings_of(get_order(no)) == {f"payment:{attempt.id}": 0}
 
 
 def test_the_mini_program_is_told_when_to_come_again(world: World) -> None:

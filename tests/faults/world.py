@@ -108,6 +108,17 @@ class World:
         finally:
             process.send_signal(signal.SIGCONT)
 
+    @contextmanager
+    def frozen_database(self) -> Iterator[None]:
+        """The server takes connections and says nothing on any of them."""
+        process = self.server.process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
     def kill_web(self, name: str = "web") -> None:
         """The server and the process it works in, both at once."""
         kill_family(self.tree, name)
