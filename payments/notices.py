@@ -1,6 +1,6 @@
 """Acting on a stored notice of WeChat Pay: the event type decides, once per notice."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -11,11 +11,18 @@ from gateways.wechat.pay_records import Notice
 from payments import refunding, settling
 
 SOURCE = "wechat.pay:"
+IN_HAND = timedelta(seconds=10)  # WeChat's own first repetition comes after fifteen: it acts
 
 
-def record(session: Session, mchid: str, notice: Notice, now: datetime) -> InboundEvent:
-    """Store a verified notice; a repetition is the same row."""
-    event, _ = inbox.record(
+def record(
+    session: Session, mchid: str, notice: Notice, now: datetime
+) -> tuple[InboundEvent, bool]:
+    """Store a verified notice; a repetition is the same row. And whether it is ours to act upon.
+
+    A copy that comes within seconds leaves it to the first: they would queue for the bill's lock
+    while WeChat waits for each of them. Should the first one die, the sweep acts.
+    """
+    event, fresh = inbox.record(
         session,
         source=f"{SOURCE}{mchid}",
         external_id=notice.id,
@@ -23,7 +30,8 @@ def record(session: Session, mchid: str, notice: Notice, now: datetime) -> Inbou
         body=notice.resource,
         now=now,
     )
-    return event
+    in_hand = not fresh and now - event.received_at < IN_HAND
+    return event, event.state is EventState.received and not in_hand
 
 
 def act(session: Session, event: InboundEvent, now: datetime) -> str:

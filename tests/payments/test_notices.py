@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from core import database
 from core.inbox import EventState, InboundEvent
+from core.outbox import enqueue
 from orders.models import PaymentState
 from payments import notices, remote
 from sandbox.pay import notices as sandbox_notices
@@ -115,8 +116,6 @@ def test_what_was_kept_but_not_acted_upon_is_swept(till: Till) -> None:
     with database.transaction() as session:  # the process dies right after this commit
         notices.record(session, MCHID, notice, now - timedelta(minutes=1))
     with database.transaction() as session:
-        from core.outbox import enqueue
-
         enqueue(session, "payments.sweep_notices")
 
     assert till.run_jobs("payments.sweep_notices") == ["done"]
@@ -124,6 +123,66 @@ def test_what_was_kept_but_not_acted_upon_is_swept(till: Till) -> None:
 
     [event] = events()
     assert (event.state, event.outcome) == (EventState.done, "paid")
+    assert till.ledger() == [("channel", 2500), ("sales", -2500)]
+
+
+def kept_by_one_who_died(till: Till, *, ago: timedelta) -> HeldNotice:
+    held = paid_notice(till)
+    now = datetime.now(UTC)
+    notice = till.wechat.pay(MCHID).read_notice(held.headers, held.body, now)
+    with database.transaction() as session:
+        notices.record(session, MCHID, notice, now - ago)
+    return held
+
+
+def test_a_copy_leaves_what_is_in_hand_to_the_sweep(till: Till) -> None:
+    held = kept_by_one_who_died(till, ago=timedelta(seconds=3))
+
+    assert till.deliver(held) == 204
+
+    [event] = events()
+    assert event.state is EventState.received
+    assert till.ledger() == []
+    with database.transaction() as session:
+        session.query(InboundEvent).update(
+            {InboundEvent.received_at: event.received_at - timedelta(seconds=30)}
+        )
+        enqueue(session, "payments.sweep_notices")
+    assert till.run_jobs("payments.sweep_notices") == ["done"]
+    assert till.run_jobs("payments.act_on_notice") == ["done"]
+    [event] = events()
+    assert (event.state, event.outcome) == (EventState.done, "paid")
+    assert till.ledger() == [("channel", 2500), ("sales", -2500)]
+
+
+def test_wechats_own_repetition_acts_on_what_was_left(till: Till) -> None:
+    held = kept_by_one_who_died(till, ago=timedelta(seconds=15))
+
+    assert till.deliver(held) == 204
+
+    [event] = events()
+    assert (event.state, event.outcome) == (EventState.done, "paid")
+    assert till.ledger() == [("channel", 2500), ("sales", -2500)]
+
+
+def test_the_copy_that_fails_says_so_and_the_next_one_acts(till: Till) -> None:
+    held = paid_notice(till)
+    with database.transaction() as session:
+        session.connection().exec_driver_sql(
+            "CREATE TRIGGER broken BEFORE INSERT ON ledger_entries"
+            " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+
+    assert till.deliver(held) == 500
+
+    [event] = events()
+    assert event.state is EventState.received
+    with database.transaction() as session:
+        session.connection().exec_driver_sql("DROP TRIGGER broken")
+        session.query(InboundEvent).update(
+            {InboundEvent.received_at: event.received_at - notices.IN_HAND}
+        )
+    assert till.deliver(held) == 204
     assert till.ledger() == [("channel", 2500), ("sales", -2500)]
 
 

@@ -1,8 +1,9 @@
 """Races on a real server database, each beside a control that loses."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 from sqlalchemy import select, update
@@ -11,7 +12,7 @@ from core import database
 from orders.models import Order, PaymentState
 from payments import refunding, remote
 from payments.errors import RefundTooMuch
-from payments.models import AttemptState, PaymentAttempt
+from payments.models import AttemptState, Bill, PaymentAttempt
 from tests.payments.conftest import Till
 
 pytestmark = pytest.mark.mariadb
@@ -33,13 +34,41 @@ def test_twenty_notices_at_once_settle_once(mariadb_till: Till) -> None:
     till.channel.pay(sheet)
     notice = till.channel.next_notice()
 
+    together = threading.Barrier(20)
+
+    def deliver(_: int) -> int:
+        together.wait()
+        return till.deliver(notice)
+
     with ThreadPoolExecutor(20) as pool:
-        statuses = list(pool.map(till.deliver, [notice] * 20))
+        statuses = list(pool.map(deliver, range(20)))
 
     assert statuses == [204] * 20
+    assert till.read(order).payment_state is PaymentState.paid
     assert till.ledger() == [("channel", 2500), ("sales", -2500)]
     assert till.read(order).paid_fen == 2500
     assert till.queued().count("orders.after_paid") == 1
+
+
+def test_nineteen_copies_do_not_wait_for_the_bill(mariadb_till: Till) -> None:
+    """The bill is held: the first copy waits for it, the others are answered."""
+    till = mariadb_till
+    order, sheet = waiting_to_be_paid(till)
+    till.channel.pay(sheet)
+    notice = till.channel.next_notice()
+
+    with ThreadPoolExecutor(20) as pool:
+        with database.transaction() as session:
+            session.execute(select(Bill).where(Bill.order_id == order.id).with_for_update())
+            copies = [pool.submit(till.deliver, notice) for _ in range(20)]
+            answered = list(islice(as_completed(copies, timeout=60), 19))
+            assert till.ledger() == []
+        statuses = [copy.result(timeout=60) for copy in copies]
+
+    assert len(answered) == 19
+    assert statuses == [204] * 20
+    assert till.read(order).paid_fen == 2500
+    assert till.ledger() == [("channel", 2500), ("sales", -2500)]
 
 
 def test_the_control_settles_more_than_once(mariadb_till: Till) -> None:
