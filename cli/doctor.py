@@ -118,11 +118,14 @@ def check_accounts(config: Config) -> Iterator[Finding]:
             yield Finding("warn", f"没有配置{kind}", "看 README 的「上线」一节")
     for account in wechat.official_accounts:
         url = f"{config.app.base_url}/wechat/official/{account.appid}"
-        if not account.encoding_aes_key.get_secret_value():
-            advice = f"建议用安全模式，回调地址 {url}"
-            yield Finding("warn", f"公众号 {account.appid} 用明文模式", advice)
-        else:
-            yield Finding("ok", f"公众号 {account.appid} 的回调地址是 {url}")
+        yield Finding("ok", f"公众号 {account.appid} 的回调地址是 {url}")
+    for push in (*wechat.official_accounts, *wechat.mini_programs):
+        if push.callback_mode == "plain" and push.token.get_secret_value():
+            advice = "在公众平台改成安全模式，填 encoding_aes_key"
+            yield Finding("warn", f"{push.appid} 的消息推送是明文模式", advice)
+        elif push.callback_mode == "compatible":
+            advice = "公众平台换成安全模式之后，把 mode 改成 safe"
+            yield Finding("warn", f"{push.appid} 的消息推送是兼容模式，明文也收", advice)
 
 
 def check_clock(_config: Config) -> Iterator[Finding]:

@@ -121,7 +121,21 @@ class Credentials(Section):
     token: SecretStr = SecretStr("")
     encoding_aes_key: SecretStr = SecretStr("")
     previous_aes_keys: list[SecretStr] = []
+    mode: Literal["plain", "compatible", "safe"] | None = None
     merchant: str | None = None
+
+    @property
+    def callback_mode(self) -> Literal["plain", "compatible", "safe"]:
+        """How WeChat pushes to us; what comes otherwise is refused."""
+        if self.mode is not None:
+            return self.mode
+        return "safe" if self.encoding_aes_key.get_secret_value() else "plain"
+
+    @model_validator(mode="after")
+    def _can_open(self) -> Self:
+        if self.mode in ("compatible", "safe") and not self.encoding_aes_key.get_secret_value():
+            raise ValueError(f"mode {self.mode} needs encoding_aes_key")
+        return self
 
     @field_validator("encoding_aes_key")
     @classmethod

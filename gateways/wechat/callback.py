@@ -3,15 +3,19 @@
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from gateways.wechat import replies, sealing, wire
-from gateways.wechat.errors import BadSignature, MalformedMessage
+from gateways.wechat.errors import BadSignature, MalformedMessage, StaleMessage, WrongMode
 from gateways.wechat.messages import Message, build_message
 from gateways.wechat.replies import Reply
 
 Query = Mapping[str, str]
+Mode = Literal["plain", "compatible", "safe"]
+
+FRESH = timedelta(minutes=10)
+"""How far a message's time may be from ours. WeChat signs every repetition anew, within seconds."""
 
 
 class Callback:
@@ -20,12 +24,22 @@ class Callback:
     A sealed message is verified over its cipher text and its receiver is checked; older keys are
     accepted because WeChat goes on using the previous one for a while after a change. Plain mode
     signs only time and nonce, as WeChat does; repetitions are told apart by `Message.msg_id`.
+
+    `mode` is the account's: `safe` takes sealed messages, `plain` unsealed ones, `compatible` both,
+    while an account changes over.
     """
 
     def __init__(
-        self, appid: str, token: str, encoding_aes_key: str, previous_aes_keys: Sequence[str] = ()
+        self,
+        appid: str,
+        token: str,
+        encoding_aes_key: str,
+        previous_aes_keys: Sequence[str] = (),
+        *,
+        mode: Mode = "safe",
     ) -> None:
         self.appid = appid
+        self.mode = mode
         self._token = token
         given = [key for key in (encoding_aes_key, *previous_aes_keys) if key]
         self._keys = [sealing.aes_key(key) for key in given]
@@ -37,11 +51,15 @@ class Callback:
             raise MalformedMessage("缺少 echostr")
         return query["echostr"]
 
-    def read(self, query: Query, raw: bytes) -> Message:
+    def read(self, query: Query, raw: bytes, now: datetime) -> Message:
         """Verify, open and name. Raises BadSignature (403) or MalformedMessage (400)."""
-        if query.get("encrypt_type") == "aes" or query.get("msg_signature"):
-            return self._read_sealed(query, raw)
+        sealed = query.get("encrypt_type") == "aes" or bool(query.get("msg_signature"))
+        if self.mode == ("plain" if sealed else "safe"):
+            raise WrongMode
+        if sealed:
+            return self._read_sealed(query, raw, now)
         self._verify_plain(query)
+        _check_time(query, now)
         return self._parse(raw, sealed=False)
 
     def reply(self, message: Message, reply: Reply | None, *, now: datetime) -> tuple[str, str]:
@@ -93,12 +111,13 @@ class Callback:
         if not sealing.is_signature(given, self._token, timestamp, nonce, *more) or not known:
             raise BadSignature
 
-    def _read_sealed(self, query: Query, raw: bytes) -> Message:
+    def _read_sealed(self, query: Query, raw: bytes, now: datetime) -> Message:
         outer = wire.read_json(raw) if wire.is_json(raw) else wire.read_xml(raw)
         encrypted = outer.get("Encrypt")
         if not isinstance(encrypted, str) or not encrypted:
             raise MalformedMessage("缺少 Encrypt")
         self._verify(query, query.get("msg_signature", ""), encrypted)
+        _check_time(query, now)
         body, key_index = self._unseal(encrypted.strip())
         return self._parse(body, sealed=True, key_index=key_index)
 
@@ -122,3 +141,12 @@ class Callback:
         return build_message(
             self.appid, fields, sealed=sealed, raw=text, json=as_json, key_index=key_index
         )
+
+
+def _check_time(query: Query, now: datetime) -> None:
+    """Of a verified query. Raises StaleMessage."""
+    given = query["timestamp"]
+    # ASCII only: int() also reads the digits of other scripts.
+    seconds = int(given) if given.isascii() and given.isdigit() and len(given) <= 11 else 0
+    if abs(now.timestamp() - seconds) > FRESH.total_seconds():
+        raise StaleMessage

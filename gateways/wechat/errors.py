@@ -148,6 +148,20 @@ class BadSignature(Forbidden):
     title = "签名不正确"
 
 
+class StaleMessage(BadSignature):
+    """Signed long ago, or for later: somebody repeats what WeChat said once."""
+
+    code = "stale_message"
+    title = "消息已经过期"
+
+
+class WrongMode(BadSignature):
+    """Sealed or unsealed against the account's mode: a token alone must not open a safe account."""
+
+    code = "wrong_callback_mode"
+    title = "这个账号不收这种模式的消息"
+
+
 class MalformedMessage(Malformed):
     """A callback that nobody can read."""
 

@@ -85,4 +85,5 @@ def _callback(account: config.Credentials) -> Callback:
         account.token.get_secret_value(),
         account.encoding_aes_key.get_secret_value(),
         [key.get_secret_value() for key in account.previous_aes_keys],
+        mode=account.callback_mode,
     )

@@ -15,7 +15,7 @@ from werkzeug.security import generate_password_hash
 
 from app import create_app
 from cli import placeholders
-from cli.doctor import check_mode
+from cli.doctor import check_accounts, check_mode
 from core import config, database
 from core.config import Config
 from core.database import Base, transaction
@@ -88,7 +88,7 @@ def test_every_key_of_the_example_is_either_ones_own_or_the_same_for_all() -> No
     example = tomllib.loads(placeholders.EXAMPLE.read_text("utf-8"))
     names = {placeholders._name(key) for key, _ in placeholders._leaves(example)}
 
-    shared = {"api_base", "pay_base", "oauth_base", "mp_base", "format", "level", "var"}
+    shared = {"api_base", "pay_base", "oauth_base", "mp_base", "format", "level", "mode", "var"}
     local = {"merchant", "name", "staff_tag", "private_key_path", "public_key_path"}
     assert names - placeholders.OWN == shared | local
 
@@ -176,3 +176,37 @@ def test_the_apis_description_is_shown_where_the_configuration_says_so(
 
     for path in ("/openapi.json", "/docs", "/docs/start.js", "/docs/assets/css/swagger-ui.css"):
         assert client.get(path).status_code == status, path
+
+
+ACCOUNT = {"appid": "wx0000000000000001", "secret": "s", "token": "t"}
+KEYED = {**ACCOUNT, "encoding_aes_key": "A" * 43}
+
+
+def one_account(directory: Path, account: dict[str, Any]) -> Config:
+    return config.parse(raw_config(directory, wechat={"official_accounts": [account]}))
+
+
+@pytest.mark.parametrize(
+    ("account", "mode", "warning"),
+    [
+        (KEYED, "safe", ""),
+        (ACCOUNT, "plain", "明文模式"),
+        ({**KEYED, "mode": "plain"}, "plain", "明文模式"),
+        ({**KEYED, "mode": "compatible"}, "compatible", "兼容模式"),
+    ],
+)
+def test_an_account_with_a_key_is_safe_unless_it_says_otherwise(
+    tmp_path: Path, account: dict[str, Any], mode: str, warning: str
+) -> None:
+    loaded = one_account(tmp_path, account)
+
+    warned = [found.what for found in check_accounts(loaded) if "消息推送" in found.what]
+
+    assert loaded.wechat.official_accounts[0].callback_mode == mode
+    assert [warning in what for what in warned] == ([True] if warning else [])
+
+
+@pytest.mark.parametrize("mode", ["safe", "compatible"])
+def test_a_mode_that_opens_needs_a_key(tmp_path: Path, mode: str) -> None:
+    with pytest.raises(config.ConfigError, match="encoding_aes_key"):
+        one_account(tmp_path, {**ACCOUNT, "mode": mode})

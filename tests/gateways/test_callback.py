@@ -4,7 +4,7 @@ import base64
 import contextlib
 import json
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateways.wechat import sealing
-from gateways.wechat.callback import Callback
-from gateways.wechat.errors import BadSignature, MalformedMessage
+from gateways.wechat.callback import FRESH, Callback, Mode, Query
+from gateways.wechat.errors import BadSignature, MalformedMessage, StaleMessage, WrongMode
 from gateways.wechat.messages import Message
 from gateways.wechat.replies import News, Text, Transfer
 
@@ -25,14 +25,24 @@ KEY, OLD_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", "A" * 43
 fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 TIMESTAMP, NONCE = "1714112445", "415670741"
+THEN = datetime.fromtimestamp(int(TIMESTAMP), UTC)
 
 
 def payload(name: str) -> bytes:
     return (PAYLOADS / name).read_bytes()
 
 
-def account(key: str = KEY, previous: tuple[str, ...] = ()) -> Callback:
-    return Callback(APPID, TOKEN, key, previous)
+class Account(Callback):
+    """A callback at the moment at which the samples were signed."""
+
+    def read(self, query: Query, raw: bytes, now: datetime = THEN) -> Message:
+        return super().read(query, raw, now)
+
+
+def account(
+    key: str = KEY, previous: tuple[str, ...] = (), *, mode: Mode = "compatible"
+) -> Account:
+    return Account(APPID, TOKEN, key, previous, mode=mode)
 
 
 def plain_query(token: str = TOKEN) -> dict[str, str]:
@@ -149,9 +159,41 @@ def test_a_signature_under_another_token_is_refused() -> None:
         account().echo(plain_query("another") | {"echostr": "1"})
 
 
+@pytest.mark.parametrize("off", [-1, 1], ids=["late", "early"])
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["sealed", "plain"])
+def test_a_message_is_taken_within_ten_minutes(off: int, is_sealed: bool) -> None:
+    query, body = sealed(payload("text.xml")) if is_sealed else (plain_query(), payload("text.xml"))
+
+    assert account().read(query, body, THEN + off * FRESH).msg_id == "24540000000000001"
+    with pytest.raises(StaleMessage):
+        account().read(query, body, THEN + off * (FRESH + timedelta(seconds=1)))
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["x", "-1714112445", "１７１４１１２４４５", "1" * 40, "1e9", " 1"]
+)
+def test_a_time_that_is_none_is_stale(timestamp: str) -> None:
+    signature = sealing.signature(TOKEN, timestamp, NONCE)
+    query = {"signature": signature, "timestamp": timestamp, "nonce": NONCE}
+
+    with pytest.raises(StaleMessage):
+        account().read(query, payload("text.xml"))
+
+
+def test_each_mode_takes_what_it_should() -> None:
+    plain = (plain_query(), payload("text.xml"))
+
+    assert account(mode="safe").read(*sealed(payload("text.xml"))).sealed
+    assert not account(mode="plain").read(*plain).sealed
+    with pytest.raises(WrongMode):
+        account(mode="safe").read(*plain)
+    with pytest.raises(WrongMode):
+        account(mode="plain").read(*sealed(payload("text.xml")))
+
+
 def test_an_account_without_a_token_takes_nothing() -> None:
     with pytest.raises(BadSignature):
-        Callback(APPID, "", KEY).read(plain_query(""), payload("text.xml"))
+        Account(APPID, "", KEY, mode="plain").read(plain_query(""), payload("text.xml"))
 
 
 def test_safe_mode_does_not_look_at_the_plain_signature() -> None:

@@ -1,6 +1,7 @@
 """WeChat's published vectors: the same bytes come out of our ciphers."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def test_a_sealed_json_event_is_opened(callback: Callback) -> None:
     safe = PUSH["safe"]
     body = json.dumps({"ToUserName": "gh_97417a04a28d", "Encrypt": safe["encrypt"]}).encode()
 
-    message = callback.read(safe["query"], body)
+    at = datetime.fromtimestamp(int(safe["query"]["timestamp"]), UTC)
+    message = callback.read(safe["query"], body, at)
 
     assert message.raw == safe["message"]
     assert (message.kind, message.event, message.sealed) == ("event", "debug_demo", True)
