@@ -11,7 +11,7 @@ import benchmarks
 from benchmarks.harness import Result
 
 FILE = Path(__file__).parent / "RESULTS.md"
-SHARED = {"harness", "crowd", "__main__"}
+SHARED = {"harness", "crowd", "load", "bare_callback", "__main__"}
 HEAD = "| name | what | ours | yardstick | unit | ratio | limit | holds | note |\n"
 RULE = "| --- | --- | ---: | ---: | --- | ---: | ---: | --- | --- |\n"
 

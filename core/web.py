@@ -5,13 +5,15 @@ is even validated. A view that the database chose as a deadlock's victim runs on
 """
 
 import re
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
-from flask import Flask, Response, g, has_request_context, json, request
+from flask import Flask, Request, Response, g, has_request_context, json, request
+from flask.sessions import SessionInterface
 from flask_openapi3 import Info, OpenAPI
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
@@ -23,7 +25,6 @@ from core.config import Config
 from core.errors import Invalid, LinliError, Malformed, Unavailable
 from core.logs import log
 from core.metrics import REQUESTS
-from core.numbers import random_code
 
 PROBLEM = "application/problem+json"
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
@@ -79,6 +80,13 @@ class Web(OpenAPI):
         return database.retrying(super().dispatch_request)
 
 
+class _NoSessions(SessionInterface):
+    """Log-ins are rows in the database; Flask's signed cookie is not even looked for."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        return None
+
+
 def make_app(name: str) -> Web:
     return Web(
         name,
@@ -95,6 +103,7 @@ def make_app(name: str) -> Web:
 def install(app: Flask, config: Config) -> None:
     """Wire request ids, gates, failures and figures into `app`."""
     app.config["MAX_CONTENT_LENGTH"] = config.app.max_body_bytes
+    app.session_interface = _NoSessions()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.converters["int"] = Id
@@ -124,7 +133,7 @@ def _ip() -> str:
 
 def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if REQUEST_ID.match(given) else f"r-{random_code(16).lower()}"
+    g.request_id = given if REQUEST_ID.match(given) else f"r-{secrets.token_hex(8)}"
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)

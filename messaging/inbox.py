@@ -1,49 +1,130 @@
 """The inbox of chats: each verified message is stored once and acted upon once.
 
-Both happen in one transaction: a second commit would cost more than all the rest of a message. If
-the act fails, the row is stored alone and swept; if the process dies in between, WeChat has no
-answer and repeats the message.
+An ordinary message is `keep`t in one statement together with the reply that was written to it; a
+job acts on it a moment later, with whatever else came meanwhile. An event is stored and acted upon
+in one transaction, since the reply depends on what happens: a second commit would cost more than
+all the rest. If the act fails, the row is stored alone and swept; if the process dies in between,
+WeChat has no answer and repeats the event.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core import inbox
-from core.database import insert_ignore
+from core import inbox, rows
+from core.database import claim
 from core.inbox import EventState, InboundEvent
 from core.numbers import token_hash
 from gateways.wechat.messages import Message
-from messaging import receiving
+from messaging import chat, receiving
 from messaging.receiving import Happened
 
 OFFICIAL, MINI = "wechat.official:", "wechat.mini:"
 PREFIXES = (OFFICIAL, MINI)
+KEPT = "kept"
+_IS_KEPT = (InboundEvent.state == EventState.received) & (InboundEvent.outcome == KEPT)
+REPLY = "reply"
+"""In the stored body of a message: what was answered, "" for nothing."""
+
+Answer = Callable[[Session, Message, Happened, datetime], str | None]
 
 
-def reply_key(source: str, message: Message) -> str:
-    """Under which the reply to a message is kept, for its repetitions."""
-    return token_hash(f"{source} {message.msg_id}")
+def keep(
+    session: Session, source: str, message: Message, reply: str | None, *, now: datetime
+) -> tuple[str | None, bool]:
+    """Store an ordinary message with its reply, in one statement; `act_on_kept` does the rest.
 
-
-def act_once(session: Session, source: str, message: Message, *, now: datetime) -> Happened | None:
-    """Store the message and act on it in this transaction; None: that has been done before.
-
-    The unique row comes first, so a copy of the message that arrives meanwhile waits for us.
+    The reply to give and whether the message is new: a repetition hears what was answered first.
     """
     row = _row(source, message, now)
-    done = {"state": EventState.done, "outcome": _outcome(message), "done_at": now}
-    if insert_ignore(session, InboundEvent, [row | done]) or _claim_left(session, row, now):
-        return receiving.act(session, message, now=now)
-    return None
+    row["body"][REPLY] = reply or ""
+    waiting = {"state": EventState.received, "outcome": KEPT, "done_at": None}
+    if rows.add_new(session, InboundEvent, row | waiting) is not None:
+        return reply, True
+    body = session.scalar(
+        select(InboundEvent.body).where(
+            InboundEvent.source == source, InboundEvent.external_id == message.msg_id
+        )
+    )
+    return ((body or {}).get(REPLY, reply) or None), False
+
+
+def list_kept(session: Session, *, limit: int) -> list[InboundEvent]:
+    """Messages that wait for their job, oldest first, locked: each for one worker only."""
+    return list(
+        session.scalars(
+            select(InboundEvent)
+            .where(_IS_KEPT)
+            .order_by(InboundEvent.received_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )
+
+
+def act_on_kept(session: Session, kept: Sequence[InboundEvent], *, now: datetime) -> None:
+    """Act on locked messages, log what was said and answered, and mark them done."""
+    lines: list[chat.Line] = []
+    done: dict[str, list[int]] = {}
+    for event in kept:
+        message = receiving.from_body(event.body, event.raw or "")
+        receiving.act(session, message, now=now)
+        reply = event.body.get(REPLY) or None
+        key = _reply_key(event.source, message)
+        lines += chat.exchange(message, reply, reply_key=key, now=event.received_at)
+        done.setdefault(_outcome(message), []).append(event.id)
+    chat.log(session, lines)
+    for outcome, ids in done.items():
+        moved = update(InboundEvent).where(InboundEvent.id.in_(ids))
+        claim(session, moved.values(state=EventState.done, outcome=outcome, done_at=now))
+
+
+def act_on_left(session: Session, event_id: int, *, now: datetime) -> None:
+    """Act on a message that was left behind, unless somebody did meanwhile."""
+    event = session.get_one(InboundEvent, event_id, with_for_update=True)
+    if event.state is EventState.received:
+        act_on_kept(session, [event], now=now)
+
+
+def leave(session: Session, ids: Sequence[int]) -> None:
+    """Acting on these failed: they wait no longer for the job but for the sweep, one by one."""
+    left = update(InboundEvent).where(InboundEvent.id.in_(ids), _IS_KEPT)
+    claim(session, left.values(outcome=""))
+
+
+def act_once(
+    session: Session,
+    source: str,
+    message: Message,
+    *,
+    now: datetime,
+    answer: Answer = lambda *_: None,
+) -> str | None:
+    """Store the message, act on it and log what was said, in this transaction and once.
+
+    The reply that `answer` writes; to a message that was acted upon before, what was answered then.
+    The unique row comes first, so a copy of the message that arrives meanwhile waits for us.
+    """
+    key = _reply_key(source, message)
+    row = _row(source, message, now)
+    outcome = _outcome(message)
+    done = {"state": EventState.done, "outcome": outcome, "done_at": now}
+    fresh = rows.add_new(session, InboundEvent, row | done) is not None
+    if not fresh and not _claim_left(session, row, outcome, now):
+        return chat.find_reply(session, key)
+    happened = receiving.act(session, message, now=now)
+    text = answer(session, message, happened, now)
+    chat.log(session, chat.exchange(message, text, reply_key=key, now=now))
+    return text
 
 
 def store(session: Session, source: str, message: Message, *, now: datetime) -> None:
     """Only store the message, unless WeChat told it before; the sweep acts on it."""
-    waiting = {"state": EventState.received, "outcome": ""}
-    insert_ignore(session, InboundEvent, [_row(source, message, now) | waiting])
+    waiting = {"state": EventState.received, "outcome": "", "done_at": None}
+    rows.add_new(session, InboundEvent, _row(source, message, now) | waiting)
 
 
 def list_unacted(session: Session, *, before: datetime, limit: int = 100) -> list[InboundEvent]:
@@ -55,17 +136,26 @@ def list_unacted(session: Session, *, before: datetime, limit: int = 100) -> lis
     ]
 
 
-def _claim_left(session: Session, row: dict[str, Any], now: datetime) -> bool:
+def _reply_key(source: str, message: Message) -> str:
+    """Under which the reply to a message is logged, for its repetitions."""
+    return token_hash(f"{source} {message.msg_id}")
+
+
+def _claim_left(session: Session, row: dict[str, Any], outcome: str, now: datetime) -> bool:
     """The message was stored alone before: whoever moves it to `done` acts."""
     found = session.execute(
-        select(InboundEvent.id, InboundEvent.state, InboundEvent.outcome).where(
+        select(InboundEvent.id, InboundEvent.state).where(
             InboundEvent.source == row["source"],
             InboundEvent.external_id == row["external_id"],
         )
     ).one()
     if found.state is not EventState.received:
         return False
-    return inbox.mark_done(session, found.id, outcome="handled", now=now)
+    return inbox.mark_done(session, found.id, outcome=outcome, now=now)
+
+
+def _outcome(message: Message) -> str:
+    return "handled" if receiving.is_handled(message) else "ignored"
 
 
 def _row(source: str, message: Message, now: datetime) -> dict[str, Any]:
@@ -77,7 +167,3 @@ def _row(source: str, message: Message, now: datetime) -> dict[str, Any]:
         "raw": message.raw,
         "received_at": now,
     }
-
-
-def _outcome(message: Message) -> str:
-    return "handled" if receiving.is_handled(message) else "ignored"

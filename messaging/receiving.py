@@ -18,7 +18,7 @@ from gateways.wechat.messages import Message
 from merchants import staff as merchant_staff
 from merchants.errors import AlreadyBound, InviteUnusable, LastOwner
 from merchants.models import Staff
-from messaging import chat, followers, notices, windows
+from messaging import followers, notices, windows
 from messaging.accounts import find_owner
 from messaging.models import Scene, SceneKind, WindowKind
 from messaging.scenes import find_scene, invite_code
@@ -54,27 +54,31 @@ def is_handled(message: Message) -> bool:
     return message.event is None or message.event in _HANDLERS
 
 
+_KEPT = (
+    "appid",
+    "to_user",
+    "openid",
+    "kind",
+    "event",
+    "event_key",
+    "msg_id",
+    "fields",
+    "sealed",
+    "json",
+)
+
+
 def to_body(message: Message) -> Fields:
     """A message as JSON for the inbox, without its raw text, which has a column of its own."""
-    return {
-        "appid": message.appid,
-        "to_user": message.to_user,
-        "openid": message.openid,
-        "kind": message.kind,
-        "event": message.event,
-        "event_key": message.event_key,
-        "msg_id": message.msg_id,
-        "created_at": message.created_at.timestamp(),
-        "fields": message.fields,
-        "sealed": message.sealed,
-        "json": message.json,
-    }
+    kept = {name: getattr(message, name) for name in _KEPT}
+    return {**kept, "created_at": message.created_at.timestamp()}
 
 
 def from_body(body: Fields, raw: str) -> Message:
     """The message that `to_body` wrote."""
     created_at = datetime.fromtimestamp(body["created_at"], UTC)
-    return Message(**{**body, "created_at": created_at, "raw": raw})
+    known = {name: body[name] for name in _KEPT}
+    return Message(**{**known, "created_at": created_at, "raw": raw})
 
 
 def _subscribed(session: Session, message: Message, now: datetime) -> Happened:
@@ -180,14 +184,6 @@ def _viewed(session: Session, message: Message, now: datetime) -> Happened:
 def _said(session: Session, message: Message, now: datetime) -> Happened:
     """An ordinary message of any type; the customer-service window is open for two days."""
     _open(session, message, WindowKind.user_message)
-    chat.log_inbound(
-        session,
-        appid=message.appid,
-        openid=message.openid,
-        kind=message.kind,
-        text=message.text,
-        at=message.created_at,
-    )
     return Happened()
 
 

@@ -32,7 +32,7 @@ def find_answer(session: Session, appid: str, kind: str, word: str = "") -> str 
 
 def _rules(session: Session, appid: str) -> Rules:
     """The answers of an account by kind and word; up to STALE_SECONDS old."""
-    kept = _kept.setdefault(session.get_bind(), {})
+    kept = _kept.setdefault(_place(session), {})
     found = kept.get(appid)
     if found is None or time.monotonic() - found[0] > STALE_SECONDS:
         rows = session.execute(
@@ -41,6 +41,11 @@ def _rules(session: Session, appid: str) -> Rules:
         found = time.monotonic(), {(kind, word): text for kind, word, text in rows}
         kept[appid] = found
     return found[1]
+
+
+def _place(session: Session) -> Any:
+    """What sessions that read and sessions that write have in common."""
+    return session.get_bind().engine.pool
 
 
 def set_answer(session: Session, *, appid: str, kind: str, text: str, word: str = "") -> None:
@@ -55,4 +60,4 @@ def set_answer(session: Session, *, appid: str, kind: str, text: str, word: str 
         session.add(rule)
     rule.text = text
     session.flush()
-    _kept.pop(session.get_bind(), None)
+    _kept.pop(_place(session), None)

@@ -1,11 +1,13 @@
 """Open customer-service windows: what a person did that lets us write, how often, until when."""
 
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.database import claim, insert_ignore
+from core import rows
+from core.database import claim
 from messaging.models import MessageWindow, WindowKind
 
 # WeChat's quotas: length of the window and messages in it (None: as many as we like).
@@ -26,15 +28,23 @@ def open_window(
     """The person did something at `at` (WeChat's time): the window of that kind is new again."""
     length, quota = QUOTAS[WindowKind(kind)]
     values = {"opened_at": at, "expires_at": at + length, "remaining": quota}
-    renewed = update(MessageWindow).where(
-        MessageWindow.appid == appid,
-        MessageWindow.openid == openid,
-        MessageWindow.kind == WindowKind(kind),
-    )
-    if claim(session, renewed.where(MessageWindow.opened_at <= at).values(**values)):
+    whose = {"of_appid": appid, "of_openid": openid, "of_kind": WindowKind(kind), "until": at}
+    if rows.run(session, _renewal(), {**whose, **values}):
         return
     row = {"appid": appid, "openid": openid, "kind": WindowKind(kind), **values}
-    insert_ignore(session, MessageWindow, [row])
+    rows.add_new(session, MessageWindow, row)
+
+
+@cache
+def _renewal() -> Update:
+    """Written for every message, so built once. What a later act opened stays as it is."""
+    columns = rows.table_of(MessageWindow).c
+    return update(rows.table_of(MessageWindow)).where(
+        columns.appid == bindparam("of_appid"),
+        columns.openid == bindparam("of_openid"),
+        columns.kind == bindparam("of_kind"),
+        columns.opened_at <= bindparam("until"),
+    )
 
 
 def spend(session: Session, appid: str, openid: str, now: datetime) -> MessageWindow | None:

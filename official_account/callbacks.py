@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 
 import gateways
 from core import security_events
+from core.clock import now
 from core.web import webhook
 from gateways.wechat.callback import Callback
 from gateways.wechat.errors import BadSignature
@@ -41,20 +42,20 @@ def _echo(callback: Callback) -> Response:
     """WeChat checks that the address is ours: the same text back, nothing around it."""
     try:
         return Response(callback.echo(request.args), mimetype="text/plain")
-    except BadSignature:
-        _notice(callback.appid)
+    except BadSignature as refused:
+        _notice(callback.appid, refused)
         raise
 
 
 def _receive(callback: Callback, source: str) -> Response:
     try:
-        message = callback.read(request.args, request.get_data())
-    except BadSignature:
-        _notice(callback.appid)
+        message = callback.read(request.args, request.get_data(), now())
+    except BadSignature as refused:
+        _notice(callback.appid, refused)
         raise
     body, content_type = intake.take_in(callback, source, message)
     return Response(body, content_type=content_type)
 
 
-def _notice(appid: str) -> None:
-    security_events.notice("bad_signature", appid, path=request.path, ip=request.remote_addr or "")
+def _notice(appid: str, refused: BadSignature) -> None:
+    security_events.notice(refused.code, appid, path=request.path, ip=request.remote_addr or "")

@@ -5,60 +5,93 @@ of order; what could not be done stays in the inbox, or in Redis with the databa
 done by the sweep.
 """
 
+import threading
+import time
 from collections.abc import Callable
+from datetime import timedelta
 
+from flask import current_app
 from redis.exceptions import RedisError
 
+from core import patience
 from core.clock import now as clock_now
-from core.database import DATABASE_AWAY, retrying, transaction
+from core.database import DATABASE_AWAY, at_once, reading, retrying, transaction
 from core.errors import Unavailable
 from core.logs import log
+from core.outbox import enqueue
 from gateways.wechat.callback import Callback
 from gateways.wechat.messages import Message
 from gateways.wechat.replies import Text
-from messaging import chat, inbox, parking
+from messaging import inbox, parking
 from official_account import wording
 
 Keep = Callable[[str, Message], None]
+
+SILENCE_SECONDS = 2.0
+"""WeChat waits five seconds: with the database silent there must be time left to park."""
+GATHER_SECONDS = 0.5
+EXTENSION = "official_account.gathering"
+
+
+class Gathering:
+    """One job acts on all messages that wait: a process asks for one at most twice a second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = self._due = 0.0
+
+    def ask(self) -> float | None:
+        """In how many seconds the job should run; None: one that is asked for runs late enough.
+
+        To be called when the message is committed: a job that is due later will see it.
+        """
+        now = time.monotonic()
+        with self._lock:
+            if self._due > now:
+                return None
+            self._due = max(now, self._asked + GATHER_SECONDS)
+            self._asked = self._due
+            return self._due - now
 
 
 def take_in(callback: Callback, source: str, message: Message) -> tuple[str, str]:
     """Body and content type of the answer. Raises Unavailable only with nowhere left to keep it."""
     text = None
+    take = _keep_once if message.event is None else _act_once
     try:
-        text = retrying(_act_once, source, message)
+        with patience.within(SILENCE_SECONDS):
+            text = retrying(take, source, message)
     except DATABASE_AWAY as error:
         log.warning("message_parked", source=source, error=type(error).__name__)
-        _keep(source, message, _park, _store)
+        _save(source, message, _park, _store)
     except Exception as error:  # noqa: BLE001 - the message is kept and the sweep takes it up
         log.error("message_not_acted_upon", source=source, exc_info=error)
-        _keep(source, message, _store, _park)
+        _save(source, message, _store, _park)
     return callback.reply(message, Text(text) if text else None, now=clock_now())
 
 
+def _keep_once(source: str, message: Message) -> str | None:
+    """An ordinary message: the reply needs the rules only, and a job does the rest."""
+    with reading() as session:
+        text = wording.answer_words(session, message)
+    with at_once() as session:
+        text, fresh = inbox.keep(session, source, message, text, now=clock_now())
+    gathering: Gathering = current_app.extensions[EXTENSION]
+    seconds = gathering.ask() if fresh else None
+    if seconds is not None:
+        with transaction() as session:
+            run_at = clock_now() + timedelta(seconds=seconds)
+            enqueue(session, "messaging.act_on_kept", run_at=run_at if seconds else None)
+    return text
+
+
 def _act_once(source: str, message: Message) -> str | None:
-    """The reply: written now, or the one that an earlier copy of the message was given."""
-    now = clock_now()
-    key = inbox.reply_key(source, message)
+    """An event: the reply is written now, or an earlier copy of the event was given one."""
     with transaction() as session:
-        happened = inbox.act_once(session, source, message, now=now)
-        if happened is None:
-            return chat.find_reply(session, key)
-        text = wording.write_reply(session, message, happened, now=now)
-        if text:
-            chat.log_outbound(
-                session,
-                appid=message.appid,
-                openid=message.openid,
-                kind="reply",
-                text=text,
-                at=now,
-                reply_key=key,
-            )
-        return text
+        return inbox.act_once(session, source, message, now=clock_now(), answer=wording.write_reply)
 
 
-def _keep(source: str, message: Message, *places: Keep) -> None:
+def _save(source: str, message: Message, *places: Keep) -> None:
     """In the first place that takes it."""
     for place in places:
         try:
@@ -69,7 +102,7 @@ def _keep(source: str, message: Message, *places: Keep) -> None:
 
 
 def _store(source: str, message: Message) -> None:
-    with transaction() as session:
+    with patience.within(SILENCE_SECONDS), transaction() as session:
         inbox.store(session, source, message, now=clock_now())
 
 

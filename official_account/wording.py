@@ -23,9 +23,9 @@ from messaging.words import link, mini_link
 
 
 def write_reply(
-    session: Session, message: Message, happened: Happened, *, now: datetime
+    session: Session, message: Message, happened: Happened, now: datetime
 ) -> str | None:
-    """What to answer in the chat; None: accept silently."""
+    """What to answer to an event in the chat; None: accept silently."""
     match message.event:
         case "subscribe":
             return _greeting(session, message, happened)
@@ -35,10 +35,13 @@ def write_reply(
             return _answer(session, message, replies.CLICK, message.event_key)
         case "scancode_waitmsg":
             return _scan_result(session, message, happened, now)
-        case None:
-            said = replies.find_keyword(session, message.appid, message.text)
-            return said or _answer(session, message, replies.DEFAULT, "")
     return None
+
+
+def answer_words(session: Session, message: Message) -> str | None:
+    """What to answer to an ordinary message: it depends on the rules only."""
+    said = replies.find_keyword(session, message.appid, message.text)
+    return said or _answer(session, message, replies.DEFAULT, "")
 
 
 def _greeting(session: Session, message: Message, happened: Happened) -> str:

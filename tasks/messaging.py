@@ -9,6 +9,7 @@ import gateways
 from core import clock
 from core.database import DATABASE_AWAY, reading, transaction
 from core.errors import LinliError, Unavailable
+from core.inbox import InboundEvent
 from core.logs import log
 from core.outbox import enqueue
 from coupons import issuing
@@ -27,6 +28,7 @@ from people.models import IdentityKind
 from tasks.registry import Later, Run, job
 
 LEFT_BEHIND = timedelta(seconds=30)
+KEPT_SLICE = 200
 CUT_OFF = timedelta(minutes=2)
 
 
@@ -161,6 +163,26 @@ def untag_staff(run: Run, appid: str, openid: str) -> None:
         menu_remote.untag_staff(appid, openid)
 
 
+@job("messaging.act_on_kept", queue="urgent", timeout=60)
+def act_on_kept(run: Run) -> None:
+    """Act on the messages that callbacks have stored and answered, a slice at a time."""
+    number = KEPT_SLICE
+    while number == KEPT_SLICE:
+        ids: list[int] = []
+        try:
+            with run.transaction() as session:
+                kept = inbox.list_kept(session, limit=KEPT_SLICE)
+                ids = [event.id for event in kept]
+                inbox.act_on_kept(session, kept, now=clock.now())
+        except DATABASE_AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting
+            log.error("messages_not_acted_upon", exc_info=error)
+            with run.transaction() as session:
+                inbox.leave(session, ids)
+        number = len(ids)
+
+
 @job("messaging.sweep", queue="default", timeout=120)
 def sweep(run: Run) -> None:
     """Take up what was left behind: parked bodies, unacted messages, sendings that were cut off."""
@@ -169,7 +191,7 @@ def sweep(run: Run) -> None:
     with reading() as session:
         left = inbox.list_unacted(session, before=now - LEFT_BEHIND)
     for event in left:
-        _act(event.source, receiving.from_body(event.body, event.raw or ""))
+        _act_on_left(event)
     with run.finish() as session:
         sending.settle_stuck(session, before=now - CUT_OFF, now=now)
         for message_id in sending.list_to_ask_again(session, now=now):
@@ -187,6 +209,16 @@ def _unpark() -> None:
             _act(source, message)
     except (RedisError, Unavailable):
         return  # Redis is away: what it keeps is taken up next time
+
+
+def _act_on_left(event: InboundEvent) -> None:
+    try:
+        with transaction() as session:
+            inbox.act_on_left(session, event.id, now=clock.now())
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting
+        log.error("message_not_acted_upon", source=event.source, exc_info=error)
 
 
 def _act(source: str, message: Message) -> None:

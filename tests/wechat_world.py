@@ -16,6 +16,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import BaseWSGIServer, make_server
 
+import gateways
 from app import create_app
 from core import clock, config, database, outbox
 from core.database import Base, reading, transaction
@@ -57,8 +58,17 @@ class Wechat:
         self.set_mode("safe")
 
     def set_mode(self, mode: str) -> None:
-        accounts = self.world.settings.accounts
-        for account in accounts.values():
+        """WeChat pushes in this mode from now on, and the shop's accounts are set to it."""
+        self.push_in(mode)
+        for kind in ("official_accounts", "mini_programs"):
+            for account in self.raw["wechat"][kind]:
+                account["mode"] = mode
+        if self.switchboard.app is not None:
+            gateways.connect(self.switchboard.app, config.parse(self.raw))
+
+    def push_in(self, mode: str) -> None:
+        """WeChat pushes in this mode, whatever the shop expects."""
+        for account in self.world.settings.accounts.values():
             object.__setattr__(account, "mode", mode)
 
 
@@ -147,8 +157,10 @@ class Shop:
         ran: list[str] = []
         while True:
             with reading() as session:
+                gathering = OutboxJob.name == "messaging.act_on_kept"  # due half a second later
                 found = select(OutboxJob).where(
-                    OutboxJob.state == JobState.waiting, OutboxJob.run_at <= clock.now()
+                    OutboxJob.state == JobState.waiting,
+                    (OutboxJob.run_at <= clock.now()) | gathering,
                 )
                 rows = [row for row in session.scalars(found) if row.name not in but]
             if not rows:

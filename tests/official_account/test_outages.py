@@ -26,7 +26,7 @@ from sandbox.demo_config import OFFICIAL
 from tests.factories.merchants import make_merchant
 from tests.factories.messaging import make_message
 from tests.official_account.conftest import TeaShop
-from tests.official_account.test_following import post, subscribe
+from tests.official_account.test_following import event, post, subscribe
 from tests.servers import MariaDB
 from tests.wechat_world import Shop, Wechat, run_shop
 from tests.working import run_inline
@@ -78,6 +78,7 @@ def test_with_the_database_stopped_messages_wait_in_redis(
             with reading() as session:
                 assert set(session.scalars(select(InboundEvent.state))) == {EventState.done}
             later = post(shop, words(shop, "又好了"))
+            run_inline("messaging.act_on_kept")
             assert later[0] == 200
             assert count(ChatMessage) == 2
 
@@ -102,7 +103,7 @@ def test_what_was_stored_and_not_acted_upon_is_swept_once(tea: TeaShop) -> None:
     push = subscribe(tea.shop, tea.store_scene.code)
     tea.shop.wechat.set_mode("plain")
     query, body, _ = pushes.sealed(tea.shop.world, push)
-    message = gateways.wechat().official(OFFICIAL).callback.read(query, body)
+    message = gateways.wechat().official(OFFICIAL).callback.read(query, body, clock.now())
     with transaction() as session:
         inbox.store(session, inbox.OFFICIAL + OFFICIAL, message, now=clock.now())
         session.query(InboundEvent).update(
@@ -123,22 +124,32 @@ def test_what_was_stored_and_not_acted_upon_is_swept_once(tea: TeaShop) -> None:
 
 
 def test_a_failing_act_is_answered_and_left_for_the_sweep(tea: TeaShop) -> None:
-    with transaction() as session:  # a table that is missing stands for any failure inside
-        session.connection().exec_driver_sql("alter table message_windows rename to gone")
+    with transaction() as session:  # stands for any failure inside
+        session.connection().exec_driver_sql(
+            "create trigger broken before insert on message_windows"
+            " begin select raise(abort, 'broken'); end"
+        )
 
-    status, body = post(tea.shop, words(tea.shop, "你好"))
+    said, clicked = words(tea.shop, "你好"), event(tea.shop, "CLICK", EventKey="contact")
+    heard = post(tea.shop, said)
+    answered = post(tea.shop, clicked)
+    tea.shop.drain()
 
-    assert (status, body) == (200, "success")
+    assert (heard[0], heard[1] != "success") == (200, True)  # the words need no window
+    assert answered == (200, "success")
     with transaction() as session:
-        session.connection().exec_driver_sql("alter table gone rename to message_windows")
-        assert session.scalars(select(InboundEvent.state)).one() is EventState.received
+        session.connection().exec_driver_sql("drop trigger broken")
+        states = session.execute(select(InboundEvent.state, InboundEvent.outcome)).all()
+        assert states == [(EventState.received, "")] * 2
         session.query(InboundEvent).update(
             {InboundEvent.received_at: clock.now() - timedelta(minutes=1)}
         )
     run_inline("messaging.sweep")
     with reading() as session:
-        assert session.scalars(select(InboundEvent.state)).one() is EventState.done
-    assert count(MessageWindow) == 1
+        assert set(session.scalars(select(InboundEvent.state))) == {EventState.done}
+        log = list(session.scalars(select(ChatMessage.text).order_by(ChatMessage.id)))
+    assert log == ["你好", "收到啦"]
+    assert count(MessageWindow) == 2
 
 
 def test_a_sending_that_was_cut_off_is_unknown_and_stays_so(tea: TeaShop) -> None:

@@ -8,11 +8,13 @@ from sqlalchemy import func, select
 from core import clock, lockouts
 from core.database import reading, transaction
 from core.inbox import InboundEvent
+from core.metrics import SECURITY_EVENTS
 from core.outbox import enqueue
 from coupons import codes
 from coupons.models import Coupon, CouponState
 from merchants import staff as merchant_staff
 from merchants.models import Role, Staff
+from messaging import replies
 from messaging.models import (
     AccountTag,
     ChatMessage,
@@ -51,10 +53,12 @@ def outcome(tea: TeaShop) -> list[tuple[str, str, str]]:
 )
 def test_words_are_answered_and_open_the_window(tea: TeaShop, said: str, heard: str) -> None:
     tea.shop.follow("aqing")
+    tea.shop.drain()
 
     tea.shop.say("aqing", said)
 
     assert tea.shop.chat("aqing")[-1]["text"] == heard
+    tea.shop.drain()
     with reading() as session:
         kinds = {kind.value: left for kind, left in session.execute(_windows())}
         assert kinds["user_message"] == 5
@@ -251,6 +255,8 @@ def test_every_kind_of_message_is_answered(tea: TeaShop, kind: str, fields: dict
 
     assert status == 200
     assert body != "success"
+    assert outcome(tea) == [(kind, "received", "kept")]
+    tea.shop.drain()
     assert outcome(tea) == [(kind, "done", "handled")]
 
 
@@ -306,3 +312,81 @@ def test_the_address_is_verified(tea: TeaShop) -> None:
         assert right.mimetype == "text/plain"
         assert wrong.status_code == 403
         assert client.get(f"/wechat/{path}/wxnobody000", query_string=query).status_code == 404
+
+
+def test_a_repeated_message_hears_the_same_and_counts_once(tea: TeaShop) -> None:
+    account = tea.shop.world.settings.accounts[OFFICIAL]
+    person, openid = tea.shop.person("aqing"), tea.shop.openid("aqing")
+    push = pushes.build(
+        tea.shop.world, account, person, openid, MsgType="text", Content="营业", title=""
+    )
+    tea.shop.wechat.set_mode("plain")
+
+    heard = [post(tea.shop, push)]
+    with transaction() as session:
+        replies.set_answer(session, appid=OFFICIAL, kind=replies.KEYWORD, word="营业", text="改了")
+    heard.append(post(tea.shop, push))
+    tea.shop.drain()
+    heard.append(post(tea.shop, push))
+    tea.shop.drain()
+
+    assert ["每天 9 点开门" in body for status, body in heard if status == 200] == [True] * 3
+    with reading() as session:
+        log = list(session.scalars(select(ChatMessage.text).order_by(ChatMessage.id)))
+    assert log == ["营业", "每天 9 点开门"]
+    assert outcome(tea) == [("text", "done", "handled")]
+
+
+def test_many_messages_are_acted_upon_by_few_jobs(tea: TeaShop) -> None:
+    tea.shop.follow("aqing")
+    tea.shop.drain()
+    with transaction() as session:
+        session.query(ChatMessage).delete()
+
+    for said in ("一", "二", "三"):
+        tea.shop.say("aqing", said)
+    ran = tea.shop.drain()
+
+    assert set(ran) == {"messaging.act_on_kept:done"}
+    assert len(ran) <= 2  # one at once, one for whoever comes in the next half second
+    with reading() as session:
+        log = list(session.scalars(select(ChatMessage.text).order_by(ChatMessage.id)))
+    assert log == ["一", "收到啦", "二", "收到啦", "三", "收到啦"]
+
+
+@pytest.mark.parametrize(("expected", "pushed"), [("safe", "plain"), ("plain", "safe")])
+def test_what_the_accounts_mode_does_not_allow_is_refused(
+    tea: TeaShop, expected: str, pushed: str
+) -> None:
+    tea.shop.wechat.set_mode(expected)
+    tea.shop.wechat.push_in(pushed)
+    counted = SECURITY_EVENTS.labels("wrong_callback_mode")
+    before = counted._value.get()
+
+    for appid, name in ((OFFICIAL, "subscribe"), (MINI, "subscribe_msg_popup_event")):
+        account = tea.shop.world.settings.accounts[appid]
+        person, openid = tea.shop.person("aqing"), tea.shop.openid("aqing", appid)
+        fields = {"MsgType": "event", "Event": name, "title": ""}
+        push = pushes.build(tea.shop.world, account, person, openid, **fields)
+        status, body = post(tea.shop, push)
+        assert status == 403
+        assert "wrong_callback_mode" in body
+
+    assert counted._value.get() == before + 2
+    assert outcome(tea) == []
+
+
+def test_yesterdays_message_is_refused(tea: TeaShop) -> None:
+    tea.shop.wechat.set_mode("plain")
+    account = tea.shop.world.settings.accounts[OFFICIAL]
+    query, body, _ = pushes.sealed(tea.shop.world, event(tea.shop, "subscribe"))
+    query["timestamp"] = str(int(query["timestamp"]) - 86_400)
+    query["signature"] = crypto.signature(account.token, query["timestamp"], query["nonce"])
+
+    answer = tea.shop.app.test_client().post(
+        account.callback_path, query_string=query, data=body, content_type="text/xml"
+    )
+
+    assert answer.status_code == 403
+    assert answer.get_json()["code"] == "stale_message"
+    assert outcome(tea) == []
