@@ -73,6 +73,8 @@ def execute(session: Session, statement: Statement, values: Values | Sequence[Va
     value may be an SQL expression. Raises what SQLAlchemy raises.
     """
     connection = _connection(session)
+    if not isinstance(values, Mapping) and len(values) == 1:
+        values = values[0]
     if isinstance(values, Mapping):
         kept = _find(connection.dialect, statement, values)
         return _send(connection, kept.sql, kept.arguments(values))
