@@ -51,7 +51,6 @@ MOVES = {
     "completed": "交餐，完成",
     "cancelled": "取消",
     "paid": "付款成功",
-    "part_paid": "付了一部分",
     "part_refunded": "部分退款到账",
     "refunded": "退款到账",
 }

@@ -13,36 +13,33 @@ from orders.moving import move_payment
 
 
 def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime) -> bool:
-    """Note `amount_fen` as paid. False: too late (cancelled, or paid before), the caller refunds.
+    """Note the whole `amount_fen` as paid. False: too late (cancelled, or paid before), refund it.
 
     The caller has just read `order` and holds its bill: what it shows decides what is too late.
-    When nothing remains to pay: stock sold, coupon redeemed, the purchase counted for the member,
-    `orders.after_paid` queued; all once, by the compare-and-set. Raises ValueError when more is
-    paid than is due: the caller has compared the amount with its bill.
+    Stock sold, coupon redeemed, the purchase counted for the member, `orders.after_paid` queued;
+    all once, by the compare-and-set. Raises ValueError when the amount is not what is due: the
+    caller has compared it with its bill.
     """
-    if order.state is not OrderState.placed:
+    if order.state is not OrderState.placed or order.payment_state is not PaymentState.unpaid:
         return False
-    remaining = order.payable_fen - order.paid_fen - amount_fen
-    if remaining < 0 and order.payment_state in (PaymentState.unpaid, PaymentState.part_paid):
-        raise ValueError(f"order {order.id}: {amount_fen} fen is more than is due")
+    if amount_fen != order.payable_fen:
+        raise ValueError(f"order {order.id}: {amount_fen} fen, {order.payable_fen} are due")
     moved = move_payment(
         session,
         order,
-        PaymentState.part_paid if remaining > 0 else PaymentState.paid,
-        expected={"state": OrderState.placed, "paid_fen": order.paid_fen},
+        PaymentState.paid,
+        expected={"state": OrderState.placed},
         actor="system",
         reason="微信支付" if amount_fen else "0 元订单",
         now=now,
-        paid_fen=order.paid_fen + amount_fen,
-        paid_at=now if remaining == 0 else None,
+        paid_fen=amount_fen,
+        paid_at=now,
     )
-    if not moved or remaining > 0:
-        return moved
+    if not moved:
+        return False
     if order.coupon_id is not None:
         locking.redeem_locked(session, order.id, order.store_id, now)
-    purchases.record_purchase(
-        session, order.member_id, order.id, order.store_id, order.paid_fen, now
-    )
+    purchases.record_purchase(session, order.member_id, order.id, order.store_id, amount_fen, now)
     stock.sell_held(session, order.id)
     enqueue(session, "orders.after_paid", key=f"orders.after_paid:{order.id}", order_id=order.id)
     return True

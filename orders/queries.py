@@ -101,7 +101,7 @@ def _member_tab(tab: MemberTab) -> list[ColumnElement[bool]]:
     if tab == "unpaid":
         return [
             Order.state == OrderState.placed,
-            Order.payment_state.in_([PaymentState.unpaid, PaymentState.part_paid]),
+            Order.payment_state == PaymentState.unpaid,
         ]
     if tab == "active":
         finished = [OrderState.completed, OrderState.cancelled]

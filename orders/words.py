@@ -13,7 +13,6 @@ STATES = {
 
 PAYMENTS = {
     PaymentState.unpaid: "待付款",
-    PaymentState.part_paid: "付了一部分",
     PaymentState.paid: "已付款",
     PaymentState.part_refunded: "部分退款",
     PaymentState.refunded: "已退款",

@@ -30,8 +30,8 @@ compare-and-set along one of these arrows.
 
 
 def draw(title: str, moves: dict[StrEnum, set[StrEnum]]) -> str:
-    reached = {target for targets in moves.values() for target in targets}
-    lines = [f"    [*] --> {state.value}" for state in moves if state not in reached]
+    """The map's first key is where the thing begins."""
+    lines = [f"    [*] --> {next(iter(moves)).value}"]
     for state, targets in moves.items():
         lines += [f"    {state.value} --> {target.value}" for target in sorted(targets)]
         if not targets:

@@ -54,15 +54,19 @@ def test_paid_once_with_everything_that_follows(
     assert moves(session) == [("", "placed"), ("unpaid", "paid")]
 
 
-def test_part_by_part(session: Session, shop: Shop, now: datetime) -> None:
+@pytest.mark.parametrize("amount_fen", [0, 2199, 2201])
+def test_another_amount_than_is_due_pays_nothing(
+    session: Session, shop: Shop, now: datetime, amount_fen: int
+) -> None:
     order = shop.place(now)
 
-    assert paying.mark_paid(session, order, amount_fen=1000, now=now) is True
-    assert (order.payment_state, order.paid_at) == (PaymentState.part_paid, None)
-    with pytest.raises(ValueError, match="more than is due"):
-        paying.mark_paid(session, order, amount_fen=1201, now=now)
-    assert paying.mark_paid(session, order, amount_fen=1200, now=now) is True
-    assert (order.payment_state, order.paid_fen) == (PaymentState.paid, 2200)
+    with pytest.raises(ValueError, match="2200 are due"):
+        paying.mark_paid(session, order, amount_fen=amount_fen, now=now)
+
+    session.refresh(order)
+    assert (order.payment_state, order.paid_fen, order.paid_at) == (PaymentState.unpaid, 0, None)
+    assert session.scalars(select(StockHold.state)).all() == [HoldState.held]
+    assert (jobs(session), moves(session)) == (["orders.expire"], [("", "placed")])
 
 
 def test_too_late_after_it_was_cancelled(session: Session, shop: Shop, now: datetime) -> None:
