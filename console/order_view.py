@@ -13,7 +13,10 @@ from console import people, words
 from console.access import Me
 from crm.models import Member
 from merchants.models import Staff, StoreTable
+from orders.cancelling import UNMADE
 from orders.models import (
+    NEXT,
+    DiscountKind,
     Fulfilment,
     HistoryKind,
     Order,
@@ -27,7 +30,7 @@ from payments.models import Refund, RefundState
 from payments.queries import refundable_fen
 
 LATE_AFTER = timedelta(minutes=2)
-MAKING = (OrderState.accepted, OrderState.preparing)
+CANCELLABLE = [state for state, targets in NEXT.items() if OrderState.cancelled in targets]
 
 STATES = {
     OrderState.placed: ("待接单", "warn"),
@@ -110,15 +113,19 @@ def row(order: Order, around: Around, who: Me, now: datetime) -> dict[str, Any]:
         "note": order.note,
         "off": words.yuan(order.discount_fen) if order.discount_fen else "",
         "pay": words.yuan(order.paid_fen),
-        "pay_fen": order.paid_fen,
         "state": state,
         "kind": kind,
         "step": step,
         "step_words": step_words,
         "step_long": step_long,
-        "may_reject": order.state in (OrderState.placed, *MAKING, OrderState.ready)
-        and who.may("orders.manage"),
+        "may_reject": order.state in CANCELLABLE and may_cancel(order, who),
     }
+
+
+def may_cancel(order: Order, who: Me) -> bool:
+    """Any clerk turns a new order down; afterwards it gives money back for what was begun."""
+    turning_down = order.state is OrderState.placed
+    return who.may("orders.manage") and (turning_down or who.may("orders.refund"))
 
 
 def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         select(OrderDiscount)
         .where(OrderDiscount.order_id == order.id)
         .order_by(OrderDiscount.position)
-    )
+    ).all()
     left = refundable_fen(session, order.id)
     may_see = who.may("members.view") and member is not None
     return {
@@ -163,13 +170,23 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         "may_refund": left > 0
         and who.may("orders.refund")
         and order.state is not OrderState.placed,  # turning it down gives all of it back
-        "refundable_fen": left,
+        "refundable": words.yuan(left) if left else "",
+        "stock_words": _stock_words(order),
+        "used_coupon": any(d.kind is DiscountKind.coupon for d in discounts),
         "who_sub": f"来过 {member.orders_count} 次 · {words.days_ago(member.last_visit_at, now)}"
         if member
         else "",
         "who_href": url_for("console.members.show", no=member.no) if may_see and member else "",
         "history": _history(session, order, now),
     }
+
+
+def _stock_words(order: Order) -> str:
+    """What cancelling does to the stock: what was made cannot be sold again."""
+    if order.state in UNMADE:
+        return "库存会还回去。"
+    made = "已经做好" if order.state is OrderState.ready else "已经在做"
+    return f"{made}，库存不退回。"
 
 
 def _how(order: Order, around: Around) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 from console import access, order_list, order_view, reply, step_up, words
-from console.access import me, staff
+from console.access import NotYours, me, staff
 from console.forms import Form
 from core import audit
 from core.clock import now as clock_now
@@ -13,6 +13,7 @@ from core.database import reading, transaction
 from core.errors import LinliError
 from orders import handover
 from orders.errors import WrongPickupCode
+from orders.models import OrderState
 from orders.queries import get_for_staff
 from payments import cancelling, refunding
 from payments.queries import refundable_fen
@@ -119,38 +120,44 @@ def hand_over(no: str) -> Response:
 @page.get("/<no>/cancel")
 @staff("orders.manage")
 def cancelling_page(no: str) -> Response:
-    return _page(
-        "orders/cancel.html", no, Form(reason=CANCEL_REASONS[0][0]), reasons=CANCEL_REASONS
-    )
+    _may_cancel(no)
+    return _cancel_page(no, Form(reason=CANCEL_REASONS[0][0]))
 
 
 @page.post("/<no>/cancel")
 @staff("orders.manage")
 def cancel(no: str) -> Response:
-    """The store cannot make it: all of the money goes back, in the same transaction."""
+    """All of the money goes back, in the same transaction.
+
+    Turning a new order down is everyday work. Once it was accepted it is a refund, and asks for
+    what a refund asks for.
+    """
     form, now, who = Form(request.form), clock_now(), me()
+    seen = _may_cancel(no)
+    proved_again = seen is not OrderState.placed
     reason = form.one_of("reason", [value for value, _ in CANCEL_REASONS])
     more = form.text("other", longest=60, needed=False)
-    if form.errors:
-        return _page("orders/cancel.html", no, form, 422, reasons=CANCEL_REASONS)
+    if form.errors or (proved_again and not step_up.is_proved(form, now)):
+        return _cancel_page(no, form, 422)
     why = "，".join(part for part in (reason, more) if part)
     with transaction() as session:
         order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
-        before = order.state
-        left = cancelling.cancel(session, order, actor=who.actor, reason=why, now=now)
+        left = cancelling.cancel(session, order, actor=who.actor, reason=why, now=now, seen=seen)
         audit.record(
             session,
             actor=who.actor,
             action="order.cancelled",
             subject=f"order:{order.no}",
-            before={"state": before},
-            after={"state": order.state, "refund_fen": left},
+            before={"state": seen},
+            after={"state": order.state, "refund_fen": left, "proved_again": proved_again},
             merchant_id=who.merchant_id,
             reason=why,
             now=now,
         )
     said = f"{order.pickup_number} 已取消" + (f"，¥{words.yuan(left)} 正在退" if left else "")
-    return reply.done(url_for("console.orders.show", no=no), said)
+    response = reply.done(url_for("console.orders.show", no=no), said)
+    step_up.remember(response, now)
+    return response
 
 
 @page.get("/<no>/refund")
@@ -206,6 +213,24 @@ def _page(
         order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
         shown = order_view.whole(session, order, me(), clock_now())
     return reply.page(template, status, o=shown, form=form, **more)
+
+
+def _may_cancel(no: str) -> OrderState:
+    """The state in which this member of staff may cancel the order; else refuses."""
+    with reading() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+    if not order_view.may_cancel(order, me()):
+        raise NotYours()
+    return order.state
+
+
+def _cancel_page(no: str, form: Form, status: int = 200) -> Response:
+    proved = access.is_proved(clock_now())
+    response = _page(
+        "orders/cancel.html", no, form, status, reasons=CANCEL_REASONS, stepped_up=proved
+    )
+    step_up.remember(response, clock_now())
+    return response
 
 
 def _refund_page(no: str, form: Form, left: int, status: int = 200) -> Response:

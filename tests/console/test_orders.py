@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from core.audit import AuditEntry
-from core.database import reading
+from core.database import reading, transaction
 from core.lockouts import Lockout
 from core.outbox import OutboxJob
-from orders.models import Order, OrderState
-from payments.models import Refund
+from orders.errors import WrongState
+from orders.models import DiscountKind, Order, OrderDiscount, OrderState
+from payments import cancelling
+from payments.models import Bill, PaymentAttempt, Refund
 from tests.console.conftest import PASSWORD, Chain
 
 
@@ -111,19 +114,110 @@ def test_the_second_to_accept_is_told(chain: Chain) -> None:
     assert "订单状态已经变了" in answer.text
 
 
-def test_cancelling_gives_all_the_money_back_in_the_same_breath(chain: Chain) -> None:
+def test_a_clerk_turns_a_new_order_down_and_all_the_money_goes_back(chain: Chain) -> None:
     order = chain.order()
+    clerk = chain.browser("clerk")
 
-    answer = chain.browser("clerk").post(
-        f"/orders/{order.no}/cancel", reason="原料用完了", other="芒果没了"
-    )
+    asked = clerk.get(f"/orders/{order.no}/cancel").text
+    answer = clerk.post(f"/orders/{order.no}/cancel", reason="原料用完了", other="芒果没了")
 
+    assert "库存会还回去。取消后不能恢复" in asked
+    assert "登录密码" not in asked
     assert answer.status_code == 303
     assert state_of(order) is OrderState.cancelled
     with reading() as session:
         refund = session.scalars(select(Refund)).one()
     assert (refund.amount_fen, refund.reason) == (2600, "原料用完了，芒果没了")
     assert "payments.refund" in jobs()
+
+
+@pytest.mark.parametrize("state", ["accepted", "preparing", "ready"])
+def test_once_accepted_a_clerk_cannot_give_the_money_back_by_cancelling(
+    chain: Chain, state: str
+) -> None:
+    order = chain.order(state=OrderState(state))
+    clerk = chain.browser("clerk")
+
+    page = clerk.get(f"/orders/{order.no}").text
+    asked = clerk.get(f"/orders/{order.no}/cancel")
+    posted = clerk.post(f"/orders/{order.no}/cancel", reason="顾客要求", password=PASSWORD)
+
+    assert "取消订单" not in page
+    assert (asked.status_code, posted.status_code) == (403, 403)
+    assert state_of(order) is OrderState(state)
+    with reading() as session:
+        assert session.scalars(select(Refund)).all() == []
+    assert "payments.refund" not in jobs()
+
+
+def test_a_manager_proves_who_they_are_before_cancelling_what_was_accepted(chain: Chain) -> None:
+    order = chain.order(state=OrderState.ready)
+    manager, path = chain.browser("manager"), f"/orders/{order.no}/cancel"
+
+    asked = manager.post(path, reason="顾客要求")
+    wrong = manager.post(path, reason="顾客要求", password="guess")
+    unchanged = state_of(order)
+    done = manager.post(path, reason="顾客要求", password=PASSWORD)
+
+    assert (asked.status_code, wrong.status_code, done.status_code) == (422, 422, 303)
+    assert "输入你的登录密码" in asked.text
+    assert "密码不对" in wrong.text
+    assert unchanged is OrderState.ready
+    assert state_of(order) is OrderState.cancelled
+    with reading() as session:
+        assert session.scalars(select(Refund.amount_fen)).all() == [2600]
+        entry = session.scalars(
+            select(AuditEntry).where(AuditEntry.action == "order.cancelled")
+        ).one()
+    assert entry.before == {"state": "ready"}
+    assert entry.after == {"state": "cancelled", "refund_fen": 2600, "proved_again": True}
+
+
+def test_who_was_asked_about_a_new_order_does_not_cancel_an_accepted_one(chain: Chain) -> None:
+    order = chain.order(state=OrderState.accepted)
+
+    with pytest.raises(WrongState), transaction() as session:
+        cancelling.cancel(
+            session,
+            session.get_one(Order, order.id),
+            actor="staff:1",
+            reason="打烊",
+            now=chain.now,
+            seen=OrderState.placed,
+        )
+
+    assert state_of(order) is OrderState.accepted
+
+
+def test_the_question_says_what_really_goes_back(chain: Chain) -> None:
+    new = chain.order()
+    made = chain.order(state=OrderState.ready, refunded_fen=600)
+    with chain.writing() as session:
+        attempt = session.scalars(
+            select(PaymentAttempt).join(Bill).where(Bill.order_id == made.id)
+        ).one()
+        attempt.refunded_fen = 600
+        session.add(
+            OrderDiscount(
+                order_id=made.id,
+                position=0,
+                kind=DiscountKind.coupon,
+                ref_id=1,
+                name="见面礼",
+                amount_fen=800,
+                per_line=[800],
+            )
+        )
+    manager = chain.browser("manager")
+
+    of_new = manager.get(f"/orders/{new.no}/cancel").text
+    of_made = manager.get(f"/orders/{made.no}/cancel").text
+
+    assert "库存会还回去" in of_new
+    assert "券" not in of_new.split("dialog-title")[1].split("</p>")[0]
+    assert "¥20.00 原路退回" in of_made
+    assert "已经做好，库存不退回。用掉的券会还给顾客。" in of_made
+    assert "取消订单，退 ¥20.00" in of_made
 
 
 def test_a_refund_asks_for_the_password_once_in_five_minutes(chain: Chain) -> None:
