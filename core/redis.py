@@ -10,8 +10,10 @@ from typing import Any
 
 from flask import Flask, current_app
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisDown
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from core.errors import Unavailable
 
@@ -24,7 +26,13 @@ class Connection:
     def __init__(self, url: str) -> None:
         self.url = url
         self.client: Redis = Redis.from_url(
-            url, socket_timeout=3, socket_connect_timeout=1, health_check_interval=30
+            url,
+            socket_timeout=3,
+            socket_connect_timeout=1,
+            health_check_interval=30,
+            retry=Retry(
+                NoBackoff(), 1
+            ),  # a pooled connection may be stale; more is waiting in vain
         )
         self._away_until = 0.0
         self._lock = threading.Lock()

@@ -134,7 +134,15 @@ class Tree:
             "--port",
             str(port or self.web_port),
         )
-        pool = ("--workers", "1", "--blocking-threads", "48", "--backlog", "1024", "--no-ws")
+        pool: tuple[str, ...] = (
+            "--workers",
+            "1",
+            "--blocking-threads",
+            "48",
+            "--backlog",
+            "1024",
+            "--no-ws",
+        )
         pool += ("--workers-kill-timeout", "3")  # open streams do not end by themselves
         self.spawn(name, str(BIN / "granian"), *options, *pool, "--factory", factory)
         self.wait_for(f"http://127.0.0.1:{port or self.web_port}/healthz", name)
