@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from coupons.models import Coupon, CouponState
+from coupons.models import Coupon, CouponState, CouponTemplate
+
+FEWEST_ENDED = 20
+"""Fewer coupons than these tell nothing about the next ones."""
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,25 @@ def usage(session: Session, template_ids: Sequence[int]) -> dict[int, Usage]:
     )
     found = {id_: Usage(int(n), int(redeemed), int(fen)) for id_, n, redeemed, fen in rows}
     return {template_id: found.get(template_id, Usage()) for template_id in template_ids}
+
+
+def redeemed_share(session: Session, template: CouponTemplate, now: datetime) -> float | None:
+    """How large a part of coupons gets used, from those that were used or ran out.
+
+    The template's own, else those of all campaigns of the merchant; None when there are too few.
+    """
+    pushed = Coupon.campaign_id.is_not(None)
+    own = _ended_share(session, Coupon.template_id == template.id, now)
+    if own is not None:
+        return own
+    return _ended_share(session, (Coupon.merchant_id == template.merchant_id) & pushed, now)
+
+
+def _ended_share(session: Session, which: ColumnElement[bool], now: datetime) -> float | None:
+    used = Coupon.state == CouponState.redeemed
+    ended, redeemed = session.execute(
+        select(func.count(), func.coalesce(func.sum(case((used, 1), else_=0)), 0)).where(
+            which, or_(used, Coupon.expires_at <= now)
+        )
+    ).one()
+    return int(redeemed) / ended if ended >= FEWEST_ENDED else None

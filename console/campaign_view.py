@@ -15,7 +15,7 @@ from coupons.models import CouponKind, CouponTemplate
 from crm.campaigns import queries, sending
 from crm.campaigns.holdout import WHOLE
 from crm.campaigns.reach import SKIP_REASONS, Forecast
-from crm.campaigns.words import Gift, fill
+from crm.campaigns.words import Gift, fill, subscribe
 from crm.models import Campaign, CampaignState, RecipientState, Segment
 from crm.models.campaigns import CampaignMove
 from merchants.models import Staff
@@ -26,7 +26,7 @@ TABS = (
     ("draft", "草稿"),
     ("running", "在发"),
     ("paused", "已暂停"),
-    ("finished", "已结束"),
+    ("finished", "已发完"),
 )
 STATES = {
     CampaignState.draft: ("草稿", ""),
@@ -34,7 +34,7 @@ STATES = {
     CampaignState.scheduled: ("已定时", "note"),
     CampaignState.running: ("在发", "ok"),
     CampaignState.paused: ("已暂停", "warn"),
-    CampaignState.finished: ("已结束", ""),
+    CampaignState.finished: ("已发完", "note"),
     CampaignState.killed: ("已停掉", "bad"),
 }
 MOVES: dict[CampaignState, dict[str, str]] = {
@@ -50,14 +50,16 @@ VERBS = {
     CampaignState.scheduled: "定好了时间",
     CampaignState.running: "启动",
     CampaignState.paused: "暂停",
-    CampaignState.finished: "发完了，活动结束",
+    CampaignState.finished: "发完了",
     CampaignState.killed: "停掉了活动",
 }
+TINY = 5
+"""Where fewer than these are expected in the hold-out, it may well be empty."""
 # Who launches passes through these in the same moment.
 ON_THE_WAY = (CampaignState.approved, CampaignState.scheduled)
 CHANNELS = {Channel.customer_service: ("客服会话", ""), Channel.subscribe: ("订阅消息", "b4")}
 WAYS_OUT = {
-    "no_window": "他们下次发消息或点菜单后 48 小时内可以",
+    "no_window": "他们下次给公众号发消息后 48 小时内可以",
     "not_following": "请他们关注公众号",
     "no_consent": "尊重本人选择",
     "frequency": "频次上限",
@@ -67,7 +69,7 @@ SENDING = (
     (RecipientState.issued, "券已到账，等着发消息", ""),
     (RecipientState.sending, "正在发", ""),
     (RecipientState.planned, "还没轮到", ""),
-    (RecipientState.failed, "微信没有接受", "券已经在会员卡包里"),
+    (RecipientState.failed, "微信没有接受", "券已经在会员的券包里"),
     (RecipientState.unknown, "不确定有没有发到", "不会再发第二次"),
     (RecipientState.skipped, "停下来没有发", ""),
 )
@@ -85,8 +87,7 @@ def rows(session: Session, found: Sequence[Campaign], now: datetime) -> list[dic
             "id": campaign.id,
             "name": campaign.name,
             "words": _words(campaign, names.get(campaign.segment_id, ""), now),
-            "state": STATES[campaign.state][0],
-            "kind": STATES[campaign.state][1],
+            **_state(campaign, now),
             "launched": campaign.launched_at is not None,
             "audience": words.count(campaign.audience_count) if campaign.launched_at else "—",
             "sent": words.count(sent.get(campaign.id, 0)) if campaign.launched_at else "—",
@@ -104,8 +105,7 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "id": campaign.id,
         "name": campaign.name,
         "words": _words(campaign, segment.name, now),
-        "state": STATES[campaign.state][0],
-        "kind": STATES[campaign.state][1],
+        **_state(campaign, now),
         "launched": campaign.launched_at is not None,
         "going": campaign.state is CampaignState.running,
         "asleep": campaign.state is CampaignState.running
@@ -114,8 +114,17 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "segment": segment.name,
         "holdout": f"{campaign.holdout_bp / 100:g}%，不发，用来量增量",
         "ticket": tickets.of_template(template),
-        "bubble": bubble(campaign.message, template, now),
+        **preview(campaign.message, template, now),
     }
+
+
+def _state(campaign: Campaign, now: datetime) -> dict[str, str]:
+    """Sent is not over: spending counts and coupons run until the measuring window closes."""
+    text, kind = STATES[campaign.state]
+    over = campaign.launched_at is not None and now >= campaign.launched_at + reports.WINDOW
+    if campaign.state is CampaignState.finished and over:
+        return {"state": "已结束", "kind": ""}
+    return {"state": text, "kind": kind}
 
 
 def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[str, Any]:
@@ -155,16 +164,31 @@ def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[
     }
 
 
-def bubble(text: str, template: CouponTemplate, now: datetime) -> str:
-    """The message as somebody would read it."""
+def preview(text: str, template: CouponTemplate, now: datetime) -> dict[str, Any]:
+    """The message as somebody would read it, in the chat and as a subscribe message."""
     ends = now + timedelta(days=template.valid_days or 30)
     if template.valid_until:
         ends = min(ends, template.valid_until)
-    return fill(text, "小满", Gift(template.name, ends))
+    gift = Gift(template.name, ends)
+    fields = subscribe(text, "小满", gift, "")["data"]
+    names = (("优惠券", "thing1"), ("有效期至", "time2"), ("说明", "thing3"))
+    return {
+        "bubble": fill(text, "小满", gift),
+        "subscribe": [(name, fields[key]) for name, key in names],
+    }
 
 
-def forecast(found: Forecast, template: CouponTemplate | None, holdout_bp: int) -> dict[str, Any]:
-    """Bars, reasons and costs of a launch at this moment."""
+def forecast(
+    found: Forecast,
+    template: CouponTemplate | None,
+    holdout_bp: int,
+    used_share: float | None = None,
+) -> dict[str, Any]:
+    """Bars, reasons and costs of a launch at this moment.
+
+    Lots are drawn person by person, so all the reachable may get a coupon: costs are of them all.
+    `used_share` is the part of earlier coupons that was used, if any tell.
+    """
     reached = found.reachable - found.holdout
     bars, x = [], 0.0
     parts = [(CHANNELS[channel], number) for channel, number in found.channels.items()]
@@ -182,13 +206,14 @@ def forecast(found: Forecast, template: CouponTemplate | None, holdout_bp: int) 
     return {
         "audience": words.count(found.total),
         "reach": words.count(reached),
-        "held": words.count(found.holdout),
+        "most": words.count(found.reachable),
+        "held": _held(found, holdout_bp),
         "few": _too_few(found.reachable, holdout_bp),
         "words": "，".join(str(bar["words"]) for bar in bars),
         "bars": bars,
         "skipped_count": words.count(skipped),
         "skipped": list_skipped(found.reasons),
-        "costs": _costs(template, reached),
+        "costs": _costs(template, found.reachable, used_share),
     }
 
 
@@ -223,13 +248,26 @@ def list_skipped(reasons: dict[str, int]) -> list[dict[str, str]]:
     ]
 
 
-def _costs(template: CouponTemplate | None, people: int) -> list[tuple[str, str]]:
+def _held(found: Forecast, holdout_bp: int) -> str:
+    """How many are kept for comparison; the lot decides, so never exactly."""
+    if not holdout_bp or not found.reachable:
+        return "不留对照"
+    if found.reachable * holdout_bp < TINY * WHOLE:
+        return f"对照约 {words.count(max(found.holdout, 1))} 人，可能没有"
+    return f"对照约 {words.count(found.holdout)} 人"
+
+
+def _costs(
+    template: CouponTemplate | None, people: int, used_share: float | None
+) -> list[tuple[str, str]]:
     if template is None:
         return []
     left = None if template.total_limit is None else template.total_limit - template.issued_count
-    rows = [("发券", f"{words.count(people)} 张")]
+    rows = [("发券，最多", f"{words.count(people)} 张")]
+    if used_share is not None and people:
+        rows.append(("按以往核销率", f"约 {words.count(round(people * used_share))} 张会用掉"))
     if template.kind is CouponKind.amount:
-        rows.append(("要是全部核销", f"¥{words.yuan(people * template.face_fen)}"))
+        rows.append(("要是全部核销，最多", f"¥{words.yuan(people * template.face_fen)}"))
     elif template.cap_fen:
         rows.append(("要是全部核销，最多", f"¥{words.yuan(people * template.cap_fen)}"))
     if left is not None:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
+from analytics import templates as usage
 from console import campaign_report, campaign_view, reply, tickets, words
 from console.access import me, staff
 from console.forms import Form, whole
@@ -242,10 +243,6 @@ def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Respon
             for template in coupon_queries.list_templates(session, merchant_id)
             if template.state is TemplateState.active
         ]
-        if saved and not form["segment"]:
-            form.put("segment", saved[0].id)
-        if open_templates and not form["template"]:
-            form.put("template", open_templates[0].id)
         context = _beside(session, form, now)
     return reply.page(
         "campaigns/edit.html",
@@ -255,10 +252,13 @@ def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Respon
         action=action,
         ready=bool(saved and open_templates),
         missing=_missing(bool(saved)),
-        segments=[(segment.id, segment.name) for segment in saved],
+        segments=[("", "选一个人群"), *((segment.id, segment.name) for segment in saved)],
         templates=[
-            (template.id, f"{template.name}（{tickets.off_words(template)}）")
-            for template in open_templates
+            ("", "选一张券"),
+            *(
+                (template.id, f"{template.name}（{tickets.off_words(template)}）")
+                for template in open_templates
+            ),
         ],
         **context,
     )
@@ -285,10 +285,18 @@ def _beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
     draft, merchant_id = _draft(form), me().merchant_id
     segment = session.get(Segment, draft.segment_id)
     template = session.get(CouponTemplate, draft.template_id)
-    context: dict[str, Any] = {"ticket": None, "forecast": None, "bubble": form["message"]}
+    context: dict[str, Any] = {
+        "ticket": None,
+        "forecast": None,
+        "bubble": form["message"],
+        "subscribe": [],
+        "quiet": draft.quiet_hours is not None,
+    }
+    used_share = None
     if template is not None and template.merchant_id == merchant_id:
         context["ticket"] = tickets.of_template(template)
-        context["bubble"] = campaign_view.bubble(form["message"], template, now)
+        context |= campaign_view.preview(form["message"], template, now)
+        used_share = usage.redeemed_share(session, template, now)
     if segment is None or segment.merchant_id != merchant_id:
         return context
     found = reach.forecast(
@@ -298,7 +306,7 @@ def _beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
         holdout_bp=draft.holdout_bp,
         now=now,
     )
-    context["forecast"] = campaign_view.forecast(found, template, draft.holdout_bp)
+    context["forecast"] = campaign_view.forecast(found, template, draft.holdout_bp, used_share)
     return context
 
 
@@ -309,12 +317,13 @@ def _launch_page(campaign_id: int, form: Form, status: int = 200) -> Response:
         shown = campaign_view.head(session, campaign, now)
         found = queries.forecast_campaign(session, campaign, now)
         template = session.get_one(CouponTemplate, campaign.template_id)
+        used_share = usage.redeemed_share(session, template, now)
     return reply.page(
         "campaigns/launch.html",
         status,
         c=shown,
         form=form,
-        forecast=campaign_view.forecast(found, template, campaign.holdout_bp),
+        forecast=campaign_view.forecast(found, template, campaign.holdout_bp, used_share),
     )
 
 

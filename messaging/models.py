@@ -18,7 +18,6 @@ class WindowKind(StrEnum):
     menu = "menu"
     follow = "follow"
     scan = "scan"
-    payment = "payment"
 
 
 class SceneKind(StrEnum):
@@ -87,7 +86,7 @@ class Follower(Base):
 
 
 class MessageWindow(Base):
-    """One row per person and kind, renewed each time. `remaining` empty: unlimited."""
+    """One row per person and kind, renewed each time."""
 
     __tablename__ = "message_windows"
     __table_args__ = (UniqueConstraint("appid", "openid", "kind"),)

@@ -20,7 +20,7 @@ from people.models import Identity
 SKIP_REASONS = {
     "no_identity": "没有绑定微信",
     "not_following": "没关注公众号，也没允许订阅消息",
-    "no_window": "48 小时内没来过公众号，也没允许订阅消息",
+    "no_window": "48 小时内没给公众号发过消息，也没允许订阅消息",
 }
 _SLICE = 500
 

@@ -3,20 +3,20 @@
 from datetime import datetime, timedelta
 from functools import cache
 
-from sqlalchemy import ColumnElement, Update, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core import rows
 from core.database import claim
 from messaging.models import MessageWindow, WindowKind
 
-# WeChat's quotas: length of the window and messages in it (None: as many as we like).
-QUOTAS: dict[WindowKind, tuple[timedelta, int | None]] = {
+# WeChat's quotas: length of the window and messages in it. A payment opens one only when it is made
+# under the service account's own appid; ours are made under the mini-program's.
+QUOTAS: dict[WindowKind, tuple[timedelta, int]] = {
     WindowKind.user_message: (timedelta(hours=48), 5),
     WindowKind.menu: (timedelta(minutes=1), 3),
     WindowKind.follow: (timedelta(minutes=1), 3),
     WindowKind.scan: (timedelta(minutes=1), 3),
-    WindowKind.payment: (timedelta(hours=48), None),
 }
 MARGIN = timedelta(seconds=2)
 """A message must arrive before the window closes."""
@@ -50,16 +50,14 @@ def _renewal() -> Update:
 def spend(session: Session, appid: str, openid: str, now: datetime) -> MessageWindow | None:
     """Take one message out of an open window, or None; the row is read as it was before.
 
-    Unlimited windows first, then the one that closes soonest: what is left of it is lost anyway.
+    The one that closes soonest comes first: what is left of it is lost anyway.
     """
     found = (
         select(MessageWindow)
         .where(MessageWindow.appid == appid, MessageWindow.openid == openid, is_open_clause(now))
-        .order_by(MessageWindow.remaining.is_(None).desc(), MessageWindow.expires_at)
+        .order_by(MessageWindow.expires_at)
     )
     for window in session.scalars(found):
-        if window.remaining is None:
-            return window
         taking = update(MessageWindow).where(
             MessageWindow.id == window.id, MessageWindow.remaining > 0
         )
@@ -70,10 +68,8 @@ def spend(session: Session, appid: str, openid: str, now: datetime) -> MessageWi
 
 def give_back(session: Session, window_id: int) -> None:
     """A message taken from a window was not sent after all."""
-    limited = update(MessageWindow).where(
-        MessageWindow.id == window_id, MessageWindow.remaining.is_not(None)
-    )
-    claim(session, limited.values(remaining=MessageWindow.remaining + 1))
+    giving = update(MessageWindow).where(MessageWindow.id == window_id)
+    claim(session, giving.values(remaining=MessageWindow.remaining + 1))
 
 
 def close_windows(session: Session, appid: str, openid: str) -> None:
@@ -86,5 +82,4 @@ def close_windows(session: Session, appid: str, openid: str) -> None:
 
 def is_open_clause(now: datetime) -> ColumnElement[bool]:
     """The condition for a window that a message sent now would still reach."""
-    left = or_(MessageWindow.remaining.is_(None), MessageWindow.remaining > 0)
-    return (MessageWindow.expires_at > now + MARGIN) & left
+    return (MessageWindow.expires_at > now + MARGIN) & (MessageWindow.remaining > 0)

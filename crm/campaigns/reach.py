@@ -29,7 +29,7 @@ SKIP_REASONS: dict[str, str] = {
     "frequency": "近期已经收过活动消息",
     "no_identity": "没有绑定微信",
     "not_following": "没关注公众号，也没允许订阅消息",
-    "no_window": "48 小时内没来过公众号，也没允许订阅消息",
+    "no_window": "48 小时内没给公众号发过消息，也没允许订阅消息",
     "merged": "已并入另一个账号",
     "stopped": "活动已终止",
     "holdout": "对照组",

@@ -49,28 +49,27 @@ def test_an_older_event_does_not_shorten_a_window(session: Session, now: datetim
     assert windows.spend(session, OFFICIAL, OPENID, now + timedelta(seconds=50)) is not None
 
 
-def test_what_is_free_or_ends_soon_is_spent_first(session: Session, now: datetime) -> None:
+def test_what_ends_soon_is_spent_first(session: Session, now: datetime) -> None:
     make_window(session, OPENID, kind=WindowKind.user_message, remaining=5)
     make_window(session, OPENID, kind=WindowKind.follow, remaining=1, length=timedelta(minutes=1))
 
     first = windows.spend(session, OFFICIAL, OPENID, now)
     second = windows.spend(session, OFFICIAL, OPENID, now)
-    make_window(session, OPENID, kind=WindowKind.payment, remaining=None)
-    third = windows.spend(session, OFFICIAL, OPENID, now)
 
-    kinds = [window.kind.value for window in (first, second, third) if window]
-    assert kinds == ["follow", "user_message", "payment"]
-    assert left(session) == {"follow": 0, "user_message": 4, "payment": None}
+    kinds = [window.kind.value for window in (first, second) if window]
+    assert kinds == ["follow", "user_message"]
+    assert left(session) == {"follow": 0, "user_message": 4}
 
 
-def test_giving_back_returns_only_what_was_limited(session: Session, now: datetime) -> None:
-    limited = make_window(session, OPENID, remaining=2)
-    unlimited = make_window(session, OPENID, kind=WindowKind.payment, remaining=None)
+def test_giving_back_returns_one_to_the_window_it_was_taken_from(
+    session: Session, now: datetime
+) -> None:
+    window = make_window(session, OPENID, remaining=2)
+    make_window(session, OPENID, kind=WindowKind.follow, remaining=1)
 
-    windows.give_back(session, limited.id)
-    windows.give_back(session, unlimited.id)
+    windows.give_back(session, window.id)
 
-    assert left(session) == {"user_message": 3, "payment": None}
+    assert left(session) == {"user_message": 3, "follow": 1}
 
 
 def test_grants_add_up_and_are_spent_one_by_one(session: Session, now: datetime) -> None:

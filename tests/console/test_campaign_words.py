@@ -1,0 +1,162 @@
+"""What the campaign pages promise: never more certain than it is."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from app import create_app
+from core import database
+from core.config import Config
+from core.database import Base
+from coupons.issuing import get_template
+from coupons.models import Coupon, CouponState
+from crm.models import CampaignState
+from messaging.models import MessageWindow
+from tests.console.conftest import Chain
+from tests.crm.conftest import ACCOUNTS
+from tests.factories.campaigns import make_campaign, make_follower, open_window
+from tests.factories.coupons import make_coupon, make_template
+from tests.factories.crm import make_member, make_merchant, make_person
+
+FORM = {"name": "", "message": "{昵称}，给你「{券名}」", "holdout": "1000", "quiet": "1"}
+
+
+@pytest.fixture
+def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
+    """As everywhere, with an official account and a mini-program."""
+    app = create_app(make_config(wechat=ACCOUNTS))
+    with app.app_context():
+        Base.metadata.create_all(database.db.engine)
+        yield app
+        database.db.engine.dispose()
+
+
+def make_talkers(session: Any, chain: Chain, number: int) -> None:
+    """Followers who wrote a moment ago."""
+    for _ in range(number):
+        member = make_member(session, person=make_person(session))
+        open_window(session, make_follower(session, member), until=chain.now + timedelta(hours=40))
+
+
+def facts(page: str) -> str:
+    return page.replace("<dt>", "").replace("</dt><dd>", " ").replace("</dd>", "；")
+
+
+def test_a_launch_says_the_most_it_can_cost(chain: Chain) -> None:
+    with chain.writing() as session:
+        make_talkers(session, chain, 11)
+        campaign = make_campaign(session, holdout_bp=1_000, template={"face_fen": 1_000})
+
+    page = chain.browser("owner").get(f"/campaigns/{campaign.id}/launch").text
+
+    assert "最多 11 人收到券和消息，对照约 1 人，可能没有，其余" in page
+    assert "发券，最多 11 张；要是全部核销，最多 ¥110.00；" in facts(page)
+    assert "启动，最多发给 11 人" in page
+    assert "按以往核销率" not in page
+
+
+def test_a_large_audience_has_its_control_and_none_is_said_where_none_is_kept(
+    chain: Chain,
+) -> None:
+    with chain.writing() as session:
+        make_talkers(session, chain, 60)
+        compared = make_campaign(session, holdout_bp=1_000)
+        plain = make_campaign(session, holdout_bp=0)
+
+    owner = chain.browser("owner")
+
+    assert "对照约 6 人，其余" in owner.get(f"/campaigns/{compared.id}/launch").text
+    assert "不留对照，其余" in owner.get(f"/campaigns/{plain.id}/launch").text
+
+
+def test_earlier_coupons_tell_how_many_will_be_used(chain: Chain) -> None:
+    with chain.writing() as session:
+        campaign = make_campaign(session, template={"per_member_limit": 99})
+        make_talkers(session, chain, 8)
+        member = make_member(session, merchant=make_merchant(session))
+        row = get_template(session, campaign.template_id)
+        for number in range(20):
+            coupon = make_coupon(session, member, row)
+            coupon.expires_at = chain.now - timedelta(days=1)
+            coupon.state = CouponState.redeemed if number < 5 else CouponState.expired
+
+    page = chain.browser("owner").get(f"/campaigns/{campaign.id}/launch").text
+    with chain.writing() as session:
+        open_again = {"state": CouponState.issued, "expires_at": chain.now + timedelta(days=9)}
+        session.execute(update(Coupon).where(Coupon.id == coupon.id).values(**open_again))
+    fewer = chain.browser("owner").get(f"/campaigns/{campaign.id}/launch").text
+
+    assert "按以往核销率 约 2 张会用掉；" in facts(page)
+    assert "按以往核销率" not in fewer
+
+
+def test_a_new_campaign_chooses_nothing_for_you(chain: Chain) -> None:
+    with chain.writing() as session:
+        make_campaign(session)
+
+    page = chain.browser("owner").get("/campaigns/new").text
+
+    assert page.count('<option value="" selected>') == 2
+    assert "选好人群和优惠券，这里会算出能送到多少人" in page
+
+
+def test_both_channels_are_shown_as_they_will_look(chain: Chain) -> None:
+    with chain.writing() as session:
+        template = make_template(session, make_merchant(session), name="回店券")
+    text = "{昵称}，好久不见，给你留了「{券名}」，来坐坐吧，新到的茶也想请你尝尝"
+
+    page = (
+        chain.browser("owner")
+        .touch("/campaigns/forecast", **{**FORM, "message": text, "template": str(template.id)})
+        .text
+    )
+
+    whole = "小满，好久不见，给你留了「回店券」，来坐坐吧，新到的茶也想请你尝尝"
+    assert whole in page
+    assert f"说明 {whole[:20]}；" in facts(page)
+    assert "优惠券 回店券；" in facts(page)
+
+
+def test_the_morning_is_named_only_where_nights_are_quiet(chain: Chain) -> None:
+    owner = chain.browser("owner")
+
+    quiet = owner.touch("/campaigns/forecast", **FORM).text
+    loud = owner.touch("/campaigns/forecast", **{**FORM, "quiet": "0"}).text
+
+    assert "没发完的到早上 8 点接着发" in quiet
+    assert "没发完的到早上 8 点接着发" not in loud
+
+
+def test_sent_is_not_over_until_the_measuring_window_closes(chain: Chain) -> None:
+    with chain.writing() as session:
+        fresh, old = make_campaign(session), make_campaign(session)
+        for campaign, days in ((fresh, 13), (old, 14)):
+            campaign.state = CampaignState.finished
+            campaign.launched_at = chain.now - timedelta(days=days)
+
+    owner = chain.browser("owner")
+
+    for campaign, word in ((fresh, "已发完"), (old, "已结束")):
+        page = owner.get(f"/campaigns/{campaign.id}").text
+        assert f'dot">{word}</span>' in page
+    rows = owner.get("/campaigns/").text.split("<tr>")
+    assert sum("已发完</span>" in row for row in rows) == 1
+    assert sum("已结束</span>" in row for row in rows) == 1
+
+
+def test_who_is_out_of_reach_is_told_what_opens_the_door(chain: Chain) -> None:
+    with chain.writing() as session:
+        make_talkers(session, chain, 1)
+        session.execute(update(MessageWindow).values(expires_at=chain.now - timedelta(hours=1)))
+        campaign = make_campaign(session)
+
+    owner = chain.browser("owner")
+    owner.post(f"/campaigns/{campaign.id}/launch")
+    page = owner.get(f"/campaigns/{campaign.id}/report").text
+
+    assert "48 小时内没给公众号发过消息，也没允许订阅消息" in page
+    assert "他们下次给公众号发消息后 48 小时内可以" in page
