@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from console import csrf, reply, state
 from core import web
-from core.database import DATABASE_AWAY
+from core.database import is_away
 from core.errors import LinliError, NotFound
 from core.logs import log
 from core.web import public
@@ -52,16 +52,10 @@ def refused_by_http(error: HTTPException) -> Any:
     return reply.failure(found(), status=error.code or 500)
 
 
-def database_away(error: Exception) -> Any:
-    return reply.failure(web.database_away(error))
-
-
-for kind in DATABASE_AWAY:
-    console.register_error_handler(kind, database_away)
-
-
 @console.errorhandler(Exception)
 def broken(error: Exception) -> Any:
+    if is_away(error):
+        return reply.failure(web.database_away(error))
     log.error("unexpected_error", exc_info=error)
     return reply.failure(LinliError())
 

@@ -5,6 +5,7 @@ most. The dialect stays inside what SQLite, MariaDB and MySQL share; the stateme
 `insert_ignore` and `core.bulk`.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -30,7 +31,7 @@ from sqlalchemy import (
     insert,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.sql import Delete, Insert, Update
@@ -155,8 +156,9 @@ R = TypeVar("R")
 db = SQLAlchemy(metadata=Base.metadata)  # holds the engine; models derive from Base
 
 
-# What a call raises while the database cannot be reached, or has no connection left for us.
-DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+# Not reached, gone, gone while asked, too many connections, shutting down, connection killed.
+_AWAY = {2002, 2003, 2006, 2013, 1040, 1053, 1927}
+_AWAY_ON_SQLITE = ("database is locked", "unable to open database", "disk I/O error")
 
 CONFLICTS = {1213, 1020}  # deadlock; Galera certification failure and "record has changed"
 
@@ -225,6 +227,26 @@ def retrying(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         if not is_conflict(error):
             raise
     return call(*args, **kwargs)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database could not be reached or had no connection left: worth asking again.
+
+    Anything else that it says is our own fault and stays wrong however often it is repeated.
+    """
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    said = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    if isinstance(error.orig, sqlite3.Error):
+        return isinstance(said, str) and said.startswith(_AWAY_ON_SQLITE)
+    return error.connection_invalidated or isinstance(error, InterfaceError) or said in _AWAY
+
+
+def is_silence(error: BaseException) -> bool:
+    """Whether we gave up waiting: the server is away, or the question was too long for it."""
+    return isinstance(error, OperationalError) and "timed out" in str(error.orig)
 
 
 def is_conflict(error: OperationalError) -> bool:

@@ -115,8 +115,6 @@ def install(app: Flask, config: Config) -> None:
     app.after_request(_finish)
     app.register_error_handler(LinliError, _render)
     app.register_error_handler(HTTPException, _render_http)
-    for away in database.DATABASE_AWAY:
-        app.register_error_handler(away, _render_database_away)
     app.register_error_handler(Exception, _render_unexpected)
     outbox.name_requests(request_id)
     audit.name_origins(lambda: (request_id(), _ip()))
@@ -222,16 +220,14 @@ def _render_http(error: HTTPException) -> Response:
 
 def database_away(error: Exception) -> Unavailable:
     """What to tell whoever asked while the database cannot be reached; the cause is logged."""
-    cause = str(getattr(error, "orig", error))[:200]  # a wrong column is an OperationalError too
+    cause = str(getattr(error, "orig", error))[:200]
     log.error("database_unavailable", error=type(error).__name__, cause=cause)
     return Unavailable("数据库暂时连不上，请稍后再试")
 
 
-def _render_database_away(error: Exception) -> Response:
-    return problem(database_away(error))
-
-
 def _render_unexpected(error: Exception) -> Response:
+    if database.is_away(error):
+        return problem(database_away(error))
     log.error("unexpected_error", exc_info=error)
     return problem(LinliError("服务出了点问题，已经记下，请稍后再试"))
 

@@ -12,10 +12,11 @@ from datetime import timedelta
 
 from flask import current_app
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from core import patience
 from core.clock import now as clock_now
-from core.database import DATABASE_AWAY, at_once, reading, retrying, transaction
+from core.database import at_once, is_away, reading, retrying, transaction
 from core.errors import Unavailable
 from core.logs import log
 from core.outbox import enqueue
@@ -61,12 +62,13 @@ def take_in(callback: Callback, source: str, message: Message) -> tuple[str, str
     try:
         with patience.within(SILENCE_SECONDS):
             text = retrying(take, source, message)
-    except DATABASE_AWAY as error:
-        log.warning("message_parked", source=source, error=type(error).__name__)
-        _save(source, message, _park, _store)
     except Exception as error:  # noqa: BLE001 - the message is kept and the sweep takes it up
-        log.error("message_not_acted_upon", source=source, exc_info=error)
-        _save(source, message, _store, _park)
+        if is_away(error):
+            log.warning("message_parked", source=source, error=type(error).__name__)
+            _save(source, message, _park, _store)
+        else:
+            log.error("message_not_acted_upon", source=source, exc_info=error)
+            _save(source, message, _store, _park)
     return callback.reply(message, Text(text) if text else None, now=clock_now())
 
 
@@ -96,8 +98,8 @@ def _save(source: str, message: Message, *places: Keep) -> None:
     for place in places:
         try:
             return place(source, message)
-        except (*DATABASE_AWAY, RedisError, Unavailable) as error:
-            log.warning("message_not_kept", place=place.__name__, error=type(error).__name__)
+        except (SQLAlchemyError, RedisError, Unavailable) as error:
+            log.error("message_not_kept", place=place.__name__, error=type(error).__name__)
     raise Unavailable("服务正在恢复", retry_after=5)
 
 

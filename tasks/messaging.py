@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 import gateways
 from core import clock
-from core.database import DATABASE_AWAY, reading, transaction
+from core.database import is_away, reading, transaction
 from core.errors import LinliError, Unavailable
 from core.inbox import InboundEvent
 from core.logs import log
@@ -174,9 +174,9 @@ def act_on_kept(run: Run) -> None:
                 kept = inbox.list_kept(session, limit=KEPT_SLICE)
                 ids = [event.id for event in kept]
                 inbox.act_on_kept(session, kept, now=clock.now())
-        except DATABASE_AWAY:
-            raise
-        except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting
+        except Exception as error:  # one message must not keep the others waiting
+            if is_away(error):
+                raise
             log.error("messages_not_acted_upon", exc_info=error)
             with run.transaction() as session:
                 inbox.leave(session, ids)
@@ -215,9 +215,9 @@ def _act_on_left(event: InboundEvent) -> None:
     try:
         with transaction() as session:
             inbox.act_on_left(session, event.id, now=clock.now())
-    except DATABASE_AWAY:
-        raise
-    except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting
+    except Exception as error:  # one message must not keep the others waiting
+        if is_away(error):
+            raise
         log.error("message_not_acted_upon", source=event.source, exc_info=error)
 
 
@@ -226,7 +226,7 @@ def _act(source: str, message: Message) -> None:
     try:
         with transaction() as session:
             inbox.act_once(session, source, message, now=clock.now())
-    except DATABASE_AWAY:
-        raise
-    except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting
+    except Exception as error:  # one message must not keep the others waiting
+        if is_away(error):
+            raise
         log.error("message_not_acted_upon", source=source, exc_info=error)

@@ -12,9 +12,10 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
 
 from core import clock, outbox
-from core.database import DATABASE_AWAY, reading, transaction
+from core.database import is_away, reading, transaction
 from core.errors import Unavailable
 from core.logs import log
 from core.redis import redis
@@ -83,8 +84,11 @@ def relay_forever(*, poll_seconds: float = 1.0, sweep_seconds: float = 10.0) -> 
                     outbox.reclaim(session, now=clock.now())
                 swept = time.monotonic()
             relay_once(redis(), poll_seconds=poll_seconds)
-        except (RedisError, Unavailable, *DATABASE_AWAY) as error:
-            log.warning("relay_waits", error=type(error).__name__)
+        except (RedisError, Unavailable, SQLAlchemyError) as error:
+            if isinstance(error, SQLAlchemyError) and not is_away(error):
+                log.error("relay_failed", exc_info=error)
+            else:
+                log.warning("relay_waits", error=type(error).__name__)
             time.sleep(poll_seconds)
 
 

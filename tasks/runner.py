@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from core import clock, outbox, patience
-from core.database import DATABASE_AWAY, reading, retrying, transaction
+from core.database import is_away, is_silence, reading, retrying, transaction
 from core.logs import log
 from tasks.registry import Job, Later, Run, Superseded, find_job
 
@@ -17,7 +17,7 @@ def execute(job_id: int, attempt: int) -> str:
     """Run the row if this attempt is still the live one. Returns the outcome in a word.
 
     Failures are recorded on the row, which waits for its next attempt or is dead; nothing is
-    raised to RQ but what the database itself raises, and that the sweep repairs.
+    raised to RQ but that the database is away, which the sweep repairs.
     """
     with reading() as session:
         row = session.get(outbox.OutboxJob, job_id)
@@ -49,9 +49,10 @@ def _run(job: Job, args: dict[str, object], run: Run) -> str:
         with transaction() as session:
             outbox.postpone(session, run.job_id, run.attempt, until=until, error=None)
         return "later"
-    except DATABASE_AWAY:
-        raise  # the database is away: nothing can be recorded, the lease runs out and it is swept
-    except Exception as error:  # noqa: BLE001  a job may fail in any way; the row remembers it
+    except Exception as error:  # a job may fail in any way; the row remembers it
+        if is_away(error) and not is_silence(error):
+            raise  # nothing can be recorded: the lease runs out and it is swept
+        # A silence may be a question that was too long. If the server is frozen, recording raises.
         log.error("job_failed", exc_info=error)
         return _record_failure(job, run, f"{type(error).__name__}: {error}"[:2_000])
     return "done"

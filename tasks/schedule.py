@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from core import clock, outbox
-from core.database import DATABASE_AWAY, transaction
+from core.database import is_away, transaction
 from core.logs import log
 
 
@@ -54,6 +56,9 @@ def schedule_forever(*, poll_seconds: float = 1.0) -> None:
             try:
                 enqueue_due(now)
                 known = current
-            except DATABASE_AWAY as error:
-                log.warning("schedule_waits", error=type(error).__name__)
+            except SQLAlchemyError as error:
+                if is_away(error):
+                    log.warning("schedule_waits", error=type(error).__name__)
+                else:
+                    log.error("schedule_failed", exc_info=error)
         time.sleep(poll_seconds)
