@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from catalogue.models import ShelfState, StoreSku
+from catalogue.models import Product, ProductState, ShelfState, Sku, StoreSku
 from core.clock import business_day, day_bounds
 from coupons.models import Coupon, CouponState, CouponTemplate
 from crm.models import Member
@@ -194,20 +194,24 @@ def stuck_refunds(session: Session, store_ids: Sequence[int], since: datetime) -
     return int(found or 0)
 
 
-def sold_out(session: Session, store_ids: Sequence[int]) -> int:
-    """SKUs that are shown as sold out or have none left."""
-    found = session.scalar(
-        select(func.count())
-        .select_from(StoreSku)
+def sold_out(session: Session, store_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """(store, SKUs on its menu that are shown as sold out or have none left), where there are."""
+    rows = session.execute(
+        select(StoreSku.store_id, func.count())
+        .join(Sku, Sku.id == StoreSku.sku_id)
+        .join(Product, Product.id == Sku.product_id)
         .where(
             StoreSku.store_id.in_(store_ids),
+            Product.state == ProductState.on,
             or_(
                 StoreSku.state == ShelfState.sold_out,
                 and_(StoreSku.state == ShelfState.on, StoreSku.available == 0),
             ),
         )
+        .group_by(StoreSku.store_id)
+        .order_by(StoreSku.store_id)
     )
-    return int(found or 0)
+    return [(int(store_id), int(number)) for store_id, number in rows]
 
 
 def _paid(

@@ -1,4 +1,4 @@
-"""What a store has run out of: two taps on a phone."""
+"""What a store has run out of and what came in again: two taps on a phone."""
 
 from typing import Any
 
@@ -10,18 +10,23 @@ from catalogue import shelf
 from catalogue.models import Category, Product, ProductState, ShelfState, Sku, StoreSku
 from console import reply, words
 from console.access import me, staff
-from console.forms import Form
+from console.forms import Form, whole
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import NotFound
 
 page = Blueprint("goods", __name__, url_prefix="/goods")
 
+MOST = 9_999
+NO_SUCH_GOODS = "没有这件商品"
+
 
 @page.get("/")
 @staff("stock.manage")
 def index() -> Response:
-    store_id = me().store_id or next(iter(me().all_store_ids), 0)
+    wanted = whole(request.args.get("store", ""))
+    chosen = wanted if wanted in me().all_store_ids else me().store_id
+    store_id = chosen or next(iter(me().all_store_ids), 0)
     with reading() as session:
         groups = _groups(session, store_id)
     gone = sum(1 for group in groups for row in group["rows"] if row["gone"])
@@ -31,6 +36,7 @@ def index() -> Response:
         groups=groups,
         store_name=me().name_of(store_id),
         shown_store=store_id,
+        stores_next=url_for("console.goods.index"),
         words=f"{total} 种，{gone} 种售罄" if gone else f"{total} 种，都在卖",
     )
 
@@ -38,8 +44,7 @@ def index() -> Response:
 @page.post("/<int:store_id>/<int:sku_id>/shelf")
 @staff("stock.manage")
 def put(store_id: int, sku_id: int) -> Response:
-    if store_id not in me().all_store_ids:
-        raise NotFound("没有这件商品")
+    _check_store(store_id)
     wanted = Form(request.form).one_of("state", [ShelfState.on, ShelfState.sold_out])
     if wanted is None:
         raise NotFound("没有这种状态")
@@ -53,7 +58,56 @@ def put(store_id: int, sku_id: int) -> Response:
         row = next(row for row in rows if row["sku_id"] == sku_id)
         return reply.page("goods/_row.html", row=row)
     said = "已标为售罄，小程序里马上看得到" if wanted == ShelfState.sold_out else "已恢复在卖"
-    return reply.done(url_for("console.goods.index"), said)
+    return reply.done(url_for("console.goods.index", store=store_id), said)
+
+
+@page.get("/<int:store_id>/<int:sku_id>/stock")
+@staff("stock.manage")
+def restocking(store_id: int, sku_id: int) -> Response:
+    return _restock_page(store_id, sku_id, Form())
+
+
+@page.post("/<int:store_id>/<int:sku_id>/stock")
+@staff("stock.manage")
+def restock(store_id: int, sku_id: int) -> Response:
+    """How many there are from now on; what was marked as sold out is on sale again."""
+    form, now = Form(request.form), clock_now()
+    pieces = form.whole("available", low=1, high=MOST)
+    if pieces is None:
+        return _restock_page(store_id, sku_id, form, 422)
+    row = _counted(store_id, sku_id)
+    with transaction() as session:
+        shelf.set_available(
+            session, store_id, sku_id, pieces, actor=me().actor, reason="补货", now=now
+        )
+        if row["by_hand"]:
+            shelf.set_state(session, store_id, sku_id, ShelfState.on, actor=me().actor, now=now)
+    said = f"{row['name']}补到 {words.count(pieces)} 份，在卖"
+    return reply.done(url_for("console.goods.index", store=store_id), said)
+
+
+def _restock_page(store_id: int, sku_id: int, form: Form, status: int = 200) -> Response:
+    row = _counted(store_id, sku_id)
+    return reply.page(
+        "goods/restock.html", status, row=row, store_name=me().name_of(store_id), form=form
+    )
+
+
+def _counted(store_id: int, sku_id: int) -> dict[str, Any]:
+    """The gate: on the menu of one of my stores, and counted there."""
+    _check_store(store_id)
+    with reading() as session:
+        groups = _groups(session, store_id)
+    rows: list[dict[str, Any]] = [row for group in groups for row in group["rows"]]
+    found = next((row for row in rows if row["sku_id"] == sku_id and row["counted"]), None)
+    if found is None:
+        raise NotFound(NO_SUCH_GOODS)
+    return found
+
+
+def _check_store(store_id: int) -> None:
+    if store_id not in me().all_store_ids:
+        raise NotFound(NO_SUCH_GOODS)
 
 
 def _groups(session: Session, store_id: int) -> list[dict[str, Any]]:
@@ -85,6 +139,8 @@ def _groups(session: Session, store_id: int) -> list[dict[str, Any]]:
                 "left": left,
                 "gone": here.state is ShelfState.sold_out or here.available == 0,
                 "by_hand": here.state is ShelfState.sold_out,
+                "counted": here.available is not None,
+                "empty": here.available == 0,
             }
         )
     return [{"name": name, "rows": found} for name, found in groups.items()]

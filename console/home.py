@@ -174,16 +174,18 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
                 "href": url_for("console.orders.index", tab="cancelled"),
             }
         )
-    gone = figures.sold_out(session, me().store_ids)
-    if gone:
-        rows.append(
-            {
-                "kind": "warn",
-                "text": f"{gone} 种商品售罄",
-                "detail": "补货后记得恢复在卖",
-                "href": url_for("console.goods.index"),
-            }
-        )
+    several = len(me().store_ids) > 1
+    rows.extend(
+        {
+            "kind": "warn",
+            "text": f"{me().name_of(store_id)} {gone} 种商品售罄"
+            if several
+            else f"{gone} 种商品售罄",
+            "detail": "有货了就补货，或恢复在卖",
+            "href": url_for("console.goods.index", store=store_id),
+        }
+        for store_id, gone in figures.sold_out(session, me().store_ids)
+    )
     rows.extend(
         {
             "kind": "brand",

@@ -110,6 +110,8 @@ NEEDS = {
     ],
     "stock.manage": [
         "GET /goods/",
+        "GET /goods/<int:store_id>/<int:sku_id>/stock",
+        "POST /goods/<int:store_id>/<int:sku_id>/stock",
         "POST /goods/<int:store_id>/<int:sku_id>/shelf",
     ],
     "stores.view": [
