@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +25,7 @@ from coupons import words as coupon_words
 from coupons.models import TemplateState
 from crm import tags
 from crm.errors import MemberNotFound, TagInvalid
-from crm.models import Member
+from crm.models import Member, Segment
 from crm.segments import saving as segments
 from crm.segments.compiling import compile_rule
 from crm.segments.preview import counts as count_segments
@@ -43,53 +44,39 @@ MOST_EXPORTED = 5_000
 @page.get("/")
 @staff("members.view")
 def index() -> Response:
-    now = clock_now()
+    """The first page also counts: all, those who match, and three segments. Further ones do not."""
+    now, cursor = clock_now(), request.args.get("cursor", "")
     filters = {name: request.args.get(name, "") for name in ("q", "segment", "tag", "sort")}
+    kept: dict[str, Any] = {name: value for name, value in filters.items() if value}
     if filters["q"]:
         limit("search")
+    groups: list[dict[str, Any]] = []
+    everyone_words = total_words = ""
     with reading() as session:
         wanted = _wanted(session, filters, now)
-        cursor = request.args.get("cursor", "")
         found = lists.page(session, wanted, cursor=cursor)
-        total = lists.count(session, wanted)
         saved = segments.list_segments(session, me().merchant_id)
-        rules = [segment.rule for segment in saved[:3]]
-        people_in = count_segments(session, rules, me().merchant_id, now)
-        groups = [
-            {
-                "name": segment.name,
-                "count": words.count(number),
-                "words": "实时人群",
-                "on": filters["segment"] == str(segment.id),
-                "href": url_for("console.members.index", segment=segment.id),
-            }
-            for segment, number in zip(saved[:3], people_in, strict=True)
-        ]
-        everyone = lists.count(session, lists.Wanted(me().merchant_id))
         known = tags.list_tags(session, me().merchant_id)
         rows = portrait.rows(session, me(), found.items, now)
-    everybody = {
-        "name": "全部",
-        "count": words.count(everyone),
-        "words": "所有成为会员的人",
-        "on": not filters["segment"],
-        "href": url_for("console.members.index"),
-    }
-    kept: dict[str, Any] = {name: value for name, value in filters.items() if value}
+        if not cursor:
+            everyone = lists.count(session, lists.Wanted(me().merchant_id))
+            narrowed = filters["q"] or filters["segment"] or filters["tag"]
+            total = lists.count(session, wanted) if narrowed else everyone
+            everyone_words, total_words = (f"{words.count(n)} 人" for n in (everyone, total))
+            groups = _groups(session, saved[:3], everyone, filters["segment"], now)
+    following = url_for("console.members.index", **kept, cursor=found.next) if found.next else ""
     return reply.page(
         "members/index.html",
         members=rows,
         filters=kept,
-        groups=[everybody, *groups] if groups else [],
+        groups=groups,
         segments=[("", "全部人群"), *((s.id, s.name) for s in saved)],
         tags=[("", "全部标签"), *((tag.id, f"{tag.name}（{used}）") for tag, used in known)],
         sorts=SORTS,
-        sum={"words": f"{words.count(everyone)} 人"},
+        sum={"words": everyone_words},
         pager={
-            "words": f"共 {words.count(total)} 人",
-            "next": url_for("console.members.index", **kept, cursor=found.next)
-            if found.next
-            else "",
+            "words": f"共 {total_words}" if total_words else "",
+            "next": following,
             "first": url_for("console.members.index", **kept) if cursor else "",
         },
     )
@@ -239,6 +226,29 @@ def _wanted(session: Session, filters: dict[str, str], now: datetime) -> lists.W
     return lists.Wanted(
         me().merchant_id, q=filters.get("q", ""), tag_id=tag_id, ids=ids, sort=filters["sort"]
     )
+
+
+def _groups(
+    session: Session, saved: Sequence[Segment], everyone: int, chosen: str, now: datetime
+) -> list[dict[str, Any]]:
+    """The cards above the list: everybody, and the first segments as they are at this moment."""
+    if not saved:
+        return []
+    numbers = count_segments(session, [s.rule for s in saved], me().merchant_id, now)
+    cards = [("", "全部", everyone, "所有成为会员的人")]
+    cards += [
+        (str(s.id), s.name, number, "实时人群") for s, number in zip(saved, numbers, strict=True)
+    ]
+    return [
+        {
+            "name": name,
+            "count": words.count(number),
+            "words": about,
+            "on": chosen == key,
+            "href": url_for("console.members.index", segment=key or None),
+        }
+        for key, name, number, about in cards
+    ]
 
 
 def _change_tag(session: Session, member: Member, form: Form, now: datetime) -> str:

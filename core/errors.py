@@ -1,10 +1,10 @@
 """One small class per business failure: a code for programs, a status, a sentence for people.
 
 A failure is raised where the rule is broken and rendered once, in `core.web`, as RFC 9457 problem
-details. `codes()` is the table of every code there is: subclasses register themselves.
+details.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 
 class LinliError(Exception):
@@ -14,9 +14,9 @@ class LinliError(Exception):
     problem document, so it must be JSON and must hold nothing private.
     """
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal"
-    title: ClassVar[str] = "服务出了点问题"
+    status: int = 500
+    code: str = "internal"
+    title: str = "服务出了点问题"
 
     def __init__(
         self, detail: str = "", *, errors: dict[str, str] | None = None, **extra: Any
@@ -73,14 +73,3 @@ class Unavailable(LinliError):
     def __init__(self, detail: str = "", *, retry_after: int = 5, **extra: Any) -> None:
         super().__init__(detail, **extra)
         self.retry_after = retry_after
-
-
-def codes() -> dict[str, type[LinliError]]:
-    """Every code and the class that owns it; what is not imported yet is not in it."""
-    found: dict[str, type[LinliError]] = {}
-    waiting: list[type[LinliError]] = [LinliError]
-    while waiting:
-        kind = waiting.pop()
-        found.setdefault(kind.code, kind)
-        waiting.extend(kind.__subclasses__())
-    return found

@@ -9,10 +9,10 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import structlog
-from flask import Flask, Request, Response, g, has_request_context, json, request
+from flask import Flask, Request, Response, current_app, g, has_request_context, json, request
 from flask.sessions import SessionInterface
 from flask_openapi3 import Info, OpenAPI
 from pydantic import BaseModel, ValidationError
@@ -65,6 +65,23 @@ class Problem(BaseModel):
     code: str
     errors: dict[str, str] = {}
     request_id: str
+
+
+class _Refused(LinliError):
+    """What the framework refuses before a view sees it."""
+
+    TITLES: ClassVar = {
+        404: ("not_found", "没有这个地址"),
+        405: ("method_not_allowed", "这个地址不支持这种请求"),
+        413: ("too_large", "内容太大"),
+        415: ("unsupported_type", "要用 JSON"),
+    }
+
+    def __init__(self, status: int) -> None:
+        other: type[LinliError] = Malformed if status < 500 else LinliError
+        self.status = status
+        self.code, self.title = self.TITLES.get(status, (other.code, other.title))
+        super().__init__()
 
 
 class Id(IntegerConverter):
@@ -140,8 +157,6 @@ def _begin() -> None:
 def _gate() -> None:
     if request.endpoint is None:
         return  # no route: 404 follows
-    from flask import current_app
-
     view = current_app.view_functions[request.endpoint]
     audience = getattr(view, "audience", None)
     if audience is None:
@@ -198,21 +213,7 @@ def _render_http(error: HTTPException) -> Response:
     status = error.code or 500
     if error.response is not None or status < 400:
         return error.get_response()  # type: ignore[return-value]
-    titles = {404: "没有这个地址", 405: "这个地址不支持这种请求", 413: "内容太大", 415: "要用 JSON"}
-    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_type"}
-    kind = type(
-        "HttpProblem",
-        (),
-        {
-            "status": status,
-            "code": codes.get(status, "malformed" if status < 500 else "internal"),
-            "title": titles.get(status, Malformed.title if status < 500 else LinliError.title),
-            "errors": {},
-            "extra": {},
-        },
-    )()
-    kind.detail = kind.title
-    response = problem(kind)
+    response = problem(_Refused(status))
     if allow := dict(error.get_headers()).get("Allow"):
         response.headers["Allow"] = allow
     return response
