@@ -7,10 +7,12 @@ from flask import Blueprint, Response, request, url_for
 from console import access, order_list, order_view, reply, step_up, words
 from console.access import NotYours, me, staff
 from console.forms import Form
-from core import audit
+from core import audit, idempotency
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
+from core.idempotency import IdempotencyConflict
+from core.numbers import new_token
 from orders import handover
 from orders.errors import WrongPickupCode
 from orders.models import OrderState
@@ -121,7 +123,7 @@ def hand_over(no: str) -> Response:
 @staff("orders.manage")
 def cancelling_page(no: str) -> Response:
     _may_cancel(no)
-    return _cancel_page(no, Form(reason=CANCEL_REASONS[0][0]))
+    return _cancel_page(no, Form(reason=CANCEL_REASONS[0][0], key=new_token()))
 
 
 @page.post("/<no>/cancel")
@@ -133,6 +135,9 @@ def cancel(no: str) -> Response:
     what a refund asks for.
     """
     form, now, who = Form(request.form), clock_now(), me()
+    click = _click("cancel", no, form, "reason", "other")
+    if said := _answered(click):
+        return reply.done(url_for("console.orders.show", no=no), said)
     seen = _may_cancel(no)
     proved_again = seen is not OrderState.placed
     reason = form.one_of("reason", [value for value, _ in CANCEL_REASONS])
@@ -141,8 +146,12 @@ def cancel(no: str) -> Response:
         return _cancel_page(no, form, 422)
     why = "，".join(part for part in (reason, more) if part)
     with transaction() as session:
+        if replay := idempotency.begin(session, **click, now=now):
+            return reply.done(url_for("console.orders.show", no=no), replay.result["said"])
         order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
         left = cancelling.cancel(session, order, actor=who.actor, reason=why, now=now, seen=seen)
+        said = f"{order.pickup_number} 已取消" + (f"，¥{words.yuan(left)} 正在退" if left else "")
+        idempotency.finish(session, scope=click["scope"], key=click["key"], result={"said": said})
         audit.record(
             session,
             actor=who.actor,
@@ -154,7 +163,6 @@ def cancel(no: str) -> Response:
             reason=why,
             now=now,
         )
-    said = f"{order.pickup_number} 已取消" + (f"，¥{words.yuan(left)} 正在退" if left else "")
     response = reply.done(url_for("console.orders.show", no=no), said)
     step_up.remember(response, now)
     return response
@@ -166,15 +174,21 @@ def refunding_page(no: str) -> Response:
     with reading() as session:
         order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
         left = refundable_fen(session, order.id)
-    form = Form(amount=words.yuan(left), reason=REFUND_REASONS[0][0])
+    form = Form(amount=words.yuan(left), reason=REFUND_REASONS[0][0], key=new_token())
     return _refund_page(no, form, left)
 
 
 @page.post("/<no>/refund")
 @staff("orders.refund")
 def refund(no: str) -> Response:
-    """Part or all of the money, by somebody who has just proved who they are."""
+    """Part or all of the money, by somebody who has just proved who they are.
+
+    Once per page that was shown: a second click hears what the first did.
+    """
     form, now, who = Form(request.form), clock_now(), me()
+    click = _click("refund", no, form, "amount", "reason")
+    if said := _answered(click):
+        return reply.done(url_for("console.orders.show", no=no), said)
     with reading() as session:
         order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
         left = refundable_fen(session, order.id)
@@ -182,8 +196,11 @@ def refund(no: str) -> Response:
     reason = form.one_of("reason", [value for value, _ in REFUND_REASONS])
     if form.errors or amount is None or reason is None or not step_up.is_proved(form, now):
         return _refund_page(no, form, left, 422)
+    said = f"¥{words.yuan(amount)} 正在退回"
     try:
         with transaction() as session:
+            if idempotency.begin(session, **click, now=now, result={"said": said}):
+                return reply.done(url_for("console.orders.show", no=no), said)
             order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
             refunding.request(session, order, amount, reason=reason, actor=who.actor, now=now)
             audit.record(
@@ -201,7 +218,7 @@ def refund(no: str) -> Response:
             raise
         form.refuse_with(refusal, "amount")
         return _refund_page(no, form, left, 422)
-    response = reply.done(url_for("console.orders.show", no=no), f"¥{words.yuan(amount)} 正在退回")
+    response = reply.done(url_for("console.orders.show", no=no), said)
     step_up.remember(response, now)
     return response
 
@@ -213,6 +230,22 @@ def _page(
         order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
         shown = order_view.whole(session, order, me(), clock_now())
     return reply.page(template, status, o=shown, form=form, **more)
+
+
+def _click(act: str, no: str, form: Form, *fields: str) -> dict[str, Any]:
+    """What makes two clicks on one page the same one."""
+    body = {"no": no, **{name: form[name] for name in fields}}
+    return {"scope": f"{act}:{me().staff_id}", "key": form["key"], "body": body}
+
+
+def _answered(click: dict[str, Any]) -> str:
+    """What an earlier click on the same page was told; "" for the first."""
+    try:
+        with reading() as session:
+            replay = idempotency.find(session, **click)
+    except IdempotencyConflict:
+        raise IdempotencyConflict("这一页已经提交过，刷新看看再做") from None
+    return replay.result["said"] if replay else ""
 
 
 def _may_cancel(no: str) -> OrderState:

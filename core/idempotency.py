@@ -65,12 +65,19 @@ def begin(
     row["result"] = result
     if rows.add_new(session, IdempotencyRecord, row) is not None:
         return None
-    record = session.scalars(
+    return find(session, scope=scope, key=key, body=body)
+
+
+def find(session: Session, *, scope: str, key: str, body: Any) -> Replay | None:
+    """What `key` was answered before, if it was; a look only. Raises IdempotencyConflict."""
+    record = session.scalar(
         select(IdempotencyRecord).where(
             IdempotencyRecord.scope == scope, IdempotencyRecord.key == key
         )
-    ).one()
-    if record.body_hash != row["body_hash"]:
+    )
+    if record is None:
+        return None
+    if record.body_hash != _hash(body):
         raise IdempotencyConflict
     return Replay(record.result or {})
 

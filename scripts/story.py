@@ -180,7 +180,9 @@ def refund(story: Story) -> str:
     reason = option(page, "reason", "")
     amount = f"{story.seen['payable_fen'] / 100:.2f}"
     password = next(s for s in story.tree.data["staff"] if s["username"] == "owner")["password"]
-    story.owner.post(f"orders/{no}/refund", amount=amount, reason=reason, password=password)
+    (key,) = re.findall(r'name="key" value="([^"]+)"', page)
+    form = {"amount": amount, "reason": reason, "password": password, "key": key}
+    story.owner.post(f"orders/{no}/refund", **form)
     eventually(lambda: story.guest.show(no)["payment_state"] == "refunded", "退款到账", seconds=40)
     points = story.guest.call("GET", "me")["points_pending"]
     expect(points < story.seen["points"] + 100, "积分应已收回")

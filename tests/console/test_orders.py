@@ -1,5 +1,6 @@
 """The counter: accept, make ready, hand over against the code, cancel, refund."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -119,7 +120,9 @@ def test_a_clerk_turns_a_new_order_down_and_all_the_money_goes_back(chain: Chain
     clerk = chain.browser("clerk")
 
     asked = clerk.get(f"/orders/{order.no}/cancel").text
-    answer = clerk.post(f"/orders/{order.no}/cancel", reason="原料用完了", other="芒果没了")
+    answer = clerk.post(
+        f"/orders/{order.no}/cancel", reason="原料用完了", other="芒果没了", key="k1"
+    )
 
     assert "库存会还回去。取消后不能恢复" in asked
     assert "登录密码" not in asked
@@ -140,7 +143,9 @@ def test_once_accepted_a_clerk_cannot_give_the_money_back_by_cancelling(
 
     page = clerk.get(f"/orders/{order.no}").text
     asked = clerk.get(f"/orders/{order.no}/cancel")
-    posted = clerk.post(f"/orders/{order.no}/cancel", reason="顾客要求", password=PASSWORD)
+    posted = clerk.post(
+        f"/orders/{order.no}/cancel", reason="顾客要求", password=PASSWORD, key="k1"
+    )
 
     assert "取消订单" not in page
     assert (asked.status_code, posted.status_code) == (403, 403)
@@ -154,10 +159,10 @@ def test_a_manager_proves_who_they_are_before_cancelling_what_was_accepted(chain
     order = chain.order(state=OrderState.ready)
     manager, path = chain.browser("manager"), f"/orders/{order.no}/cancel"
 
-    asked = manager.post(path, reason="顾客要求")
-    wrong = manager.post(path, reason="顾客要求", password="guess")
+    asked = manager.post(path, reason="顾客要求", key="k1")
+    wrong = manager.post(path, reason="顾客要求", password="guess", key="k1")
     unchanged = state_of(order)
-    done = manager.post(path, reason="顾客要求", password=PASSWORD)
+    done = manager.post(path, reason="顾客要求", password=PASSWORD, key="k1")
 
     assert (asked.status_code, wrong.status_code, done.status_code) == (422, 422, 303)
     assert "输入你的登录密码" in asked.text
@@ -225,13 +230,13 @@ def test_a_refund_asks_for_the_password_once_in_five_minutes(chain: Chain) -> No
     manager = chain.browser("manager")
     path = f"/orders/{order.no}/refund"
 
-    asked = manager.post(path, amount="10", reason="做错了")
-    wrong = manager.post(path, amount="10", reason="做错了", password="guess")
+    asked = manager.post(path, amount="10", reason="做错了", key="k1")
+    wrong = manager.post(path, amount="10", reason="做错了", key="k1", password="guess")
     with reading() as session:
         assert session.scalars(select(Refund)).all() == []
-    proved = manager.post(path, amount="10", reason="做错了", password=PASSWORD)
-    again = manager.post(path, amount="6", reason="等太久")
-    too_much = manager.post(path, amount="10.01", reason="其他")
+    proved = manager.post(path, amount="10", reason="做错了", key="k1", password=PASSWORD)
+    again = manager.post(path, amount="6", reason="等太久", key="k2")
+    too_much = manager.post(path, amount="10.01", reason="其他", key="k3")
 
     assert asked.status_code == 422
     assert "输入你的登录密码" in asked.text
@@ -244,15 +249,66 @@ def test_a_refund_asks_for_the_password_once_in_five_minutes(chain: Chain) -> No
     assert amounts == [1000, 600]
 
 
+@pytest.mark.parametrize("through", ["page", "dialog"])
+def test_a_second_click_on_one_page_refunds_nothing_more(chain: Chain, through: str) -> None:
+    order = chain.order(state=OrderState.completed)
+    manager = chain.browser("manager")
+    path = f"/orders/{order.no}/refund"
+    headers = {"HX-Request": "true"} if through == "dialog" else {}
+    shown = [key_on(manager.get(path, **headers).text) for _ in range(2)]
+    click = manager.touch if through == "dialog" else manager.post
+    form = {"amount": "2", "reason": "做错了"}
+
+    answers = [click(path, **form, key=shown[0], password=PASSWORD) for _ in range(3)]
+    other = click(path, **form | {"amount": "3"}, key=shown[0])
+    with reading() as session:
+        after_clicks = list(session.scalars(select(Refund.amount_fen)))
+    none = click(path, **form)
+    click(path, **form, key=shown[1])
+
+    assert [each.status_code for each in answers] == [204 if through == "dialog" else 303] * 3
+    assert (other.status_code, none.status_code) == (409, 400)
+    assert after_clicks == [200]
+    with reading() as session:
+        assert list(session.scalars(select(Refund.amount_fen))) == [200, 200]
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "order.refund"))
+        assert len(entries.all()) == 2
+
+
+def test_a_second_click_that_refunds_everything_hears_what_the_first_did(chain: Chain) -> None:
+    order = chain.order(state=OrderState.completed)
+    manager = chain.browser("manager")
+    form = {"amount": "26", "reason": "做错了", "password": PASSWORD, "key": "k1"}
+
+    answers = [manager.post(f"/orders/{order.no}/refund", **form) for _ in range(2)]
+
+    assert [each.status_code for each in answers] == [303, 303]
+    with reading() as session:
+        assert list(session.scalars(select(Refund.amount_fen))) == [2600]
+
+
+def test_a_second_click_on_cancel_hears_what_the_first_did(chain: Chain) -> None:
+    order = chain.order()
+    clerk, path = chain.browser("clerk"), f"/orders/{order.no}/cancel"
+    key = key_on(clerk.get(path).text)
+
+    answers = [clerk.post(path, reason="要打烊了", key=key) for _ in range(2)]
+
+    assert [each.status_code for each in answers] == [303, 303]
+    assert state_of(order) is OrderState.cancelled
+    with reading() as session:
+        assert list(session.scalars(select(Refund.amount_fen))) == [2600]
+
+
 def test_the_proof_of_one_session_is_no_use_in_another(chain: Chain) -> None:
     order = chain.order(state=OrderState.completed)
     first, second = chain.browser("manager"), chain.browser("manager")
-    first.post(f"/orders/{order.no}/refund", amount="1", reason="其他", password=PASSWORD)
+    first.post(f"/orders/{order.no}/refund", amount="1", reason="其他", key="k1", password=PASSWORD)
     proof = first.client.get_cookie("linli_proved", path="/console")
     assert proof is not None
     second.client.set_cookie("linli_proved", proof.value, path="/console")
 
-    answer = second.post(f"/orders/{order.no}/refund", amount="1", reason="其他")
+    answer = second.post(f"/orders/{order.no}/refund", amount="1", reason="其他", key="k2")
 
     assert answer.status_code == 422
 
@@ -261,7 +317,9 @@ def test_a_clerk_may_not_refund(chain: Chain) -> None:
     order = chain.order(state=OrderState.completed)
     clerk = chain.browser("clerk")
 
-    answer = clerk.post(f"/orders/{order.no}/refund", amount="1", reason="其他", password=PASSWORD)
+    answer = clerk.post(
+        f"/orders/{order.no}/refund", amount="1", reason="其他", key="k1", password=PASSWORD
+    )
 
     assert answer.status_code == 403
     assert "退款" not in clerk.get(f"/orders/{order.no}").text
@@ -302,3 +360,10 @@ def test_a_long_list_is_paged_without_losing_or_repeating(chain: Chain) -> None:
 
     seen = [n for n in range(53) for page in (first, second) if f">N{n:02}</a>" in page]
     assert sorted(seen) == list(range(53))
+
+
+def key_on(page: str) -> str:
+    """The hidden key that a form was shown with."""
+    found = re.search(r'name="key" value="([^"]+)"', page)
+    assert found, page[:400]
+    return found[1]

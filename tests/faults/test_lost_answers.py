@@ -51,6 +51,7 @@ def test_a_refund_without_answer_happens_once_and_is_settled_by_asking(world: Wo
         amount=f"{paid_fen / 100:.2f}",
         reason="做错了",
         password=owner["password"],
+        key="one-click",
     )
     wait(lambda: refunds_of(world, guest), "the refund at the channel")
     (refund,) = refunds_at_home(no)
