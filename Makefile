@@ -4,7 +4,7 @@ RUN = .venv/bin/python
 PYTEST = .venv/bin/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check story bench setup setup-dev format shots clean
+.PHONY: help demo test miniprogram faults check story bench setup setup-dev format shots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,9 @@ test: setup-dev ## every test but the ones that kill processes
 	@$(PYTEST) -m "not faults and not browser" -n 2 --dist loadfile
 	@$(PYTEST) -m browser
 	@cd miniprogram && PATH="$(CURDIR)/.venv/bin:$$PATH" npm run --silent verify
+
+miniprogram: setup ## the WeChat package for upload: API_BASE=https://… APPID=wx…, or miniprogram/.env
+	@cd miniprogram && PATH="$(CURDIR)/.venv/bin:$$PATH" $(if $(API_BASE),VITE_API_BASE="$(API_BASE)") $(if $(APPID),VITE_APPID="$(APPID)") npm run --silent build:weixin
 
 faults: setup-dev ## the tests that kill and stop real processes
 	@$(PYTEST) -m faults

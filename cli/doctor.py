@@ -26,6 +26,7 @@ from core.redis import is_available
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from gateways.wechat.mini import MiniProgram
 from gateways.wechat.official import OfficialAccount
+from merchants.models import Merchant
 from merchants.passwords import list_published
 
 
@@ -128,6 +129,46 @@ def check_accounts(config: Config) -> Iterator[Finding]:
             yield Finding("warn", f"{push.appid} 的消息推送是兼容模式，明文也收", advice)
 
 
+def check_templates(config: Config) -> Iterator[Finding]:
+    """Without a template a message waits for an open chat, and mostly nobody hears of it."""
+    wechat = config.wechat
+    advice = "选好模板，把编号填进配置；字段看 docs/operations.md 的 Message templates"
+    for account in wechat.official_accounts:
+        if "new_order" not in account.templates:
+            what = "没有 new_order 模板，店员 48 小时没说过话就收不到新订单提醒"
+            yield Finding("warn", f"公众号 {account.appid} {what}", advice)
+    purposes = {
+        "order_ready": "顾客收不到取餐提醒",
+        "coupon_arrived": "活动只发得到 48 小时内说过话的人",
+    }
+    for mini in wechat.mini_programs:
+        for purpose, loss in purposes.items():
+            if purpose not in mini.subscribe_templates:
+                what = f"小程序 {mini.appid} 没有 {purpose} 订阅消息模板，{loss}"
+                yield Finding("warn", what, advice)
+
+
+def check_merchants(config: Config) -> Iterator[Finding]:
+    """An account of a merchant that nobody wrote into the database is nobody's."""
+    try:
+        with reading() as session:
+            known = set(session.scalars(select(Merchant.code)))
+    except SQLAlchemyError:
+        return
+    if not known:
+        yield Finding("warn", "库里还没有商家", "看 README「上线」的最后一步")
+        return
+    wechat = config.wechat
+    for name, owner in (
+        *((account.appid, account.merchant) for account in wechat.official_accounts),
+        *((account.appid, account.merchant) for account in wechat.mini_programs),
+        *((account.mchid, account.merchant) for account in wechat.pay_merchants),
+    ):
+        if owner is not None and owner not in known:
+            advice = f"改成商家的 code：{'、'.join(sorted(known))}"
+            yield Finding("fail", f'{name} 的 merchant = "{owner}" 不在库里', advice)
+
+
 def check_clock(_config: Config) -> Iterator[Finding]:
     began = time.monotonic()
     try:
@@ -207,7 +248,9 @@ CHECKS: tuple[Check, ...] = (
     check_address,
     check_keys,
     check_accounts,
+    check_templates,
     check_database,
+    check_merchants,
     check_clock,
     check_queue,
     check_wechat,

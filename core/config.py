@@ -219,7 +219,8 @@ def load(path: Path | str | None = None, environ: Mapping[str, str] | None = Non
     environ = os.environ if environ is None else environ
     file = Path(path or environ.get("LINLI_CONFIG", "config.toml"))
     if not file.exists():
-        raise ConfigError({str(file): "no such file; copy config.example.toml and fill it in"})
+        hint = "copy config.example.toml and fill it in (demo: LINLI_CONFIG=var/demo/config.toml)"
+        raise ConfigError({str(file): f"no such file; {hint}"})
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

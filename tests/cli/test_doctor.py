@@ -15,7 +15,7 @@ from werkzeug.security import generate_password_hash
 
 from app import create_app
 from cli import placeholders
-from cli.doctor import check_accounts, check_mode
+from cli.doctor import check_accounts, check_merchants, check_mode, check_templates
 from core import config, database
 from core.config import Config
 from core.database import Base, transaction
@@ -51,6 +51,7 @@ def test_a_missing_configuration_is_one_clear_message(
 
     assert done.returncode == 1
     assert "nowhere.toml: no such file; copy config.example.toml" in done.stderr
+    assert "LINLI_CONFIG=var/demo/config.toml" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -69,6 +70,7 @@ def test_every_placeholder_of_the_example_is_named() -> None:
         "wechat.official_accounts[1].token",
         "wechat.official_accounts[1].encoding_aes_key",
         "wechat.official_accounts[1].origin_id",
+        "wechat.official_accounts[1].templates.new_order",
         "wechat.mini_programs[1].appid",
         "wechat.mini_programs[1].secret",
         "wechat.mini_programs[1].token",
@@ -210,3 +212,48 @@ def test_an_account_with_a_key_is_safe_unless_it_says_otherwise(
 def test_a_mode_that_opens_needs_a_key(tmp_path: Path, mode: str) -> None:
     with pytest.raises(config.ConfigError, match="encoding_aes_key"):
         one_account(tmp_path, {**ACCOUNT, "mode": mode})
+
+
+@pytest.mark.parametrize(
+    ("templates", "subscribed", "missing"),
+    [
+        ({}, {}, ["new_order", "order_ready", "coupon_arrived"]),
+        ({"new_order": "A"}, {"coupon_arrived": "B"}, ["order_ready"]),
+        ({"order_ready": "A"}, {"order_ready": "B", "coupon_arrived": "C"}, ["new_order"]),
+        ({"new_order": "A"}, {"order_ready": "B", "coupon_arrived": "C"}, []),
+    ],
+)
+def test_a_purpose_without_a_template_is_named(
+    tmp_path: Path, templates: dict[str, str], subscribed: dict[str, str], missing: list[str]
+) -> None:
+    official = {**ACCOUNT, "templates": templates}
+    mini = {"appid": "wx0000000000000002", "secret": "s", "subscribe_templates": subscribed}
+    wechat = {"official_accounts": [official], "mini_programs": [mini]}
+
+    found = list(check_templates(config.parse(raw_config(tmp_path, wechat=wechat))))
+
+    assert [one.level for one in found] == ["warn"] * len(missing)
+    for one, purpose in zip(found, missing, strict=True):
+        assert f"没有 {purpose} " in one.what
+
+
+def test_an_account_of_a_merchant_that_is_not_there_is_nobodys(
+    app: Flask, make_config: Callable[..., Config]
+) -> None:
+    own, shared = {**ACCOUNT, "merchant": "qinghe"}, {**ACCOUNT, "appid": "wx0000000000000009"}
+    mini = {"appid": "wx0000000000000002", "secret": "s", "merchant": "qingha"}
+    settings = make_config(wechat={"official_accounts": [own, shared], "mini_programs": [mini]})
+
+    before = [(one.level, one.what) for one in check_merchants(settings)]
+    with transaction() as session:
+        make_merchant(session, code="qinghe")
+    after = [(one.level, one.what, one.advice) for one in check_merchants(settings)]
+
+    assert before == [("warn", "库里还没有商家")]
+    assert after == [
+        (
+            "fail",
+            'wx0000000000000002 的 merchant = "qingha" 不在库里',
+            "改成商家的 code：qinghe",
+        )
+    ]
