@@ -8,6 +8,7 @@ from core.clock import now
 from core.web import webhook
 from gateways.wechat.callback import Callback
 from gateways.wechat.errors import BadSignature
+from gateways.wechat.wire import MAX_BYTES
 from messaging.inbox import MINI, OFFICIAL
 from official_account import intake
 
@@ -48,6 +49,7 @@ def _echo(callback: Callback) -> Response:
 
 
 def _receive(callback: Callback, source: str) -> Response:
+    request.max_content_length = MAX_BYTES  # 413 before it is read
     try:
         message = callback.read(request.args, request.get_data(), now())
     except BadSignature as refused:

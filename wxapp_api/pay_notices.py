@@ -8,6 +8,7 @@ from core.clock import now
 from core.database import at_once, transaction
 from core.web import webhook
 from gateways.wechat.errors import BadSignature, MalformedMessage
+from gateways.wechat.wire import MAX_BYTES
 from payments import notices
 
 SILENCE_SECONDS = 3.0  # WeChat Pay waits five: with the database silent it hears a 503
@@ -24,6 +25,7 @@ def wechat(mchid: str) -> Response:
     copy that arrives meanwhile is answered at once.
     """
     at = now()
+    request.max_content_length = MAX_BYTES  # 413 before it is read
     merchant = gateways.wechat().pay(mchid)
     try:
         notice = merchant.read_notice(dict(request.headers), request.get_data(), at)

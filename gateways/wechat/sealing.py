@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 _BLOCK = 32
 _HEAD = 20
+SIGNATURE_LENGTH = 40
+"""Hexadecimal digits of a SHA-1."""
 
 
 class Unreadable(Exception):

@@ -7,26 +7,30 @@ are refused here, so that nothing behind this module meets them.
 import json
 import math
 from typing import Any, NoReturn
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser
 
 from gateways.wechat.errors import MalformedMessage
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 64 * 1024
+"""What WeChat pushes has a few thousand bytes; anybody may make us read this many."""
 _MAX_DEPTH = 16
 _MAX_VALUES = 5000
+_MAX_ELEMENTS = 1000
 
 
 def read_xml(raw: bytes) -> dict[str, Any]:
     """Children of the root as a dict; a repeated tag becomes a list."""
     _check_size(raw)
+    parser = DefusedXMLParser(target=_Fields(), forbid_dtd=True)
     try:
-        root = fromstring(raw, forbid_dtd=True)
+        parser.feed(raw)
+        value = parser.close()
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise MalformedMessage("不是有效的 XML") from error
-    return checked(_children(root, 0))
+    return checked(value)
 
 
 def read_json(raw: bytes) -> dict[str, Any]:
@@ -68,21 +72,42 @@ def is_json(raw: bytes) -> bool:
     return raw[:64].lstrip().startswith(b"{")
 
 
-def _children(element: Element, depth: int) -> Any:
-    if len(element) == 0:
-        return element.text or ""
-    if depth > _MAX_DEPTH:
-        raise MalformedMessage("消息嵌套过深")
-    found: dict[str, Any] = {}
-    for child in element:
-        value = _children(child, depth + 1)
-        if child.tag not in found:
-            found[child.tag] = value
-        elif isinstance(found[child.tag], list):
-            found[child.tag].append(value)
+class _Fields:
+    """Builds the dict while the parser reads, so that what is too much ends where it begins.
+
+    A message has to be parsed before its signature can be checked: there is never a tree.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, list[str], dict[str, Any]]] = []
+        self._seen = 0
+        self._root: Any = ""
+
+    def start(self, tag: str, _attributes: dict[str, str]) -> None:
+        self._seen += 1
+        if len(self._open) >= _MAX_DEPTH or self._seen > _MAX_ELEMENTS:
+            raise MalformedMessage("消息嵌套过深或字段过多")
+        self._open.append((tag, [], {}))
+
+    def data(self, text: str) -> None:
+        self._open[-1][1].append(text)
+
+    def end(self, _tag: str) -> None:
+        tag, text, children = self._open.pop()
+        value: Any = children or "".join(text)
+        if not self._open:
+            self._root = value
+            return
+        siblings = self._open[-1][2]
+        if tag not in siblings:
+            siblings[tag] = value
+        elif isinstance(siblings[tag], list):
+            siblings[tag].append(value)
         else:
-            found[child.tag] = [found[child.tag], value]
-    return found
+            siblings[tag] = [siblings[tag], value]
+
+    def close(self) -> Any:
+        return self._root
 
 
 def _check_size(raw: bytes) -> None:

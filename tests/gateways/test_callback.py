@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import struct
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
@@ -305,6 +306,56 @@ def test_what_nobody_can_read_is_malformed(body: bytes) -> None:
         account().read(plain_query(), body)
     with pytest.raises(MalformedMessage):
         account().read(*sealed(body) if len(body) < 100_000 else (plain_query(), body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<xml>" + b"<a>" * 20_000, b"<xml>" + b"<b/>" * 16_000 + b"</xml>"],
+    ids=["deep", "wide"],
+)
+def test_an_unsigned_body_costs_next_to_nothing(body: bytes) -> None:
+    query = sealed(payload("text.xml"))[0] | {"msg_signature": "0" * 40}
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedMessage):
+            account(mode="safe").read(query, body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 8 * len(body)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timestamp": ""},
+        {"timestamp": "1"},
+        {"timestamp": "x"},
+        {"msg_signature": ""},
+        {"msg_signature": "0" * 39},
+    ],
+    ids=str,
+)
+def test_what_no_signature_could_fit_is_refused_unread(change: dict[str, str]) -> None:
+    query = sealed(payload("text.xml"))[0] | change
+
+    with pytest.raises(BadSignature):
+        account().read(query, b"<not even xml")
+
+
+def test_as_deep_and_as_wide_as_it_may_be() -> None:
+    wide = b"<x>1</x>" * 970
+    deep = b"<d>" * 15 + b"1" + b"</d>" * 15
+    fields = payload("text.xml").replace(b"</xml>", wide + deep + b"</xml>")
+
+    read = account().read(plain_query(), fields).fields
+
+    assert read["x"] == ["1"] * 970
+    for more in (b"<y/>" * 40, b"<d>" * 16 + b"</d>" * 16):
+        with pytest.raises(MalformedMessage):
+            account().read(plain_query(), fields.replace(b"</xml>", more + b"</xml>"))
 
 
 @fuzz
