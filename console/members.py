@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from analytics import members as lists
-from console import access, people, portrait, reply, step_up, words
+from console import access, people, portrait, reply, step_up, tickets, words
 from console.access import limit, me, staff
 from console.forms import Form, whole
 from core import audit
@@ -289,6 +289,7 @@ def _give_page(session: Session, member: Member, form: Form, status: int = 200) 
             "id": template.id,
             "name": template.name,
             "terms": coupon_words.validity(template),
+            "only": tickets.only(template),
             "words": f"{coupon_words.face(template)} · {coupon_words.condition(template)}",
         }
         for template in _open_templates(session, clock_now())

@@ -60,8 +60,6 @@ def confirm() -> Response:
     limit("redeem")
     bill_fen = _bill_of(form)
     store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
-    if not store_id:
-        return _ask(form, 422)
     try:
         if form.errors:
             return _preview(form["code"], form, now)
@@ -143,6 +141,7 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
         if not problem:
             checks.append(f"{words.when(found.coupon.expires_at, now)} 前有效")
             checks.append("适用门店：" + "、".join(store.name for store in stores))
+        goods = tickets.goods(found.template)
         shown = {
             "ticket": tickets.of_coupon(found.coupon, found.template, now),
             "ok": not problem,
@@ -152,6 +151,7 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
             "masked": tickets.masked(found.coupon.code),
             "source": coupon_words.source(found.coupon.source) or "门店发放",
             "checks": checks,
+            "to_check": "" if problem or not goods else f"请确认买的是 {' 或 '.join(goods)}",
         }
         bill = _bill(found.template, form)
     return reply.page(
@@ -162,9 +162,9 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
         form=form,
         code=typed,
         key=new_token(),
-        need_store=here is None,
-        allowed=stores,
-        store_name=me().name_of(here),
+        ask_store=here is None and len(stores) > 1,
+        stores=[(store.id, store.name) for store in stores],
+        store_name=me().name_of(here or (stores[0].id if len(stores) == 1 else None)),
     )
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from console import words
+from catalogue.names import product_names
+from console import state, words
+from core.database import reading
 from core.money import format_yuan
 from coupons import words as coupon_words
 from coupons.models import Coupon, CouponKind, CouponTemplate
@@ -16,6 +18,7 @@ class Ticket:
     condition: str
     name: str
     terms: str
+    only: str
 
 
 def of_template(template: CouponTemplate) -> Ticket:
@@ -37,6 +40,22 @@ def off_words(template: CouponTemplate) -> str:
     return f"打 {_tenths(template)} 折"
 
 
+def goods(template: CouponTemplate) -> list[str]:
+    """The goods that it is limited to; none: all. However many tickets a page has: one read."""
+    if not template.product_ids:
+        return []
+    names = state.find("product_names")
+    if names is None:
+        with reading() as session:
+            names = product_names(session, template.merchant_id)
+        state.put("product_names", names)
+    return coupon_words.goods(template, names)
+
+
+def only(template: CouponTemplate) -> str:
+    return coupon_words.only(goods(template))
+
+
 def masked(code: str) -> str:
     """Enough of a code to compare it with what the member shows."""
     return f"{code[:4]} … {code[-4:]}"
@@ -50,6 +69,7 @@ def _ticket(template: CouponTemplate, terms: str) -> Ticket:
         condition=_condition(template),
         name=template.name,
         terms=" · ".join(part for part in (terms, _cap(template)) if part),
+        only=only(template),
     )
 
 

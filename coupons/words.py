@@ -1,6 +1,6 @@
 """What people read on a coupon."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -21,6 +21,9 @@ SOURCES = {
     "campaign": "门店送的",
     "staff": "店员送的",
 }
+
+
+MOST_NAMED = 6
 
 
 def yuan(fen: int) -> str:
@@ -69,6 +72,19 @@ def scope(template: CouponTemplate, store_names: Mapping[int, str]) -> str:
     if template.store_ids is not None:
         where = "、".join(store_names.get(id_, "其他门店") for id_ in template.store_ids)
     return where if template.product_ids is None else f"{where} · 指定商品"
+
+
+def goods(template: CouponTemplate, product_names: Mapping[int, str]) -> list[str]:
+    """The goods that it is limited to, by name; none: it is good for all."""
+    return [product_names.get(id_, "已删除的商品") for id_ in template.product_ids or ()]
+
+
+def only(goods_names: Sequence[str]) -> str:
+    """仅限：杨枝甘露、桂花乌龙; of many the first and how many they are."""
+    if not goods_names:
+        return ""
+    more = f" 等 {len(goods_names)} 种" if len(goods_names) > MOST_NAMED else ""
+    return f"仅限：{'、'.join(goods_names[:MOST_NAMED])}{more}"
 
 
 def validity(template: CouponTemplate) -> str:

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
+from catalogue.names import product_names
 from core import lockouts
 from core.config import current_config
 from core.errors import LinliError
@@ -126,6 +127,9 @@ def _scan_result(
         f"{seen.template.name}\n{coupon_words.face(seen.template)}"
         f" · {coupon_words.condition(seen.template)}"
     )
+    if seen.template.product_ids:
+        names = product_names(session, seen.template.merchant_id)
+        what += f"\n{coupon_words.only(coupon_words.goods(seen.template, names))}"
     if seen.problem:
         return f"{what}\n不能核销：{seen.problem}"
     base_url = current_config().app.base_url.rstrip("/")

@@ -17,7 +17,7 @@ from crm.models import Member
 from merchants.models import Merchant
 from tests.console.conftest import Chain
 from tests.factories.campaigns import EVERYBODY
-from tests.factories.catalogue import make_sku
+from tests.factories.catalogue import make_product, make_sku
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member
 
@@ -34,7 +34,10 @@ def members(chain: Chain, session: Any, number: int) -> None:
 
 
 def coupons(chain: Chain, session: Any, number: int) -> None:
-    template = make_template(session, session.get_one(Merchant, chain.merchant_id))
+    """Each is for some goods only, which every ticket names."""
+    product = make_product(session, chain.here, name=f"茶{number}").id
+    merchant = session.get_one(Merchant, chain.merchant_id)
+    template = make_template(session, merchant, product_ids=[product])
     member = session.query(Member).first()
     issuing.issue(session, template.id, member.id, source="staff", key=f"k{number}", now=chain.now)
 
@@ -82,7 +85,7 @@ def acts(chain: Chain, session: Any, number: int) -> None:
         ("/orders/", orders, 12),
         ("/orders/?tab=done", orders, 12),
         ("/members/", members, 15),
-        ("/coupons/", coupons, 9),
+        ("/coupons/", coupons, 10),
         ("/segments/", campaigns_, 9),
         ("/campaigns/", campaigns_, 11),
         ("/goods/", goods, 8),

@@ -1,5 +1,6 @@
 """Coupons at the counter: look, confirm, undo; exactly once."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,10 @@ from core.database import reading
 from core.lockouts import Lockout
 from coupons.codes import rotating, typed
 from coupons.models import Coupon, CouponState, CouponTemplate
-from merchants.models import Merchant
+from crm.models import Member
+from merchants.models import Merchant, Store
 from tests.console.conftest import Chain
+from tests.factories.catalogue import make_product
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 
@@ -136,12 +139,77 @@ def test_a_bill_below_the_threshold_is_refused_and_no_bill_is_the_clerks_word(
 
 
 def test_somebody_with_two_stores_says_in_which(chain: Chain, coupon: Coupon) -> None:
+    asked = chain.browser("manager").get(f"/redeem/check?code={coupon.code}").text
     without = confirm(chain, coupon, who="manager")
     with_rival = confirm(chain, coupon, who="manager", store=str(chain.rival_store.id))
+
+    assert asked.index("在哪家店核销") < asked.index("已核对")
+    assert "checked" not in asked.split("在哪家店核销")[1].split("</fieldset>")[0]
+    assert (without.status_code, with_rival.status_code) == (422, 422)
+    assert "选一家店" in without.text
+    assert now_of(coupon).state is CouponState.issued
+
     there = confirm(chain, coupon, who="manager", store=str(chain.there.id))
 
-    assert (without.status_code, with_rival.status_code, there.status_code) == (422, 422, 303)
+    assert there.status_code == 303
     assert now_of(coupon).store_id == chain.there.id
+
+
+def test_where_there_is_only_one_store_nobody_asks(chain: Chain, coupon: Coupon) -> None:
+    chosen = chain.browser("manager")
+    chosen.post("/store", store=str(chain.there.id))
+    with_chosen = chosen.get(f"/redeem/check?code={coupon.code}").text
+    with chain.writing() as session:
+        session.get_one(CouponTemplate, coupon.template_id).store_ids = [chain.there.id]
+    only_there = chain.browser("manager").get(f"/redeem/check?code={coupon.code}").text
+
+    assert "在哪家店核销" not in with_chosen
+    assert "在哪家店核销" not in only_there
+    assert f'<input type="hidden" name="store" value="{chain.there.id}">' in only_there
+
+
+def test_the_store_stays_chosen_while_the_bill_is_entered(chain: Chain) -> None:
+    coupon = percent_coupon(chain)
+    there = chain.there.id
+
+    page = (
+        chain.browser("manager")
+        .get(f"/redeem/check?code={coupon.code}&bill=85.30&store={there}")
+        .text
+    )
+
+    assert re.search(rf'name="store" value="{there}" checked', page)
+
+
+def test_a_coupon_for_some_goods_names_them_wherever_it_is_shown(
+    chain: Chain, coupon: Coupon
+) -> None:
+    with chain.writing() as session:
+        store = session.get_one(Store, chain.here.id)
+        goods = [make_product(session, store, name=name).id for name in ("燕麦拿铁", "桂花乌龙")]
+        session.get_one(CouponTemplate, coupon.template_id).product_ids = goods
+        member = session.get_one(Member, coupon.member_id).no
+
+    preview = chain.browser("clerk").get(f"/redeem/check?code={coupon.code}").text
+    owner = chain.browser("owner")
+
+    assert "请确认买的是 燕麦拿铁 或 桂花乌龙" in preview
+    assert "还要核对" in preview
+    for page in (
+        preview,
+        owner.get("/coupons/").text,
+        owner.get(f"/members/{member}").text,
+        owner.get(f"/members/{member}/give").text,
+    ):
+        assert "仅限：燕麦拿铁、桂花乌龙" in page
+
+
+def test_a_coupon_for_all_goods_asks_nothing_about_them(chain: Chain, coupon: Coupon) -> None:
+    page = chain.browser("clerk").get(f"/redeem/check?code={coupon.code}").text
+
+    assert "仅限" not in page
+    assert "请确认" not in page
+    assert "已核对" in page
 
 
 def test_a_coupon_of_another_store_says_where_it_is_good(chain: Chain, coupon: Coupon) -> None:

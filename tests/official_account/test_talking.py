@@ -11,9 +11,9 @@ from core.inbox import InboundEvent
 from core.metrics import SECURITY_EVENTS
 from core.outbox import enqueue
 from coupons import codes
-from coupons.models import Coupon, CouponState
+from coupons.models import Coupon, CouponState, CouponTemplate
 from merchants import staff as merchant_staff
-from merchants.models import Role, Staff
+from merchants.models import Role, Staff, Store
 from messaging import replies
 from messaging.models import (
     AccountTag,
@@ -28,6 +28,7 @@ from messaging.scenes import create_invite_scene, scene_text
 from sandbox import acts, pushes
 from sandbox.demo_config import MINI, OFFICIAL, SUBSCRIBE_TEMPLATES
 from sandbox.wechat import crypto
+from tests.factories.catalogue import make_product
 from tests.factories.messaging import make_message
 from tests.official_account.conftest import TeaShop
 from tests.official_account.test_following import event, post
@@ -176,6 +177,23 @@ def test_a_clerk_scans_a_coupon_and_gets_a_link_to_confirm(tea: TeaShop) -> None
     assert f"/console/redeem?token={token}" in body
     with reading() as session:
         assert session.get_one(Coupon, coupon.id).state is CouponState.issued
+
+
+def test_the_chat_names_the_goods_that_a_coupon_is_for(tea: TeaShop) -> None:
+    tea.shop.scan("aqing", tea.store_scene.code)
+    tea.shop.drain()
+    make_clerk(tea)
+    with transaction() as session:
+        coupon = session.scalars(select(Coupon).order_by(Coupon.id)).first()
+        assert coupon is not None
+        store = session.get_one(Store, tea.store.id)
+        names = ("燕麦拿铁", "桂花乌龙")
+        goods = [make_product(session, store, name=name).id for name in names]
+        session.get_one(CouponTemplate, coupon.template_id).product_ids = goods
+
+    body = scan_coupon(tea, "xiaozhou", codes.rotating(coupon.code, clock.now())[0])
+
+    assert "仅限：燕麦拿铁、桂花乌龙" in body
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "LL1.1.1.1", "https://evil.example", "9" * 300])
