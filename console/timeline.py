@@ -17,13 +17,15 @@ HOT = {"claimed", "redeemed", "followed"}
 BAD = {"refunded", "unfollowed"}
 SOON = timedelta(hours=3)
 NAMED = 3
+LOOKED = 10
 
 
 def of_member(session: Session, who: Me, member_id: int, now: datetime) -> list[dict[str, str]]:
     """Newest first. Fetching what was paid, or standing at the counter, is no news of its own."""
     found = events.timeline(session, member_id, limit=60)
     told = [event for event in found if event.kind != "visited" or not _is_told(event, found)]
-    told = told[:30]
+    told = told[:30] + events.timeline(session, member_id, browsing=True, limit=LOOKED)
+    told.sort(key=lambda event: (event.at, event.id), reverse=True)
     ids = {event.data["order_id"] for event in told if "order_id" in event.data}
     numbers = dict(
         session.execute(

@@ -23,7 +23,8 @@ PER_MINUTE: dict[str, dict[str, int]] = {
     "orders": {"ip": 600, "member": 20, "merchant": 30_000},
     "payments": {"ip": 600, "member": 30, "merchant": 30_000},
     "claim": {"ip": 300, "member": 30, "merchant": 30_000},
-    "events": {"member": 60},
+    # Each event of a batch counts, and an empty batch as one.
+    "events": {"ip": 6_000, "member": 120},
     # The console.
     "password": {"ip": 30},
     "oauth": {"ip": 60},
@@ -35,19 +36,21 @@ PER_MINUTE: dict[str, dict[str, int]] = {
 # Whoever is over one limit is not counted under the next: a single address cannot use up what a
 # merchant's other customers may do. The expiry is set with the first use, in one step with it.
 _COUNT = """
+local times = tonumber(ARGV[2])
 for i, key in ipairs(KEYS) do
-  local used = redis.call('INCR', key)
-  if used == 1 or redis.call('TTL', key) < 0 then redis.call('EXPIRE', key, ARGV[1]) end
-  if used > tonumber(ARGV[i + 1]) then return {i, redis.call('TTL', key), used} end
+  local used = redis.call('INCRBY', key, times)
+  if used == times or redis.call('TTL', key) < 0 then redis.call('EXPIRE', key, ARGV[1]) end
+  if used > tonumber(ARGV[i + 2]) then return {i, redis.call('TTL', key), used} end
 end
 return false
 """
 
 
-def check(act: str, **who: object) -> None:
-    """Count one `act` under each of `who`; raise TooMany beyond a limit of the current minute.
+def check(act: str, *, times: int = 1, **who: object) -> None:
+    """Count `act` under each of `who`; raise TooMany beyond a limit of the current minute.
 
-    `who` names exactly what the act is counted under: `check("claim", ip=…, member=…, merchant=…)`.
+    `times`: how often, for what comes in batches. `who` names exactly what the act is counted
+    under: `check("claim", ip=…, member=…, merchant=…)`.
     """
     limits = PER_MINUTE[act]
     if set(limits) != set(who):
@@ -57,10 +60,10 @@ def check(act: str, **who: object) -> None:
         return
     keys = [f"linli:limit:{act}:{kind}:{_name(kind, who[kind])}" for kind in limits]
     most = [max(1, int(limit * scale)) for limit in limits.values()]
-    over = redis.eval(_COUNT, len(keys), *keys, SECONDS, *most)
+    over = redis.eval(_COUNT, len(keys), *keys, SECONDS, times, *most)
     if over:
         place, remaining, used = (int(number) for number in over)
-        if used == most[place - 1] + 1:  # once a minute, not once per refusal
+        if used - times <= most[place - 1]:  # once a minute, not once per refusal
             security_events.notice("rate_limited", f"{act}:{list(limits)[place - 1]}")
         raise TooMany(retry_after=max(1, remaining))
 

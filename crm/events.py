@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from core import rows
+from core.database import claim
 from crm.models import MemberEvent
 
 TITLES = {
@@ -25,6 +26,10 @@ TITLES = {
     "searched": "搜索",
     "carted": "加了购物车",
 }
+
+BROWSING = ("viewed", "searched", "carted")
+"""What a phone reports of itself, as often as it likes. It is kept for ninety days."""
+KEEP_BROWSING = timedelta(days=90)
 
 LATEST_AHEAD = timedelta(minutes=5)
 
@@ -69,13 +74,41 @@ def timeline(
     session: Session,
     member_id: int,
     *,
+    browsing: bool = False,
     before: tuple[datetime, int] | None = None,
     limit: int = 30,
 ) -> list[MemberEvent]:
-    """The newest first; `before` is the (at, id) of the last one seen."""
-    query = select(MemberEvent).where(MemberEvent.member_id == member_id)
+    """The newest first; `before` is the (at, id) of the last one seen.
+
+    What they looked at is read by itself, so that it never pushes out what they did.
+    """
+    kind = MemberEvent.kind
+    query = select(MemberEvent).where(
+        MemberEvent.member_id == member_id,
+        kind.in_(BROWSING) if browsing else kind.not_in(BROWSING),
+    )
     if before is not None:
         query = query.where(tuple_(MemberEvent.at, MemberEvent.id) < before)
     return list(
         session.scalars(query.order_by(MemberEvent.at.desc(), MemberEvent.id.desc()).limit(limit))
     )
+
+
+def forget_browsing(session: Session, *, after_id: int, now: datetime, limit: int = 1_000) -> int:
+    """Forget the next slice of what was looked at long ago: its last id, or 0 at the end.
+
+    A table that only grows is walked along its key, once from end to end.
+    """
+    old = (
+        select(MemberEvent.id)
+        .where(
+            MemberEvent.id > after_id,
+            MemberEvent.kind.in_(BROWSING),
+            MemberEvent.at < now - KEEP_BROWSING,
+        )
+        .order_by(MemberEvent.id)
+        .limit(limit)
+    )
+    ids = session.scalars(old).all()
+    claim(session, delete(MemberEvent).where(MemberEvent.id.in_(ids)))
+    return ids[-1] if len(ids) == limit else 0

@@ -127,7 +127,8 @@ def record_grants(body: GrantsIn) -> None:
 @member
 def record_events(body: EventsIn) -> EventsOut:
     """What the member looked at, in batches; nothing is kept of who switched that off."""
-    limits.check("events", member=g.member.id)
+    times = max(1, len(body.events))
+    limits.check("events", times=times, ip=request.remote_addr, member=g.member.id)
     if not body.events or not g.member.personal_recommendation:
         return EventsOut(recorded=0)
     now = clock_now()

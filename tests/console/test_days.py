@@ -64,6 +64,22 @@ def test_an_order_is_one_row_of_the_timeline(chain: Chain) -> None:
     assert ">到店<" not in page
 
 
+def test_what_a_phone_reports_of_itself_does_not_push_out_a_purchase(chain: Chain) -> None:
+    member = chain.member()
+    order = chain.order(member=member)
+    with chain.writing() as session:
+        told = {"order_id": order.id, "paid_fen": 2600}
+        events.record(session, member.id, "paid", now=chain.now, store_id=chain.here.id, data=told)
+        later = chain.now + timedelta(minutes=1)
+        events.record_many(session, member.id, [events.Event("viewed", later)] * 100, now=later)
+
+    page = chain.browser("owner").get(f"/members/{member.no}").text
+
+    assert "消费 ¥26.00" in page
+    assert page.count("看了商品") == 10
+    assert page.index("看了商品") < page.index("消费 ¥26.00")
+
+
 def test_a_visit_that_nothing_else_tells_of_stays(chain: Chain) -> None:
     member = chain.member()
     with chain.writing() as session:

@@ -156,6 +156,23 @@ def test_events_come_in_batches_and_the_future_is_not_believed(session: Session,
 
     assert events.record_many(session, member.id, batch, now=now) == 2
 
-    newest, oldest = events.timeline(session, member.id)
+    newest, oldest = events.timeline(session, member.id, browsing=True)
     assert (newest.kind, newest.at) == ("searched", now)
-    assert events.timeline(session, member.id, before=(newest.at, newest.id)) == [oldest]
+    before = (newest.at, newest.id)
+    assert events.timeline(session, member.id, browsing=True, before=before) == [oldest]
+    assert events.timeline(session, member.id) == []
+
+
+def test_what_was_looked_at_is_forgotten_after_ninety_days(session: Session, now: datetime):
+    member = make_member(session)
+    old, young = now - timedelta(days=90, seconds=1), now - timedelta(days=90)
+    batch = [events.Event(kind, at) for at in (old, young) for kind in ("viewed", "paid", "carted")]
+    events.record_many(session, member.id, batch, now=now)
+
+    last = events.forget_browsing(session, after_id=0, now=now, limit=1)
+    assert last > 0
+    assert events.forget_browsing(session, after_id=last, now=now) == 0
+
+    left = session.execute(select(MemberEvent.kind, MemberEvent.at).order_by(MemberEvent.id))
+    kept = [("paid", old), ("viewed", young), ("paid", young), ("carted", young)]
+    assert [tuple(row) for row in left] == kept

@@ -14,6 +14,7 @@ from core.config import Config
 from core.database import Base, reading, transaction
 from core.limits import PER_MINUTE
 from coupons.models import Coupon
+from crm.models import MemberEvent
 from orders.models import Order
 from people.models import LoginSession
 from tests.factories.catalogue import available
@@ -91,6 +92,17 @@ def test_over_a_limit_nothing_happens(
     assert rows() == before
     with reading() as session:
         assert available(session, stall.store, stall.tea) == 10
+
+
+def test_each_event_of_a_batch_counts(phone: Phone, redis: Redis) -> None:
+    event = {"kind": "viewed", "at": "2026-11-22T12:00:00Z"}
+
+    kept = [phone.post("events", json={"events": [event] * 50}).status_code for _ in range(3)]
+
+    assert kept == [200, 200, 429]
+    assert redis.get(f"linli:limit:events:member:{phone.member.id}") == b"150"
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(MemberEvent)) == 100
 
 
 def test_somebody_else_is_not_held_up(

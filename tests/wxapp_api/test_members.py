@@ -242,8 +242,33 @@ def test_events_are_kept_in_batches_unless_switched_off(phone: Phone) -> None:
         {"kind": "viewed", "at": "9999-12-31T23:59:59-12:00"},
         {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {"x": ["deep"]}},
         {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {str(n): n for n in range(11)}},
+        {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {"n": 2**53 + 1}},
+        {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {"n": -1}},
+        {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": {"n": int("9" * 1_900)}},
+        {
+            "kind": "viewed",
+            "at": "2026-11-22T12:00:00Z",
+            "data": dict.fromkeys("12345", "x" * 95),
+        },
+        {
+            "kind": "viewed",
+            "at": "2026-11-22T12:00:00Z",
+            "data": dict.fromkeys("12", "看" * 90),
+        },
     ],
 )
 def test_events_of_other_shapes_are_refused(phone: Phone, event: dict[str, Any]) -> None:
     assert phone.call("POST", "/events", {"events": [event]}).status_code == 422
     assert phone.call("POST", "/events", {"events": [event] * 51}).status_code == 422
+    with reading() as session:
+        assert session.scalars(select(MemberEvent.id)).all() == []
+
+
+def test_an_event_may_be_as_long_as_this(phone: Phone) -> None:
+    data = {"n": 2**53, **{str(n): "x" * 90 for n in range(4)}, "rest": "看" * 20}
+    event = {"kind": "viewed", "at": "2026-11-22T12:00:00Z", "data": data}
+
+    assert phone.call("POST", "/events", {"events": [event]}).get_json() == {"recorded": 1}
+
+    with reading() as session:
+        assert session.scalars(select(MemberEvent.data)).one() == data

@@ -1,7 +1,8 @@
 """The member: card, profile, consent, grants, events."""
 
+import json
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
@@ -72,10 +73,22 @@ def in_utc(at: datetime) -> datetime:
         raise ValueError("不是有效的时间") from None
 
 
+Count = Annotated[int, Field(ge=0, le=2**53)]
+MOST_BYTES = 500
+
+
+def not_too_long(data: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(data, ensure_ascii=False).encode()) > MOST_BYTES:
+        raise ValueError(f"最多 {MOST_BYTES} 字节")
+    return data
+
+
 class EventIn(In):
     kind: Literal["viewed", "searched", "carted"]
     at: Annotated[AwareDatetime, Field(strict=False), AfterValidator(in_utc)]
-    data: dict[Word, Short | int | None] = Field(default_factory=dict, max_length=10)
+    data: Annotated[dict[Word, Short | Count | None], AfterValidator(not_too_long)] = Field(
+        default_factory=dict, max_length=10
+    )
 
 
 class EventsIn(In):
