@@ -21,14 +21,17 @@ from merchants.queries import list_stores
 
 @click.command("demo-data")
 @click.option("--history", default=0, help="how many members get a past of orders")
+@click.option("--audience", default=0, help="how many more a finished campaign was for")
 @click.option("--crowd", default="{}", help="JSON: appid → how the openids of these members begin")
 @with_appcontext
-def demo_data(history: int, crowd: str) -> None:
+def demo_data(history: int, audience: int, crowd: str) -> None:
     """Load the demo's data and print its ids as JSON. Safe to repeat."""
     with transaction() as session:
         made = _load(session)
     if history:
-        made["history"] = demo_history.write(history, json.loads(crowd), now=clock_now())
+        made["history"] = demo_history.write(
+            history, json.loads(crowd), audience=audience, now=clock_now()
+        )
     click.echo(json.dumps(made, ensure_ascii=False, indent=2))
 
 

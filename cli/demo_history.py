@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from catalogue.menus import MenuProduct, get_menu
 from catalogue.pricing import Item
+from cli import demo_campaign
+from cli.demo_crowd import draw_name, openid_of, union_of
 from core.clock import local
 from core.database import claim, transaction
 from core.outbox import OutboxJob
@@ -33,8 +35,6 @@ from orders.quoting import BEST, Cart
 from payments import attempts, billing, settling
 
 MERCHANT, DAYS, BATCH = "qinghe", 60, 40
-SURNAMES = "陈林黄张李王吴刘蔡杨许郑谢郭洪曾周叶徐苏"
-GIVEN = "思雨、晓晴、一诺、佳怡、子涵、明轩、浩然、雨桐、知夏、以安、若溪、嘉宁、景行、星野、南乔"
 HOURS = (9, 10, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 17, 18, 19, 20)
 
 
@@ -63,8 +63,12 @@ class Visit:
     store_id: int
 
 
-def write(size: int, crowd: Mapping[str, str], *, now: datetime) -> dict[str, int]:
+def write(
+    size: int, crowd: Mapping[str, str], *, audience: int = 0, now: datetime
+) -> dict[str, int]:
     """A past for `size` members, unless there is one; how many members and orders it has.
+
+    `audience` more had never ordered when a campaign was sent to them.
 
     `crowd` gives the beginning of their openids by appid; a number of 16 digits follows.
     """
@@ -76,6 +80,11 @@ def write(size: int, crowd: Mapping[str, str], *, now: datetime) -> dict[str, in
         last_job = _last_job(session)
         stores = list_stores(session, merchant.id)
         visits: list[Visit] = []
+        if audience:
+            numbers = range(size, size + audience)
+            own = random.Random(11)  # the others' past is the same with and without a campaign
+            buyers = demo_campaign.run(session, merchant, stores, crowd, numbers, own, now)
+            visits += [Visit(buyer.at, buyer.member_id, buyer.store.id) for buyer in buyers]
         for number in range(size):
             visits += _join(session, merchant, stores, crowd, number, chance, now)
         _forget_jobs(session, last_job)
@@ -87,7 +96,7 @@ def write(size: int, crowd: Mapping[str, str], *, now: datetime) -> dict[str, in
             for visit in visits[start : start + BATCH]:
                 _order(session, visit, shelves[visit.store_id], chance, now)
             _forget_jobs(session, last_job)
-    return {"members": size, "orders": len(visits)}
+    return {"members": size + audience, "orders": len(visits)}
 
 
 def _join(
@@ -104,10 +113,9 @@ def _join(
     store = chance.choices(stores, (5, 3, 2))[0]
     official, mini = officials_of(MERCHANT)[0], minis_of(MERCHANT)[0]
     openids = {
-        account.appid: f"{crowd.get(account.appid, f'demo-{account.appid[-4:]}-')}{number:016}"
-        for account in (official, mini)
+        account.appid: openid_of(crowd, account.appid, number) for account in (official, mini)
     }
-    union_id, scene = f"demo-union-{number:04}", f"store:{store.code}"
+    union_id, scene = union_of(number), f"store:{store.code}"
     openid = openids[official.appid]
     member = members.recognise(
         session,
@@ -129,7 +137,7 @@ def _join(
         union_id=union_id,
         now=joined,
     )
-    member.name = chance.choice(SURNAMES) + chance.choice(GIVEN.split("、"))
+    member.name = draw_name(chance)
     followers.follow(
         session,
         appid=official.appid,

@@ -114,7 +114,7 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "segment": segment.name,
         "holdout": f"{campaign.holdout_bp / 100:g}%，不发，用来量增量",
         "ticket": tickets.of_template(template),
-        **preview(campaign.message, template, now),
+        **preview(campaign.message, template, campaign.launched_at or now),
     }
 
 

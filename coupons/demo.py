@@ -29,6 +29,13 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
         "cost_note": "召回 30 天没来的老客",
     },
     {
+        "name": "新客首单券",
+        "face_fen": 1000,
+        "min_spend_fen": 3000,
+        "valid_days": 14,
+        "cost_note": "关注了还没下单的",
+    },
+    {
         "name": "秋日上新券",
         "face_fen": 500,
         "min_spend_fen": 3000,

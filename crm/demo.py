@@ -26,7 +26,16 @@ REGULARS: dict[str, Any] = {
     "op": "and",
     "rules": [{"field": "orders", "op": ">=", "value": 4, "days": 30}],
 }
-READY_MADE = {"快要流失的老客": LOST, "等着来第二次的": SECOND_VISIT, "常客": REGULARS}
+NEVER_ORDERED: dict[str, Any] = {
+    "op": "and",
+    "rules": [{"field": "orders", "op": "<=", "value": 0}],
+}
+READY_MADE = {
+    "关注了还没下单的": NEVER_ORDERED,
+    "快要流失的老客": LOST,
+    "等着来第二次的": SECOND_VISIT,
+    "常客": REGULARS,
+}
 
 
 def load(session: Session, merchant: Merchant, now: datetime) -> dict[str, int]:

@@ -27,6 +27,8 @@ from scripts.codes import name_codes
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+AUDIENCE = 560
+"""Of the finished campaign in the past: enough that its report may come to a verdict."""
 
 
 def free_port(wanted: int = 0) -> int:
@@ -172,9 +174,10 @@ class Tree:
         if self.history:
             grants = {demo_config.SUBSCRIBE_TEMPLATES["coupon_arrived"]: 1}
             # Whom the shop believes to have talked to it lately, WeChat must know too.
-            wanted = {"size": self.history, "grants": grants, "open_windows": True}
+            wanted = {"size": self.history + AUDIENCE, "grants": grants, "open_windows": True}
             crowd = self.ask_sandbox("crowd", wanted)
-            command += ["--history", str(self.history), "--crowd", json.dumps(crowd["prefixes"])]
+            command += ["--history", str(self.history), "--audience", str(AUDIENCE)]
+            command += ["--crowd", json.dumps(crowd["prefixes"])]
         self.data = json.loads(self.flask(*command))
         name_codes(self.sandbox_url, self.data)
 

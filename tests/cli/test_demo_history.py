@@ -1,0 +1,113 @@
+"""The demo's past: one finished campaign with a verdict, and every page tells the same of it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from analytics import campaigns as reports
+from analytics import templates as usage
+from core.clock import now as clock_now
+from core.database import reading
+from core.outbox import OutboxJob
+from coupons.models import Coupon, CouponState, CouponTemplate
+from crm.campaigns import queries
+from crm.models import Campaign, CampaignState, Member, Purchase, RecipientState
+from messaging.models import OutboundMessage, OutboundState
+from orders.models import Order
+from tests.console.conftest import Browser
+from tests.wechat_world import Shop
+
+DEMO = ("demo-data", "--history", "6", "--audience", "400")
+
+
+@pytest.fixture
+def past(shop: Shop) -> Shop:
+    done = shop.app.test_cli_runner().invoke(args=DEMO)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["history"]["members"] == 406
+    return shop
+
+
+def total(session: Any, what: Any, *where: Any) -> int:
+    return int(session.scalar(select(func.coalesce(func.sum(what), 0)).where(*where)) or 0)
+
+
+def test_the_campaign_is_over_and_its_lift_is_sure(past: Shop) -> None:
+    now = clock_now()
+    with reading() as session:
+        campaign = session.scalars(select(Campaign)).one()
+        progress = queries.progress(session, campaign)
+        spent = reports.spending(session, campaign, now)
+
+        assert campaign.state is CampaignState.finished
+        assert campaign.launched_at
+        assert now - campaign.launched_at > reports.WINDOW
+        assert progress.audience == 400
+        assert progress.reach + progress.held_out + sum(progress.skipped.values()) == 400
+        assert progress.states == {RecipientState.sent: progress.reach}
+        assert spent
+        assert spent.held.people == progress.held_out
+        assert spent.lift.sure
+        assert spent.lift.low > 0
+        waiting = select(func.count()).select_from(OutboxJob).where(OutboxJob.name.like("crm.%"))
+        assert session.scalar(waiting) == 0
+
+
+def test_members_orders_and_purchases_agree(past: Shop) -> None:
+    with reading() as session:
+        paid = total(session, Order.paid_fen)
+        assert paid > 0
+        assert total(session, Member.spent_fen) == total(session, Purchase.amount_fen) == paid
+        orders = session.scalar(select(func.count()).select_from(Order))
+        assert total(session, Member.orders_count) == orders
+
+
+def test_coupons_messages_and_report_agree(past: Shop) -> None:
+    with reading() as session:
+        campaign = session.scalars(select(Campaign)).one()
+        template = session.get_one(CouponTemplate, campaign.template_id)
+        told = reports.redemption(session, campaign.id)
+        of_template = usage.usage(session, [template.id])[template.id]
+        sent = queries.progress(session, campaign).count(RecipientState.sent)
+        gone = select(func.count()).where(OutboundMessage.state == OutboundState.sent)
+        used = (Coupon.campaign_id == campaign.id, Coupon.state == CouponState.redeemed)
+        late = select(func.count()).where(*used, Coupon.redeemed_at > clock_now() - timedelta(7))
+
+        assert told.issued == of_template.issued == template.issued_count == sent
+        assert told.redeemed == of_template.redeemed > 0
+        assert told.cost_fen == of_template.cost_fen == told.redeemed * template.face_fen
+        assert session.scalar(gone) == sent
+        assert session.scalar(late)  # so that the last week's costs have something to show
+
+
+def test_the_console_shows_list_report_and_day_alike(past: Shop) -> None:
+    owner = Browser(past.app)
+    assert owner.log_in("owner", "linli-demo").status_code == 303
+    with reading() as session:
+        campaign = session.scalars(select(Campaign)).one()
+        progress = queries.progress(session, campaign)
+        spent = reports.spending(session, campaign, clock_now())
+        assert spent
+
+    listed = owner.get("/campaigns/").text
+    report = owner.get(f"/campaigns/{campaign.id}/report").text
+    today = owner.get("/home").text
+
+    assert "已结束" in listed
+    assert f"名单 400 · 送达 {progress.reach} ·" in listed
+    assert f"多带来约 ¥{round(spent.total_fen / 100):,} 收入" in report
+    assert "第一杯，我们请一点" in today
+    assert f"＋¥{spent.lift.point / 100:.2f}" in today
+    assert "新客首单券" in today
+
+
+def test_a_second_start_adds_nothing(past: Shop) -> None:
+    again = past.app.test_cli_runner().invoke(args=DEMO)
+
+    assert json.loads(again.output)["history"] == {"members": 0, "orders": 0}
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(Campaign)) == 1
+        assert session.scalar(select(func.count()).select_from(Member)) == 406
