@@ -7,23 +7,21 @@ MySQL have JSON_TABLE for it, SQLite json_each.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
-    CursorResult,
     FromClause,
     String,
     TextClause,
     column,
     func,
-    insert,
     literal,
     select,
     text,
 )
 from sqlalchemy.orm import Session
 
-from core.database import Base, Code, State
+from core.database import Base, Code, State, insert_new, on_sqlite
 from core.rows import table_of
 
 
@@ -36,22 +34,23 @@ def insert_ignore_alike(
 ) -> int:
     """Insert a row for each of `several`, which are values of the columns `names`, with `common`
     in the others; skip what a unique key refuses. The number really inserted.
+
+    Anything but a duplicate is raised, see `core.ignoring`.
     """
     table = table_of(model)
-    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    lite = on_sqlite(session)
     given_text = json.dumps(several, ensure_ascii=False)
-    given = _json_each(names, given_text) if on_sqlite else _json_table(model, names, given_text)
+    given = _json_each(names, given_text) if lite else _json_table(model, names, given_text)
     rows = select(
         *(literal(value, table.c[name].type).label(name) for name, value in common.items()),
         *(column(name) for name in names),
     ).select_from(given)
-    statement = (
-        insert(table)
-        .prefix_with("OR IGNORE" if on_sqlite else "IGNORE")
-        .from_select([*common, *names], rows)
-    )
+    if lite:
+        rows = rows.where(text("true"))  # else its ON CONFLICT would read as a join's condition
+    statement = insert_new(model, lite).from_select([*common, *names], rows)
     session.flush()
-    return cast("CursorResult[Any]", session.execute(statement)).rowcount
+    result: Any = session.execute(statement)
+    return int(result.rowcount)
 
 
 def _json_table(model: type[Base], names: Sequence[str], given: str) -> TextClause:

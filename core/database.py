@@ -2,7 +2,7 @@
 
 Doors and jobs write `with transaction() as session:` and hand the session down; verbs flush at
 most. The dialect stays inside what SQLite, MariaDB and MySQL share; the statements that cannot are
-`insert_ignore` and `core.bulk`.
+in `core.ignoring` and `core.bulk`.
 """
 
 import sqlite3
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar, cast
 
 from flask import current_app, g
 from flask_sqlalchemy import SQLAlchemy
@@ -25,10 +25,10 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Text,
     TypeDecorator,
     false,
-    insert,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -37,7 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.sql import Delete, Insert, Update
 from sqlalchemy.sql.operators import OperatorType, eq
 
-from core import engines
+from core import engines, ignoring
 
 BINARY_COLLATION = "utf8mb4_bin"
 
@@ -271,10 +271,11 @@ def insert_ignore(
 ) -> int:
     """Insert `rows`, skipping those that a unique key refuses; the number really inserted.
 
-    All rows must have the same keys: the names of the table's columns.
+    All rows must have the same keys: the names of the table's columns. Anything but a duplicate is
+    raised, see `core.ignoring`.
     """
     session.flush()
-    statement = insert_ignore_into(model)
+    statement = insert_new(model, on_sqlite(session))
     inserted = 0
     for start in range(0, len(rows), chunk):
         result = session.execute(statement, rows[start : start + chunk])
@@ -283,11 +284,10 @@ def insert_ignore(
 
 
 @cache
-def insert_ignore_into(model: type[Base]) -> Insert:
+def insert_new(model: type[Base], on_sqlite: bool) -> Insert:
     """On the table, not the mapper: the statement is built and compiled once per process."""
-    return (
-        insert(model.__table__)  # type: ignore[arg-type]
-        .prefix_with("OR IGNORE", dialect="sqlite")
-        .prefix_with("IGNORE", dialect="mysql")
-        .prefix_with("IGNORE", dialect="mariadb")
-    )
+    return ignoring.insert_new(cast(Table, model.__table__), on_sqlite=on_sqlite)
+
+
+def on_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"

@@ -10,7 +10,7 @@ from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.pool import PoolResetState
 
-from core import patience
+from core import ignoring, patience
 
 READING = "linli_reading"
 
@@ -34,7 +34,11 @@ def options(url: str, pool_size: int) -> dict[str, Any]:
         "pool_recycle": 1_800,
         "pool_timeout": 2.5,  # seconds until a connection is free
         "pool_use_lifo": True,  # a few warm ones rather than many that have rested
-        "connect_args": {"charset": "utf8mb4"},
+        "connect_args": {
+            "charset": "utf8mb4",
+            "cursorclass": ignoring.HonestCursor,
+            "init_command": f"SET max_error_count = {ignoring.MOST_WARNINGS}",
+        },
     }
 
 

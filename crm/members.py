@@ -100,8 +100,9 @@ def _join(
         "source_scene": source_scene,
         "joined_at": now,
     }
-    while True:  # a number that was drawn before is refused like a repeat: draw again
+    for _ in range(5):  # a number that was drawn before is refused like a repeat: draw again
         insert_ignore(session, Member, [{**row, "no": random_code(12, DIGITS)}])
         member = find(session, merchant_id=merchant_id, person_id=person.id)
         if member is not None:
             return member
+    raise RuntimeError("no free member number")
