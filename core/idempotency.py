@@ -89,9 +89,12 @@ def is_known(session: Session, *, scope: str, key: str) -> bool:
 
 
 def finish(session: Session, *, scope: str, key: str, result: dict[str, Any]) -> None:
-    """Store the answer beside the key that `begin` reserved in this transaction."""
+    """Store the answer beside the key that `begin` reserved in this transaction.
+
+    Raises NotMoved when it did not.
+    """
     reserved = {"scope": scope, "key": key}
-    rows.compare_and_set(session, IdempotencyRecord, reserved, {"result": result})
+    rows.must_move(session, IdempotencyRecord, reserved, {"result": result})
 
 
 def _hash(body: Any) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from core import statements
-from core.database import Base, insert_ignore_into
+from core.database import Base, insert_new, on_sqlite
 
 Values = Mapping[str, Any]
 E = TypeVar("E", bound=Base)
@@ -41,8 +41,8 @@ def add_all(session: Session, model: type[Base], several: Sequence[Values]) -> N
 
 
 def add_new(session: Session, model: type[Base], row: Values) -> int | None:
-    """Insert one row unless a unique key refuses it; its id, or None."""
-    result = statements.execute(session, insert_ignore_into(model), row)
+    """Insert one row unless a unique key refuses it; its id, or None. Other refusals are raised."""
+    result = statements.execute(session, insert_new(model, on_sqlite(session)), row)
     return result.lastrowid if result.rowcount == 1 else None
 
 
@@ -50,7 +50,7 @@ def add_all_new(session: Session, model: type[Base], several: Sequence[Values]) 
     """Insert the rows that no unique key refuses; how many that were."""
     if not several:
         return 0
-    return statements.execute(session, insert_ignore_into(model), several).rowcount
+    return statements.execute(session, insert_new(model, on_sqlite(session)), several).rowcount
 
 
 def compare_and_set(session: Session, model: type[Base], expected: Values, values: Values) -> int:
@@ -68,6 +68,21 @@ def compare_and_set(session: Session, model: type[Base], expected: Values, value
             numbers.append((name, None))
             known[f"expected_{name}"] = value
     return run(session, _update_where(model, tuple(numbers)), {**known, **values})
+
+
+class NotMoved(RuntimeError):
+    """A row was not as this transaction had every reason to find it: nothing of it may stay."""
+
+
+def must_move(session: Session, model: type[Base], expected: Values, values: Values) -> None:
+    """`compare_and_set` of the one row that a lock or an earlier read answers for."""
+    all_moved(model, compare_and_set(session, model, expected, values))
+
+
+def all_moved(model: type[Base], moved: int, number: int = 1) -> None:
+    """Raises NotMoved unless all the rows that were meant have been met."""
+    if moved != number:
+        raise NotMoved(f"{model.__tablename__}: {moved} of {number} moved")
 
 
 def adopt(session: Session, model: type[E], id_: int, row: Values) -> E:

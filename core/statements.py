@@ -58,6 +58,13 @@ _CONNECTION = "linli.connection"
 _KEPT: WeakKeyDictionary[Dialect, dict[tuple[Any, ...], _Kept]] = WeakKeyDictionary()
 
 
+MOST_KEPT = 1_000  # per database; a door needs a few hundred
+
+
+class TooManyKept(RuntimeError):
+    """Statements are kept for good, so they must be made once and not for every call."""
+
+
 class Sent(NamedTuple):
     """What became of a statement."""
 
@@ -157,6 +164,10 @@ def _find(dialect: Dialect, statement: Statement, values: Values) -> _Kept:
     key = (statement, *values)
     kept = of_dialect.get(key)
     if kept is None:
+        if len(of_dialect) >= MOST_KEPT:
+            raise TooManyKept(
+                f"over {MOST_KEPT} statements: is one built for every call? {statement}"
+            )
         kept = of_dialect[key] = _compile(dialect, statement, list(values))
     return kept
 

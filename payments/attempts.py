@@ -109,9 +109,18 @@ def end(session: Session, attempt_id: int, to: AttemptState, *, now: datetime) -
 
 def move(session: Session, attempt_id: int, to: AttemptState, **values: object) -> bool:
     """Compare-and-set along NEXT_ATTEMPT."""
+    before = _before(attempt_id, to)
+    return rows.compare_and_set(session, PaymentAttempt, before, {"state": to, **values}) == 1
+
+
+def must_move(session: Session, attempt_id: int, to: AttemptState, **values: object) -> None:
+    """The same for an attempt whose state was read under its bill's lock. Raises NotMoved."""
+    rows.must_move(session, PaymentAttempt, _before(attempt_id, to), {"state": to, **values})
+
+
+def _before(attempt_id: int, to: AttemptState) -> dict[str, object]:
     sources = tuple(state for state, targets in NEXT_ATTEMPT.items() if to in targets)
-    expected = {"id": attempt_id, "state": sources}
-    return rows.compare_and_set(session, PaymentAttempt, expected, {"state": to, **values}) == 1
+    return {"id": attempt_id, "state": sources}
 
 
 def _step(live: PaymentAttempt, payer: Payer, now: datetime) -> Step:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from core import inbox
+from core import inbox, rows
 from core.inbox import EventState, InboundEvent
 from gateways.wechat.errors import MalformedMessage
 from gateways.wechat.pay_records import Notice
@@ -12,6 +12,10 @@ from payments import refunding, settling
 
 SOURCE = "wechat.pay:"
 IN_HAND = timedelta(seconds=10)  # WeChat's own first repetition comes after fifteen: it acts
+
+
+class AlreadyActed(rows.NotMoved):
+    """Another copy of the notice was faster: what this one did is rolled back."""
 
 
 def record(
@@ -35,11 +39,15 @@ def record(
 
 
 def act(session: Session, event: InboundEvent, now: datetime) -> str:
-    """Do what the notice says and mark it done; the outcome in a word. Safe to repeat."""
+    """Do what the notice says and mark it done; the outcome in a word. Safe to repeat.
+
+    Raises AlreadyActed when somebody did meanwhile.
+    """
     if event.state is EventState.done:
         return event.outcome
     outcome = _act(session, event, now)
-    inbox.mark_done(session, event.id, outcome=outcome, now=now)
+    if not inbox.mark_done(session, event.id, outcome=outcome, now=now):
+        raise AlreadyActed("inbound_events: done meanwhile")
     return outcome
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core import audit, security_events
+from core import audit, rows, security_events
 from core.database import claim
 from core.logs import log
 from core.numbers import CROCKFORD, random_code
@@ -231,10 +231,11 @@ def _take(session: Session, attempt: PaymentAttempt, amount_fen: int) -> None:
 
 
 def _give_back(session: Session, attempt: PaymentAttempt, amount_fen: int) -> None:
-    claim(
+    given = claim(
         session,
         update(PaymentAttempt)
         .where(PaymentAttempt.id == attempt.id, PaymentAttempt.refunded_fen >= amount_fen)
         .values(refunded_fen=PaymentAttempt.refunded_fen - amount_fen),
     )
+    rows.all_moved(PaymentAttempt, given)
     session.refresh(attempt)

@@ -72,7 +72,7 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
         return Settlement.repeated
     in_time = attempt.state in UNSETTLED and bill.state is BillState.open
     won = in_time and paying.mark_paid(session, order, amount_fen=attempt.amount_fen, now=now)
-    attempts.move(
+    attempts.must_move(
         session,
         attempt.id,
         AttemptState.succeeded if won else AttemptState.succeeded_late,
@@ -120,7 +120,7 @@ def settle_free(session: Session, order: Order, *, now: datetime) -> None:
 
 def _pay_bill(session: Session, bill: Bill, now: datetime) -> None:
     open_ = {"id": bill.id, "state": BillState.open}
-    rows.compare_and_set(session, Bill, open_, {"state": BillState.paid, "paid_at": now})
+    rows.must_move(session, Bill, open_, {"state": BillState.paid, "paid_at": now})
 
 
 def _settle_unpaid(

@@ -1,5 +1,6 @@
 """Jobs of payments: what was lost is asked for, what was asked for is sent."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import gateways
@@ -41,7 +42,7 @@ def sweep_notices(run: Run) -> None:
 
 @job("payments.act_on_notice", queue="urgent")
 def act_on_notice(run: Run, event_id: int) -> None:
-    with run.finish() as session:
+    with suppress(notices.AlreadyActed), run.finish() as session:
         notices.act(session, session.get_one(InboundEvent, event_id), clock.now())
 
 

@@ -1,5 +1,7 @@
 """What WeChat Pay tells us: verified on the raw bytes, stored and committed, then acted upon."""
 
+from contextlib import suppress
+
 from flask import Blueprint, Response, request
 
 import gateways
@@ -35,6 +37,6 @@ def wechat(mchid: str) -> Response:
     with patience.within(SILENCE_SECONDS), at_once() as session:
         event, ours = notices.record(session, mchid, notice, at)
     if ours:
-        with transaction() as session:
+        with suppress(notices.AlreadyActed), transaction() as session:
             notices.act(session, event, at)
     return Response(status=204)

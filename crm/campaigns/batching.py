@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.config import current_config
 from core.database import claim
 from core.outbox import enqueue
+from core.rows import all_moved
 from coupons import issuing
 from coupons.models import Coupon
 from coupons.words import card_title
@@ -60,9 +61,9 @@ def next_batch(
         finish_if_done(session, campaign.id, now=now)
         return Batch(last=True)
     ready, skipped = _plan(session, campaign, people, now)
-    _skip(session, skipped, now)
-    if ready:
+    if ready:  # coupons first: their template is locked before the recipients, as at a launch
         _issue(session, campaign, ready, now)
+    _skip(session, skipped, now)
     enqueue(
         session,
         "crm.campaign_batch",
@@ -133,12 +134,13 @@ def _plan(
 def _skip(session: Session, skipped: dict[int, str], now: datetime) -> None:
     for reason in set(skipped.values()):
         ids = [recipient_id for recipient_id, why in skipped.items() if why == reason]
-        claim(
+        moved = claim(
             session,
             update(Recipient)
-            .where(Recipient.id.in_(ids))
+            .where(Recipient.id.in_(ids), Recipient.state == RecipientState.planned)
             .values(state=RecipientState.skipped, skip_reason=reason, state_at=now),
         )
+        all_moved(Recipient, moved, len(ids))
 
 
 def _issue(
@@ -195,7 +197,7 @@ def _letter(campaign: Campaign, person: _Person, plan: Plan, gift: words.Gift) -
 
 
 def _record(session: Session, rows: list[dict[str, Any]], now: datetime) -> None:
-    session.connection().execute(
+    result = session.connection().execute(
         update(Recipient)
         .where(Recipient.id == bindparam("row_id"), Recipient.state == RecipientState.planned)
         .values(
@@ -207,6 +209,7 @@ def _record(session: Session, rows: list[dict[str, Any]], now: datetime) -> None
         ),
         rows,
     )
+    all_moved(Recipient, result.rowcount, len(rows))
 
 
 def _queue_sending(session: Session, campaign_id: int, ids: list[int]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from core import rows, statements
+from core import idempotency, rows, statements
 from core.database import db, reading, transaction
 from core.outbox import JobState, OutboxJob
 
@@ -57,6 +57,31 @@ def test_several_at_once_and_a_guarded_write(anywhere: Session, now: datetime) -
         [(JobState.waiting, now, 0)],
         [(JobState.dead, now, 0)],
     ]
+
+
+def test_a_move_that_must_be_made_is_made_or_raises(anywhere: Session, now: datetime) -> None:
+    rows.add(anywhere, OutboxJob, job("a", now))
+    waiting, dead = {"key": "a", "state": JobState.waiting}, {"state": JobState.dead}
+
+    rows.must_move(anywhere, OutboxJob, waiting, dead)
+    with pytest.raises(rows.NotMoved, match="outbox_jobs: 0 of 1"):
+        rows.must_move(anywhere, OutboxJob, waiting, dead)
+
+
+def test_an_answer_is_stored_beside_its_key_only(anywhere: Session) -> None:
+    with pytest.raises(rows.NotMoved):
+        idempotency.finish(anywhere, scope="s", key="never begun", result={"no": "1"})
+
+
+def test_statements_that_are_built_for_every_call_are_not_kept_for_ever(
+    anywhere: Session, now: datetime
+) -> None:
+    def fetch() -> None:  # a statement of its own each time
+        statements.fetch(anywhere, whole, select(_JOBS.id).where(_JOBS.key == "a"), {})
+
+    with pytest.raises(statements.TooManyKept, match="FROM outbox_jobs"):
+        for _ in range(statements.MOST_KEPT + 1):
+            fetch()
 
 
 def test_a_unique_key_refuses_as_it_always_does(anywhere: Session, now: datetime) -> None:

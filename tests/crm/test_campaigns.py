@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, literal, select, text
 from sqlalchemy.orm import Session
 
 from core.outbox import OutboxJob
+from core.rows import NotMoved
 from coupons.errors import GoneAlready
 from coupons.models import Coupon, CouponTemplate
 from crm import campaigns, merging
@@ -268,6 +269,30 @@ def test_whoever_cannot_be_reached_any_more_gets_no_coupon(session: Session, now
     assert recipient(session, campaign, refused).skip_reason == "no_consent"
     assert session.scalars(select(Coupon.member_id)).all() == [fine.id]
     assert queries.progress(session, campaign).skipped == {"no_window": 1, "no_consent": 1}
+
+
+@pytest.mark.parametrize("state", ["issued", "skipped"])
+def test_a_slice_is_written_down_whole_or_not_at_all(session: Session, now: datetime, state: str):
+    """A row that moved between our reading and our writing: its coupon must not stay."""
+    refused = make_talker(session)
+    make_talker(session)
+    campaign = make_campaign(session)
+    campaigns.launch(session, campaign, actor="staff:2", now=now)
+    refused.marketing_consent = False
+    session.execute(
+        text(
+            "create trigger unmoved before update on campaign_recipients"
+            f" when new.state = '{state}' begin select raise(ignore); end"
+        )
+    )
+    session.commit()
+
+    with pytest.raises(NotMoved):
+        campaigns.next_batch(session, campaign.id, now=now)
+    session.rollback()
+
+    assert campaign.cursor == 0
+    assert session.scalar(select(func.count(Coupon.id))) == 0
 
 
 def test_nobody_beyond_the_upper_bound_slips_in(session: Session, now: datetime):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -10,8 +11,9 @@ from sqlalchemy import select
 from core import database
 from core.inbox import EventState, InboundEvent
 from core.outbox import enqueue
-from orders.models import PaymentState
+from orders.models import Order, PaymentState
 from payments import notices, remote
+from payments.models import AttemptState, BillState
 from sandbox.pay import notices as sandbox_notices
 from tests.payments.conftest import MCHID, HeldNotice, Till
 
@@ -189,17 +191,50 @@ def test_the_copy_that_fails_says_so_and_the_next_one_acts(till: Till) -> None:
 def test_with_the_database_away_wechat_is_asked_to_come_again(till: Till) -> None:
     held = paid_notice(till)
     engine = database.db.engine
-    path = engine.url.database
-    assert path is not None
-    with engine.connect() as connection:
-        connection.exec_driver_sql("ALTER TABLE inbound_events RENAME TO away")
-        connection.commit()
+    file = Path(engine.url.database or "")
+    engine.dispose()
+    file.rename(away := file.with_suffix(".away"))
+    file.mkdir()
 
     assert till.deliver(held) == 503
 
-    with engine.connect() as connection:
-        connection.exec_driver_sql("ALTER TABLE away RENAME TO inbound_events")
-        connection.commit()
+    file.rmdir()
+    away.rename(file)
     assert till.deliver(held) == 204
     assert till.ledger() == [("channel", 2500), ("sales", -2500)]
-    assert PaymentState.paid  # the order's own state is test_paying's matter
+
+
+def test_what_somebody_else_has_done_meanwhile_is_not_done_twice(till: Till) -> None:
+    held = paid_notice(till)
+    refusing("inbound_events", "new.state = 'done'")  # as if a copy had been faster
+
+    assert till.deliver(held) == 204
+
+    [event] = events()
+    assert event.state is EventState.received
+    assert till.ledger() == []
+
+
+@pytest.mark.parametrize("table", ["bills", "payment_attempts"])
+def test_a_payment_is_settled_whole_or_not_at_all(till: Till, table: str) -> None:
+    held = paid_notice(till)
+    refusing(table, "new.state in ('paid', 'succeeded')")
+
+    assert till.deliver(held) == 500
+
+    with database.reading() as session:
+        order = session.scalars(select(Order)).one()
+    assert order.payment_state is PaymentState.unpaid
+    assert till.bill(order).state is BillState.open
+    assert [attempt.state for attempt in till.attempts(order)] == [AttemptState.pending]
+    assert till.ledger() == []
+    assert events()[0].state is EventState.received
+
+
+def refusing(table: str, when: str) -> None:
+    """Updates that find no row, as when somebody else has moved it."""
+    with database.transaction() as session:
+        session.connection().exec_driver_sql(
+            f"CREATE TRIGGER unmoved BEFORE UPDATE ON {table} WHEN {when}"
+            " BEGIN SELECT RAISE(IGNORE); END"
+        )

@@ -245,6 +245,23 @@ def test_a_refusal_frees_the_money(till: Till) -> None:
     assert request(order, 2500).state is RefundState.requested
 
 
+def test_a_refund_does_not_fail_without_its_money_being_free_again(till: Till) -> None:
+    order = paid_order(till)
+    request(order, 2500)
+    till.channel.fault(api="pay.refund", kind="error", status=403, code="USER_ACCOUNT_ABNORMAL")
+    with database.transaction() as session:
+        session.connection().exec_driver_sql(
+            "CREATE TRIGGER kept BEFORE UPDATE ON payment_attempts"
+            " WHEN new.refunded_fen < old.refunded_fen BEGIN SELECT RAISE(IGNORE); END"
+        )
+
+    assert till.run_jobs("payments.refund") == ["failed"]
+
+    [row] = till.refunds(order)
+    assert row.state is not RefundState.failed
+    assert till.attempts(order)[0].refunded_fen == 2500
+
+
 def test_a_refund_report_with_another_amount_changes_nothing(till: Till) -> None:
     order = paid_order(till)
     refund = request(order, 1000)
