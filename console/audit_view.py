@@ -107,6 +107,9 @@ def _event(event: SecurityEvent, names: Names, now: datetime) -> dict[str, Any]:
     different = (event.data or {}).get("different") or []
     if kind == "password":
         about = f"账号 {key}"
+    elif kind == "password-at":
+        place, _, name = key.partition(" ")
+        about = f"账号 {name}，来自 {place}"
     elif kind in _COUNTED:
         about = f"{about or '员工'}，{_COUNTED[kind]}"
     elif kind in ("payment", "refund"):
@@ -136,7 +139,7 @@ def _inner(subject: str) -> str:
     return rest if kind in _COUNTED else subject
 
 
-_COUNTED = {"codes": "试券码", "pickup": "试取餐码"}
+_COUNTED = {"codes": "试券码", "pickup": "试取餐码", "stepup": "再输密码"}
 _NAMELESS = {
     "member": "顾客",
     "staff": "员工",

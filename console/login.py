@@ -50,7 +50,8 @@ def enter() -> Response:
             # Whoever tries one password on many names is met by no lock-out of a name.
             limits.check("password", ip=request.remote_addr)
             with transaction() as session:
-                who = authenticate(session, username, password, now)
+                place = limits.place(request.remote_addr)
+                who = authenticate(session, username, password, now, place=place)
                 if who is not None:
                     token = logins.open_session(
                         session,

@@ -7,10 +7,10 @@ from flask import Response
 from console import access, state
 from console.access import me
 from console.forms import Form
-from core.database import reading, transaction
+from core.database import transaction
 from core.errors import TooMany
 from merchants.models import Staff
-from merchants.staff import authenticate
+from merchants.staff import verify
 
 
 def is_proved(form: Form, now: datetime) -> bool:
@@ -24,15 +24,14 @@ def is_proved(form: Form, now: datetime) -> bool:
     if not form["password"]:
         form.refuse("password", "输入你的登录密码")
         return False
-    with reading() as session:
-        username = session.get_one(Staff, who.staff_id).username or ""
     try:
         with transaction() as session:
-            right = authenticate(session, username, form["password"], now)
+            staff = session.get_one(Staff, who.staff_id)
+            right = verify(session, staff, form["password"], now)
     except TooMany as locked:
         form.refuse("password", f"错的次数太多，{locked.retry_after // 60 + 1} 分钟后再试")
         return False
-    if right is None or right.id != who.staff_id:
+    if not right:
         form.refuse("password", "密码不对")
         return False
     state.put("proved_now", True)

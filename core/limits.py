@@ -69,9 +69,11 @@ def check(act: str, *, times: int = 1, **who: object) -> None:
 
 
 def _name(kind: str, value: object) -> str:
-    """An IPv6 customer owns a /64: its last half says nothing about who it is."""
-    if kind != "ip":
-        return str(value)
+    return place(value) if kind == "ip" else str(value)
+
+
+def place(value: object) -> str:
+    """Where an address is. An IPv6 customer owns a /64: its last half says nothing about who."""
     try:
         address = ip_address(str(value))
     except ValueError:

@@ -10,11 +10,19 @@ from core.errors import NotFound
 from merchants import owners
 from merchants.invites import LIFETIME, accept_invite, invite, withdraw
 from merchants.models import Role, Staff, StaffState, StaffStore, Store
-from merchants.passwords import WeakPassword, authenticate, set_password
+from merchants.passwords import WeakPassword, authenticate, set_password, verify
 from people import logins
 from people.models import Person
 
-__all__ = ["LIFETIME", "WeakPassword", "accept_invite", "authenticate", "invite", "set_password"]
+__all__ = [
+    "LIFETIME",
+    "WeakPassword",
+    "accept_invite",
+    "authenticate",
+    "invite",
+    "set_password",
+    "verify",
+]
 
 
 def get_staff(session: Session, staff_id: int) -> Staff:

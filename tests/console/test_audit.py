@@ -141,7 +141,7 @@ def test_a_lockout_is_shown_with_what_to_do(chain: Chain) -> None:
 
     (row,) = rows(chain.browser("owner").get("/audit/security"))
 
-    assert "错太多次，锁了 5 分钟 账号 clerk 不是本人在试的话" in row
+    assert "错太多次，锁了 5 分钟 账号 clerk，来自 127.0.0.1 不是本人在试的话" in row
     assert "没有安全事件" in chain.browser("rival").get("/audit/security").text
 
 

@@ -4,6 +4,8 @@ from sqlalchemy import func, select
 
 from core.audit import AuditEntry
 from core.database import reading
+from orders.models import OrderState
+from payments.models import Refund
 from people.models import LoginSession
 from tests.console.conftest import PASSWORD, Chain
 
@@ -33,6 +35,37 @@ def test_a_wrong_password_is_refused_beside_its_field(chain: Chain) -> None:
     assert "wrong" not in answer.text
     with reading() as session:
         assert session.scalar(select(func.count()).select_from(LoginSession)) == 0
+
+
+def test_a_stranger_cannot_lock_the_owner_out(chain: Chain) -> None:
+    order = chain.order(state=OrderState.completed)
+    owner, stranger, elsewhere = chain.browser("owner"), chain.browser(), chain.browser()
+    elsewhere.client.environ_base["REMOTE_ADDR"] = "203.0.113.9"
+    for _ in range(12):
+        stranger.log_in("owner", "wrong")
+
+    refused = stranger.log_in("owner")
+    form = {"amount": "1", "reason": "其他", "key": "k1", "password": PASSWORD}
+    refund = owner.post(f"/orders/{order.no}/refund", **form)
+
+    assert (refused.status_code, refund.status_code) == (429, 303)
+    assert elsewhere.log_in("owner").status_code == 303
+
+
+def test_a_guesser_in_a_live_session_is_locked_and_the_log_in_stays_open(chain: Chain) -> None:
+    order = chain.order(state=OrderState.completed)
+    thief = chain.browser("owner")
+    form = {"amount": "1", "reason": "其他", "key": "k1"}
+    for _ in range(10):
+        thief.post(f"/orders/{order.no}/refund", **form, password="wrong")
+
+    refused = thief.post(f"/orders/{order.no}/refund", **form, password=PASSWORD)
+
+    assert refused.status_code == 422
+    assert "错的次数太多" in refused.text
+    assert chain.browser().log_in("owner").status_code == 303
+    with reading() as session:
+        assert session.scalars(select(Refund.id)).all() == []
 
 
 def test_ten_wrong_passwords_lock_the_name(chain: Chain) -> None:

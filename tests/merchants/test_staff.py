@@ -237,32 +237,48 @@ def test_roles_may_what_they_need(role: str, allowed: str, refused: str | None) 
         roles.may(role, "no.such.permission")
 
 
+HERE = "198.51.100.7"
+
+
 def test_a_password_lets_in_and_a_wrong_one_does_not(session: Session, now: datetime) -> None:
     owner = make_staff(session, username="owner", role=Role.owner)
     staff.set_password(owner, "a-long-password")
     session.flush()
 
-    assert staff.authenticate(session, "owner", "a-long-password", now) is owner
-    assert staff.authenticate(session, "owner", "a-long-passwore", now) is None
-    assert staff.authenticate(session, "nobody", "a-long-password", now) is None
+    assert staff.authenticate(session, "owner", "a-long-password", now, place=HERE) is owner
+    assert staff.authenticate(session, "owner", "a-long-passwore", now, place=HERE) is None
+    assert staff.authenticate(session, "nobody", "a-long-password", now, place=HERE) is None
     assert owner.password_hash is not None
     assert owner.password_hash.startswith("scrypt:")
     make_staff(session, session.get_one(Merchant, owner.merchant_id), role=Role.owner)
     staff.leave(session, owner, now)
-    assert staff.authenticate(session, "owner", "a-long-password", now) is None
+    assert staff.authenticate(session, "owner", "a-long-password", now, place=HERE) is None
 
 
 def test_ten_wrong_passwords_lock_even_the_right_one_out(session: Session, now: datetime) -> None:
     owner = make_staff(session, username="owner")
     staff.set_password(owner, "a-long-password")
     for _ in range(10):
-        assert staff.authenticate(session, "owner", "wrong", now) is None
+        assert staff.authenticate(session, "owner", "wrong", now, place=HERE) is None
 
     with pytest.raises(LockedOut):
-        staff.authenticate(session, "owner", "a-long-password", now)
+        staff.authenticate(session, "owner", "a-long-password", now, place=HERE)
 
     later = now + timedelta(minutes=5, seconds=1)
-    assert staff.authenticate(session, "owner", "a-long-password", later) is owner
+    assert staff.authenticate(session, "owner", "a-long-password", later, place=HERE) is owner
+
+
+def test_wrong_passwords_from_elsewhere_do_not_lock_out(session: Session, now: datetime) -> None:
+    owner = make_staff(session, username="owner")
+    staff.set_password(owner, "a-long-password")
+    for tried in range(10 * 9):
+        assert staff.authenticate(session, "owner", "x", now, place=f"203.0.113.{tried}") is None
+
+    assert staff.authenticate(session, "owner", "a-long-password", now, place=HERE) is owner
+    for tried in range(10):
+        assert staff.authenticate(session, "owner", "x", now, place=f"203.0.113.{tried}") is None
+    with pytest.raises(LockedOut):
+        staff.authenticate(session, "owner", "a-long-password", now, place=HERE)
 
 
 def test_a_short_password_is_refused(session: Session) -> None:
@@ -296,7 +312,7 @@ def test_the_demo_merchant_is_loaded_once(session: Session, now: datetime) -> No
     assert session.scalar(select(func.count()).select_from(Store)) == 3
     assert session.scalar(select(func.count()).select_from(StoreTable)) == 18
     logins = {row["username"]: row["password"] for row in first["staff"]}
-    owner = staff.authenticate(session, "owner", logins["owner"], now)
+    owner = staff.authenticate(session, "owner", logins["owner"], now, place=HERE)
     assert owner is not None
     assert (owner.name, owner.role) == ("沈知夏", Role.owner)
     assert [store["name"] for store in first["stores"]] == ["静安寺店", "徐汇店", "浦东店"]
@@ -308,6 +324,6 @@ def test_the_demos_password_is_of_no_use_outside_the_demo(session: Session, now:
     owner.username = "owner"
     owner.password_hash = generate_password_hash("linli-demo", method="scrypt")
 
-    assert staff.authenticate(session, "owner", "linli-demo", now) is None
+    assert staff.authenticate(session, "owner", "linli-demo", now, place=HERE) is None
     with pytest.raises(staff.WeakPassword):
         staff.set_password(owner, "linli-demo")
