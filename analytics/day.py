@@ -17,8 +17,6 @@ from payments.models import Refund, RefundState
 PAID = (PaymentState.paid, PaymentState.part_refunded, PaymentState.refunded)
 WEEK = timedelta(days=7)
 
-Conditions = tuple[ColumnElement[bool], ...]
-
 
 @dataclass(frozen=True)
 class Takings:

@@ -49,10 +49,6 @@ class Keyring:
             raise Unreadable(f"no key opens this text (key version {version!r})") from None
         return opened.decode()
 
-    def is_current(self, sealed: str) -> bool:
-        """Whether the newest key sealed this."""
-        return sealed.partition(".")[0] == self._newest
-
     def blind_index(self, text: str) -> str:
         """A keyed hash, hex: equal texts can be found without being stored in clear."""
         return hmac.new(self._derived("blind-index"), text.encode(), hashlib.sha256).hexdigest()

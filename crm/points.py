@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, insert, literal, select, update
+from sqlalchemy import bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import rows, statements
@@ -170,15 +170,30 @@ def hold(session: Session, member_id: int) -> Held:
     return held
 
 
-def balance(session: Session, member_id: int) -> tuple[int, int]:
-    """(available, pending) as the ledger says; the snapshot on the member must agree."""
-    points, pending = session.execute(
+def list_unbalanced(session: Session, ids: range) -> list[int]:
+    """The members among these whose points are not the sums of their entries. One statement, so it
+    sees one moment."""
+    entries = (
         select(
-            func.coalesce(func.sum(PointEntry.points), 0),
-            func.coalesce(func.sum(PointEntry.pending), 0),
-        ).where(PointEntry.member_id == member_id)
-    ).one()
-    return int(points), int(pending)
+            PointEntry.member_id,
+            func.sum(PointEntry.points).label("points"),
+            func.sum(PointEntry.pending).label("pending"),
+        )
+        .where(PointEntry.member_id.between(ids.start, ids.stop - 1))
+        .group_by(PointEntry.member_id)
+        .subquery()
+    )
+    wrong = or_(
+        func.coalesce(entries.c.points, 0) != Member.points,
+        func.coalesce(entries.c.pending, 0) != Member.points_pending,
+    )
+    statement = (
+        select(Member.id)
+        .outerjoin(entries, entries.c.member_id == Member.id)
+        .where(Member.id.between(ids.start, ids.stop - 1), wrong)
+        .order_by(Member.id)
+    )
+    return list(session.scalars(statement))
 
 
 def ledger(session: Session, member_id: int, *, limit: int = 50) -> list[PointEntry]:

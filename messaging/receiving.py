@@ -30,9 +30,8 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Happened:
-    """What became of a message, for whoever writes the reply. `handled` False: only recorded."""
+    """What became of a message, for whoever writes the reply."""
 
-    handled: bool = True
     scene: Scene | None = None
     staff: Staff | None = None
     refusal: str = ""
@@ -46,7 +45,7 @@ def act(session: Session, message: Message, *, now: datetime) -> Happened:
     if message.event is None:
         return _said(session, message, now)
     handler = _HANDLERS.get(message.event)
-    return handler(session, message, now) if handler else Happened(handled=False)
+    return handler(session, message, now) if handler else Happened()
 
 
 def is_handled(message: Message) -> bool:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -64,14 +64,32 @@ def post_refund(
     )
 
 
-def balance(session: Session, account: str) -> int:
-    """The sum of an account, in fen."""
-    total = session.scalar(
-        select(func.coalesce(func.sum(LedgerEntry.amount_fen), 0)).where(
-            LedgerEntry.account == account
+def list_unbalanced(session: Session, ids: range) -> list[int]:
+    """The orders among these whose entries do not sum to zero, or whose sales are not what the
+    order says was paid and not given back. One statement, so it sees one moment."""
+    entries = (
+        select(
+            LedgerEntry.order_id,
+            func.sum(LedgerEntry.amount_fen).label("total"),
+            func.sum(
+                case((LedgerEntry.account.startswith("sales:"), LedgerEntry.amount_fen), else_=0)
+            ).label("sales"),
         )
+        .where(LedgerEntry.order_id.between(ids.start, ids.stop - 1))
+        .group_by(LedgerEntry.order_id)
+        .subquery()
     )
-    return int(total or 0)
+    wrong = or_(
+        func.coalesce(entries.c.total, 0) != 0,
+        func.coalesce(entries.c.sales, 0) != Order.refunded_fen - Order.paid_fen,
+    )
+    statement = (
+        select(Order.id)
+        .outerjoin(entries, entries.c.order_id == Order.id)
+        .where(Order.id.between(ids.start, ids.stop - 1), wrong)
+        .order_by(Order.id)
+    )
+    return list(session.scalars(statement))
 
 
 def _post(

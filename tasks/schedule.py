@@ -32,6 +32,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.sweep_campaigns", 60),
     Periodic("payments.sweep_notices", 30),
     Periodic("coupons.expire", 600),
+    Periodic("core.check_books", 86_400),
 ]
 
 

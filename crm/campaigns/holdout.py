@@ -16,12 +16,8 @@ PRIME = 2**31 - 1
 WHOLE = 10_000
 
 
-def is_held_out(member_id: int, *, seed: int, share_bp: int) -> bool:
-    return bool(_hash(member_id, seed) < PRIME * share_bp // WHOLE)
-
-
-def held_out(member_id: ColumnElement[int], *, seed: int, share_bp: int) -> ColumnElement[bool]:
-    """`is_held_out` as a condition."""
+def held_out(member_id: Any, *, seed: int, share_bp: int) -> ColumnElement[bool]:
+    """Whether a member is held out, as a condition; given a number, it is the answer itself."""
     if share_bp <= 0:
         return false()
     chosen: ColumnElement[bool] = _hash(member_id, seed) < PRIME * share_bp // WHOLE

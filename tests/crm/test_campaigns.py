@@ -159,7 +159,7 @@ def test_the_hold_out_is_drawn_among_the_reachable_only(session: Session, now: d
     expected = {
         member.id
         for member in talkers
-        if holdout.is_held_out(member.id, seed=campaign.seed, share_bp=3_000)
+        if holdout.held_out(member.id, seed=campaign.seed, share_bp=3_000)
     }
 
     campaigns.launch(session, campaign, actor="staff:2", now=now)
@@ -175,7 +175,7 @@ def test_the_hold_out_is_drawn_among_the_reachable_only(session: Session, now: d
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**31 - 1), share_bp=st.sampled_from([500, 1_000, 5_000]))
 def test_the_share_held_out_is_close_to_what_was_asked(seed: int, share_bp: int):
-    held = sum(holdout.is_held_out(n, seed=seed, share_bp=share_bp) for n in range(1, 10_001))
+    held = sum(holdout.held_out(n, seed=seed, share_bp=share_bp) for n in range(1, 10_001))
 
     assert abs(held - share_bp) < 300  # six standard deviations
 
@@ -185,7 +185,7 @@ def test_sql_and_python_hold_out_the_same(session: Session, member_id: int):
     for seed in range(20):
         clause = holdout.held_out(literal(member_id), seed=seed, share_bp=4_000)
         found = bool(session.scalar(select(clause)))
-        assert found == holdout.is_held_out(member_id, seed=seed, share_bp=4_000)
+        assert found == holdout.held_out(member_id, seed=seed, share_bp=4_000)
 
 
 def test_batches_issue_once_and_plan_one_message_each(session: Session, now: datetime):

@@ -17,6 +17,7 @@ from tests.factories.crm import (
     make_person,
     make_store,
     make_tag,
+    point_balance,
 )
 
 OFFICIAL, MINI = "wx7c3e1a905b2d4f60", "wxa41f0c6d8e2b7593"
@@ -83,8 +84,8 @@ def test_a_union_id_that_comes_later_merges_two_members(session: Session, now: d
     assert follower.merged_into_id == buyer.id
     assert (buyer.spent_fen, buyer.orders_count, buyer.points_pending) == (5_000, 1, 50)
     assert (follower.spent_fen, follower.points_pending) == (0, 0)
-    assert points.balance(session, buyer.id) == (0, 50)
-    assert points.balance(session, follower.id) == (0, 0)
+    assert point_balance(session, buyer.id) == (0, 50)
+    assert point_balance(session, follower.id) == (0, 0)
     assert buyer.source_store_id == store.id
     assert session.scalars(select(MemberTag.member_id)).all() == [buyer.id]
     kinds = session.scalars(select(MemberEvent.kind).where(MemberEvent.member_id == buyer.id))
@@ -104,7 +105,7 @@ def test_points_released_after_a_merge_reach_the_winner(session: Session, now: d
 
     session.refresh(winner)
     assert (winner.points, winner.points_pending, winner.refunded_fen) == (40, 0, 1_000)
-    assert points.balance(session, winner.id) == (40, 0)
+    assert point_balance(session, winner.id) == (40, 0)
 
 
 def test_whoever_refused_once_stays_refused_after_a_merge(session: Session, now: datetime):

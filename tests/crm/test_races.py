@@ -29,7 +29,7 @@ from crm.models import (
 from messaging.models import OutboundMessage
 from tests.crm.conftest import ACCOUNTS
 from tests.factories.campaigns import make_campaign, make_talker
-from tests.factories.crm import make_member, make_order_id, make_store
+from tests.factories.crm import make_member, make_order_id, make_store, point_balance
 from tests.servers import MariaDB
 
 pytestmark = pytest.mark.mariadb
@@ -179,7 +179,7 @@ def test_one_order_is_one_purchase_however_often_it_is_told(app: Flask, now: dat
     with reading() as session:
         member = session.get_one(Member, member_id)
         assert (member.orders_count, member.refunded_fen, member.points_pending) == (0, 5_000, 0)
-        assert points.balance(session, member_id) == (0, 0)
+        assert point_balance(session, member_id) == (0, 0)
 
 
 def test_many_orders_of_one_member_add_up(app: Flask, now: datetime):
@@ -197,7 +197,7 @@ def test_many_orders_of_one_member_add_up(app: Flask, now: datetime):
     with reading() as session:
         member = session.get_one(Member, member_id)
         assert (member.orders_count, member.spent_fen, member.points_pending) == (6, 6_000, 60)
-        assert points.balance(session, member_id) == (0, 60)
+        assert point_balance(session, member_id) == (0, 60)
 
 
 def lots_that_are_due(now: datetime) -> None:
@@ -231,7 +231,7 @@ def test_points_are_released_once_however_many_sweep(app: Flask, now: datetime):
         assert session.scalar(released) == 20
         for member in session.scalars(select(Member)):
             assert (member.points, member.points_pending) == (40, 0)
-            assert points.balance(session, member.id) == (40, 0)
+            assert point_balance(session, member.id) == (40, 0)
 
 
 def test_control_points_of_a_list_that_is_just_read_are_given_twice(app: Flask, now: datetime):

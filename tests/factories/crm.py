@@ -4,12 +4,12 @@ import itertools
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.clock import business_day
 from crm import tags
-from crm.models import Member, Purchase, Tag
+from crm.models import Member, PointEntry, Purchase, Tag
 from merchants.models import Merchant, Store
 from orders.models import Order
 from people.models import Person
@@ -109,3 +109,10 @@ def make_purchase(
     session.add(purchase)
     session.flush()
     return purchase
+
+
+def point_balance(session: Session, member_id: int) -> tuple[int, int]:
+    """(available, pending) as the ledger says."""
+    sums = select(func.sum(PointEntry.points), func.sum(PointEntry.pending))
+    points, pending = session.execute(sums.where(PointEntry.member_id == member_id)).one()
+    return int(points or 0), int(pending or 0)

@@ -128,5 +128,8 @@ def test_a_cause_posts_once(session: Session) -> None:
     with pytest.raises(ledger.LedgerBroken):
         ledger.post_payment(session, attempt, order, late=False, now=AT)
 
-    assert ledger.balance(session, f"channel:wechat:{MCHID}") == 2200
-    assert ledger.balance(session, f"sales:{order.merchant_id}") == -2200
+    entries = session.execute(select(LedgerEntry.account, LedgerEntry.amount_fen))
+    assert dict(entries.all()) == {
+        f"channel:wechat:{MCHID}": 2200,
+        f"sales:{order.merchant_id}": -2200,
+    }

@@ -1,7 +1,7 @@
 """Types that every topic shares."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -74,6 +74,3 @@ class Page(Out, Generic[Item]):
 
     items: list[Item]
     next: str | None = None
-
-
-Json = dict[str, Any]

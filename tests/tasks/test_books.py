@@ -1,0 +1,101 @@
+"""Once a day: the snapshots are what the ledgers say, or somebody has to look."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete, select, update
+
+from core import clock
+from core.database import reading, transaction
+from core.outbox import JobState, OutboxJob
+from crm import purchases
+from crm.models import Member
+from orders.models import Order, PaymentState
+from payments.models import LedgerEntry
+from tasks import books
+from tests.factories.crm import make_member, make_order_id, make_store
+from tests.working import run_inline
+
+
+def bought(fen: int) -> tuple[int, int]:
+    """A member, and an order that was paid as `payments` would have it."""
+    now = clock.now()
+    with transaction() as session:
+        store = make_store(session)
+        member = make_member(session)
+        order_id = make_order_id(session, member, store)
+        purchases.record_purchase(session, member.id, order_id, store.id, fen, now)
+        order = session.get_one(Order, order_id)
+        order.payment_state, order.paid_fen, order.paid_at = PaymentState.paid, fen, now
+        for account, amount in ((f"sales:{member.merchant_id}", -fen), ("channel:wechat:1", fen)):
+            entry = {"cause": f"payment:{order_id}", "account": account, "amount_fen": amount}
+            owner = {"merchant_id": member.merchant_id, "order_id": order_id, "at": now}
+            session.add(LedgerEntry(**entry, **owner))
+        return member.id, order_id
+
+
+def outcome() -> tuple[JobState, str | None]:
+    run_inline("core.check_books")
+    with reading() as session:
+        row = session.scalars(select(OutboxJob).where(OutboxJob.name == "core.check_books"))
+        newest = max(row, key=lambda job: job.id)
+        return newest.state, newest.last_error
+
+
+def test_an_empty_shop_and_one_that_adds_up_are_in_order(app: Flask) -> None:
+    assert outcome() == (JobState.done, None)
+
+    for fen in (5_000, 99, 12_345):
+        bought(fen)
+
+    assert outcome() == (JobState.done, None)
+
+
+@pytest.mark.parametrize("column", [Member.points, Member.points_pending])
+def test_points_that_do_not_add_up_are_named(app: Flask, column: Any) -> None:
+    ids = [bought(5_000)[0] for _ in range(5)]
+    with transaction() as session:
+        session.execute(update(Member).where(Member.id.in_(ids[2:4])).values({column: column + 1}))
+
+    counts, some = {"member": 2, "order": 0}, {"member": ids[2:4], "order": []}
+    assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {some}")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        delete(LedgerEntry).where(LedgerEntry.account.startswith("sales:")),
+        delete(LedgerEntry).where(LedgerEntry.account.startswith("channel:")),
+        delete(LedgerEntry),
+        update(LedgerEntry).values(amount_fen=LedgerEntry.amount_fen * 2),
+    ],
+    ids=["no sale", "no channel", "nothing", "twice"],
+)
+def test_money_that_does_not_add_up_is_named(app: Flask, wrong: Any) -> None:
+    ids = [bought(5_000)[1] for _ in range(5)]
+    with transaction() as session:
+        session.execute(wrong.where(LedgerEntry.order_id == ids[4]))
+
+    counts, some = {"member": 0, "order": 1}, {"member": [], "order": [ids[4]]}
+    assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {some}")
+
+
+def test_a_refund_that_only_the_order_knows_is_named(app: Flask) -> None:
+    bought(5_000)
+    _, order_id = bought(5_000)
+    with transaction() as session:
+        session.execute(update(Order).where(Order.id == order_id).values(refunded_fen=1))
+
+    counts, some = {"member": 0, "order": 1}, {"member": [], "order": [order_id]}
+    assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {some}")
+
+
+def test_every_slice_is_looked_at(app: Flask) -> None:
+    ids = [1, books.SLICE, books.SLICE + 1, 3 * books.SLICE]
+    with transaction() as session:
+        for member_id in ids:
+            make_member(session, id=member_id, points=1)
+
+    counts, some = {"member": 4, "order": 0}, {"member": ids, "order": []}
+    assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {some}")
