@@ -144,14 +144,21 @@ def _call(message: OutboundMessage, *, with_card: bool) -> str:
                 payload.get("pic_url", ""),
             )
         case "mini_card":
-            official.send_mini_card(
-                openid,
-                payload["title"],
-                payload["appid"],
-                payload["page"],
-                payload["thumb_media_id"],
-            )
+            _send_card_alone(official, openid, payload)
     return ""
+
+
+def _send_card_alone(official: OfficialAccount, openid: str, card: dict[str, str]) -> None:
+    """A card that WeChat refuses was not shown: words and a link go instead, where it has them."""
+    try:
+        official.send_mini_card(
+            openid, card["title"], card["appid"], card["page"], card["thumb_media_id"]
+        )
+    except WechatError as error:
+        if error.transient or error.errcode in _WINDOW_OVER or "instead" not in card:
+            raise
+        log.info("card_refused", code=error.code, errcode=error.errcode)
+        official.send_text(openid, card["instead"])
 
 
 def _send_card(official: OfficialAccount, openid: str, card: dict[str, str]) -> None:

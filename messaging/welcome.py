@@ -10,26 +10,33 @@ from messaging.accounts import find_official, mini_for_official
 from messaging.menus import COUPONS, HOME
 from messaging.models import Channel, Follower, OutboundMessage
 from messaging.sending import prepare
-from messaging.words import gift_message, mini_link
+from messaging.words import gift_card, mini_link
 
 
 def prepare_welcome(
-    session: Session, follower: Follower, *, gift: str | None, title: str = "", now: datetime
+    session: Session,
+    follower: Follower,
+    *,
+    gift: str | None,
+    title: str = "",
+    until: str = "",
+    now: datetime,
 ) -> OutboundMessage | None:
     """Write down the welcome message and queue its sending; once per follower, for ever.
 
-    `gift` names the coupon they were given, if any, and `title` says on a card what it is worth.
+    `gift` names the coupon they were given, if any, `title` says on a card what it is worth, and
+    `until` the day before which it is good.
     None: they were welcomed before.
     """
     mini = mini_for_official(follower.appid)
     base_url = current_config().app.base_url
     if gift:
         official = find_official(follower.appid)
-        payload = gift_message(
-            f"见面礼「{gift}」已放进你的卡包。",
+        payload = gift_card(
+            f"见面礼「{gift}」已放进你的券包，{until}前用。",
             way="点这里查看并使用 →",
             page=COUPONS,
-            title=title,
+            title=f"{title}，{until}前用" if title else "",
             picture=official.card_media_id if official else "",
             mini=mini,
             base_url=base_url,

@@ -40,3 +40,12 @@ def gift_message(
         return {"type": "text", "text": f"{text}\n{link_there}"}
     card = {"title": title, "appid": mini.appid, "page": page, "thumb_media_id": picture}
     return {"type": "text", "text": text, "card": {**card, "instead": link_there}}
+
+
+def gift_card(text: str, **offer: Any) -> dict[str, Any]:
+    """The same with the card alone, where there is one: the greeting before it said the words."""
+    told = gift_message(text, **offer)
+    card = told.get("card")
+    if card is None:
+        return told
+    return {"type": "mini_card", **card, "instead": f"{text}\n{card['instead']}"}

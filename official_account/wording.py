@@ -58,7 +58,7 @@ def _greeting(session: Session, message: Message, happened: Happened) -> str:
         merchant = session.get(Merchant, happened.scene.merchant_id)
     name = "·".join(part for part in (merchant.name if merchant else "", place) if part)
     order = _order_link(session, message, happened.scene)
-    return f"欢迎来到{name or '这里'}！见面礼正在放进你的卡包。\n{order}"
+    return f"欢迎来到{name or '这里'}！见面礼正在放进你的券包。\n{order}"
 
 
 def _arrival(session: Session, message: Message, happened: Happened) -> str | None:

@@ -36,7 +36,7 @@ def take_phone(browser: Browser, tree: Tree) -> None:
     desk.clerk.scan("小周的店员邀请")
     expect(desk.clerk.root.locator(".mbar")).to_contain_text("扫码核销", timeout=60_000)
     desk.customer.scan(f"{STORE}的海报")
-    desk.customer.hears("见面礼「", seconds=60)
+    desk.customer.hears("关注见面礼", seconds=60)
     page.wait_for_timeout(1_500)
     save(page, "phone")
 

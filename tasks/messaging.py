@@ -1,6 +1,7 @@
 """Jobs of messaging: the welcome, sending, QR codes, menus, tags, and what was left behind."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
@@ -13,9 +14,8 @@ from core.inbox import InboundEvent
 from core.logs import log
 from core.outbox import enqueue
 from coupons import issuing
-from coupons.models import CouponTemplate
 from coupons.queries import find_for_moment
-from coupons.words import card_title
+from coupons.words import card_title, day
 from crm import events, members
 from gateways.wechat.messages import Message
 from merchants import staff
@@ -62,8 +62,7 @@ def welcome_follower(run: Run, follower_id: int) -> None:
         if staff.find_by_person(session, member.person_id, follower.merchant_id) is not None:
             return  # who followed by an invite has come to work, not to be won as a customer
         gift = _give_welcome_coupon(session, follower.merchant_id, member.id, now)
-        name, title = (gift.name, card_title(gift)) if gift else (None, "")
-        told = welcome.prepare_welcome(session, follower, gift=name, title=title, now=now)
+        told = welcome.prepare_welcome(session, follower, **gift, now=now)
         if told is not None:
             events.record(
                 session, member.id, "followed", store_id=follower.source_store_id, now=now
@@ -72,11 +71,12 @@ def welcome_follower(run: Run, follower_id: int) -> None:
 
 def _give_welcome_coupon(
     session: Session, merchant_id: int, member_id: int, now: datetime
-) -> CouponTemplate | None:
-    """What the member has just been given, if anything."""
+) -> dict[str, Any]:
+    """What the member has just been given, if anything, as the welcome tells it."""
+    nothing: dict[str, Any] = {"gift": None}
     template = find_for_moment(session, merchant_id, "welcome")
     if template is None:
-        return None
+        return nothing
     try:
         with session.begin_nested():
             coupon = issuing.issue(
@@ -89,8 +89,14 @@ def _give_welcome_coupon(
             )
     except LinliError as refused:  # all given away, or the offer is paused
         log.info("no_welcome_coupon", code=refused.code, template_id=template.id)
-        return None
-    return template if coupon else None
+        return nothing
+    if coupon is None:
+        return nothing
+    return {
+        "gift": template.name,
+        "title": card_title(template),
+        "until": day(coupon.expires_at),
+    }
 
 
 @job("messaging.deliver", queue="urgent", timeout=30)

@@ -19,7 +19,7 @@ HOME, COUPONS, MEMBER, STORES, ORDERS = (
 
 
 def default_menu(*, mini_appid: str | None, base_url: str) -> dict[str, Any]:
-    """点单, 我的券 and 会员, each into the mini-program; without one, into its browser build."""
+    """点单, 券包 and 会员, each into the mini-program; without one, into its browser build."""
 
     def page(name: str, path: str) -> dict[str, Any]:
         return _page(name, path, mini_appid, base_url)
@@ -27,7 +27,7 @@ def default_menu(*, mini_appid: str | None, base_url: str) -> dict[str, Any]:
     return {
         "button": [
             page("点单", HOME),
-            page("我的券", COUPONS),
+            page("券包", COUPONS),
             {
                 "name": "会员",
                 "sub_button": [

@@ -36,6 +36,7 @@ test.each(PAIRS.flatMap(([text, grounds]) => grounds.map((ground) => [text, grou
 
 const LITERAL: [string, string, string][] = [
   ['greeting on the banner', '#08402f', '#dcecdf'], ['line on the banner', '#1d4a3a', '#dcecdf'],
+  ['greeting at night', '#08402f', '#b9c6de'], ['line at night', '#1d4a3a', '#b9c6de'],
   ['dead ticket', tokens['ink-3']!, '#eceae4'], ['bind card', '#5b3a06', '#ffe9bd'], ['bind card, small', tokens['amber-ink']!, '#ffe9bd'],
   ['leaf tier', '#0b4a37', '#a9d5b4'], ['silver tier', '#26333a', '#bcc8cc'], ['gold tier', '#4a2e00', '#dcab52'], ['black tier', '#f0d9a8', '#3a4741'],
   ['order head', '#ffffff', '#14805f'], ['dead order head', '#ffffff', '#56625b'], ['undo in a toast', '#bfe6d2', '#3b433f'],

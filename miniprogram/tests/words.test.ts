@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { clock, countdown, endsToday, greeting, until, when } from '@/lib/time'
+import { clock, countdown, endsToday, greeting, isNight, until, when } from '@/lib/time'
 import { distance, grouped, maskedPhone, shortName, stateOf } from '@/lib/words'
 
 const now = Date.parse('2026-11-22T02:00:00Z') // 10:00 in the shop
@@ -10,6 +10,10 @@ test('times are the shop’s, whatever the phone is set to', () => {
   expect(when('2026-11-21T01:00:00+08:00', now)).toBe('昨天 01:00')
   expect(when('2026-10-12T09:33:00+08:00', now)).toBe('10月12日 09:33')
   expect(greeting(now)).toBe('早安')
+  // No sun rises over 夜深了 or 晚上好: the shop's hours, 00:30, 05:00, 17:59 and 18:00.
+  const at = (time: string) => Date.parse(`2026-10-31T${time}:00+08:00`)
+  expect(['00:30', '05:00', '17:59', '18:00'].map((time) => isNight(at(time)))).toEqual([true, false, false, true])
+  expect(greeting(at('00:30'))).toBe('夜深了')
 })
 
 test.each([

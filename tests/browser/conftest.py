@@ -109,7 +109,7 @@ def sandbox_alone(tmp_path: Path) -> Iterator[live.Live]:
                 {
                     "name": "会员",
                     "sub_button": [
-                        {"name": "我的券", "type": "click", "key": "coupons"},
+                        {"name": "券包", "type": "click", "key": "coupons"},
                         {"name": "扫码核销", "type": "scancode_waitmsg", "key": "redeem"},
                     ],
                 },

@@ -58,8 +58,8 @@ def test_what_the_shop_sends_appears_by_itself_and_its_markup_stays_text(
 def test_menu_keyboard_and_unfollow(desk: Desk, sandbox_alone: live.Live) -> None:
     desk.customer.scan("静安寺店的海报")
 
-    desk.customer.tap_menu("会员", "我的券")
-    expect(desk.feed.first).to_contain_text("阿青点了菜单「我的券」")
+    desk.customer.tap_menu("会员", "券包")
+    expect(desk.feed.first).to_contain_text("阿青点了菜单「券包」")
 
     desk.customer.say("今天喝什么好？")
     desk.customer.hears("今天喝什么好？")

@@ -73,9 +73,9 @@ def test_3_following_by_a_stores_poster_brings_the_welcome_coupon_once(
     desk.customer.scan("静安寺店的海报")
 
     desk.customer.hears("欢迎来到青禾茶铺·静安寺店")
-    desk.customer.hears("见面礼「关注见面礼」已放进你的卡包")
+    desk.customer.hears("见面礼「关注见面礼」已放进你的券包")
     expect(desk.feed.filter(has_text="同一条消息送第 3 次")).to_have_count(1)
-    expect(desk.customer.chat.get_by_text("已放进你的卡包")).to_have_count(1)
+    expect(desk.customer.chat.get_by_text("已放进你的券包")).to_have_count(1)
     desk.is_done("扫码关注")
     desk.fault("重复").click()
     expect(desk.fault("重复")).not_to_be_checked()
@@ -202,7 +202,7 @@ def test_8_the_owner_picks_people_and_a_campaign_reaches_them_lawfully(
 
 def test_9_the_coupon_works_exactly_once_in_the_store(story: Story, shot: Shot) -> None:
     desk, shop = story.desk, story.shop
-    desk.customer.tap_menu("我的券")
+    desk.customer.tap_menu("券包")
     shop.at("coupon").first.get_by_test_id("use").click()
     expect(shop.at("code-text")).to_be_visible()
 

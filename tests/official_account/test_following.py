@@ -1,15 +1,20 @@
 """A person follows: one follower, one reply, one coupon, one message, whatever WeChat repeats."""
 
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import func, select
 
+from core.clock import local
 from core.database import reading, transaction
 from core.inbox import InboundEvent
 from core.outbox import JobState, OutboxJob
 from coupons.models import Coupon, CouponTemplate, TemplateState
 from crm.models import Member, MemberEvent
+from gateways.wechat.errors import WechatError
+from gateways.wechat.official import OfficialAccount
 from messaging.models import ChatMessage, Follower, OutboundMessage
 from people.models import Identity
 from sandbox import pushes
@@ -93,8 +98,46 @@ def test_scanning_a_stores_code_welcomes_a_follower(tea: TeaShop, mode: str) -> 
         message = session.scalars(select(OutboundMessage)).one()
         assert (message.state, message.key) == ("sent", f"welcome:{follower.id}")
     gift = tea.shop.chat("aqing")[-1]["text"]
-    assert "新人 8 元券" in gift
+    assert "见面礼「新人 8 元券」已放进你的券包，" in gift
     assert 'data-miniprogram-path="pages/coupons/coupons"' in gift
+
+
+def test_the_welcome_is_two_bubbles_and_the_card_says_until_when(
+    tea: TeaShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictured = SimpleNamespace(card_media_id="a-picture")
+    monkeypatch.setattr("messaging.welcome.find_official", lambda _appid: pictured)
+
+    tea.shop.scan("aqing", tea.store_scene.code)
+    tea.shop.drain()
+
+    greeting, card = tea.shop.chat("aqing")
+    assert "见面礼正在放进你的券包" in greeting["text"]
+    with reading() as session:
+        ends = local(session.scalars(select(Coupon)).one().expires_at)
+        payload = session.scalars(select(OutboundMessage)).one().payload
+    until = f"{ends.month}月{ends.day}日前用"
+    assert (card["kind"], card["title"]) == ("mini", f"¥8 新人 8 元券，满 20 可用，{until}")
+    assert payload["instead"].startswith(f"见面礼「新人 8 元券」已放进你的券包，{until}。\n<a ")
+
+
+def test_a_refused_welcome_card_becomes_words_and_a_link(
+    tea: TeaShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictured = SimpleNamespace(card_media_id="a-picture")
+    monkeypatch.setattr("messaging.welcome.find_official", lambda _appid: pictured)
+    refusal = Mock(side_effect=WechatError(40007, "invalid media_id"))
+    monkeypatch.setattr(OfficialAccount, "send_mini_card", refusal)
+
+    tea.shop.scan("aqing", tea.store_scene.code)
+    tea.shop.drain()
+
+    refusal.assert_called_once()
+    _, words = tea.shop.chat("aqing")
+    assert words["text"].startswith("见面礼「新人 8 元券」已放进你的券包，")
+    assert 'data-miniprogram-path="pages/coupons/coupons"' in words["text"]
+    with reading() as session:
+        assert session.scalars(select(OutboundMessage)).one().state == "sent"
 
 
 @pytest.mark.parametrize("mode", ["plain", "safe"])

@@ -84,7 +84,7 @@ def test_five_messages_in_48_hours_after_a_word(sandbox_client: FlaskClient) -> 
 
 def test_a_menu_click_opens_a_minute_but_a_link_does_not(sandbox_client: FlaskClient) -> None:
     buttons = [
-        {"type": "click", "name": "我的券", "key": "coupons"},
+        {"type": "click", "name": "券包", "key": "coupons"},
         {"type": "view", "name": "控制台", "url": "http://127.0.0.1:8000/console"},
     ]
     assert call(sandbox_client, "/cgi-bin/menu/create", {"button": buttons})["errcode"] == 0

@@ -51,6 +51,9 @@ export function greeting(now = Date.now()): string {
   return '晚上好'
 }
 
+/** Whether the moon is up over the shop, or the sun. */
+export const isNight = (now = Date.now()) => hourOf(now) < 5 || hourOf(now) >= 18
+
 export const hourOf = (now = Date.now()) => local(now).getUTCHours()
 const WEEK = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 export const weekday = (now = Date.now()) => WEEK[local(now).getUTCDay()]!

@@ -92,8 +92,7 @@ function countdown(line, left) {
   const end = Date.now() + left
   const draw = () => {
     const seconds = Math.max(0, Math.round((end - Date.now()) / 1000))
-    const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
-    line.textContent = seconds ? `付款单 ${text} 后失效` : '付款单已经失效，回到订单再来一次'
+    line.textContent = seconds ? `还剩 ${Math.floor(seconds / 60)} 分 ${seconds % 60} 秒` : '付款单已经失效，回到订单再来一次'
     if (line.isConnected && seconds) setTimeout(draw, 1000)
   }
   requestAnimationFrame(draw)
