@@ -37,6 +37,13 @@ class CouponNotApplicable(Conflict):
     title = "这张券用不到这一单上"
 
 
+class TooManyPieces(Invalid):
+    """More than one order, or one member's unpaid orders, may keep from everybody else."""
+
+    code = "too_many_pieces"
+    title = "一次买得太多了，请分几单或联系门店"
+
+
 class TooManyUnpaid(Conflict):
     """The member holds as many unpaid orders as they may; `unpaid` says how many."""
 

@@ -1,5 +1,6 @@
 """A quote: what a cart costs this member now, line by line, and why."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,10 +29,12 @@ from orders.amounts import (
     price_cart,
     try_coupons,
 )
-from orders.errors import TableNeeded
+from orders.errors import TableNeeded, TooManyPieces
 from orders.models import Fulfilment
 
 BEST: Final = "best"
+MOST_OF_ONE = 99
+MOST_PIECES = 200
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,14 @@ class Cart:
     items: tuple[Item, ...]
     coupon_id: int | Literal["best"] | None = None
     table_code: str | None = None
+
+    @property
+    def pieces(self) -> Counter[int]:
+        """How many of each SKU, over all lines."""
+        found: Counter[int] = Counter()
+        for item in self.items:
+            found[item.sku_id] += item.quantity
+        return found
 
 
 @dataclass(frozen=True)
@@ -115,9 +126,11 @@ class Quote:
 def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
     """Price `cart` for `member`; reserves nothing.
 
-    Raises what the catalogue raises for goods that cannot be had, and for a chosen coupon that is
-    not the member's or not free. A coupon that is free but does not fit is rejected with a reason.
+    Raises TooManyPieces, what the catalogue raises for goods that cannot be had, and for a chosen
+    coupon that is not the member's or not free. A coupon that is free but does not fit is rejected
+    with a reason.
     """
+    _check_pieces(cart.pieces)
     store = get_store_of(session, member.merchant_id, cart.store_id)
     table = _table(session, cart, store)
     items = tuple(price_items(session, store.id, cart.items))
@@ -145,6 +158,13 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
         coupon=usable[applied.id] if applied else None,
         store_open=is_open(store, now),
     )
+
+
+def _check_pieces(pieces: Counter[int]) -> None:
+    if max(pieces.values(), default=0) > MOST_OF_ONE:
+        raise TooManyPieces(f"同一样一单最多 {MOST_OF_ONE} 件")
+    if pieces.total() > MOST_PIECES:
+        raise TooManyPieces(f"一单最多 {MOST_PIECES} 件")
 
 
 def _table(session: Session, cart: Cart, store: Store) -> StoreTable | None:

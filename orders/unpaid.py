@@ -1,25 +1,23 @@
-"""How many orders a member may leave unpaid: each of them keeps stock from everybody else."""
+"""How much a member may leave unpaid: each such order keeps stock from everybody else."""
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core import idempotency
 from crm.models import Member
-from orders.errors import TooManyUnpaid
-from orders.models import Order, OrderState, PaymentState
+from orders.errors import TooManyPieces, TooManyUnpaid
+from orders.models import Order, OrderLine, OrderState, PaymentState
 from orders.placing import scope_of
+from orders.quoting import MOST_OF_ONE, Cart
 
 MOST = 3
 
 # One statement, built once. The count hangs on the locked row, so it is read after the wait for it.
+_UNPAID = (Order.payment_state == PaymentState.unpaid) & (Order.state == OrderState.placed)
 _LOCK_AND_COUNT = (
     select(
         select(func.count())
-        .where(
-            Order.member_id == Member.id,
-            Order.payment_state == PaymentState.unpaid,
-            Order.state == OrderState.placed,
-        )
+        .where(Order.member_id == Member.id, _UNPAID)
         .correlate(Member)
         .scalar_subquery()
     )
@@ -28,8 +26,9 @@ _LOCK_AND_COUNT = (
 )
 
 
-def check(session: Session, member: Member, *, key: str) -> None:
-    """Raise TooManyUnpaid when the member holds MOST unpaid orders and `key` asks for another.
+def check(session: Session, member: Member, cart: Cart, *, key: str) -> None:
+    """Raise TooManyUnpaid when the member holds MOST unpaid orders and `key` asks for another;
+    TooManyPieces when those and this one together hold too much of one SKU.
 
     First in the transaction that places. It holds the member's row until the end, so however
     many requests come at once, at most MOST orders of one member of one merchant are unpaid: each
@@ -39,6 +38,21 @@ def check(session: Session, member: Member, *, key: str) -> None:
     answered again.
     """
     held = session.scalar(_LOCK_AND_COUNT, {"member_id": member.id}) or 0
-    if held < MOST or idempotency.is_known(session, scope=scope_of(member), key=key):
+    if held == 0 or idempotency.is_known(session, scope=scope_of(member), key=key):
         return
-    raise TooManyUnpaid(f"你有 {held} 单还没付款，先付款或取消一单，再下新单", unpaid=held)
+    if held >= MOST:
+        raise TooManyUnpaid(f"你有 {held} 单还没付款，先付款或取消一单，再下新单", unpaid=held)
+    _check_pieces(session, member, cart)
+
+
+def _check_pieces(session: Session, member: Member, cart: Cart) -> None:
+    held = (
+        select(OrderLine.sku_id, func.sum(OrderLine.quantity))
+        .join(Order, Order.id == OrderLine.order_id)
+        .where(Order.member_id == member.id, _UNPAID)
+        .group_by(OrderLine.sku_id)
+    )
+    wanted = cart.pieces
+    for sku_id, quantity in session.execute(held):
+        if sku_id in wanted and wanted[sku_id] + int(quantity) > MOST_OF_ONE:
+            raise TooManyPieces(f"没付款的单里已有 {quantity} 件，同一样最多 {MOST_OF_ONE} 件")

@@ -38,16 +38,17 @@ def place_order(header: WriteHeader, body: OrderIn) -> tuple[OrderOut, int]:
     """Place an order; the same key and body again answer the same order.
 
     409 `too_many_unpaid`: somebody who holds three unpaid orders pays or cancels one first.
+    422 `too_many_pieces`: over 200 in one order, or 99 of one SKU in it and what is unpaid.
     """
     limits.check(
         "orders", ip=request.remote_addr, member=g.member.id, merchant=g.member.merchant_id
     )
-    now = clock_now()
+    now, cart = clock_now(), read_cart(body)
     with transaction() as session:
-        unpaid.check(session, g.member, key=header.idempotency_key)
+        unpaid.check(session, g.member, cart, key=header.idempotency_key)
         order, fresh = place(
             session,
-            read_cart(body),
+            cart,
             g.member,
             key=header.idempotency_key,
             expected_payable_fen=body.expected_payable_fen,

@@ -56,7 +56,7 @@ def test_one_member_at_sixteen_tills_holds_three_orders(app: Flask, now: datetim
 
     def buy(i: int) -> str:
         with transaction() as session:
-            unpaid.check(session, shop.member, key=f"key-{i}")
+            unpaid.check(session, shop.member, shop.cart(), key=f"key-{i}")
             return place(session, shop.cart(), shop.member, key=f"key-{i}", now=now)[0].no
 
     results = race(app, 16, buy)

@@ -1,11 +1,15 @@
 """Nobody holds the shop's stock with orders that they do not pay."""
 
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
-from core.database import reading
+from catalogue.models import Sku
+from core.database import reading, transaction
 from orders.models import Order
+from tests.factories.catalogue import available, make_sku
 from tests.wxapp_api.conftest import Phone, Stall
 from tests.wxapp_api.test_orders import json, left, pay, place
 
@@ -52,6 +56,58 @@ def test_paying_or_cancelling_one_makes_room_for_one(phone: Phone, stall: Stall)
 
     assert place(phone, stall.cart(), key="too-many").status_code == 409
     assert left(stall) == 6
+
+
+def lines(*wanted: tuple[Sku, int]) -> list[dict[str, Any]]:
+    return [{"sku_id": str(sku.id), "quantity": quantity} for sku, quantity in wanted]
+
+
+@pytest.mark.parametrize("path", ["orders", "quotes"])
+def test_nobody_takes_the_whole_stock_in_one_order(phone: Phone, stall: Stall, path: str) -> None:
+    with transaction() as session:
+        store = session.merge(stall.store)
+        skus = [make_sku(session, store, available=1000) for _ in range(3)]
+    one, two, three = skus
+    headers = {"Idempotency-Key": "order-0001"}
+
+    def ask(*wanted: tuple[Sku, int]) -> Any:
+        return phone.post(path, json=stall.cart(items=lines(*wanted)), headers=headers)
+
+    refused = [
+        ask((one, 99), (one, 1)),
+        ask(*[(one, 99)] * 50),
+        ask((one, 99), (two, 99), (three, 3)),
+    ]
+    with reading() as session:
+        assert [available(session, stall.store, sku) for sku in skus] == [1000] * 3
+    taken = ask((one, 98), (one, 1), (two, 99), (three, 2))
+
+    assert {each.status_code for each in refused} == {422}
+    assert [each.json["detail"] for each in refused] == [
+        "同一样一单最多 99 件",
+        "同一样一单最多 99 件",
+        "一单最多 200 件",
+    ]
+    assert {each.json["code"] for each in refused} == {"too_many_pieces"}
+    assert taken.status_code == (201 if path == "orders" else 200)
+
+
+def test_unpaid_orders_together_keep_no_more_of_one_thing(phone: Phone, stall: Stall) -> None:
+    with transaction() as session:
+        sku, other = (
+            make_sku(session, session.merge(stall.store), available=1000) for _ in range(2)
+        )
+    first = json(place(phone, stall.cart(items=lines((sku, 50), (sku, 10))), key="order-0001"), 201)
+
+    refused = place(phone, stall.cart(items=lines((sku, 40))), key="order-0002")
+
+    assert (refused.status_code, refused.json["code"]) == (422, "too_many_pieces")
+    assert refused.json["detail"] == "没付款的单里已有 60 件，同一样最多 99 件"
+    with reading() as session:
+        assert available(session, stall.store, sku) == 940
+    json(place(phone, stall.cart(items=lines((sku, 39), (other, 99))), key="order-0003"), 201)
+    pay(first["no"])
+    json(place(phone, stall.cart(items=lines((sku, 60))), key="order-0002"), 201)
 
 
 def test_another_member_is_free_to_order(make_phone: Callable[[], Phone], stall: Stall) -> None:
