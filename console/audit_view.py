@@ -61,7 +61,10 @@ def _row(entry: AuditEntry, names: Names, now: datetime) -> dict[str, Any]:
 
 
 def changes(entry: AuditEntry, names: Names) -> list[tuple[str, str, str]]:
-    """(field, before, after) of what is different, in words; before is empty for what is new."""
+    """(field, before, after) of what is different, in words; before is empty for what is new.
+
+    A name that says itself what it is, as 券「…」, needs no field beside it.
+    """
     kind = entry.subject.partition(":")[0]
     before, after = entry.before or {}, entry.after or {}
     found = []
@@ -73,7 +76,8 @@ def changes(entry: AuditEntry, names: Names) -> list[tuple[str, str, str]]:
             for snapshot in (before, after)
         )
         if old or new:
-            found.append((audit_words.FIELDS[key], old, new))
+            field = audit_words.FIELDS[key]
+            found.append(("" if new.startswith(f"{field}「") else field, old, new))
     return found
 
 

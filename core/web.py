@@ -223,7 +223,7 @@ def database_away(error: Exception) -> Unavailable:
     """What to tell whoever asked while the database cannot be reached; the cause is logged."""
     cause = str(getattr(error, "orig", error))[:200]
     log.error("database_unavailable", error=type(error).__name__, cause=cause)
-    return Unavailable("数据库暂时连不上，请稍后再试")
+    return Unavailable("系统正在恢复，请稍等")
 
 
 def _render_unexpected(error: Exception) -> Response:

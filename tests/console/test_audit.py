@@ -20,6 +20,7 @@ from merchants.models import Merchant, Staff, StaffState, Store
 from orders.models import OrderState
 from tests.console.conftest import Browser, Chain
 from tests.factories.catalogue import make_product, make_sku
+from tests.factories.coupons import make_template
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,6 +76,20 @@ def test_what_the_doors_do_stands_in_the_records(chain: Chain) -> None:
     assert f'href="/console/orders/{order.no}"' in owner.get("/audit/").text
 
 
+def test_a_name_that_says_what_it_is_has_no_field_before_it(chain: Chain) -> None:
+    with chain.writing() as session:
+        merchant = session.get_one(Merchant, chain.merchant_id)
+        first, second = (make_template(session, merchant, name=name).id for name in ("甲", "乙"))
+    note(chain, "campaign.change", before={"template_id": first}, after={"template_id": second})
+    note(chain, "coupon.give", after={"template_id": first})
+
+    given, changed = rows(chain.browser("owner").get("/audit/"))
+
+    assert "券「甲」 → 券「乙」" in changed
+    assert "券 券" not in changed + given
+    assert "券「甲」" in given
+
+
 def test_it_is_read_by_person_and_by_kind(chain: Chain) -> None:
     note(chain, "staff.logged_in", f"staff:{chain.owner.id}", after={"by": "password"})
     note(chain, "stock.set", actor=f"staff:{chain.clerk.id}")
@@ -85,16 +100,16 @@ def test_it_is_read_by_person_and_by_kind(chain: Chain) -> None:
         return [
             words
             for row in rows(owner.get(f"/audit/?{query}"))
-            for words in ("登录", "改库存", "活动结束")
+            for words in ("登录", "改库存", "活动发完")
             if words in row
         ]
 
-    assert found("") == ["活动结束", "改库存", "登录"]
+    assert found("") == ["活动发完", "改库存", "登录"]
     assert found(f"who=staff:{chain.clerk.id}") == ["改库存"]
-    assert found("who=system") == ["活动结束"]
+    assert found("who=system") == ["活动发完"]
     assert found("kind=staff") == ["登录"]
     assert found(f"kind=goods&who=staff:{chain.owner.id}") == []
-    assert found("kind=nonsense&who=staff:999999") == ["活动结束", "改库存", "登录"]
+    assert found("kind=nonsense&who=staff:999999") == ["活动发完", "改库存", "登录"]
 
 
 def test_pages_follow_one_another_without_gap_or_repetition(chain: Chain) -> None:

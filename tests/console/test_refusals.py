@@ -159,6 +159,23 @@ def test_a_failure_is_a_page_for_people(chain: Chain) -> None:
     assert "回到首页" in answer.text
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/orders/20261122NOSUCHONE1", "/audit/"])
+def test_inside_a_session_a_refusal_keeps_the_way_on(chain: Chain, path: str) -> None:
+    answer = chain.browser("clerk").get(path)
+
+    assert answer.status_code in (403, 404)
+    assert 'class="tabbar"' in answer.text
+    assert "回到首页" in answer.text
+
+
+def test_a_stranger_is_shown_no_frame(chain: Chain) -> None:
+    answer = chain.browser().get("/nowhere")
+
+    assert answer.status_code == 404
+    assert "没有这一页" in answer.text
+    assert 'class="tabbar"' not in answer.text
+
+
 def test_with_the_database_away_a_page_says_so_and_tries_again(
     make_config: Callable[..., Config],
 ) -> None:
@@ -172,11 +189,11 @@ def test_with_the_database_away_a_page_says_so_and_tries_again(
 
     assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
     assert page.headers["Content-Type"].startswith("text/html")
-    assert "数据库暂时连不上，请稍后再试" in page.text
+    assert "系统正在恢复，请稍等" in page.text
     assert '<meta http-equiv="refresh" content="5">' in page.text
     assert "这页 5 秒后自己再试" in page.text
     assert (part.status_code, part.headers["Retry-After"]) == (503, "5")
-    assert json.loads(part.headers["HX-Trigger"])["failure"]["text"].startswith("数据库暂时连不上")
+    assert json.loads(part.headers["HX-Trigger"])["failure"]["text"].startswith("系统正在恢复")
 
 
 def test_a_member_of_staff_who_left_is_out_at_once(chain: Chain) -> None:

@@ -152,7 +152,7 @@ def test_staff_see_a_page_that_tries_again(world: World) -> None:
 
     assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
     assert '<meta http-equiv="refresh" content="5">' in away.text
-    assert "数据库暂时连不上" in away.text
+    assert "系统正在恢复，请稍等" in away.text
     world.server.start()
     assert requests.get(page, headers=staff, allow_redirects=False, timeout=20).status_code == 303
 
