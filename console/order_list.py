@@ -1,7 +1,9 @@
 """The counter's list of orders: per tab, oldest waiting first, a page at a time."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import cursors
+from core.clock import business_day
 from orders.handover import PAID
 from orders.models import Order, OrderState
 
@@ -30,6 +33,8 @@ STATES: dict[str, tuple[OrderState, ...]] = {
     "cancelled": (OrderState.cancelled,),
 }
 PAGE = 50
+DAYS_SEARCHED = 7
+ORDER_NO = re.compile(r"\d{8}[0-9A-Z]{10}")
 
 # Accept before make before hand over.
 TURN = case(*((Order.state == state, turn) for turn, state in enumerate(OPEN)), else_=len(OPEN))
@@ -42,12 +47,18 @@ class OrderPage:
 
 
 def page(
-    session: Session, store_ids: Sequence[int], *, tab: str, q: str = "", cursor: str = ""
+    session: Session,
+    store_ids: Sequence[int],
+    *,
+    tab: str,
+    now: datetime,
+    q: str = "",
+    cursor: str = "",
 ) -> OrderPage:
     """Open orders by what is to be done first, then by who has waited longest; all others newest
     first."""
     waiting = tab not in ("done", "cancelled") and not q
-    statement = select(Order).where(*_wanted(store_ids, tab, q))
+    statement = select(Order).where(*_wanted(store_ids, tab, q.upper(), now))
     if cursor:
         statement = statement.where(_beyond(cursor, waiting))
     latest = (Order.paid_at.desc(), Order.id.desc())
@@ -84,11 +95,20 @@ def fingerprint(session: Session, store_ids: Sequence[int]) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _wanted(store_ids: Sequence[int], tab: str, q: str) -> list[ColumnElement[bool]]:
+def _wanted(store_ids: Sequence[int], tab: str, q: str, now: datetime) -> list[ColumnElement[bool]]:
+    """What is typed is an order's number or the number that was called, never either of both: each
+    has its own unique key, and an OR of them would read every order of the stores.
+
+    Pickup numbers begin again every day, so only the days that a guest comes back for are asked.
+    """
     if not q:
         return _seen(store_ids, STATES[tab])
-    known = or_(Order.no == q, Order.pickup_number == q.upper())
-    return [Order.store_id.in_(store_ids), Order.paid_at.is_not(None), known]
+    mine = [Order.store_id.in_(store_ids), Order.paid_at.is_not(None)]
+    if ORDER_NO.fullmatch(q):
+        return [Order.no == q, *mine]
+    today = business_day(now)
+    days = [today - timedelta(days=back) for back in range(DAYS_SEARCHED)]
+    return [*mine, Order.business_day.in_(days), Order.pickup_number == q]
 
 
 def _seen(store_ids: Sequence[int], states: tuple[OrderState, ...]) -> list[ColumnElement[bool]]:

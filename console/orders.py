@@ -38,7 +38,7 @@ def index() -> Response:
     if q:
         access.limit("search")
     with reading() as session:
-        found = order_list.page(session, me().store_ids, tab=tab, q=q, cursor=cursor)
+        found = order_list.page(session, me().store_ids, tab=tab, now=now, q=q, cursor=cursor)
         counts = order_list.counts(session, me().store_ids)
         around = order_view.look_around(session, found.items)
         rows = [order_view.row(order, around, me(), now) for order in found.items]
@@ -286,7 +286,11 @@ def _moved(no: str, said: str) -> Response:
 
 def _blank(tab: str, q: str) -> dict[str, str]:
     if q:
-        return {"title": "没有找到", "text": "看看单号或取餐号有没有输错，只找你的门店。"}
+        days = order_list.DAYS_SEARCHED
+        return {
+            "title": "没有找到",
+            "text": f"看看有没有输错。取餐号只找你的门店最近 {days} 天的，更早的用单号找。",
+        }
     if tab in ("done", "cancelled"):
         return {"title": "还没有这样的订单", "text": "做完的单和取消的单会留在这里。"}
     return {"title": "没有要处理的订单", "text": "新单付款后会自己出现在这里，不用刷新。"}
