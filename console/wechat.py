@@ -12,12 +12,13 @@ from console.access import visitor
 from core import audit, limits
 from core.clock import now as clock_now
 from core.config import current_config
-from core.database import transaction
+from core.database import reading, transaction
 from core.errors import Gone, Malformed
 from core.numbers import new_token, token_hash
 from core.outbox import enqueue
 from crm import merging
 from gateways.wechat.errors import InvalidCode
+from merchants.invites import merchant_of
 from merchants.queries import get_merchant
 from merchants.staff import accept_invite, find_by_person
 from people import identities, logins
@@ -27,6 +28,7 @@ page = Blueprint("wechat", __name__)
 
 LIFETIME = timedelta(days=7)
 UNDER_WAY = timedelta(minutes=10)
+INVITES = "/console/invite/"
 
 
 class NotVouched(Gone):
@@ -91,12 +93,13 @@ def callback() -> Response:
         )
     if token is None:
         response = _introduce(to)
-        vouched = {"identity": met.identity.id, "until": (now + UNDER_WAY).timestamp()}
-        sealed = cookies.seal(cookies.WECHAT, vouched)
-        cookies.write(response, cookies.WECHAT, sealed, UNDER_WAY)
     else:
         response = login.admit(token, reply.local(to, url_for("console.login.start")), LIFETIME)
         access.prove(response, token_hash(token), now)
+    if token is None or to.startswith(INVITES):  # the invite's page asks who is there
+        vouched = {"identity": met.identity.id, "until": (now + UNDER_WAY).timestamp()}
+        sealed = cookies.seal(cookies.WECHAT, vouched)
+        cookies.write(response, cookies.WECHAT, sealed, UNDER_WAY)
     cookies.drop(response, cookies.OAUTH)
     return response
 
@@ -105,11 +108,16 @@ def callback() -> Response:
 @visitor
 def invited(code: str) -> Response:
     """Somebody followed an invite: first WeChat says who they are, then they accept."""
-    if _vouched(clock_now()) is None:
+    identity_id = _vouched(clock_now())
+    if identity_id is None:
         appid = request.args.get("appid") or reply.default_appid()
         here = url_for("console.wechat.invited", code=code)
         return reply.done(url_for("console.wechat.enter", appid=appid, next=here))
-    return reply.page("invite.html", code=code)
+    with reading() as session:
+        merchant_id = merchant_of(session, code)
+        person_id = session.get_one(Identity, identity_id).person_id
+        known = merchant_id and find_by_person(session, person_id, merchant_id)
+    return reply.page("invite.html", code=code, known=known)
 
 
 @page.post("/invite/<code>")
@@ -150,7 +158,7 @@ def _vouched(now: datetime) -> int | None:
 
 def _introduce(to: str) -> Response:
     """Known to WeChat, unknown to the shop: on to the invite they came for, or to the how-to."""
-    if to.startswith("/console/invite/"):
+    if to.startswith(INVITES):
         return reply.done(reply.local(to, "/console/"))
     return reply.page("bind.html", 403)
 

@@ -50,6 +50,13 @@ def invite(
     return code
 
 
+def merchant_of(session: Session, code: str) -> int | None:
+    """Whose invite this is, used or not."""
+    return session.scalar(
+        select(StaffInvite.merchant_id).where(StaffInvite.code_hash == token_hash(code))
+    )
+
+
 def accept_invite(session: Session, code: str, person: Person, now: datetime) -> Staff:
     """Make a person staff; the first to come wins. Raises InviteUnusable, AlreadyBound, LastOwner.
 

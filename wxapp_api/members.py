@@ -86,7 +86,8 @@ def set_phone(body: PhoneIn) -> MeOut:
     409 `staff_phone`: the number is registered for somebody who works there, nothing is joined.
     """
     limits.check("phone", ip=request.remote_addr, member=g.member.id)
-    number = gateways.wechat().mini(g.identity.appid).phone_number(body.code)
+    mini = gateways.wechat().mini(g.identity.appid)
+    number = mini.phone_number(body.code, g.identity.openid)
     now = clock_now()
     try:
         with transaction() as session:

@@ -9,6 +9,7 @@ from gateways.wechat.callback import Callback
 from gateways.wechat.errors import InvalidCode, WechatError, WechatUnavailable
 
 _BAD_CODES = {40029, 40163, 41008, 42003}
+_NOT_THEIRS = 40003
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,18 @@ class MiniProgram:
             str(given.get("session_key", "")),
         )
 
-    def phone_number(self, code: str) -> str:
+    def phone_number(self, code: str, openid: str) -> str:
         """Spend a phone code (not a log-in code): the number, foreign ones with their country.
 
-        Raises InvalidCode when it is wrong, used or out of time.
+        WeChat checks that it was given to `openid`. Raises InvalidCode when it was not, or is
+        wrong, used or out of time.
         """
         path = "/wxa/business/getuserphonenumber"
         try:
-            given = self._api.post(path, {"code": code})
+            given = self._api.post(path, {"code": code, "openid": openid})
         except WechatError as error:
+            if error.errcode == _NOT_THEIRS:
+                raise InvalidCode from None
             raise _as_invalid_code(error) from None
         info = given.get("phone_info")
         return text(path, info if isinstance(info, dict) else {}, "phoneNumber")

@@ -163,6 +163,35 @@ def test_an_invite_makes_one_person_staff_once(town: Town) -> None:
     assert refused.status_code in (409, 410)
 
 
+def test_who_is_staff_already_is_told_so_and_may_still_take_the_invite(town: Town) -> None:
+    town.bind()
+    with transaction() as session:
+        code = invites.invite(
+            session,
+            merchant_id=town.merchant_id,
+            name="小林",
+            role=Role.manager,
+            store_ids=[town.store_id],
+            now=clock_now(),
+        )
+    to_wechat = town.client.get(town.client.get(f"/console/invite/{code}").location)
+    back = town.client.get(town.through_wechat(to_wechat.location))
+
+    page = town.client.get(back.location)
+
+    assert back.location == f"/console/invite/{code}"
+    assert page.status_code == 200
+    assert "你已经是店员" in page.text
+    assert town.client.get("/console/orders/").status_code == 200
+    with reading() as session:
+        assert session.get_one(Staff, town.staff_id).role is Role.clerk
+    token = page.text.split('name="csrf_token" value="')[1].split('"')[0]
+    taken = town.client.post(back.location, data={"csrf_token": token})
+    assert taken.location == "/console/"
+    with reading() as session:
+        assert session.get_one(Staff, town.staff_id).role is Role.manager
+
+
 def test_an_invite_without_wechats_word_binds_nobody(town: Town) -> None:
     page = town.client.get("/console/login")
     token = page.text.split('name="csrf_token" value="')[1].split('"')[0]

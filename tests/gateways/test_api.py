@@ -277,14 +277,15 @@ def test_phone_numbers(without_redis: Flask, fake: FakeWechat, api: FakeApi) -> 
     info = {"phoneNumber": "13800138000", "purePhoneNumber": "13800138000", "countryCode": "86"}
     api.handlers["/wxa/business/getuserphonenumber"] = lambda call: (
         reply_json({"errcode": 0, "phone_info": info})
-        if call.json == {"code": "good"}
-        else reply_json({"errcode": 40163})
+        if call.json == {"code": "good", "openid": "oMine"}
+        else reply_json({"errcode": 40003 if call.json["code"] == "good" else 40163})
     )
     mini = registry(fake.base).mini(MINI)
 
-    assert mini.phone_number("good") == "13800138000"
-    with pytest.raises(InvalidCode):
-        mini.phone_number("used")
+    assert mini.phone_number("good", "oMine") == "13800138000"
+    for code, openid in (("used", "oMine"), ("good", "oTheirs")):
+        with pytest.raises(InvalidCode):
+            mini.phone_number(code, openid)
 
 
 def test_subscribe_and_template_messages(

@@ -125,6 +125,16 @@ def test_a_verified_phone_is_sealed_and_shown_masked(phone: Phone, shop: Shop) -
     assert (used.status_code, used.get_json()["code"]) == (401, "invalid_code")
 
 
+def test_another_persons_phone_code_gives_nothing(phone: Phone, shop: Shop) -> None:
+    (other,) = [each.id for each in shop.world.people.list() if each.id != "aqing"][:1]
+    code = shop.app_post(f"people/{other}/phone-code", {"appid": MINI})["code"]
+
+    answer = phone.call("POST", "/me/phone", {"code": code})
+
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "invalid_code")
+    assert phone.call("GET", "/me").get_json()["phone"] == ""
+
+
 def test_a_phone_known_before_joins_the_member(phone: Phone, shop: Shop) -> None:
     with transaction() as session:
         walk_in = make_person(session, nickname="青姐")
