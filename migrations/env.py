@@ -35,7 +35,7 @@ def _render(kind: str, item: Any, autogen: Any) -> str | bool:
     if isinstance(item, Sealed):
         return "sa.Text()"
     name = "UTCDateTime()" if isinstance(item, UTCDateTime) else f"Code({item.length})"
-    autogen.imports.add(f"from core.database import {name.partition('(')[0]}")
+    autogen.imports.add(f"from migrations.types import {name.partition('(')[0]}")
     return name
 
 

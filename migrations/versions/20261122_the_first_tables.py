@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-from core.database import Code, UTCDateTime
+from migrations.types import Code, UTCDateTime
 
 revision = "20261122_first"
 down_revision = None
@@ -54,6 +54,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
     )
     with op.batch_alter_table("audit_entries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_audit_entries_merchant_id_actor_id", ["merchant_id", "actor", "id"], unique=False
+        )
         batch_op.create_index(
             "ix_audit_entries_merchant_id_id", ["merchant_id", "id"], unique=False
         )
@@ -136,7 +139,6 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("inbound_events", schema=None) as batch_op:
-        batch_op.create_index("ix_inbound_events_received_at", ["received_at"], unique=False)
         batch_op.create_index(
             "ix_inbound_events_state_received_at", ["state", "received_at"], unique=False
         )
@@ -328,6 +330,9 @@ def upgrade() -> None:
             autoincrement=True,
             nullable=False,
         ),
+        sa.Column(
+            "merchant_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
         sa.Column("kind", Code(64), nullable=False),
         sa.Column("subject", Code(128), nullable=False),
         sa.Column("data", sa.JSON(), nullable=True),
@@ -336,6 +341,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("security_events", schema=None) as batch_op:
         batch_op.create_index("ix_security_events_kind_at", ["kind", "at"], unique=False)
+        batch_op.create_index(
+            "ix_security_events_merchant_id_id", ["merchant_id", "id"], unique=False
+        )
 
     op.create_table(
         "subscribe_grants",
@@ -812,10 +820,28 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_members_merged_into_id"), ["merged_into_id"], unique=False
         )
+        batch_op.create_index("ix_members_orders", ["merchant_id", "orders_count"], unique=False)
         batch_op.create_index(batch_op.f("ix_members_person_id"), ["person_id"], unique=False)
+        batch_op.create_index(
+            "ix_members_segment",
+            [
+                "merchant_id",
+                "id",
+                "merged_into_id",
+                "orders_count",
+                "spent_fen",
+                "refunded_fen",
+                "last_paid_at",
+                "last_visit_at",
+                "joined_at",
+                "source_store_id",
+            ],
+            unique=False,
+        )
         batch_op.create_index(
             batch_op.f("ix_members_source_store_id"), ["source_store_id"], unique=False
         )
+        batch_op.create_index("ix_members_spent", ["merchant_id", "spent_fen"], unique=False)
 
     op.create_table(
         "pickup_counters",
@@ -894,7 +920,6 @@ def upgrade() -> None:
         sa.Column("off_fen", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("starts_at", UTCDateTime(), nullable=False),
         sa.Column("ends_at", UTCDateTime(), nullable=True),
-        sa.Column("state", Code(24), nullable=False),
         sa.CheckConstraint(
             "off_fen > 0 AND off_fen <= threshold_fen", name=op.f("ck_promotions_off")
         ),
@@ -913,8 +938,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("promotions", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_promotions_merchant_id_state_ends_at"),
-            ["merchant_id", "state", "ends_at"],
+            batch_op.f("ix_promotions_merchant_id_ends_at"),
+            ["merchant_id", "ends_at"],
             unique=False,
         )
 
@@ -1045,6 +1070,7 @@ def upgrade() -> None:
         sa.Column(
             "discount_fen", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
         ),
+        sa.Column("bill_fen", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(
             ["campaign_id"], ["campaigns.id"], name=op.f("fk_coupons_campaign_id")
         ),
@@ -1202,16 +1228,12 @@ def upgrade() -> None:
         sa.Column(
             "price_fen", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
-        sa.Column("external_code", Code(64), nullable=True),
         sa.Column("sort", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint("price_fen >= 0", name=op.f("ck_skus_price")),
         sa.ForeignKeyConstraint(["product_id"], ["products.id"], name=op.f("fk_skus_product_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_skus")),
         sa.UniqueConstraint("product_id", "name", name=op.f("uq_skus_product_id_name")),
     )
-    with op.batch_alter_table("skus", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_skus_external_code"), ["external_code"], unique=False)
-
     op.create_table(
         "campaign_recipients",
         sa.Column(
@@ -1713,7 +1735,6 @@ def upgrade() -> None:
         sa.Column("quantity", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("counted", sa.Boolean(), nullable=False),
         sa.Column("state", Code(24), nullable=False),
-        sa.Column("expires_at", UTCDateTime(), nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_stock_holds_quantity")),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_stock_holds_order_id")),
         sa.ForeignKeyConstraint(["sku_id"], ["skus.id"], name=op.f("fk_stock_holds_sku_id")),

@@ -1,27 +1,33 @@
 """Models and migrations say the same, and every migration goes down as well as up."""
 
+import ast
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select
 
 from app import create_app
 from catalogue import stock
+from core import security_events
 from core.config import Config
-from core.database import Base, db, transaction
+from core.database import Base, db, reading, transaction
+from core.security_events import SecurityEvent
+from coupons.models import Coupon
+from merchants.models import Merchant
 from tests.conftest import NOW
 from tests.factories.catalogue import make_sku
-from tests.factories.coupons import make_promotion
+from tests.factories.coupons import make_coupon, make_promotion, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_store
 from tests.factories.orders import make_order
 from tests.servers import MariaDB
 
-FIRST = "20261122_first"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def differences(app: Flask) -> list[object]:
@@ -62,32 +68,67 @@ def rows() -> dict[str, list[tuple[object, ...]]]:
         }
 
 
+def fill() -> None:
+    """A row in each table that another one's rows point at, and what they were given."""
+    with transaction() as session:
+        merchant = make_merchant(session)
+        store = make_store(session, merchant)
+        make_promotion(session, merchant)
+        member = make_member(session, merchant=merchant)
+        order = make_order(session, member, store)
+        stock.hold(session, order.id, store.id, {make_sku(session, store).id: 1}, NOW)
+        coupon = make_coupon(session, member, make_template(session, merchant))
+        coupon.bill_fen = 2**40  # more than an INTEGER of MariaDB holds
+        security_events.record(session, "guess", "code:1", merchant_id=merchant.id, now=NOW)
+        security_events.record(session, "forged", "callback", now=NOW)
+
+
 def down_and_up(app: Flask) -> None:
+    """Every table goes with what is in it, whatever points at what, and comes back as it was."""
     with app.app_context():
         upgrade()
-        with transaction() as session:
-            merchant = make_merchant(session)
-            store = make_store(session, merchant)
-            make_promotion(session, merchant)
-            order = make_order(session, make_member(session, merchant=merchant), store)
-            stock.hold(session, order.id, store.id, {make_sku(session, store).id: 1}, NOW)
-        before = rows()
-        downgrade(revision=FIRST)
-        with db.engine.connect() as connection:
-            ends = "SELECT h.expires_at = o.expires_at FROM stock_holds h JOIN orders o"
-            assert connection.scalar(text(f"{ends} ON o.id = h.order_id")) == 1
+        empty = rows()
+        assert set(map(len, empty.values())) == {0}
+        fill()
+        with reading() as session:
+            assert session.scalars(select(Coupon.bill_fen)).all() == [2**40]
+            of = select(SecurityEvent.kind, SecurityEvent.merchant_id, SecurityEvent.at)
+            merchant_id = session.scalars(select(Merchant.id)).one()
+            assert [tuple(row) for row in session.execute(of.order_by(SecurityEvent.kind))] == [
+                ("forged", None, NOW),
+                ("guess", merchant_id, NOW),
+            ]
+        downgrade(revision="base")
+        assert set(inspect(db.engine).get_table_names()) == {"alembic_version"}
         upgrade()
-        assert rows() == before
+        assert rows() == empty
+        assert differences(app) == []
+        fill()
         db.engine.dispose()
 
 
-def test_data_survive_the_way_down_and_up_on_sqlite(make_config: Callable[..., Config]) -> None:
+def test_down_and_up_with_rows_on_sqlite(make_config: Callable[..., Config]) -> None:
     down_and_up(create_app(make_config()))
 
 
 @pytest.mark.mariadb
-def test_data_survive_the_way_down_and_up_on_mariadb(
+def test_down_and_up_with_rows_on_mariadb(
     mariadb: MariaDB, make_config: Callable[..., Config]
 ) -> None:
     with mariadb.database() as url:
         down_and_up(create_app(make_config(database={"url": url})))
+
+
+def test_migrations_know_nothing_that_lives() -> None:
+    """A migration must run as it was written, whatever becomes of the code."""
+    ours = {file.parent.name for file in ROOT.glob("*/__init__.py")} | {"app"}
+    imported = [
+        (file.name, name)
+        for file in [*ROOT.glob("migrations/versions/*.py"), ROOT / "migrations" / "types.py"]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [getattr(node, "module", None) or node.names[0].name]
+    ]
+
+    assert {name for _, name in imported} >= {"alembic", "migrations.types"}
+    assert [(file, name) for file, name in imported if name.split(".")[0] in ours] == []
