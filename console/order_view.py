@@ -27,7 +27,7 @@ from orders.models import (
     PaymentState,
 )
 from payments.models import Refund, RefundState
-from payments.queries import refundable_fen
+from payments.queries import list_refunds, refundable_fen
 
 LATE_AFTER = timedelta(minutes=2)
 CANCELLABLE = [state for state, targets in NEXT.items() if OrderState.cancelled in targets]
@@ -63,6 +63,7 @@ REFUNDS = {
     RefundState.succeeded: ("已到账", "ok"),
     RefundState.failed: ("没退成", "bad"),
 }
+ON_THE_WAY = (RefundState.requested, RefundState.processing)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def row(order: Order, around: Around, who: Me, now: datetime) -> dict[str, Any]:
     step, step_words, step_long = STEPS.get(order.state, ("", "", ""))
     member = around.members.get(order.member_id)
     waited = now - (order.paid_at or order.placed_at)
+    whole_refund = order.payment_state is PaymentState.refunded
     return {
         "no": order.no,
         "number": order.pickup_number,
@@ -111,8 +113,11 @@ def row(order: Order, around: Around, who: Me, now: datetime) -> dict[str, Any]:
             for line in around.lines[order.id]
         ],
         "note": order.note,
-        "off": words.yuan(order.discount_fen) if order.discount_fen else "",
+        "off": words.yuan(order.discount_fen) if order.discount_fen and not whole_refund else "",
         "pay": words.yuan(order.paid_fen),
+        "ended": f"{words.when(order.cancelled_at, now)} 取消" if order.cancelled_at else "",
+        "ended_why": order.cancel_reason,
+        "back": _back(order) if order.cancelled_at else "",
         "state": state,
         "kind": kind,
         "step": step,
@@ -120,6 +125,13 @@ def row(order: Order, around: Around, who: Me, now: datetime) -> dict[str, Any]:
         "step_long": step_long,
         "may_reject": order.state in CANCELLABLE and may_cancel(order, who),
     }
+
+
+def _back(order: Order) -> str:
+    """What became of the money of a cancelled order."""
+    if order.refunded_fen:
+        return f"已退 ¥{words.yuan(order.refunded_fen)}"
+    return f"¥{words.yuan(order.paid_fen)} 在退" if order.paid_fen else "没有收款"
 
 
 def may_cancel(order: Order, who: Me) -> bool:
@@ -138,6 +150,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         .order_by(OrderDiscount.position)
     ).all()
     left = refundable_fen(session, order.id)
+    refunds = list_refunds(session, order.id)
     may_see = who.may("members.view") and member is not None
     return {
         **row(order, around, who, now),
@@ -156,7 +169,13 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         ],
         "goods": words.yuan(order.goods_fen),
         "discounts": [
-            {"name": d.name, "detail": d.reason, "amount": words.yuan(d.amount_fen)}
+            {
+                "name": d.name,
+                "detail": d.reason,
+                "amount": words.yuan(d.amount_fen),
+                "returned": d.kind is DiscountKind.coupon
+                and order.payment_state is PaymentState.refunded,
+            }
             for d in discounts
         ],
         "rejected": [
@@ -166,7 +185,8 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         "paid_words": "实付" if order.payment_state is not PaymentState.unpaid else "应付",
         "pay": words.yuan(order.paid_fen or order.payable_fen),
         "refunded": words.yuan(order.refunded_fen) if order.refunded_fen else "",
-        "refunds": _refunds(session, order, now),
+        "refunds": _refunds(refunds, now),
+        "refunding": any(refund.state in ON_THE_WAY for refund in refunds),
         "may_refund": left > 0
         and who.may("orders.refund")
         and order.state is not OrderState.placed,  # turning it down gives all of it back
@@ -177,7 +197,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         if member
         else "",
         "who_href": url_for("console.members.show", no=member.no) if may_see and member else "",
-        "history": _history(session, order, now),
+        "history": _history(session, order, refunds, now),
     }
 
 
@@ -231,10 +251,8 @@ def _track(order: Order) -> list[tuple[str, bool, bool]]:
     return [(name, place <= at, place == at) for place, name in enumerate(names)]
 
 
-def _refunds(session: Session, order: Order, now: datetime) -> list[dict[str, Any]]:
-    found = session.scalars(
-        select(Refund).where(Refund.order_id == order.id).order_by(Refund.id.desc())
-    )
+def _refunds(found: Sequence[Refund], now: datetime) -> list[dict[str, Any]]:
+    """Newest first."""
     return [
         {
             "amount": words.yuan(refund.amount_fen),
@@ -243,33 +261,44 @@ def _refunds(session: Session, order: Order, now: datetime) -> list[dict[str, An
             "state": REFUNDS[refund.state][0],
             "kind": REFUNDS[refund.state][1],
         }
-        for refund in found
+        for refund in reversed(found)
     ]
 
 
-def _history(session: Session, order: Order, now: datetime) -> list[dict[str, str]]:
-    """Newest first, with the name of whoever did it."""
+def _history(
+    session: Session, order: Order, refunds: Sequence[Refund], now: datetime
+) -> list[dict[str, str]]:
+    """Newest first, with the name of whoever did it. The channel books a refund, but a person
+    asked for it: that has a line of its own, from the moment it was asked for.
+    """
     moves = session.scalars(
-        select(OrderHistory)
-        .where(OrderHistory.order_id == order.id)
-        .order_by(OrderHistory.id.desc())
+        select(OrderHistory).where(OrderHistory.order_id == order.id).order_by(OrderHistory.id)
     ).all()
-    ids = {int(move.actor[6:]) for move in moves if move.actor.startswith("staff:")}
+    actors = [move.actor for move in moves] + [refund.actor for refund in refunds]
+    ids = {int(actor[6:]) for actor in actors if actor.startswith("staff:")}
     names = dict(session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).all())
-    shown = []
-    for move in moves:
-        actor = {"member": "顾客", "staff": ""}.get(move.actor.partition(":")[0], "系统")
-        if move.actor.startswith("staff:"):
-            actor = names.get(int(move.actor[6:]), "员工")
-        bad = move.after == "cancelled" or move.after.endswith("refunded")
-        paid = move.kind is HistoryKind.payment
-        text = MOVES.get(move.after, move.after)
-        shown.append(
-            {
-                "time": words.when(move.at, now),
-                "text": text if paid else f"{actor} {text}",
-                "detail": move.reason,
-                "kind": "bad" if bad else "on",
-            }
-        )
-    return shown
+    told = [(move.at, _move_told(move, names)) for move in moves]
+    for refund in refunds:
+        asked = f"{_actor(refund.actor, names)} 提交退款 ¥{words.yuan(refund.amount_fen)}"
+        told.append((refund.requested_at, (asked, refund.reason, "bad")))
+        if refund.state is RefundState.failed and refund.settled_at:
+            failed = f"¥{words.yuan(refund.amount_fen)} 没退成"
+            told.append((refund.settled_at, (failed, "", "bad")))
+    told.sort(key=lambda each: each[0])
+    return [
+        {"time": words.when(at, now), "text": text, "detail": detail, "kind": kind}
+        for at, (text, detail, kind) in reversed(told)
+    ]
+
+
+def _move_told(move: OrderHistory, names: dict[int, str]) -> tuple[str, str, str]:
+    text = MOVES.get(move.after, move.after)
+    kind = "bad" if move.after == "cancelled" or move.after.endswith("refunded") else "on"
+    if move.kind is HistoryKind.payment:
+        return text, move.reason, kind
+    return f"{_actor(move.actor, names)} {text}", move.reason, kind
+
+
+def _actor(actor: str, names: dict[int, str]) -> str:
+    kind, _, key = actor.partition(":")
+    return names.get(int(key), "员工") if kind == "staff" else {"member": "顾客"}.get(kind, "系统")

@@ -10,10 +10,11 @@ from core.audit import AuditEntry
 from core.database import reading, transaction
 from core.lockouts import Lockout
 from core.outbox import OutboxJob
+from orders import paying
 from orders.errors import WrongState
-from orders.models import DiscountKind, Order, OrderDiscount, OrderState
-from payments import cancelling
-from payments.models import Bill, PaymentAttempt, Refund
+from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
+from payments import cancelling, refunding
+from payments.models import Bill, PaymentAttempt, Refund, RefundState
 from tests.console.conftest import PASSWORD, Chain
 
 
@@ -367,3 +368,105 @@ def key_on(page: str) -> str:
     found = re.search(r'name="key" value="([^"]+)"', page)
     assert found, page[:400]
     return found[1]
+
+
+def ask_back(chain: Chain, order: Order, fen: int) -> None:
+    """As `request` leaves it, by the manager."""
+    with chain.writing() as session:
+        kept = session.get_one(Order, order.id)
+        refunding.request(
+            session,
+            kept,
+            fen,
+            reason="商品洒漏",
+            actor=f"staff:{chain.manager.id}",
+            now=chain.now,
+        )
+
+
+def settle(chain: Chain, order: Order, state: RefundState) -> None:
+    with chain.writing() as session:
+        refund = session.scalars(select(Refund).where(Refund.order_id == order.id)).one()
+        refund.state, refund.settled_at = state, chain.now + timedelta(seconds=3)
+        if state is RefundState.succeeded:
+            kept = session.get_one(Order, order.id)
+            paying.record_refund(
+                session, kept, refund.amount_fen, refund.settled_at, reason=refund.reason
+            )
+
+
+def history_of(page: str) -> str:
+    """The lines of 经过, newest first, as one text."""
+    lines = page.split("<h2>经过</h2>")[1].split("</ul>")[0]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", lines))
+
+
+def test_a_refund_is_told_from_the_moment_somebody_asked_for_it(chain: Chain) -> None:
+    order = chain.order(state=OrderState.completed)
+    ask_back(chain, order, 600)
+    owner = chain.browser("owner")
+
+    pending = owner.get(f"/orders/{order.no}").text
+    settle(chain, order, RefundState.succeeded)
+    settled = owner.get(f"/orders/{order.no}").text
+
+    assert "林晓 提交退款 ¥6.00 商品洒漏" in history_of(pending)
+    assert "退款到账" not in history_of(pending)
+    assert 'hx-trigger="every 4s"' in pending
+    assert "部分退款到账" in history_of(settled).split("提交退款")[0]
+    assert 'hx-trigger="every 4s"' not in settled
+
+
+def test_a_refund_that_failed_is_told_and_no_longer_waited_for(chain: Chain) -> None:
+    order = chain.order(state=OrderState.completed)
+    ask_back(chain, order, 600)
+    settle(chain, order, RefundState.failed)
+
+    page = chain.browser("owner").get(f"/orders/{order.no}").text
+
+    assert "¥6.00 没退成" in history_of(page).split("提交退款")[0]
+    assert 'hx-trigger="every 4s"' not in page
+
+
+def test_what_was_cancelled_shows_the_money_that_went_back_and_why(chain: Chain) -> None:
+    ended = {
+        "state": OrderState.cancelled,
+        "cancelled_at": chain.now,
+        "cancel_reason": "原料用完了",
+        "discount_fen": 800,
+        "paid_at": chain.now - timedelta(minutes=9),
+    }
+    back = chain.order(
+        pickup_number="T401",
+        payment_state=PaymentState.refunded,
+        paid_fen=1800,
+        refunded_fen=1800,
+        **ended,
+    )
+    chain.order(pickup_number="T402", **ended)
+    with chain.writing() as session:
+        session.add(
+            OrderDiscount(
+                order_id=back.id,
+                position=0,
+                kind=DiscountKind.coupon,
+                ref_id=1,
+                name="见面礼",
+                amount_fen=800,
+                per_line=[800],
+            )
+        )
+    owner = chain.browser("owner")
+
+    page = owner.get("/orders/?tab=cancelled").text
+    detail = owner.get(f"/orders/{back.no}").text
+    newest, first = page.split("<tbody>")[1].split("</tr>")[:2]
+
+    assert "已退 ¥18.00" in first
+    assert "原因：原料用完了" in first
+    assert "取消</td>" in first
+    assert "9 分钟" not in first
+    assert 'o-off num t-apricot"></td>' in first  # the coupon went back with the money
+    assert "¥18.00 在退" in newest
+    assert "¥8.00 券已退回" in detail
+    assert "−¥8.00" not in detail
