@@ -154,6 +154,7 @@ _NAMELESS = {
     "segment": "人群",
     "store_sku": "商品",
     "scene": "邀请码",
+    "invite": "邀请码",
     "merchant": "会员名单",
 }
 _REFERENCES = {

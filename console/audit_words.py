@@ -58,6 +58,7 @@ ACTS = {
     "shelf.set": Act("goods", "上下架"),
     "staff.logged_in": Act("staff", "登录"),
     "staff.invite": Act("staff", "邀请员工", "warn"),
+    "staff.invite_end": Act("staff", "作废邀请", "warn"),
     "staff.joined": Act("staff", "加入门店", "note"),
     "staff.end": Act("staff", "停用员工", "bad"),
 }

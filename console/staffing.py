@@ -11,7 +11,8 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import Conflict, NotFound
 from core.outbox import enqueue
-from merchants.models import Staff, StaffState
+from merchants import invites
+from merchants.models import Staff, StaffInvite, StaffState
 from merchants.staff import leave
 from messaging.accounts import officials_of
 from people.identities import list_identities
@@ -21,6 +22,10 @@ page = Blueprint("staffing", __name__, url_prefix="/stores/staff")
 
 class NotYourself(Conflict):
     code, title = "not_yourself", "不能停用自己，请另一位店主来做"
+
+
+class InviteOver(NotFound):
+    title = "这个邀请已经用过、过期或作废"
 
 
 @page.get("/<int:staff_id>/end")
@@ -50,6 +55,42 @@ def end(staff_id: int) -> Response:
             )
             _take_menu_back(session, found)
     return reply.done(url_for("console.stores.index"), f"已停用{found.name}，所有设备都退出了")
+
+
+@page.get("/invites/<int:invite_id>/withdraw")
+@staff("staff.manage")
+def withdrawing(invite_id: int) -> Response:
+    with reading() as session:
+        found = _open_invite(session, invite_id)
+    return reply.page("stores/withdraw.html", p=found, role=ROLES[found.role])
+
+
+@page.post("/invites/<int:invite_id>/withdraw")
+@staff("staff.manage")
+def withdraw(invite_id: int) -> Response:
+    now, who = clock_now(), me()
+    with transaction() as session:
+        found = _open_invite(session, invite_id)
+        if not invites.cancel(session, found, now):
+            raise InviteOver()
+        audit.record(
+            session,
+            actor=who.actor,
+            action="staff.invite_end",
+            subject=f"invite:{found.id}",
+            after={"name": found.name, "role": found.role},
+            merchant_id=who.merchant_id,
+            now=now,
+        )
+    return reply.done(url_for("console.stores.index"), f"已作废{found.name}的邀请，码扫了没用")
+
+
+def _open_invite(session: Session, invite_id: int) -> StaffInvite:
+    """The gate: an invite of my merchant that somebody may still accept."""
+    for found in invites.list_open(session, me().merchant_id, clock_now()):
+        if found.id == invite_id:
+            return found
+    raise InviteOver()
 
 
 def _colleague(session: Session, staff_id: int) -> Staff:

@@ -38,7 +38,8 @@ def index() -> Response:
     with reading() as session:
         stores = [_store(store, now) for store in queries.list_stores(session, me().merchant_id)]
         people = _people(session)
-    return reply.page("stores/index.html", stores=stores, people=people)
+        waiting = _waiting(session, now) if me().may("staff.manage") else []
+    return reply.page("stores/index.html", stores=stores, people=people, waiting=waiting)
 
 
 @page.get("/<int:store_id>/poster")
@@ -98,7 +99,7 @@ def invite() -> Response:
             actor=who.actor,
             action="staff.invite",
             subject=f"scene:{scene.id}",
-            after={"role": role, "stores": chosen},
+            after={"name": name, "role": role, "stores": chosen},
             merchant_id=who.merchant_id,
             now=now,
         )
@@ -116,10 +117,13 @@ def invited(scene_id: int) -> Response:
                 Scene.kind == SceneKind.staff_invite,
             )
         )
-    if scene is None:
+        offered = invites.find_invite(session, scenes.invite_code(scene)) if scene else None
+    if scene is None or offered is None:
         raise NotFound("没有这个邀请")
     return reply.page(
         "stores/invited.html",
+        name=offered.name,
+        role=ROLES[offered.role],
         scene=_scene(scene),
         until=words.when(scene.expires_at, clock_now()),
     )
@@ -181,6 +185,23 @@ def _people(session: Session) -> list[dict[str, Any]]:
             "ways": _ways(row),
         }
         for row in members
+    ]
+
+
+def _waiting(session: Session, now: datetime) -> list[dict[str, Any]]:
+    """Invites that nobody has accepted yet."""
+    names = {store.id: store.name for store in me().stores}
+    return [
+        {
+            "id": invite.id,
+            "name": invite.name,
+            "role": ROLES[invite.role],
+            "stores": "全部门店"
+            if invite.role is Role.owner
+            else "、".join(names.get(store_id, "") for store_id in invite.store_ids),
+            "until": words.when(invite.expires_at, now),
+        }
+        for invite in invites.list_open(session, me().merchant_id, now)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
@@ -63,14 +63,10 @@ def accept_invite(session: Session, code: str, person: Person, now: datetime) ->
     A person who is staff of the merchant already keeps their row and gets the invite's role and
     stores. Who had left comes back to the invite's stores only.
     """
-    offered = session.scalar(select(StaffInvite).where(StaffInvite.code_hash == token_hash(code)))
+    offered = find_invite(session, code)
     if offered is None:
         raise InviteUnusable()
-    taking = update(StaffInvite).where(
-        StaffInvite.id == offered.id,
-        StaffInvite.accepted_at.is_(None),
-        StaffInvite.expires_at > now,
-    )
+    taking = update(StaffInvite).where(StaffInvite.id == offered.id, *_open(now))
     if not claim(session, taking.values(accepted_at=now)):
         raise InviteUnusable()
     staff = _staff_for(session, offered, person, now)
@@ -88,12 +84,31 @@ def accept_invite(session: Session, code: str, person: Person, now: datetime) ->
     return staff
 
 
+def find_invite(session: Session, code: str) -> StaffInvite | None:
+    return session.scalar(select(StaffInvite).where(StaffInvite.code_hash == token_hash(code)))
+
+
+def list_open(session: Session, merchant_id: int, now: datetime) -> list[StaffInvite]:
+    """Invites that somebody may still accept, the newest first."""
+    mine = select(StaffInvite).where(StaffInvite.merchant_id == merchant_id, *_open(now))
+    return list(session.scalars(mine.order_by(StaffInvite.id.desc())))
+
+
+def cancel(session: Session, offered: StaffInvite, now: datetime) -> bool:
+    """Nobody may accept the invite any more; False when somebody has, or it had run out."""
+    ending = update(StaffInvite).where(StaffInvite.id == offered.id, *_open(now))
+    return claim(session, ending.values(expires_at=now)) == 1
+
+
 def withdraw(session: Session, staff_id: int, now: datetime) -> int:
     """Open invites that a staff member made, or that would bring them back, are of no use now."""
     theirs = or_(StaffInvite.invited_by_id == staff_id, StaffInvite.staff_id == staff_id)
-    still_open = (StaffInvite.accepted_at.is_(None), StaffInvite.expires_at > now)
-    ending = update(StaffInvite).where(theirs, *still_open)
+    ending = update(StaffInvite).where(theirs, *_open(now))
     return claim(session, ending.values(expires_at=now))
+
+
+def _open(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (StaffInvite.accepted_at.is_(None), StaffInvite.expires_at > now)
 
 
 def _staff_for(session: Session, offered: StaffInvite, person: Person, now: datetime) -> Staff:

@@ -120,6 +120,7 @@ def test_6_paid_once_though_the_notice_comes_forged_and_three_times(
         expect(desk.fault(name)).to_be_checked()
     shop.at("pay").click()
     expect(desk.customer.sheet("沙箱付款")).to_contain_text("14.00")
+    expect(desk.customer.sheet("沙箱付款")).to_contain_text(re.compile(r"还剩 14 分 \d+ 秒"))
     shot(desk.page, "story-6-pay")
     desk.customer.sheet("沙箱付款").get_by_role("button", name="确认付款").click()
 
@@ -190,7 +191,7 @@ def test_8_the_owner_picks_people_and_a_campaign_reaches_them_lawfully(
     shot(page, "story-8-campaign")
     page.get_by_role("button", name="存为草稿").click()
     page.get_by_role("link", name="启动", exact=True).click()
-    page.get_by_role("button", name=re.compile("^启动，发给")).click()
+    page.get_by_role("button", name=re.compile("^启动，最多发给")).click()
     expect(page.locator("#progress")).to_contain_text("已送达微信", timeout=30_000)
     story.known["campaign"] = page.url
     shot(page, "story-8-launched")

@@ -105,8 +105,10 @@ NEEDS = {
         "GET /stores/invites/<int:scene_id>",
         "GET /stores/invites/new",
         "GET /stores/staff/<int:staff_id>/end",
+        "GET /stores/staff/invites/<int:invite_id>/withdraw",
         "POST /stores/invites/new",
         "POST /stores/staff/<int:staff_id>/end",
+        "POST /stores/staff/invites/<int:invite_id>/withdraw",
     ],
     "stock.manage": [
         "GET /goods/",
