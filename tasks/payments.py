@@ -3,11 +3,15 @@
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
 import gateways
 from core import clock, inbox
 from core.database import reading
 from core.inbox import InboundEvent
-from core.outbox import enqueue
+from core.logs import log
+from core.outbox import JobState, OutboxJob, enqueue
 from gateways.wechat.errors import PayError, WechatUnavailable
 from payments import notices, remote
 from payments.models import UNSETTLED, PaymentAttempt, Refund
@@ -17,6 +21,7 @@ from tasks.registry import Later, Run, job
 # The door acts at once; only what it left behind is swept.
 LEFT_BEHIND = timedelta(seconds=20)
 SWEEP_LIMIT = 200
+GIVE_UP_AFTER = 3
 # A payment may be reported this long after its sheet ran out.
 GRACE = timedelta(minutes=3)
 NOT_ENOUGH_SECONDS = 600
@@ -26,7 +31,10 @@ MOST_SECONDS = 3600
 
 @job("payments.sweep_notices", queue="urgent")
 def sweep_notices(run: Run) -> None:
-    """Queue what was stored and never acted upon."""
+    """Queue what was stored and never acted upon; what has failed and failed is refused.
+
+    Nothing is lost by that: the payment itself is asked for until it is settled.
+    """
     now = clock.now()
     with run.finish() as session:
         left = inbox.list_unacted(
@@ -36,8 +44,19 @@ def sweep_notices(run: Run) -> None:
             limit=SWEEP_LIMIT,
         )
         for event in left:
+            if _dead_jobs(session, event.id) >= GIVE_UP_AFTER:
+                inbox.mark_done(session, event.id, outcome="refused", now=now)
+                log.error("notice_refused", event_id=event.id, source=event.source)
+                continue
             key = f"payments.act_on_notice:{event.id}:{int(now.timestamp()) // 600}"
             enqueue(session, "payments.act_on_notice", key=key, event_id=event.id)
+
+
+def _dead_jobs(session: Session, event_id: int) -> int:
+    """How often a whole job, with all its tries, has failed on this notice."""
+    mine = OutboxJob.key.startswith(f"payments.act_on_notice:{event_id}:", autoescape=True)
+    dead = (OutboxJob.name == "payments.act_on_notice", OutboxJob.state == JobState.dead, mine)
+    return session.scalar(select(func.count()).select_from(OutboxJob).where(*dead)) or 0
 
 
 @job("payments.act_on_notice", queue="urgent")

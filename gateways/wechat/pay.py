@@ -18,6 +18,7 @@ from gateways.wechat.pay_records import (
     Notice,
     RefundResult,
     Transaction,
+    is_name,
     read_refund,
     read_time,
     read_transaction,
@@ -164,7 +165,7 @@ class PayMerchant:
         if self._sub and resource.get("sub_mchid") != self._sub:
             raise BadSignature("通知不是发给这个特约商户的")
         notice_id, event_type = notice.get("id"), notice.get("event_type")
-        if not _is_name(notice_id) or not _is_name(event_type):
+        if not is_name(notice_id) or not is_name(event_type):
             raise MalformedMessage("缺少 id 或 event_type")
         return Notice(
             str(notice_id), str(event_type), resource, read_time(notice.get("create_time"))
@@ -184,10 +185,6 @@ class PayMerchant:
     def _merchant_of(self, given: dict[str, Any]) -> dict[str, str]:
         # Unpaid orders are answered without some fields at times.
         return {} if "mchid" in given or "sp_mchid" in given else self._parties()
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 64
 
 
 def _readable(target: str, read: Callable[[], T]) -> T:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from gateways.wechat.errors import MalformedMessage
 
@@ -61,7 +61,7 @@ def read_transaction(given: dict[str, Any]) -> Transaction:
     payer = _dict(given, "payer")
     return Transaction(
         out_trade_no=_text(given, "out_trade_no"),
-        transaction_id=given.get("transaction_id") or None,
+        transaction_id=_text(given, "transaction_id") if given.get("transaction_id") else None,
         state=_text(given, "trade_state"),
         amount_fen=_fen(amount, "total") if "total" in amount else None,
         currency=str(amount.get("currency", "CNY")),
@@ -102,9 +102,16 @@ def _dict(given: dict[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
+def is_name(value: Any) -> TypeGuard[str]:
+    """Whether it can be an id or a state of WeChat Pay's: our columns hold 64 plain characters."""
+    return (
+        isinstance(value, str) and 0 < len(value) <= 64 and value.isascii() and value.isprintable()
+    )
+
+
 def _text(given: dict[str, Any], key: str) -> str:
     value = given.get(key)
-    if not isinstance(value, str) or not value or len(value) > 64:
+    if not is_name(value):
         raise MalformedMessage(f"缺少 {key} 或其格式不正确")
     return value
 

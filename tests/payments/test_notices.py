@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from core import database
 from core.inbox import EventState, InboundEvent
-from core.outbox import enqueue
+from core.outbox import JobState, OutboxJob, enqueue
 from orders.models import Order, PaymentState
 from payments import notices, remote
 from payments.models import AttemptState, BillState
@@ -109,6 +109,62 @@ def test_a_signed_notice_without_sense_is_kept_as_malformed(
 
     assert till.deliver(till.channel.next_notice()) == 204
     assert [event.outcome for event in events()] == ["malformed"]
+
+
+@pytest.mark.parametrize(
+    "odd", [5, ["a"], {"a": 1}, "x" * 65, "x" * 5000, "号", "a\nb"], ids=lambda odd: repr(odd)[:9]
+)
+def test_a_signed_notice_with_an_odd_number_is_kept_as_malformed(till: Till, odd: object) -> None:
+    held = paid_notice(till)
+    notice = till.wechat.pay(MCHID).read_notice(held.headers, held.body, datetime.now(UTC))
+    sandbox_notices.create(
+        till.channel.world,
+        MCHID,
+        "http://127.0.0.1:8000/pay/wechat/notify/" + MCHID,
+        event_type="TRANSACTION.SUCCESS",
+        original_type="transaction",
+        summary="支付成功",
+        plain=notice.resource | {"transaction_id": odd},
+        title="通知",
+        person=None,
+    )
+
+    assert till.deliver(till.channel.next_notice()) == 204
+    assert [event.outcome for event in events()] == ["malformed"]
+    assert till.ledger() == []
+
+
+def test_a_notice_that_fails_and_fails_is_refused_at_last(till: Till) -> None:
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        event = InboundEvent(
+            source=f"{notices.SOURCE}{MCHID}",
+            external_id="poison",
+            kind="TRANSACTION.SUCCESS",
+            body=["no object"],
+            received_at=now - timedelta(hours=1),
+        )
+        session.add(event)
+        session.flush()
+
+    for failed in range(3):
+        with database.transaction() as session:
+            enqueue(session, "payments.sweep_notices")
+        assert till.run_jobs("payments.sweep_notices") == ["done"]
+        assert till.run_jobs("payments.act_on_notice") == ["failed"]
+        with database.transaction() as session:
+            job = session.scalars(
+                select(OutboxJob).where(OutboxJob.name == "payments.act_on_notice")
+            ).all()[-1]
+            job.state, job.key = JobState.dead, f"payments.act_on_notice:{event.id}:{failed}"
+    assert [kept.state for kept in events()] == [EventState.received]
+    with database.transaction() as session:
+        enqueue(session, "payments.sweep_notices")
+    assert till.run_jobs("payments.sweep_notices") == ["done"]
+
+    [kept] = events()
+    assert (kept.state, kept.outcome) == (EventState.done, "refused")
+    assert till.run_jobs("payments.act_on_notice") == []
 
 
 def test_what_was_kept_but_not_acted_upon_is_swept(till: Till) -> None:
