@@ -1,5 +1,7 @@
 """Coupons at the counter: type or scan, look, confirm, and undo within ten minutes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -46,9 +48,9 @@ def check() -> Response:
         return _ask(form, 422)
     limit("redeem")
     try:
-        return _preview(typed, form, now)
+        with _guess(now):
+            return _preview(typed, form, now)
     except (CouponNotFound, CodeExpired) as refusal:
-        _count_failure(now)
         form.refuse("code", refusal.detail)
         return _ask(form, 422)
 
@@ -62,9 +64,9 @@ def confirm() -> Response:
     store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
     try:
         if form.errors:
-            return _preview(form["code"], form, now)
-        with transaction() as session:
-            lockouts.check(session, _subject(), now=now)
+            with _guess(now):
+                return _preview(form["code"], form, now)
+        with _guess(now), transaction() as session:
             coupon = redemption.redeem(
                 session,
                 form["code"],
@@ -77,7 +79,6 @@ def confirm() -> Response:
             )
             lockouts.clear(session, _subject(), now=now)
     except (CouponNotFound, CodeExpired) as refusal:
-        _count_failure(now)
         form.refuse("code", refusal.detail)
         return _ask(form, 422)
     except (BillNeeded, BelowMinimum) as refusal:
@@ -279,7 +280,24 @@ def _subject() -> str:
     return redemption.guesses_of(me().staff_id)
 
 
-def _count_failure(now: datetime) -> None:
-    """Ten wrong codes a minute lock this member of staff out for a while."""
+@contextmanager
+def _guess(now: datetime) -> Iterator[None]:
+    """One look at a code, counted before it: ten wrong ones a minute lock this member of staff
+    out for a while, however many are tried at once."""
     with transaction() as session:
-        lockouts.fail(session, _subject(), now=now, merchant_id=me().merchant_id)
+        lockouts.attempt(session, _subject(), now=now)
+    try:
+        yield
+    except (CouponNotFound, CodeExpired):
+        with transaction() as session:
+            lockouts.missed(session, _subject(), now=now, merchant_id=me().merchant_id)
+        raise
+    except LinliError:  # the code was right
+        _no_guess()
+        raise
+    _no_guess()
+
+
+def _no_guess() -> None:
+    with transaction() as session:
+        lockouts.take_back(session, _subject())

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import security_events
@@ -66,6 +66,54 @@ def fail(
         return False
     security_events.record(session, "locked_out", subject, merchant_id=merchant_id, now=now)
     return True
+
+
+def attempt(
+    session: Session,
+    subject: str,
+    *,
+    now: datetime,
+    limit: int = 10,
+    window: timedelta = timedelta(minutes=1),
+) -> None:
+    """Count a guess before it is made, so that guesses made at once are no more than `limit`.
+
+    Commit, look, then say `missed` or `take_back`. Raises LockedOut.
+    """
+    check(session, subject, now=now)
+    fresh = {"subject": subject, "failures": 1, "window_ends_at": now + window}
+    if insert_ignore(session, Lockout, [fresh]) == 1:
+        return
+    mine = Lockout.subject == subject
+    free = or_(Lockout.locked_until.is_(None), Lockout.locked_until <= now)
+    over = update(Lockout).where(mine, free, Lockout.window_ends_at <= now)
+    if claim(session, over.values(failures=1, window_ends_at=now + window)) == 1:
+        return
+    one_more = update(Lockout).where(mine, free, Lockout.failures < limit)
+    if claim(session, one_more.values(failures=Lockout.failures + 1)) != 1:
+        raise LockedOut(retry_after=int(window.total_seconds()))
+
+
+def missed(
+    session: Session,
+    subject: str,
+    *,
+    now: datetime,
+    limit: int = 10,
+    lock: timedelta = timedelta(minutes=5),
+    merchant_id: int | None = None,
+) -> None:
+    """The guess that was counted was wrong: the last one allowed locks, and is kept as an event."""
+    full = update(Lockout).where(Lockout.subject == subject, Lockout.failures >= limit)
+    values = {"failures": 0, "window_ends_at": now, "locked_until": now + lock}
+    if claim(session, full.values(values)) == 1:
+        security_events.record(session, "locked_out", subject, merchant_id=merchant_id, now=now)
+
+
+def take_back(session: Session, subject: str) -> None:
+    """The guess that was counted was none."""
+    counted = update(Lockout).where(Lockout.subject == subject, Lockout.failures > 0)
+    claim(session, counted.values(failures=Lockout.failures - 1))
 
 
 def clear(session: Session, subject: str, *, now: datetime) -> None:

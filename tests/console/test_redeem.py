@@ -6,11 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from core import lockouts
 from core.audit import AuditEntry
+from core.clock import now as clock_now
 from core.database import reading
 from core.lockouts import Lockout
 from coupons.codes import rotating, typed
 from coupons.models import Coupon, CouponState, CouponTemplate
+from coupons.redemption import guesses_of
 from crm.models import Member
 from merchants.models import Merchant, Store
 from tests.console.conftest import Chain
@@ -247,6 +250,35 @@ def test_ten_wrong_codes_stop_the_guessing(chain: Chain, coupon: Coupon) -> None
         found = session.scalars(select(Lockout).where(Lockout.subject.like("codes:%"))).one()
     assert found.locked_until is not None
     assert chain.browser("manager").get(f"/redeem/check?code={coupon.code}").status_code == 200
+
+
+def test_guesses_under_way_count_before_they_are_answered(chain: Chain, coupon: Coupon) -> None:
+    clerk, subject = chain.browser("clerk"), guesses_of(chain.clerk.id)
+    for _ in range(10):
+        with chain.writing() as session:
+            lockouts.attempt(session, subject, now=clock_now())
+
+    looked = clerk.get(f"/redeem/check?code={coupon.code}")
+    confirmed = confirm(chain, coupon)
+
+    assert (looked.status_code, confirmed.status_code) == (429, 429)
+    assert now_of(coupon).state is CouponState.issued
+    with chain.writing() as session:
+        lockouts.take_back(session, subject)
+    assert clerk.get(f"/redeem/check?code={coupon.code}").status_code == 200
+
+
+def test_looking_at_a_good_code_is_no_guess_and_wins_none_back(
+    chain: Chain, coupon: Coupon
+) -> None:
+    clerk = chain.browser("clerk")
+    for number in range(9):
+        clerk.get(f"/redeem/check?code=12345678{number:04}")
+        assert clerk.get(f"/redeem/check?code={coupon.code}").status_code == 200
+
+    clerk.get("/redeem/check?code=123456780009")
+
+    assert clerk.get(f"/redeem/check?code={coupon.code}").status_code == 429
 
 
 def test_a_mistake_is_undone_with_a_reason(chain: Chain, coupon: Coupon) -> None:
