@@ -141,7 +141,7 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
             checks.append("二维码是刚生成的，不是旧截图")
         if not problem:
             checks.append(f"{words.when(found.coupon.expires_at, now)} 前有效")
-            checks.append("适用门店：" + "、".join(store.name for store in stores))
+            checks.append(f"适用门店：{redemption.where(session, found.template) or '全部门店'}")
         goods = tickets.goods(found.template)
         shown = {
             "ticket": tickets.of_coupon(found.coupon, found.template, now),

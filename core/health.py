@@ -5,10 +5,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request, send_from_directory
+from flask import Blueprint, Response, current_app, redirect, request, send_from_directory
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Response as BaseResponse
 
 from core import clock
 from core.config import current_config
@@ -27,6 +28,7 @@ DOCS_POLICY = (
     "img-src 'self' data:; connect-src 'self'"
 )
 DOCS_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>邻里 API</title>
+<link rel="icon" href="/console/static/favicon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/docs/assets/css/swagger-ui.css"><div id="swagger-ui"></div>
 <script src="/docs/assets/js/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script>
 """
@@ -40,6 +42,16 @@ def _check_docs() -> None:
 
 documented = declare(Audience("public", gate=_check_docs))
 """Open to everybody where `app.docs` says so, else not there."""
+
+
+@blueprint.get("/")
+@public
+def root() -> BaseResponse:
+    """In the demo whoever opens the bare address is led to where it begins."""
+    app = current_config().app
+    if not app.demo:
+        raise NotFound
+    return redirect(f"{app.sandbox_url}/sandbox/" if app.sandbox_url else "/console/")
 
 
 @blueprint.get("/healthz")

@@ -16,7 +16,7 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
     {
         "name": "关注见面礼",
         "face_fen": 800,
-        "min_spend_fen": 2000,
+        "min_spend_fen": 1800,
         "valid_days": 7,
         "moment": "welcome",
         "cost_note": "新粉首单",

@@ -100,8 +100,9 @@ def list_for_member(
     limit: int = 20,
     now: datetime,
 ) -> CouponPage:
-    """One shelf of the member's coupons: usable expire first, used and expired newest first."""
-    key = Coupon.redeemed_at if shelf == "used" else Coupon.expires_at
+    """One shelf of the member's coupons, newest first: given, used or expired last."""
+    moment = {"usable": "issued_at", "used": "redeemed_at", "expired": "expires_at"}[shelf]
+    key = getattr(Coupon, moment)
     statement = (
         select(Coupon, CouponTemplate)
         .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
@@ -109,16 +110,14 @@ def list_for_member(
     )
     if cursor:
         at, last_id = cursors.decode(cursor, 2)
-        statement = statement.where(
-            _beyond(key, cursors.moment(at), cursors.number(last_id), shelf)
-        )
-    order = (key.asc(), Coupon.id.asc()) if shelf == "usable" else (key.desc(), Coupon.id.desc())
-    found = session.execute(statement.order_by(*order).limit(limit + 1)).all()
+        statement = statement.where(_before(key, cursors.moment(at), cursors.number(last_id)))
+    newest = (key.desc(), Coupon.id.desc())
+    found = session.execute(statement.order_by(*newest).limit(limit + 1)).all()
     items = [CouponWithTemplate(*row) for row in found[:limit]]
     more = None
     if len(found) > limit:
         last = items[-1].coupon
-        at = last.redeemed_at if shelf == "used" else last.expires_at
+        at = getattr(last, moment)
         more = cursors.encode([at.isoformat() if at else "", last.id])
     return CouponPage(items, more)
 
@@ -217,8 +216,6 @@ def _claimed(session: Session, template_ids: Sequence[int], member_id: int) -> d
     return {row[0]: row[1] for row in counted}
 
 
-def _beyond(key: Any, at: datetime, last_id: int, shelf: Shelf) -> ColumnElement[bool]:
-    """Rows after the cursor in the shelf's order; a plain bound first, for the index."""
-    if shelf == "usable":
-        return and_(key >= at, or_(key > at, Coupon.id > last_id))
+def _before(key: Any, at: datetime, last_id: int) -> ColumnElement[bool]:
+    """Rows after the cursor, newest first; a plain bound first, for the index."""
     return and_(key <= at, or_(key < at, Coupon.id < last_id))

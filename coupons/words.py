@@ -18,7 +18,7 @@ STATES = {
 SOURCES = {
     "welcome": "关注见面礼",
     "claim": "自己领的",
-    "campaign": "门店送的",
+    "campaign": "活动送的",
     "staff": "店员送的",
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Menu, Order, Quote } from '@/api'
-import { reach, suggestion } from '@/lib/offer'
+import { nearestCoupon, reach, suggestion } from '@/lib/offer'
 import { headline, steps } from '@/lib/progress'
 
 const at = (minute: number) => new Date(Date.parse('2026-11-22T01:30:00Z') + minute * 60_000).toISOString()
@@ -21,6 +21,18 @@ test('the large line follows the order', () => {
   const coupon = [{ kind: 'coupon', id: '1', name: '', amount_fen: 100, reason: '' }] as Order['discounts']
   expect(headline(order({ state: 'cancelled' }), now).small).toBe('没有扣钱')
   expect(headline(order({ state: 'cancelled', discounts: coupon }), now).small).toBe('没有扣钱，券也还你了')
+})
+
+test('the coupon that lacks least is named, however much that is, and no promotion', () => {
+  const rejected = [
+    { kind: 'promotion', name: '满 40 减 5', missing_fen: 50 },
+    { kind: 'coupon', name: '老客回店券', missing_fen: 2200 },
+    { kind: 'coupon', name: '徐汇店开业券', missing_fen: null },
+    { kind: 'coupon', name: '关注见面礼', missing_fen: 1600 },
+  ]
+  expect(nearestCoupon({ rejected } as Quote)).toEqual({ name: '关注见面礼', missingFen: 1600 })
+  expect(nearestCoupon({ rejected: [rejected[0], rejected[2]] } as Quote)).toBeUndefined()
+  expect(nearestCoupon(undefined)).toBeUndefined()
 })
 
 test('four steps, with a guess for the third', () => {

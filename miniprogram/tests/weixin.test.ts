@@ -136,12 +136,14 @@ test('a coupon redeemed at the counter says so by itself, and where', async () =
   said['GET /coupons/c1/code'] = { coupon, token: 'LC.1', code: '1234567890123456', code_text: '1234 5678 9012 3456', seconds_left: 50, step_seconds: 60 }
   const page = await open('pages/code/code', { id: 'c1' }, '1234567890123456')
   expect(page.text()).toContain('可使用')
+  expect(page.text()).toContain('去点单')
   said['GET /coupons/c1/code'] = { status: 409, code: 'coupon_already_redeemed', detail: '这张券用过了' }
   said['GET /coupons'] = { items: [{ ...coupon, redeemed_at: '2026-10-12T02:00:00Z', store_name: '静安寺店', discount_fen: 800 }], next: null }
   await vi.waitFor(() => expect(page.text()).toContain('已核销'), 8000)
   await settle()
   expect(page.text()).toContain('10月12日10:00在静安寺店用了，省了¥8')
   expect(page.text()).not.toContain('1234567890123456')
+  expect(page.text()).not.toContain('去点单')
 })
 
 const size = (dir: string): number => readdirSync(dir).reduce((sum, name) => {

@@ -6,10 +6,16 @@ from flask.typing import ResponseReturnValue
 from sandbox.api.door import Refused, person_of
 from sandbox.wechat.oauth import COOKIE
 
-pages = Blueprint("sandbox_pages", __name__, url_prefix="/sandbox")
+pages = Blueprint("sandbox_pages", __name__)
 
 
-@pages.get("/webview")
+@pages.get("/")
+def root() -> ResponseReturnValue:
+    """Whoever opens the bare address means the phones."""
+    return redirect("/sandbox/")
+
+
+@pages.get("/sandbox/webview")
 def webview() -> ResponseReturnValue:
     """Open a page on a person's phone: OAuth on the way answers for this person."""
     person = person_of(request.args.get("person", ""))

@@ -180,6 +180,26 @@ def test_the_apis_description_is_shown_where_the_configuration_says_so(
         assert client.get(path).status_code == status, path
 
 
+@pytest.mark.parametrize(
+    ("values", "status", "leads_to"),
+    [
+        ({}, 404, None),
+        ({"demo": True}, 302, "/console/"),
+        (
+            {"demo": True, "sandbox_url": "http://127.0.0.1:8001"},
+            302,
+            "http://127.0.0.1:8001/sandbox/",
+        ),
+    ],
+)
+def test_the_demos_bare_address_leads_to_where_it_begins(
+    make_config: Callable[..., Config], values: dict[str, Any], status: int, leads_to: str | None
+) -> None:
+    answer = create_app(make_config(app=values)).test_client().get("/")
+
+    assert (answer.status_code, answer.location) == (status, leads_to)
+
+
 ACCOUNT = {"appid": "wx0000000000000001", "secret": "s", "token": "t"}
 KEYED = {**ACCOUNT, "encoding_aes_key": "A" * 43}
 

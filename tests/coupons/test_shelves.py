@@ -17,12 +17,12 @@ from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant
 
 
-def test_usable_ones_expire_first_and_pages_join_up(session: Session, now: datetime) -> None:
+def test_the_newest_comes_first_and_pages_join_up(session: Session, now: datetime) -> None:
     merchant = make_merchant(session)
     member = make_member(session, merchant=merchant)
-    days = [9, 3, 5, 3, 1]
     made = [
-        make_coupon(session, member, make_template(session, merchant, valid_days=d)) for d in days
+        make_coupon(session, member, make_template(session, merchant, valid_days=9), now=now - ago)
+        for ago in map(timedelta, [3, 1, 4, 1, 2])
     ]
 
     found, cursor = [], ""
@@ -35,7 +35,7 @@ def test_usable_ones_expire_first_and_pages_join_up(session: Session, now: datet
             break
         cursor = page.next
 
-    assert found == [made[i].id for i in (4, 1, 3, 2, 0)]
+    assert found == [made[i].id for i in (3, 1, 4, 0, 2)]
 
 
 def test_an_expired_coupon_moves_shelf_before_and_after_the_sweep(

@@ -1,7 +1,7 @@
 """Coupons for tests."""
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -31,9 +31,11 @@ def make_template(session: Session, merchant: Merchant, **values: Any) -> Coupon
     return template
 
 
-def make_coupon(session: Session, member: Member, template: CouponTemplate) -> Coupon:
+def make_coupon(
+    session: Session, member: Member, template: CouponTemplate, *, now: datetime = NOW
+) -> Coupon:
     key = f"test:{next(_numbers)}"
-    coupon = issue(session, template.id, member.id, source="staff", key=key, now=NOW)
+    coupon = issue(session, template.id, member.id, source="staff", key=key, now=now)
     assert coupon is not None
     return coupon
 

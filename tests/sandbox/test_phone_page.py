@@ -105,3 +105,9 @@ def test_the_story_is_remembered_and_begins_again_with_the_staff_at_work(
     assert phone.get("/sandbox/api/story").json["facts"] == ["staff"]
     world.load(kept)
     assert phone.get("/sandbox/api/story").json["facts"] == ["follow", "pay", "staff"]
+
+
+def test_the_bare_address_leads_to_the_phones(sandbox_client: FlaskClient) -> None:
+    answer = sandbox_client.get("/")
+
+    assert (answer.status_code, answer.location) == (302, "/sandbox/")

@@ -7,10 +7,19 @@ const NEAR_FEN = 1500
 export interface Reach { missingFen: number; name: string }
 
 export function reach(quote: Quote | undefined): Reach | undefined {
-  return (quote?.rejected ?? [])
-    .flatMap(({ missing_fen: missingFen, name }) => (missingFen && missingFen <= NEAR_FEN ? [{ missingFen, name }] : []))
-    .sort((a, b) => a.missingFen - b.missingFen)[0]
+  const nearest = lacking(quote?.rejected ?? [])[0]
+  return nearest && nearest.missingFen <= NEAR_FEN ? nearest : undefined
 }
+
+/** The coupon that lacks least on this bill, whatever it lacks. */
+export function nearestCoupon(quote: Quote | undefined): Reach | undefined {
+  return lacking((quote?.rejected ?? []).filter((each) => each.kind === 'coupon'))[0]
+}
+
+const lacking = (rejected: Quote['rejected']): Reach[] =>
+  rejected
+    .flatMap(({ missing_fen: missingFen, name }) => (missingFen ? [{ missingFen, name }] : []))
+    .sort((a, b) => a.missingFen - b.missingFen)
 
 /** How a product is taken when nobody chooses: the first SKU on sale, the first option of each group that asks for one. */
 export function usual(product: Product): { sku: Sku; options: Option[] } | undefined {

@@ -75,8 +75,8 @@ function words(step) {
       return rich('阿青路过门店：点她手机上的**扫一扫**，选**静安寺店**的海报')
     case 1:
       if (facts.has('prepaid')) return rich('付款单出来了：在靛蓝色的付款单上点**确认付款**，不会扣真钱')
-      if (facts.has('login')) return rich('在小程序里选几样，去结算。最省的优惠已经替她选好')
-      return rich('点聊天里的**见面礼**，或菜单里的**点单**，进小程序下一单')
+      if (facts.has('login')) return rich('在小程序里点**点单**，选几样去结算；能用的优惠里最省的会替她选好')
+      return rich('点公众号菜单里的**点单**，进小程序下一单；聊天里的**见面礼**结算时自动用上')
     case 2:
       if (facts.has('staff')) return rich('小周打开菜单的**今日订单**：接单、出餐；阿青**出示取餐码**，他点**交餐**')
       return rich('让小周上岗：他点**扫一扫**，选**店员邀请**；然后从菜单打开**今日订单**')
@@ -84,7 +84,7 @@ function words(step) {
       return [...rich('阿青先跟公众号**说句话**，才收得到；店主用终端里印的账号登录'), console('商家后台'), ...rich('，给**等着来第二次的**发券')]
     case 4:
       if (facts.has('scanned')) return rich('扫到了：点聊天里的**链接**，核对后**确认核销**。每张券只成功一次')
-      return rich('阿青在小程序**券包**里打开券码；小周点菜单**扫码核销**，对准她的屏幕')
+      return rich('阿青点菜单**券包**，打开券码；小周先关掉网页，再点菜单**扫码核销**，对准她的屏幕')
     default:
       return ['五步都走完了。去', console('商家后台'), '看报表，或者打开右下的开关，看看出错时会怎样']
   }
