@@ -53,6 +53,7 @@ VERBS = {
     CampaignState.finished: "发完了",
     CampaignState.killed: "停掉了活动",
 }
+PREPARING = timedelta(minutes=5)  # the longest that the jobs of a launch and a stop may take
 TINY = 5
 """Where fewer than these are expected in the hold-out, it may well be empty."""
 # Who launches passes through these in the same moment.
@@ -107,10 +108,11 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "words": _words(campaign, segment.name, now),
         **_state(campaign, now),
         "launched": campaign.launched_at is not None,
-        "going": campaign.state is CampaignState.running,
+        "preparing": _is_preparing(campaign, now),
+        "going": campaign.state is CampaignState.running or _is_preparing(campaign, now),
         "asleep": campaign.state is CampaignState.running
         and sending.quiet_until(campaign, now) is not None,
-        "moves": MOVES.get(campaign.state, {}),
+        "moves": {} if _is_preparing(campaign, now) else MOVES.get(campaign.state, {}),
         "segment": segment.name,
         "holdout": f"{campaign.holdout_bp / 100:g}%，不发，用来量增量",
         "ticket": tickets.of_template(template),
@@ -121,10 +123,19 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
 def _state(campaign: Campaign, now: datetime) -> dict[str, str]:
     """Sent is not over: spending counts and coupons run until the measuring window closes."""
     text, kind = STATES[campaign.state]
+    if _is_preparing(campaign, now):
+        return {"state": "正在准备名单…", "kind": "ok"}
     over = campaign.launched_at is not None and now >= campaign.launched_at + reports.WINDOW
     if campaign.state is CampaignState.finished and over:
         return {"state": "已结束", "kind": ""}
     return {"state": text, "kind": kind}
+
+
+def _is_preparing(campaign: Campaign, now: datetime) -> bool:
+    """Its job writes the audience down; after that time it has failed, and may be stopped."""
+    at = campaign.scheduled_at
+    due = at is not None and at <= now < at + PREPARING
+    return campaign.state is CampaignState.scheduled and due
 
 
 def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[str, Any]:
@@ -133,8 +144,12 @@ def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[
     open_now = progress.open
     planned = sum(progress.states.values())
     skipped = sum(progress.skipped.values())
+    ended = campaign.finished_at or now
+    stopping = campaign.state is CampaignState.killed and open_now > 0 and now < ended + PREPARING
     return {
         **shown,
+        "going": shown["going"] or stopping,
+        "stopping": stopping,
         "moves": [move for move, need in shown["moves"].items() if who.may(need)],
         "any": planned > 0,
         "planned": words.count(planned),

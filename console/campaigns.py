@@ -12,7 +12,7 @@ from analytics import templates as usage
 from console import campaign_report, campaign_view, reply, tickets, words
 from console.access import me, staff
 from console.forms import Form, whole
-from core import cursors
+from core import cursors, deadline
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
@@ -27,6 +27,7 @@ from merchants.models import Merchant
 page = Blueprint("campaigns", __name__, url_prefix="/campaigns")
 
 PAGE = 50
+FORECAST_SECONDS = 4.0  # of the eight that a request has
 FIELDS = {"segment_id": "segment", "template_id": "template", "holdout_bp": "holdout"}
 FIRST_WORDS = "{昵称}，好久不见。给你留了一张「{券名}」，{到期日}前来用就行。"
 
@@ -160,21 +161,23 @@ def launching_page(campaign_id: int) -> Response:
 @page.post("/<int:campaign_id>/launch")
 @staff("campaigns.launch")
 def launch(campaign_id: int) -> Response:
-    """The owner's word is the review: a draft is approved and launched at once."""
+    """The owner's word is the review: a draft is approved and launched at once, by a job."""
     now, who = clock_now(), me()
     try:
         with transaction() as session:
             campaign = queries.get_campaign(session, who.merchant_id, campaign_id)
             if campaign.state is CampaignState.draft:
                 moving.approve(session, campaign, actor=who.actor, now=now)
-            launching.launch(session, campaign, actor=who.actor, now=now)
+            launching.start(session, campaign, actor=who.actor, now=now)
     except LinliError as refusal:
         if refusal.status not in (409, 422):
             raise
         form = Form()
         form.refuse("launch", next(iter(refusal.errors.values()), refusal.detail))
         return _launch_page(campaign_id, form, 422)
-    return reply.done(url_for("console.campaigns.show", campaign_id=campaign_id), "已启动")
+    return reply.done(
+        url_for("console.campaigns.show", campaign_id=campaign_id), "启动了，正在准备名单"
+    )
 
 
 @page.post("/<int:campaign_id>/pause")
@@ -288,6 +291,7 @@ def _beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
     context: dict[str, Any] = {
         "ticket": None,
         "forecast": None,
+        "too_many": False,
         "bubble": form["message"],
         "subscribe": [],
         "quiet": draft.quiet_hours is not None,
@@ -299,13 +303,18 @@ def _beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
         used_share = usage.redeemed_share(session, template, now)
     if segment is None or segment.merchant_id != merchant_id:
         return context
-    found = reach.forecast(
-        session,
-        merchant_id=merchant_id,
-        rule=segment.rule,
-        holdout_bp=draft.holdout_bp,
-        now=now,
-    )
+    try:
+        with deadline.at_most(session, FORECAST_SECONDS):
+            found = reach.forecast(
+                session,
+                merchant_id=merchant_id,
+                rule=segment.rule,
+                holdout_bp=draft.holdout_bp,
+                now=now,
+            )
+    except deadline.TookTooLong:
+        context["too_many"] = True
+        return context
     context["forecast"] = campaign_view.forecast(found, template, draft.holdout_bp, used_share)
     return context
 
@@ -315,16 +324,17 @@ def _launch_page(campaign_id: int, form: Form, status: int = 200) -> Response:
     with reading() as session:
         campaign = queries.get_campaign(session, me().merchant_id, campaign_id)
         shown = campaign_view.head(session, campaign, now)
-        found = queries.forecast_campaign(session, campaign, now)
         template = session.get_one(CouponTemplate, campaign.template_id)
         used_share = usage.redeemed_share(session, template, now)
-    return reply.page(
-        "campaigns/launch.html",
-        status,
-        c=shown,
-        form=form,
-        forecast=campaign_view.forecast(found, template, campaign.holdout_bp, used_share),
-    )
+        try:
+            with deadline.at_most(session, FORECAST_SECONDS):
+                found = queries.forecast_campaign(session, campaign, now)
+            shown_forecast = campaign_view.forecast(
+                found, template, campaign.holdout_bp, used_share
+            )
+        except deadline.TookTooLong:
+            shown_forecast = None
+    return reply.page("campaigns/launch.html", status, c=shown, form=form, forecast=shown_forecast)
 
 
 def _kill_page(campaign_id: int, form: Form, status: int = 200) -> Response:

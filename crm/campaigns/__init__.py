@@ -7,7 +7,7 @@ its effect. A message of unknown outcome is never sent again.
 
 from crm.campaigns.batching import next_batch
 from crm.campaigns.drafting import change, create
-from crm.campaigns.launching import launch
+from crm.campaigns.launching import launch, start
 from crm.campaigns.moving import approve, kill, pause, resume, schedule, unschedule, withdraw
 from crm.campaigns.reach import Forecast, forecast
 
@@ -23,6 +23,7 @@ __all__ = [
     "pause",
     "resume",
     "schedule",
+    "start",
     "unschedule",
     "withdraw",
 ]

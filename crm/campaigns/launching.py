@@ -14,6 +14,15 @@ from crm.models import Arm, Campaign, CampaignState, Member, Recipient, Recipien
 from crm.segments.compiling import everyone, matches, tree
 
 
+def start(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
+    """approved → scheduled for this moment: a job launches it.
+
+    To write down a large audience takes longer than a request may. Raises CampaignMoved.
+    """
+    move(session, campaign, CampaignState.scheduled, actor=actor, now=now, scheduled_at=now)
+    enqueue(session, "crm.campaign_launch", campaign_id=campaign.id, actor=actor)
+
+
 def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> int:
     """approved or scheduled → running, with the audience fixed; how many people it has.
 

@@ -23,6 +23,7 @@ from crm.models import (
 SEND_CHUNK = 200
 # How the keys of a campaign's jobs begin.
 BATCH_KEY, SEND_KEY = "crm.campaign_batch:{}:", "crm.campaign_send:{}:"
+RESUME_KEY = "crm.campaign_resume:{}:"
 
 
 def approve(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
@@ -58,10 +59,18 @@ def pause(
 
 
 def resume(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
-    """paused → running: issuing goes on at the cursor, and what was issued unsent is sent."""
+    """paused → running; a job queues what is left to do."""
     move(session, campaign, CampaignState.running, actor=actor, now=now)
-    queue_batch(session, campaign.id, now=now)
-    queue_unsent(session, campaign.id, now=now)
+    key = f"{RESUME_KEY.format(campaign.id)}{now.timestamp()}"
+    enqueue(session, "crm.campaign_resume", key=key, campaign_id=campaign.id)
+
+
+def queue_rest(session: Session, campaign_id: int, *, now: datetime) -> None:
+    """Issuing goes on at the cursor, and what was issued unsent is sent."""
+    state = session.scalar(select(Campaign.state).where(Campaign.id == campaign_id))
+    if state is CampaignState.running:
+        queue_batch(session, campaign_id, now=now)
+        queue_unsent(session, campaign_id, now=now)
 
 
 def kill(
@@ -69,7 +78,7 @@ def kill(
 ) -> None:
     """To killed, from anywhere before the end: nothing more is issued or sent.
 
-    Coupons that were issued stay with their members.
+    Coupons that were issued stay with their members. A job writes down who is skipped.
     """
     move(
         session,
@@ -80,13 +89,28 @@ def kill(
         now=now,
         finished_at=now,
     )
-    claim(
+    if campaign.launched_at is not None:
+        enqueue(session, "crm.campaign_stop", campaign_id=campaign.id)
+
+
+def skip_rest(session: Session, campaign_id: int, *, now: datetime, limit: int) -> int:
+    """Skip the next `limit` people whom a killed campaign has not reached; how many that were."""
+    left = (
+        Recipient.campaign_id == campaign_id,
+        Recipient.state.in_([RecipientState.planned, RecipientState.issued]),
+    )
+    killed = select(Campaign.id).where(
+        Campaign.id == campaign_id, Campaign.state == CampaignState.killed
+    )
+    ids = session.scalars(
+        select(Recipient.id).where(*left, killed.exists()).order_by(Recipient.id).limit(limit)
+    ).all()
+    if not ids:
+        return 0
+    return claim(
         session,
         update(Recipient)
-        .where(
-            Recipient.campaign_id == campaign.id,
-            Recipient.state.in_([RecipientState.planned, RecipientState.issued]),
-        )
+        .where(*left, Recipient.id.between(ids[0], ids[-1]))
         .values(state=RecipientState.skipped, skip_reason="stopped", state_at=now),
     )
 
@@ -147,7 +171,7 @@ def has_live_jobs(session: Session, campaign_id: int) -> bool:
     """Whether a job of the campaign waits or runs: what it covers is not lost, only late."""
     keys = [
         OutboxJob.key.startswith(key.format(campaign_id), autoescape=True)
-        for key in (BATCH_KEY, SEND_KEY)
+        for key in (BATCH_KEY, SEND_KEY, RESUME_KEY)
     ]
     live = exists().where(or_(*keys), OutboxJob.state.in_([JobState.waiting, JobState.pushed]))
     return bool(session.scalar(select(live)))

@@ -6,21 +6,24 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from app import create_app
 from core import database
 from core.config import Config
-from core.database import Base
+from core.database import Base, reading
+from core.outbox import OutboxJob
 from coupons.issuing import get_template
 from coupons.models import Coupon, CouponState
-from crm.models import CampaignState
+from crm import campaigns
+from crm.models import CampaignState, Recipient, RecipientState
 from messaging.models import MessageWindow
 from tests.console.conftest import Chain
 from tests.crm.conftest import ACCOUNTS
 from tests.factories.campaigns import make_campaign, make_follower, open_window
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant, make_person
+from tests.working import run_inline
 
 FORM = {"name": "", "message": "{昵称}，给你「{券名}」", "holdout": "1000", "quiet": "1"}
 
@@ -131,6 +134,70 @@ def test_the_morning_is_named_only_where_nights_are_quiet(chain: Chain) -> None:
     assert "没发完的到早上 8 点接着发" not in loud
 
 
+def test_people_without_number_make_no_page_wait(chain: Chain) -> None:
+    with chain.writing() as session:
+        make_talkers(session, chain, 1)
+        campaign = make_campaign(session, approved=False)
+        connection = session.connection()
+        connection.exec_driver_sql("ALTER TABLE members RENAME TO few")
+        connection.exec_driver_sql(
+            "CREATE VIEW members AS WITH RECURSIVE n(i) AS"
+            " (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT few.* FROM n JOIN few"
+        )
+    owner = chain.browser("owner")
+    chosen = {"segment": str(campaign.segment_id), "template": str(campaign.template_id)}
+
+    asked = owner.get(f"/campaigns/{campaign.id}/launch")
+    beside = owner.touch("/campaigns/forecast", **{**FORM, **chosen})
+
+    for answer in (asked, beside):
+        assert answer.status_code == 200
+        assert "人群很大，这会儿算不出能送到多少人" in answer.text
+        assert "refresh" not in answer.text
+    assert ">启动</button>" in asked.text
+    assert owner.post(f"/campaigns/{campaign.id}/launch").status_code == 303
+    assert "正在准备名单…" in owner.get(f"/campaigns/{campaign.id}").text
+
+
+def test_a_stopped_campaign_counts_those_it_left_by_and_by(chain: Chain) -> None:
+    with chain.writing() as session:
+        make_talkers(session, chain, 3)
+        campaign = make_campaign(session)
+        campaigns.launch(session, campaign, actor="staff:1", now=chain.now)
+    owner, path = chain.browser("owner"), f"/campaigns/{campaign.id}"
+
+    owner.post(f"{path}/pause")
+    owner.post(f"{path}/resume")
+    assert states(campaign.id) == {RecipientState.planned: 3}
+    assert [jobs("crm.campaign_resume"), jobs("crm.campaign_send")] == [1, 0]
+    run_inline("crm.campaign_resume", campaign_id=campaign.id)
+    assert jobs("crm.campaign_batch") == 2  # the launch's and the one at the cursor
+
+    owner.post(f"{path}/kill", name=campaign.name)
+    assert states(campaign.id) == {RecipientState.planned: 3}  # not in the request
+    during = owner.get(path).text
+    run_inline("crm.campaign_stop", campaign_id=campaign.id)
+
+    assert "已经不再发，正在记下没发到的人…" in during
+    assert 'hx-trigger="every 2s"' in during
+    assert states(campaign.id) == {RecipientState.skipped: 3}
+    after = owner.get(path).text
+    assert "活动已终止" in after
+    assert 'hx-trigger="every 2s"' not in after
+
+
+def states(campaign_id: int) -> dict[RecipientState, int]:
+    each = select(Recipient.state, func.count()).where(Recipient.campaign_id == campaign_id)
+    with reading() as session:
+        return dict(session.execute(each.group_by(Recipient.state)).all())
+
+
+def jobs(name: str) -> int:
+    with reading() as session:
+        found = select(func.count()).select_from(OutboxJob).where(OutboxJob.name == name)
+        return session.scalar(found) or 0
+
+
 def test_sent_is_not_over_until_the_measuring_window_closes(chain: Chain) -> None:
     with chain.writing() as session:
         fresh, old = make_campaign(session), make_campaign(session)
@@ -156,6 +223,7 @@ def test_who_is_out_of_reach_is_told_what_opens_the_door(chain: Chain) -> None:
 
     owner = chain.browser("owner")
     owner.post(f"/campaigns/{campaign.id}/launch")
+    run_inline("crm.campaign_launch", campaign_id=campaign.id)
     page = owner.get(f"/campaigns/{campaign.id}/report").text
 
     assert "48 小时内没给公众号发过消息，也没允许订阅消息" in page

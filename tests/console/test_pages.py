@@ -8,7 +8,7 @@ from core.outbox import OutboxJob
 from coupons.models import Coupon, CouponTemplate
 from crm import campaigns, segments, tags
 from crm.campaigns.drafting import Draft
-from crm.models import Campaign, CampaignState, MemberTag, Segment
+from crm.models import Campaign, CampaignState, MemberTag, Recipient, Segment
 from merchants.models import Merchant, StaffInvite, Store
 from messaging.models import Scene
 from orders.models import OrderState
@@ -16,6 +16,7 @@ from tests.console.conftest import PASSWORD, Chain
 from tests.factories.catalogue import make_product, make_sku
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
+from tests.working import run_inline
 
 
 def assert_says(page: str, *texts: str) -> None:
@@ -216,6 +217,18 @@ def test_a_campaign_goes_from_draft_to_running_to_paused_to_stopped(chain: Chain
     assert "名字要 1 到 32 个字" in nameless.text
     assert chain.browser("manager").post(f"{path}/launch").status_code == 403
     assert owner.post(f"{path}/launch").status_code == 303
+    with reading() as session:
+        campaign = session.scalars(select(Campaign)).one()
+        assert campaign.state is CampaignState.scheduled
+        assert list(session.scalars(select(Recipient.id))) == []  # not in the request
+        asked = session.execute(select(OutboxJob.name, OutboxJob.args)).all()
+    args = {"campaign_id": campaign.id, "actor": f"staff:{chain.owner.id}"}
+    assert asked == [("crm.campaign_launch", args)]
+    waiting = owner.get(path).text
+    assert_says(waiting, "正在准备名单…", 'hx-trigger="every 2s"')
+    assert "停掉" not in waiting
+    assert owner.post(f"{path}/launch").status_code == 422
+    run_inline("crm.campaign_launch", **args)
     with reading() as session:
         assert "crm.campaign_batch" in list(session.scalars(select(OutboxJob.name)))
     assert_says(owner.get(path).text, "没送到的 1 人", "没有绑定微信", "在发")

@@ -13,7 +13,7 @@ from core.rows import NotMoved
 from coupons.errors import GoneAlready
 from coupons.models import Coupon, CouponTemplate
 from crm import campaigns, merging
-from crm.campaigns import holdout, queries, sending
+from crm.campaigns import holdout, moving, queries, sending
 from crm.campaigns.drafting import Draft
 from crm.errors import CampaignInvalid, CampaignMoved
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState
@@ -331,11 +331,39 @@ def test_a_kill_stops_what_is_left_and_keeps_what_was_issued(session: Session, n
 
     campaigns.kill(session, campaign, actor="staff:2", reason="写错了", now=now)
 
+    assert queries.progress(session, campaign).skipped == {}
+    assert queued(session, "crm.campaign_stop") == [{"campaign_id": campaign.id}]
+    skipped = [moving.skip_rest(session, campaign.id, now=now, limit=2) for _ in range(3)]
+    assert skipped == [2, 1, 0]
     assert campaigns.next_batch(session, campaign.id, now=now) is None
     progress = queries.progress(session, campaign)
     assert (progress.issued, progress.skipped, progress.open) == (1, {"stopped": 3}, 0)
     with pytest.raises(CampaignMoved):
         campaigns.resume(session, campaign, actor="staff:2", now=now)
+
+
+def test_only_a_killed_campaign_skips_the_rest(session: Session, now: datetime):
+    make_talker(session)
+    campaign = make_campaign(session)
+    campaigns.launch(session, campaign, actor="staff:2", now=now)
+
+    assert moving.skip_rest(session, campaign.id, now=now, limit=2) == 0
+    assert queries.progress(session, campaign).states == {RecipientState.planned: 1}
+
+
+def test_a_launch_by_a_job_is_asked_for_once(session: Session, now: datetime):
+    make_talker(session)
+    campaign = make_campaign(session)
+
+    campaigns.start(session, campaign, actor="staff:2", now=now)
+    with pytest.raises(CampaignMoved):
+        campaigns.start(session, campaign, actor="staff:2", now=now)
+
+    assert campaign.state is CampaignState.scheduled
+    assert queued(session, "crm.campaign_launch") == [
+        {"campaign_id": campaign.id, "actor": "staff:2"}
+    ]
+    assert session.scalar(select(func.count(Recipient.id))) == 0
 
 
 def test_moves_off_the_map_are_refused_and_change_nothing(session: Session, now: datetime):
