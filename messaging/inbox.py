@@ -66,12 +66,16 @@ def list_kept(session: Session, *, limit: int) -> list[InboundEvent]:
 
 
 def act_on_kept(session: Session, kept: Sequence[InboundEvent], *, now: datetime) -> None:
-    """Act on locked messages, log what was said and answered, and mark them done."""
+    """Act on locked messages, log what was said and answered, and mark them done.
+
+    Windows are rows of persons: by appid and openid, so that two slices lock them in one order.
+    """
     lines: list[chat.Line] = []
     done: dict[str, list[int]] = {}
-    for event in kept:
-        message = receiving.from_body(event.body, event.raw or "")
+    heard = [(event, receiving.from_body(event.body, event.raw or "")) for event in kept]
+    for _, message in sorted(heard, key=lambda each: (each[1].appid, each[1].openid)):
         receiving.act(session, message, now=now)
+    for event, message in heard:
         reply = event.body.get(REPLY) or None
         key = _reply_key(event.source, message)
         lines += chat.exchange(message, reply, reply_key=key, now=event.received_at)
