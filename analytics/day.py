@@ -11,32 +11,38 @@ from catalogue.models import Product, ProductState, ShelfState, Sku, StoreSku
 from core.clock import business_day, day_bounds
 from coupons.models import Coupon, CouponState, CouponTemplate
 from crm.models import Member
-from orders.models import Order, OrderState, PaymentState
+from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
 from payments.models import Refund, RefundState
 
 PAID = (PaymentState.paid, PaymentState.part_refunded, PaymentState.refunded)
+LIVE = and_(Order.state != OrderState.cancelled, Order.payment_state != PaymentState.refunded)
 WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Takings:
-    """Orders by the moment they were paid; `fen` is what was paid less what was given back."""
+    """By the moment of payment; `fen` is what was paid less what was given back.
+
+    `orders` are those that count, neither cancelled nor refunded whole; `live_fen` is theirs.
+    """
 
     orders: int
+    live_fen: int
     fen: int
     refunded_fen: int
     refunded_orders: int
 
     @property
     def average_fen(self) -> int:
-        return round(self.fen / self.orders) if self.orders else 0
+        return round(self.live_fen / self.orders) if self.orders else 0
 
 
 @dataclass(frozen=True)
 class Cost:
-    template_id: int
+    """What one offer, a coupon or a 满减, took off, and how often."""
+
     name: str
-    coupons: int
+    times: int
     fen: int
 
 
@@ -51,10 +57,12 @@ class Liability:
 def takings(
     session: Session, store_ids: Sequence[int], since: datetime, until: datetime
 ) -> Takings:
+    net = Order.paid_fen - Order.refunded_fen
     row = session.execute(
         select(
-            func.count(),
-            func.coalesce(func.sum(Order.paid_fen - Order.refunded_fen), 0),
+            func.coalesce(func.sum(case((LIVE, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((LIVE, net), else_=0)), 0),
+            func.coalesce(func.sum(net), 0),
             func.coalesce(func.sum(Order.refunded_fen), 0),
             func.coalesce(func.sum(case((Order.refunded_fen > 0, 1), else_=0)), 0),
         ).where(*_paid(store_ids, since, until))
@@ -83,7 +91,7 @@ def hours(session: Session, store_ids: Sequence[int], at: datetime) -> list[int]
 def days(
     session: Session, store_ids: Sequence[int], last: date, number: int
 ) -> list[tuple[date, int, int]]:
-    """(day, fen, orders) of the `number` days up to `last`, oldest first, each of them."""
+    """(day, fen, orders that count) of the `number` days up to `last`, oldest first, each."""
     every = [last - timedelta(days=back) for back in reversed(range(number))]
     edges = [day_bounds(day) for day in every]
     slot = case(
@@ -91,7 +99,11 @@ def days(
         else_=number - 1,
     ).label("slot")
     rows = session.execute(
-        select(slot, func.sum(Order.paid_fen - Order.refunded_fen), func.count())
+        select(
+            slot,
+            func.sum(Order.paid_fen - Order.refunded_fen),
+            func.sum(case((LIVE, 1), else_=0)),
+        )
         .where(*_paid(store_ids, edges[0][0], edges[-1][1]))
         .group_by(slot)
     )
@@ -129,19 +141,25 @@ def new_members(
     return int(number), int(scanned)
 
 
-def coupon_costs(
+def offer_costs(
     session: Session, store_ids: Sequence[int], since: datetime, until: datetime
 ) -> list[Cost]:
-    """What coupons took off, by template, the dearest first."""
-    total = func.coalesce(func.sum(Coupon.discount_fen), 0)
-    rows = session.execute(
-        select(CouponTemplate.id, CouponTemplate.name, func.count(), total)
+    """What coupons and 满减 took off orders that stand, the dearest first."""
+    off = func.coalesce(func.sum(Coupon.discount_fen), 0)
+    coupons = session.execute(
+        select(CouponTemplate.name, func.count(), off)
         .join(Coupon, Coupon.template_id == CouponTemplate.id)
         .where(*_redeemed(store_ids, since, until))
         .group_by(CouponTemplate.id, CouponTemplate.name)
-        .order_by(total.desc(), CouponTemplate.id)
     )
-    return [Cost(id_, name, int(number), int(fen or 0)) for id_, name, number, fen in rows]
+    promotions = session.execute(
+        select(OrderDiscount.name, func.count(), func.sum(OrderDiscount.amount_fen))
+        .join(Order, Order.id == OrderDiscount.order_id)
+        .where(*_paid(store_ids, since, until), LIVE, OrderDiscount.kind == DiscountKind.promotion)
+        .group_by(OrderDiscount.ref_id, OrderDiscount.name)
+    )
+    found = [Cost(name, int(times), int(fen)) for name, times, fen in (*coupons, *promotions)]
+    return sorted(found, key=lambda cost: (-cost.fen, cost.name))
 
 
 def coupon_revenue(

@@ -200,7 +200,7 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
 
 def _cost(session: Session, now: datetime) -> dict[str, Any]:
     stores, since = me().store_ids, now - timedelta(days=7)
-    rows = figures.coupon_costs(session, stores, since, now)
+    rows = figures.offer_costs(session, stores, since, now)
     total = sum(row.fen for row in rows)
     taken = figures.takings(session, stores, since, now).fen
     owed = figures.liability(session, me().merchant_id, now)

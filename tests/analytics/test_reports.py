@@ -14,7 +14,7 @@ from coupons.models import CouponState
 from crm.campaigns import queries
 from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
 from merchants.models import Merchant, Store
-from orders.models import Order, OrderState, PaymentState
+from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
 from tests.factories.campaigns import make_campaign
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant, make_purchase
@@ -66,6 +66,62 @@ def test_a_day_is_the_shops_day_and_only_its_stores(session: Session, store: Sto
     )
     assert found.average_fen == 1_500
     assert day.takings(session, [], MIDNIGHT, NOON).fen == 0
+
+
+def test_what_was_cancelled_or_refunded_whole_is_no_order_and_not_in_the_average(
+    session: Session, store: Store
+) -> None:
+    whole = {"refunded_fen": 2_600, "payment_state": PaymentState.refunded}
+    paid(session, store, NOON, 1_000)
+    paid(session, store, NOON, 2_000, refunded_fen=500, payment_state=PaymentState.part_refunded)
+    paid(session, store, NOON, 2_600, **whole)
+    paid(session, store, NOON, 2_600, state=OrderState.cancelled, **whole)
+    paid(session, store, NOON, 4_000, state=OrderState.cancelled)  # its refund is on the way
+
+    found = day.takings(session, [store.id], MIDNIGHT, NOON + timedelta(seconds=1))
+    week = day.days(session, [store.id], business_day(NOON), 7)
+
+    assert (found.orders, found.average_fen) == (2, 1_250)
+    assert (found.fen, found.refunded_fen, found.refunded_orders) == (6_500, 5_700, 3)
+    assert week[-1][1:] == (6_500, 2)
+
+
+def test_offers_cost_what_all_of_them_took_off_orders_that_stand(
+    session: Session, merchant: Merchant, store: Store
+) -> None:
+    coupon = make_coupon(session, make_member(session), make_template(session, merchant, name="券"))
+    coupon.state, coupon.store_id = CouponState.redeemed, store.id
+    coupon.redeemed_at, coupon.discount_fen = NOON, 800
+    for state, payment in (
+        (OrderState.completed, PaymentState.paid),
+        (OrderState.cancelled, PaymentState.paid),
+        (OrderState.completed, PaymentState.refunded),
+    ):
+        paid(session, store, NOON, 4_700, state=state, payment_state=payment)
+        order = session.scalars(select(Order).order_by(Order.id.desc())).first()
+        assert order is not None
+        for position, (kind, name, fen) in enumerate(
+            ((DiscountKind.promotion, "满 40 减 5", 500), (DiscountKind.coupon, "券", 800))
+        ):
+            session.add(
+                OrderDiscount(
+                    order_id=order.id,
+                    position=position,
+                    kind=kind,
+                    ref_id=1,
+                    name=name,
+                    amount_fen=fen,
+                    per_line=[fen],
+                )
+            )
+    session.flush()
+
+    costs = day.offer_costs(session, [store.id], MIDNIGHT, NOON + timedelta(seconds=1))
+
+    assert [(cost.name, cost.times, cost.fen) for cost in costs] == [
+        ("券", 1, 800),
+        ("满 40 减 5", 1, 500),
+    ]
 
 
 def test_a_week_is_seven_days_also_those_without_an_order(session: Session, store: Store) -> None:
@@ -120,11 +176,11 @@ def test_coupons_cost_what_they_took_off_and_may_still_cost_their_face(
         make_coupon(session, make_member(session), template)
     session.flush()
 
-    costs = day.coupon_costs(session, [store.id], MIDNIGHT, NOON + timedelta(seconds=1))
+    costs = day.offer_costs(session, [store.id], MIDNIGHT, NOON + timedelta(seconds=1))
     owed = day.liability(session, merchant.id, NOON)
     used = templates.usage(session, [amount.id, percent.id, 0])
 
-    assert [(cost.name, cost.coupons, cost.fen) for cost in costs] == [
+    assert [(cost.name, cost.times, cost.fen) for cost in costs] == [
         ("减 12", 2, 2_400),
         ("85 折", 1, 730),
     ]

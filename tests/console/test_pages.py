@@ -11,7 +11,7 @@ from crm.campaigns.drafting import Draft
 from crm.models import Campaign, CampaignState, MemberTag, Recipient, Segment
 from merchants.models import Merchant, StaffInvite, Store
 from messaging.models import Scene
-from orders.models import OrderState
+from orders.models import OrderState, PaymentState
 from tests.console.conftest import PASSWORD, Chain
 from tests.factories.catalogue import make_product, make_sku
 from tests.factories.coupons import make_coupon, make_template
@@ -28,10 +28,16 @@ def test_today_adds_up_what_was_paid_and_what_waits(chain: Chain) -> None:
     chain.order(chain.there, paid_at=chain.now, state=OrderState.completed)
     chain.order(chain.rival_store, paid_at=chain.now)
     chain.order(paid_at=chain.now, refunded_fen=600, state=OrderState.completed)
+    chain.order(
+        paid_at=chain.now,
+        refunded_fen=2600,
+        state=OrderState.cancelled,
+        payment_state=PaymentState.refunded,
+    )
 
     page = chain.browser("owner").get("/home").text
 
-    assert_says(page, "¥72.00", "<dd>3</dd>", "¥24.00", "¥6.00", "1 笔", "1 单待接", "分时实收")
+    assert_says(page, "¥72.00", "<dd>3</dd>", "¥24.00", "¥32.00", "2 笔", "1 单待接", "分时实收")
 
 
 def test_today_of_one_store_is_that_stores(chain: Chain) -> None:
