@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 
 @contextmanager
-def arena(mariadb: MariaDB, directory: Path) -> Iterator[Flask]:
+def arena(mariadb: MariaDB, directory: Path, **settings: Any) -> Iterator[Flask]:
     """An application on a MariaDB database of its own, with its context pushed."""
     with mariadb.database() as url:
-        raw = raw_config(directory, database={"url": url, "pool_size": 70})
+        raw = raw_config(directory, database={"url": url, "pool_size": 70}, **settings)
         app = create_app(config.parse(raw))
         with app.app_context():
             Base.metadata.create_all(database.db.engine)

@@ -1,18 +1,15 @@
 """Two workers at the same moment. Each race has a control that shows the naive way losing it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import create_app
-from core import database
-from core.config import Config
-from core.database import Base, reading, retrying, transaction
+from core.database import reading, transaction
 from coupons.models import Coupon, CouponTemplate
 from crm import campaigns, points, purchases
 from crm.campaigns import sending
@@ -27,49 +24,28 @@ from crm.models import (
     RecipientState,
 )
 from messaging.models import OutboundMessage
+from tests import racing
 from tests.crm.conftest import ACCOUNTS
 from tests.factories.campaigns import make_campaign, make_talker
 from tests.factories.crm import make_member, make_order_id, make_store, point_balance
+from tests.racing import race
 from tests.servers import MariaDB
 
 pytestmark = pytest.mark.mariadb
 
 WORKERS = 6
-T = TypeVar("T")
 
 
-@pytest.fixture
-def app(mariadb: MariaDB, redis_url: str, make_config: Callable[..., Config]) -> Iterator[Flask]:
-    with mariadb.database() as url:
-        app = create_app(
-            make_config(
-                database={"url": url, "pool_size": 20},
-                redis={"url": redis_url},
-                wechat=ACCOUNTS,
-            )
-        )
-        with app.app_context():
-            Base.metadata.create_all(database.db.engine)
-            yield app
-            database.db.engine.dispose()
+@pytest.fixture(scope="module")
+def shared(
+    mariadb: MariaDB, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    directory = tmp_path_factory.mktemp("races")
+    with racing.arena(mariadb, directory, redis={"url": redis_url}, wechat=ACCOUNTS) as app:
+        yield app
 
 
-def at_once(app: Flask, work: Callable[[], T]) -> list[T]:
-    """`work` by several workers, released together; what each answered."""
-    gate, answers = threading.Barrier(WORKERS), []
-
-    def run() -> None:
-        with app.app_context():
-            gate.wait()
-            answers.append(work())
-
-    threads = [threading.Thread(target=run) for _ in range(WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == WORKERS
-    return answers
+app = racing.app
 
 
 def launched(now: datetime, people: int) -> int:
@@ -84,11 +60,11 @@ def launched(now: datetime, people: int) -> int:
 def test_one_slice_is_taken_by_one_worker(app: Flask, now: datetime):
     campaign_id = launched(now, 60)
 
-    def batch() -> Any:
+    def batch(_: int) -> Any:
         with transaction() as session:
             return campaigns.next_batch(session, campaign_id, now=now, size=20)
 
-    done = [answer for answer in at_once(app, lambda: retrying(batch)) if answer is not None]
+    done = [answer for answer in race(app, WORKERS, batch) if answer is not None]
 
     # Whoever came late may have found the next slice, never the same one.
     assert 1 <= len(done) <= 3
@@ -103,7 +79,7 @@ def test_control_a_cursor_that_is_just_written_is_taken_by_several(app: Flask, n
     campaign_id = launched(now, 60)
     read = threading.Barrier(WORKERS)
 
-    def naive() -> list[int]:
+    def naive(_: int) -> list[int]:
         with transaction() as session:
             campaign = session.get_one(Campaign, campaign_id)
             ids = session.scalars(
@@ -118,7 +94,7 @@ def test_control_a_cursor_that_is_just_written_is_taken_by_several(app: Flask, n
             )
             return list(ids)
 
-    slices = at_once(app, naive)
+    slices = race(app, WORKERS, naive)
 
     assert all(ids == slices[0] for ids in slices)
 
@@ -129,11 +105,11 @@ def test_one_recipient_is_claimed_by_one_worker(app: Flask, now: datetime):
         campaigns.next_batch(session, campaign_id, now=now)
         recipient_id = session.scalars(select(Recipient.id)).one()
 
-    def start() -> int | None:
+    def start(_: int) -> int | None:
         with transaction() as session:
             return sending.start(session, recipient_id, now=now)
 
-    claims = at_once(app, lambda: retrying(start))
+    claims = race(app, WORKERS, start)
 
     assert len([claim for claim in claims if claim is not None]) == 1
 
@@ -145,7 +121,7 @@ def test_control_a_state_that_is_just_read_is_claimed_by_several(app: Flask, now
         recipient_id = session.scalars(select(Recipient.id)).one()
     read = threading.Barrier(WORKERS)
 
-    def naive() -> bool:
+    def naive(_: int) -> bool:
         with transaction() as session:
             row = session.get_one(Recipient, recipient_id)
             free = row.state is RecipientState.issued
@@ -153,7 +129,7 @@ def test_control_a_state_that_is_just_read_is_claimed_by_several(app: Flask, now
             row.state = RecipientState.sending
             return free
 
-    assert all(at_once(app, naive))
+    assert race(app, WORKERS, naive) == [True] * WORKERS
 
 
 def test_one_order_is_one_purchase_however_often_it_is_told(app: Flask, now: datetime):
@@ -162,20 +138,20 @@ def test_one_order_is_one_purchase_however_often_it_is_told(app: Flask, now: dat
         order_id = make_order_id(session, member, store)
         member_id, store_id = member.id, store.id
 
-    def record() -> bool:
+    def record(_: int) -> bool:
         with transaction() as session:
             return purchases.record_purchase(session, member_id, order_id, store_id, 5_000, now)
 
-    def reverse() -> bool:
+    def reverse(_: int) -> bool:
         with transaction() as session:
             return purchases.reverse_purchase(session, order_id, 5_000, now)
 
-    assert sum(at_once(app, lambda: retrying(record))) == 1
+    assert sum(race(app, WORKERS, record)) == 1
     with reading() as session:
         member = session.get_one(Member, member_id)
         assert (member.orders_count, member.spent_fen, member.points_pending) == (1, 5_000, 50)
 
-    assert sum(at_once(app, lambda: retrying(reverse))) == 1
+    assert sum(race(app, WORKERS, reverse)) == 1
     with reading() as session:
         member = session.get_one(Member, member_id)
         assert (member.orders_count, member.refunded_fen, member.points_pending) == (0, 5_000, 0)
@@ -188,11 +164,11 @@ def test_many_orders_of_one_member_add_up(app: Flask, now: datetime):
         orders = [make_order_id(session, member, store) for _ in range(WORKERS)]
         member_id, store_id = member.id, store.id
 
-    def record() -> None:
+    def record(i: int) -> None:
         with transaction() as session:
-            purchases.record_purchase(session, member_id, orders.pop(), store_id, 1_000, now)
+            purchases.record_purchase(session, member_id, orders[i], store_id, 1_000, now)
 
-    at_once(app, record)
+    race(app, WORKERS, record)
 
     with reading() as session:
         member = session.get_one(Member, member_id)
@@ -214,14 +190,14 @@ def test_points_are_released_once_however_many_sweep(app: Flask, now: datetime):
     lots_that_are_due(now)
     due = now + points.REFUND_WINDOW
 
-    def sweep() -> int:
+    def sweep(_: int) -> int:
         released = 0
         for _ in range(5):
             with transaction() as session:
                 released += points.release_due(session, now=due, limit=4)
         return released
 
-    answers = at_once(app, lambda: retrying(sweep))
+    answers = race(app, WORKERS, sweep)
 
     # A sweep that the database chose as a victim forgets what it counted before; the rows do not.
     assert sum(answers) <= 20
@@ -238,7 +214,7 @@ def test_control_points_of_a_list_that_is_just_read_are_given_twice(app: Flask, 
     lots_that_are_due(now)
     read = threading.Barrier(WORKERS)
 
-    def naive() -> int:
+    def naive(_: int) -> int:
         with transaction() as session:
             due = session.scalars(select(PointLot).where(PointLot.state == LotState.pending)).all()
             read.wait()
@@ -250,6 +226,6 @@ def test_control_points_of_a_list_that_is_just_read_are_given_twice(app: Flask, 
                 )
             return len(due)
 
-    assert at_once(app, naive) == [20] * WORKERS
+    assert race(app, WORKERS, naive) == [20] * WORKERS
     with reading() as session:
         assert set(session.scalars(select(Member.points))) == {40 * WORKERS}

@@ -8,10 +8,11 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from catalogue.models import StockEntry, StockHold, StoreSku
+from core import idempotency
 from core.database import reading, transaction
 from orders import cancelling, paying, unpaid
 from orders.models import Order, OrderState, PaymentState
-from orders.placing import place
+from orders.placing import place, scope_of
 from tests import racing
 from tests.factories.crm import make_member
 from tests.orders.shop import Shop, open_shop
@@ -67,6 +68,23 @@ def test_one_member_at_sixteen_tills_holds_three_orders(app: Flask, now: datetim
         assert session.scalar(select(func.count()).select_from(Order)) == 3
 
 
+def test_control_counting_before_writing_holds_sixteen(app: Flask, now: datetime) -> None:
+    shop = open_with(100)
+    together = threading.Barrier(16)
+
+    def buy(i: int) -> bool:
+        with transaction() as session:
+            of_member = Order.member_id == shop.member.id
+            held = session.scalar(select(func.count()).select_from(Order).where(of_member)) or 0
+            together.wait()
+            if held >= unpaid.MOST:
+                return False
+            return place(session, shop.cart(), shop.member, key=f"key-{i}", now=now)[1]
+
+    assert race(app, 16, buy) == [True] * 16
+    assert left() == 84
+
+
 def test_64_buyers_of_the_last_item_make_one_order(app: Flask, now: datetime) -> None:
     shop = open_with(1)
     with transaction() as session:
@@ -116,6 +134,23 @@ def test_one_key_pressed_16_times_is_one_order(app: Flask, now: datetime) -> Non
     assert refusals(results) == []
     assert len(set(results)) == 1
     assert left() == 99
+
+
+def test_control_a_key_that_is_looked_up_first_is_sixteen_orders(app: Flask, now: datetime) -> None:
+    """The unique key is what tells them apart; here each has one of its own."""
+    shop = open_with(100)
+    together = threading.Barrier(16)
+
+    def press(i: int) -> bool:
+        with transaction() as session:
+            known = idempotency.is_known(session, scope=scope_of(shop.member), key="key-1")
+            together.wait()
+            if known:
+                return False
+            return place(session, shop.cart(), shop.member, key=f"key-1-{i}", now=now)[1]
+
+    assert race(app, 16, press) == [True] * 16
+    assert left() == 84
 
 
 def test_paying_and_expiring_at_once_have_one_winner(app: Flask, now: datetime) -> None:

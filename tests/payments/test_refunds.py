@@ -1,6 +1,5 @@
 """Money goes back: whole or in part, never more than came, under one number until it ends."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +24,7 @@ from payments.errors import (
 from payments.models import AttemptState, BillState, Refund, RefundState
 from tests.factories.coupons import make_coupon, make_template
 from tests.payments.conftest import MCHID, Till
+from tests.racing import race, refusals
 
 
 def now() -> datetime:
@@ -101,17 +101,9 @@ def test_parts_never_exceed_the_whole(till: Till) -> None:
 def test_racing_requests_take_the_money_once(till: Till) -> None:
     order = paid_order(till)
 
-    def one(_: int) -> bool:
-        with till.app.app_context():
-            try:
-                request(order, 2000)
-            except RefundTooMuch:
-                return False
-            return True
+    results = race(till.app, 8, lambda _: request(order, 2000))
 
-    with ThreadPoolExecutor(8) as pool:
-        assert sorted(pool.map(one, range(8))) == [False] * 7 + [True]
-
+    assert refusals(results) == [RefundTooMuch.code] * 7
     assert [refund.amount_fen for refund in till.refunds(order)] == [2000]
 
 
