@@ -67,3 +67,12 @@ on('htmx:sse:after:connection', () => {
   document.body.classList.remove('is-offline')
   document.getElementById('live')?.classList.remove('off')
 })
+
+// What is on its way ends with the page, or leaving it would look like a failure.
+addEventListener('pagehide', () => {
+  for (const element of document.querySelectorAll('[hx-sse\\:connect], .htmx-request')) {
+    element.dispatchEvent(new CustomEvent('htmx:abort'))
+    element._htmx?.sse?.abortController.abort()
+  }
+})
+addEventListener('pageshow', (event) => event.persisted && location.reload())
