@@ -84,6 +84,16 @@ def check_address(config: Config) -> Iterator[Finding]:
             yield Finding("fail", f"域名 {host} 解析不了", "到域名商那里加一条 A 记录")
 
 
+def check_proxies(config: Config) -> Iterator[Finding]:
+    if config.app.base_url.startswith("https://") and config.app.trusted_proxies == 0:
+        yield Finding(
+            "warn",
+            "app.base_url 是 https，app.trusted_proxies 却是 0：前面有反向代理的话，"
+            "人人都算同一个地址，限流和登录锁定会误伤",
+            "设成前面代理的层数，一般是 1",
+        )
+
+
 def check_keys(config: Config) -> Iterator[Finding]:
     for key in list_placeholders(config):
         yield Finding(
@@ -246,6 +256,7 @@ def check_wechat(config: Config) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     check_mode,
     check_address,
+    check_proxies,
     check_keys,
     check_accounts,
     check_templates,

@@ -6,7 +6,9 @@ three seconds. It ends by itself after 55 s and the client comes back with jitte
 meanwhile shows in the `Last-Event-ID` it brings.
 """
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -14,22 +16,54 @@ from flask import Blueprint, Flask, Response, current_app, request
 from console import order_list
 from console.access import me, staff
 from core.database import reading
+from core.errors import TooMany
 from core.live import Ears
 from orders.moving import topic
 
 page = Blueprint("stream", __name__)
 
 LASTS_SECONDS = 55.0
+MOST_AT_ONCE = 4  # tabs of one browser
 BREATH_SECONDS = 3.0  # a line on the wire, which also tells whether anybody is still there
 LOOK_ANYWAY_SECONDS = 30.0
+
+
+class _Places:
+    """How many streams each log-in session holds in this process: each of them is a thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    def take(self, session_hash: str) -> bool:
+        with self._lock:
+            if self._taken[session_hash] >= MOST_AT_ONCE:
+                return False
+            self._taken[session_hash] += 1
+            return True
+
+    def leave(self, session_hash: str) -> None:
+        with self._lock:
+            self._taken[session_hash] -= 1
+            if self._taken[session_hash] <= 0:
+                del self._taken[session_hash]
+
+
+def _places(app: Flask) -> _Places:
+    places: _Places = app.extensions.setdefault("console.streams", _Places())
+    return places
 
 
 @page.get("/stream")
 @staff("orders.view")
 def listen() -> Response:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    places, mine = _places(app), me().session_hash
+    if not places.take(mine):
+        raise TooMany(retry_after=int(LASTS_SECONDS))
     events = _events(app, me().store_ids, request.headers.get("Last-Event-ID", ""))
     response = Response(events, content_type="text/event-stream")
+    response.call_on_close(lambda: places.leave(mine))
     response.headers["X-Accel-Buffering"] = "no"
     return response
 

@@ -25,7 +25,7 @@ blueprint = Blueprint("health", __name__)
 SWAGGER = Path(str(files("flask_openapi3_swagger") / "templates" / "swagger"))
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'"
+    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 DOCS_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>邻里 API</title>
 <link rel="icon" href="/console/static/favicon.svg" type="image/svg+xml">

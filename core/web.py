@@ -27,6 +27,8 @@ from core.logs import log
 from core.metrics import REQUESTS
 
 PROBLEM = "application/problem+json"
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+"""Data is no page: opened as one, it may load nothing and be framed by nobody."""
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -169,6 +171,8 @@ def _finish(response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Cache-Control", "no-store")
+    if response.mimetype in ("application/json", PROBLEM):
+        response.headers.setdefault("Content-Security-Policy", DATA_POLICY)
     seconds = time.perf_counter() - g.get("began", time.perf_counter())
     endpoint = request.endpoint or "none"
     REQUESTS.labels(endpoint, response.status_code).observe(seconds)

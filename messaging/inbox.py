@@ -8,6 +8,7 @@ WeChat has no answer and repeats the event.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from core.database import claim
 from core.inbox import EventState, InboundEvent
 from core.numbers import token_hash
 from gateways.wechat.messages import Message
-from messaging import chat, receiving
+from messaging import chat, receiving, scenes
 from messaging.receiving import Happened
 
 OFFICIAL, MINI = "wechat.official:", "wechat.mini:"
@@ -112,6 +113,7 @@ def act_once(
     The reply that `answer` writes; to a message that was acted upon before, what was answered then.
     The unique row comes first, so a copy of the message that arrives meanwhile waits for us.
     """
+    message = _without_secrets(message)
     key = _reply_key(source, message)
     row = _row(source, message, now)
     outcome = _outcome(message)
@@ -128,7 +130,7 @@ def act_once(
 def store(session: Session, source: str, message: Message, *, now: datetime) -> None:
     """Only store the message, unless WeChat told it before; the sweep acts on it."""
     waiting = {"state": EventState.received, "outcome": "", "done_at": None}
-    rows.add_new(session, InboundEvent, _row(source, message, now) | waiting)
+    rows.add_new(session, InboundEvent, _row(source, _without_secrets(message), now) | waiting)
 
 
 def list_unacted(session: Session, *, before: datetime, limit: int = 100) -> list[InboundEvent]:
@@ -138,6 +140,20 @@ def list_unacted(session: Session, *, before: datetime, limit: int = 100) -> lis
         for prefix in PREFIXES
         for event in inbox.list_unacted(session, source_prefix=prefix, before=before, limit=limit)
     ]
+
+
+def _without_secrets(message: Message) -> Message:
+    """Whoever reads the inbox must not be able to follow an invite that somebody scanned."""
+    key = scenes.without_invites(message.event_key)
+    if key == message.event_key:
+        return message
+    return replace(
+        message,
+        event_key=key,
+        msg_id=token_hash(message.msg_id),
+        fields={**message.fields, "EventKey": key},
+        raw=scenes.without_invites(message.raw),
+    )
 
 
 def _reply_key(source: str, message: Message) -> str:

@@ -1,5 +1,6 @@
 """QR codes with a parameter: which store, table, invite or poster somebody scanned."""
 
+import re
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, update
@@ -12,6 +13,7 @@ from core.outbox import enqueue
 from messaging.models import Scene, SceneKind
 
 _INVITE = "invite."
+_INVITE_TEXT = re.compile(r"invite\.[0-9A-Za-z]+")
 LONGEST = timedelta(days=30)
 """A temporary code lives at most this long at WeChat."""
 
@@ -76,8 +78,13 @@ def create_invite_scene(
     return _added(session, scene)
 
 
+def without_invites(text: str) -> str:
+    """The text with invites as hashes; `find_scene` knows them by those as well."""
+    return _INVITE_TEXT.sub(lambda found: token_hash(found[0]), text)
+
+
 def find_scene(session: Session, text: str) -> Scene | None:
-    """The scene of what WeChat reports was scanned."""
+    """The scene of what WeChat reports was scanned, or of what was stored of that."""
     if not text or len(text) > 64:
         return None
     code = token_hash(text) if text.startswith(_INVITE) else text

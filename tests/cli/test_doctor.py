@@ -15,7 +15,13 @@ from werkzeug.security import generate_password_hash
 
 from app import create_app
 from cli import placeholders
-from cli.doctor import check_accounts, check_merchants, check_mode, check_templates
+from cli.doctor import (
+    check_accounts,
+    check_merchants,
+    check_mode,
+    check_proxies,
+    check_templates,
+)
 from core import config, database
 from core.config import Config
 from core.database import Base, transaction
@@ -177,7 +183,30 @@ def test_the_apis_description_is_shown_where_the_configuration_says_so(
     client = create_app(make_config(app=values)).test_client()
 
     for path in ("/openapi.json", "/docs", "/docs/start.js", "/docs/assets/css/swagger-ui.css"):
-        assert client.get(path).status_code == status, path
+        answer = client.get(path)
+        assert answer.status_code == status, path
+        policy = answer.headers.get("Content-Security-Policy", "")
+        if path in ("/openapi.json", "/docs") or status == 404:
+            assert "default-src 'none'" in policy
+            assert "frame-ancestors 'none'" in policy
+        if path == "/docs" and status == 200:
+            assert "base-uri 'none'" in policy
+
+
+@pytest.mark.parametrize(
+    ("base_url", "hops", "levels"),
+    [
+        ("https://shop.example", 0, ["warn"]),
+        ("https://shop.example", 1, []),
+        ("http://127.0.0.1:8000", 0, []),
+    ],
+)
+def test_https_without_a_proxy_that_is_counted_is_warned_of(
+    make_config: Callable[..., Config], base_url: str, hops: int, levels: list[str]
+) -> None:
+    settings = make_config(app={"base_url": base_url, "trusted_proxies": hops})
+
+    assert [found.level for found in check_proxies(settings)] == levels
 
 
 @pytest.mark.parametrize(

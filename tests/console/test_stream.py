@@ -106,3 +106,17 @@ def test_without_redis_a_stream_looks_by_itself(chain: Chain, app: Flask) -> Non
 
     assert accepted.status_code == 204
     assert any("event: orders\n" in chunk for chunk in heard)
+
+
+def test_one_session_holds_four_streams_and_no_more(chain: Chain) -> None:
+    manager, other = chain.browser("manager"), chain.browser("clerk")
+    held = [manager.client.get("/console/stream") for _ in range(4)]
+
+    refused = manager.get("/stream")
+
+    assert [stream.status_code for stream in held] == [200] * 4
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "55")
+    assert other.client.get("/console/stream").status_code == 200
+    held[0].close()
+    assert manager.client.get("/console/stream").status_code == 200
+    assert manager.get("/stream").status_code == 429

@@ -122,6 +122,18 @@ def make_clerk(tea: TeaShop, person: str = "xiaozhou") -> str:
     return str(told)
 
 
+def test_an_invite_is_not_kept_in_clear(tea: TeaShop) -> None:
+    make_clerk(tea)
+    tea.shop.scan("aqing", tea.invite_text)  # type: ignore[attr-defined]
+
+    with reading() as session:
+        kept = list(session.scalars(select(InboundEvent)))
+    assert {row.kind for row in kept} & {"scan", "subscribe"}
+    invite = tea.invite_text  # type: ignore[attr-defined]
+    for row in kept:
+        assert invite not in f"{row.external_id} {row.body} {row.raw}"
+
+
 def test_an_invite_makes_a_clerk_who_sees_the_staff_menu(tea: TeaShop) -> None:
     _publish(tea)
 

@@ -78,6 +78,27 @@ def test_what_is_json_but_does_not_fit_names_the_field(
     assert answer.json["errors"] == {field: words}
 
 
+@pytest.mark.parametrize("char", ["\x00", "\x7f", "\x85", "\u202e", "\u200b", "\u2066", "\ufeff"])
+def test_a_note_hides_and_turns_nothing_around(phone: Phone, stall: Stall, char: str) -> None:
+    key = {"Idempotency-Key": "order-0001"}
+
+    answer = phone.post("orders", json=stall.cart(note=f"少冰{char}"), headers=key)
+
+    assert answer.status_code == 422
+    assert answer.json
+    assert answer.json["errors"] == {"note": "不能有控制字符"}
+
+
+def test_a_note_has_lines_and_emoji(phone: Phone, stall: Stall) -> None:
+    note = "少冰\n\t谢谢 👩\u200d🍳 ❤\ufe0f"
+    key = {"Idempotency-Key": "order-0001"}
+
+    answer = phone.post("orders", json=stall.cart(note=note), headers=key)
+
+    assert (answer.status_code, answer.json and answer.json["note"]) == (201, note)
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
 def test_a_list_is_no_cart(phone: Phone) -> None:
     answer = phone.post("quotes", json=[])
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +17,8 @@ from pydantic import (
 
 
 def no_control_characters(text: str) -> str:
-    if any(ord(char) < 32 and char not in "\n\t" for char in text):
+    """Nor what turns the order of a line around or hides in it; emoji are joined by U+200D."""
+    if any(category(char) in ("Cc", "Cf") and char not in "\n\t\u200d" for char in text):
         raise ValueError("不能有控制字符")
     return text
 
