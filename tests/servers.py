@@ -49,6 +49,7 @@ class MariaDB:
                 install,
                 "--no-defaults",
                 f"--datadir={self.directory / 'data'}",
+                f"--tmpdir={self.directory}",
                 *user,
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
