@@ -56,6 +56,7 @@ def index() -> Response:
         "campaigns/index.html",
         campaigns=rows,
         tabs=tabs,
+        filtered=bool(state),
         words=f"{running} 个正在发" if running else "没有正在发的活动",
         pager={
             "words": f"{len(rows)} 个活动",

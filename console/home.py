@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
 from analytics import day as figures
-from console import cookies, lift_view, reply, words
+from console import cookies, first_steps, lift_view, reply, words
 from console.access import me, staff
 from core.clock import business_day, day_bounds, local
 from core.clock import now as clock_now
@@ -32,6 +32,7 @@ def show() -> Response:
             "todo": _todo(session, now),
             "cost": _cost(session, now),
             "lifts": _lifts(session, now),
+            "steps": first_steps.of(session, me()),
         }
     return reply.page("home/show.html", **context)
 
