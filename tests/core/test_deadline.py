@@ -33,12 +33,12 @@ def test_it_is_given_up_and_the_next_one_is_answered(anywhere: Session) -> None:
     assert anywhere.scalar(text("SELECT 7")) == 7
 
 
-def test_what_is_quick_is_answered_and_unbounded_again_afterwards(anywhere: Session) -> None:
-    with deadline.at_most(anywhere, 0.2):
+def test_afterwards_questions_may_be_long_again(anywhere: Session) -> None:
+    with deadline.at_most(anywhere, 0.05):
         assert anywhere.scalar(text("SELECT 7")) == 7
 
-    some = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000)"
-    assert anywhere.scalar(text(f"{some} SELECT COUNT(*) FROM n")) == 3_000_000
+    some = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)"
+    assert anywhere.scalar(text(f"{some} SELECT COUNT(*) FROM n")) == 300_000
 
 
 def test_another_error_stays_itself(anywhere: Session) -> None:
