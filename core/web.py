@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Request, Response, current_app, g, has_request_context, json, request
@@ -31,6 +32,10 @@ DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """Data is no page: opened as one, it may load nothing and be framed by nobody."""
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Misdirected(LinliError):
+    code, title, status = "unknown_host", "这个地址不是演示的地址", 421
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ def install(app: Flask, config: Config) -> None:
         # Only what a proxy is told to set; a port that it passes through is the visitor's word.
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
     app.before_request(_begin)
+    if config.app.demo:
+        app.before_request(_only_known_hosts(config))
     app.before_request(_gate)
     app.after_request(_finish)
     app.register_error_handler(LinliError, _render)
@@ -154,6 +161,22 @@ def _begin() -> None:
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _only_known_hosts(config: Config) -> Callable[[], None]:
+    """The demo's passwords are known: no foreign page may reach it by a name that points here."""
+    own = (config.app.base_url, config.app.sandbox_url or "")
+    known = {"127.0.0.1", "localhost", "::1", *(urlsplit(url).hostname for url in own if url)}
+
+    def refuse_foreign() -> None:
+        try:
+            host = urlsplit(f"//{request.host}").hostname
+        except ValueError:
+            host = None
+        if host is None or host not in known:
+            raise Misdirected
+
+    return refuse_foreign
 
 
 def _gate() -> None:

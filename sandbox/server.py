@@ -1,6 +1,6 @@
 """The sandbox as one WSGI application."""
 
-from flask import Flask
+from flask import Flask, Response, request
 
 from sandbox.api import controls, pay, people, phone  # noqa: F401  (their routes hang on the blueprint)
 from sandbox.api.door import control, install_errors
@@ -24,6 +24,13 @@ def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Fla
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     install_errors(app)
+
+    @app.before_request
+    def refuse_foreign_hosts() -> Response | None:
+        """No foreign page may reach these pages by a name that points here."""
+        known = settings.knows_host(f"//{request.host}")
+        return None if known else Response("unknown host", 403, mimetype="text/plain")
+
     app.register_blueprint(control)
     app.register_blueprint(pages)
     _mount_phone(app, settings)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -78,6 +79,7 @@ class Settings:
     merchants: Mapping[str, Merchant]
     platform: Platform
     push_base: str = "http://127.0.0.1:8000"
+    sandbox_url: str = ""
     push_timeout: float = 5.0
     push_tries: int = 3
     mini_format: str = "json"
@@ -92,6 +94,15 @@ class Settings:
     template_titles: Mapping[str, str] = field(default_factory=dict)
     clock_file: Path | None = None  # shared with the backend: both run on the same clock
     state_path: Path | None = None
+
+    def knows_host(self, url: str) -> bool:
+        """Whether `url` leads to this machine, to the shop or to the sandbox itself."""
+        try:
+            host = urlsplit(url).hostname
+        except ValueError:
+            return False
+        own = (urlsplit(each).hostname for each in (self.push_base, self.sandbox_url))
+        return host is not None and host in {"127.0.0.1", "localhost", "::1", *own}
 
 
 def load(path: Path | str, *, keys: Path | str | None = None, state: str | None = None) -> Settings:
@@ -138,6 +149,7 @@ def from_mapping(
         merchants=merchants,
         platform=Platform.of(files),
         push_base=own.get("push_base") or app.get("base_url", Settings.push_base),
+        sandbox_url=app.get("sandbox_url") or "",
         clock_file=Path(app["clock_file"]) if "clock_file" in app else None,
         template_fields={key: row.get("fields", {}) for key, row in templates.items()},
         template_titles={key: row.get("title", "") for key, row in templates.items()},

@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, request
 from flask.typing import ResponseReturnValue
 
-from sandbox.api.door import Refused, person_of
+from sandbox.api.door import Refused, person_of, the_world
 from sandbox.wechat.oauth import COOKIE
 
 pages = Blueprint("sandbox_pages", __name__)
@@ -22,6 +22,9 @@ def webview() -> ResponseReturnValue:
     url = request.args.get("url", "")
     if not url.startswith(("http://", "https://", "/")):
         raise Refused(400, "url is missing")
+    inside = url.startswith("/") and not url.startswith(("//", "/\\"))
+    if not inside and not the_world().settings.knows_host(url):
+        raise Refused(400, "url leads elsewhere")
     answer = redirect(url)
     answer.set_cookie(COOKIE, person.id, samesite="Lax", httponly=True)
     return answer

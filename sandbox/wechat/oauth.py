@@ -24,7 +24,8 @@ def authorize() -> ResponseReturnValue:
     if account is None or account.kind != "official":
         return _page("appid 不对", "这个公众号不存在"), 400
     target, scope = query.get("redirect_uri", ""), query.get("scope", "")
-    if urlsplit(target).scheme not in ("http", "https"):
+    is_web = target.startswith(("http://", "https://"))
+    if not is_web or not world.settings.knows_host(target):
         return _page("redirect_uri 域名与后台配置不一致", "错误码：10003"), 400
     if scope not in ("snsapi_base", "snsapi_userinfo"):
         return _page("scope 参数错误或没有 scope 权限", "错误码：10005"), 400
