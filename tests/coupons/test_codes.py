@@ -28,7 +28,7 @@ def test_any_wrong_digit_is_noticed(number: int, place: int, step: int) -> None:
 
 
 def test_a_token_works_in_its_step_and_the_next_and_then_expires(app: Flask, now: datetime) -> None:
-    code = codes.new_code()
+    code = "31415926535" + codes.check_digit("31415926535")  # four digits of two steps may agree
     begin = now.replace(second=0, microsecond=0)
 
     token, until = codes.rotating(code, begin)
