@@ -38,4 +38,4 @@ def test_loading_twice_is_loading_once(session: Session, now: datetime) -> None:
     assert sold_out == ["黑糖珍珠鲜奶"]
     welcome = find_for_moment(session, merchant.id, "welcome")
     assert welcome
-    assert (welcome.face_fen, welcome.min_spend_fen) == (800, 2000)
+    assert (welcome.face_fen, welcome.min_spend_fen) == (800, 1800)
