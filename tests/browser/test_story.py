@@ -213,8 +213,10 @@ def test_9_the_coupon_works_exactly_once_in_the_store(story: Story, shot: Shot) 
     desk.clerk.aim("阿青的")
     desk.clerk.chat.get_by_role("button").last.click()
     web = desk.clerk.web
+    redeem = web.get_by_role("button", name=re.compile("^确认核销"))
+    expect(redeem).to_be_visible()
     shot(desk.page, "story-9-preview")
-    web.get_by_role("button", name=re.compile("^确认核销")).click()
+    redeem.click()
 
     expect(web.get_by_text(re.compile("^已核销"))).to_be_visible()
     expect(shop.at("code-state")).to_have_text("已核销")
