@@ -4,9 +4,12 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pymysql
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from core import database
 from core.inbox import EventState, InboundEvent
@@ -40,6 +43,22 @@ def test_a_notice_is_kept_with_what_became_of_it(till: Till) -> None:
     [event] = events()
     assert (event.source, event.kind) == (f"wechat.pay:{MCHID}", "TRANSACTION.SUCCESS")
     assert event.external_id == json.loads(notice.body)["id"]
+    assert (event.state, event.outcome) == (EventState.done, "paid")
+
+
+def test_a_deadlocks_victim_acts_again_at_once(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    notice, act, broken = paid_notice(till), notices.act, [1213]
+
+    def fall_once(*args: Any) -> str:
+        outcome = act(*args)
+        if broken:
+            raise OperationalError("", None, pymysql.OperationalError(broken.pop(), "Deadlock"))
+        return outcome
+
+    monkeypatch.setattr(notices, "act", fall_once)
+
+    assert till.deliver(notice) == 204
+    [event] = events()
     assert (event.state, event.outcome) == (EventState.done, "paid")
 
 
