@@ -60,12 +60,7 @@ def fail(
     if restarted:
         return False
     claim(session, update(Lockout).where(mine).values(failures=Lockout.failures + 1))
-    locking = update(Lockout).where(mine, Lockout.failures >= limit)
-    values = {"failures": 0, "window_ends_at": now, "locked_until": now + lock}
-    if claim(session, locking.values(values)) != 1:
-        return False
-    security_events.record(session, "locked_out", subject, merchant_id=merchant_id, now=now)
-    return True
+    return missed(session, subject, now=now, limit=limit, lock=lock, merchant_id=merchant_id)
 
 
 def attempt(
@@ -102,12 +97,17 @@ def missed(
     limit: int = 10,
     lock: timedelta = timedelta(minutes=5),
     merchant_id: int | None = None,
-) -> None:
-    """The guess that was counted was wrong: the last one allowed locks, and is kept as an event."""
+) -> bool:
+    """The guess that was counted was wrong: the last one allowed locks, and is kept as an event.
+
+    True for the one that locked.
+    """
     full = update(Lockout).where(Lockout.subject == subject, Lockout.failures >= limit)
     values = {"failures": 0, "window_ends_at": now, "locked_until": now + lock}
-    if claim(session, full.values(values)) == 1:
-        security_events.record(session, "locked_out", subject, merchant_id=merchant_id, now=now)
+    if claim(session, full.values(values)) != 1:
+        return False
+    security_events.record(session, "locked_out", subject, merchant_id=merchant_id, now=now)
+    return True
 
 
 def take_back(session: Session, subject: str) -> None:
