@@ -18,11 +18,11 @@ from core.database import reading, transaction
 from core.errors import LinliError
 from coupons import queries as coupon_queries
 from coupons.models import CouponTemplate, TemplateState
+from crm import contacts
 from crm.campaigns import drafting, launching, moving, queries, reach
 from crm.errors import CampaignInvalid
 from crm.models import Campaign, CampaignState, Segment
 from crm.segments import saving as segments
-from merchants.models import Merchant
 
 page = Blueprint("campaigns", __name__, url_prefix="/campaigns")
 
@@ -72,7 +72,7 @@ def index() -> Response:
 @staff("campaigns.manage")
 def new() -> Response:
     with reading() as session:
-        quiet = session.get_one(Merchant, me().merchant_id).quiet_nights
+        quiet = contacts.rules_of(session, me().merchant_id).quiet_hours
     defaults = {"name": "", "message": FIRST_WORDS, "holdout": "1000", "template": ""}
     form = Form(request.args.to_dict(), **defaults, quiet="1" if quiet else "0")
     return _edit_page(form, "新建活动", url_for("console.campaigns.create"))
@@ -228,7 +228,7 @@ def _draft(form: Form) -> drafting.Draft:
         template_id=number["template"],
         message=form["message"],
         holdout_bp=number["holdout"],
-        quiet_hours=None if form["quiet"] == "0" else drafting.QUIET_HOURS,
+        quiet_hours=None if form["quiet"] == "0" else contacts.NIGHT,
     )
 
 

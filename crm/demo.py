@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm import segments
+from crm import contacts, segments
 from merchants.models import Merchant
 
 LOST: dict[str, Any] = {
@@ -39,7 +39,7 @@ READY_MADE = {
 
 
 def load(session: Session, merchant: Merchant, now: datetime) -> dict[str, int]:
-    """Write the ready-made segments that are missing; their ids by name."""
+    """Write the ready-made segments and the rules that are missing; the segments by name."""
     known = {segment.name: segment.id for segment in segments.list_segments(session, merchant.id)}
     for name, rule in READY_MADE.items():
         if name not in known:
@@ -47,4 +47,7 @@ def load(session: Session, merchant: Merchant, now: datetime) -> dict[str, int]:
                 session, merchant.id, name=name, rule=rule, actor="system", now=now
             )
             known[name] = made.id
+    if contacts.rules_of(session, merchant.id) == contacts.Rules():
+        # A newcomer who tries the demo at night, and more than once, wants to see it sent.
+        contacts.set_rules(session, merchant.id, most=20, quiet_hours=None, actor="system", now=now)
     return known

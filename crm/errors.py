@@ -45,3 +45,8 @@ class CampaignMoved(Conflict):
 
     code = "campaign_moved"
     title = "活动的状态已经变了，刷新看看"
+
+
+class MarketingRulesInvalid(Invalid):
+    code = "marketing_rules_invalid"
+    title = "营销规则填写有误"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core import audit
 from core.database import claim, insert_ignore
 from core.outbox import enqueue
-from crm import events, points, tiers
+from crm import contacts, events, points, tiers
 from crm.models import (
     Arm,
     Member,
@@ -137,6 +137,7 @@ def _move(session: Session, winner_id: int, loser_id: int) -> None:
     insert_ignore(session, MemberTag, tags)
     claim(session, delete(MemberTag).where(MemberTag.member_id == loser_id))
     _move_recipients(session, winner_id, loser_id)
+    contacts.move(session, winner_id=winner_id, loser_id=loser_id)
 
 
 def _move_recipients(session: Session, winner_id: int, loser_id: int) -> None:

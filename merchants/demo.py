@@ -109,7 +109,6 @@ def _merchant(session: Session, now: datetime) -> Merchant:
             code=CODE,
             name="青禾茶铺",
             brand_color="#0b6b4f",
-            quiet_nights=False,  # a newcomer who tries the demo at night wants to see it sent
             created_at=now,
         )
         session.add(merchant)

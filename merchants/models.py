@@ -34,8 +34,6 @@ class StaffState(StrEnum):
 
 
 class Merchant(Base):
-    """`quiet_nights`: whether a new campaign leaves people alone between 22 and 8 o'clock."""
-
     __tablename__ = "merchants"
 
     id: Mapped[Id]
@@ -44,7 +42,6 @@ class Merchant(Base):
     brand_color: Mapped[str] = mapped_column(String(16), default="#0b6b4f")
     logo: Mapped[str] = mapped_column(String(512), default="")
     state: Mapped[MerchantState] = mapped_column(State(MerchantState), default=MerchantState.live)
-    quiet_nights: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
 
 

@@ -7,7 +7,7 @@ from core.database import claim, reading
 from core.logs import log
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import Coupon
-from crm import campaigns, members, points
+from crm import campaigns, contacts, members, points
 from crm.campaigns import moving, sending
 from crm.models import Campaign, CampaignState
 from gateways.wechat.errors import WechatError, WechatUnavailable
@@ -106,6 +106,15 @@ def campaign_send(run: Run, campaign_id: int, first_id: int, last_id: int) -> No
             _send(run, recipient_id, message_id)
     with run.finish() as session:
         moving.finish_if_done(session, campaign_id, now=clock.now())
+
+
+@job("crm.forget_contacts", timeout=300)
+def forget_contacts(run: Run) -> None:
+    """Contacts that no frequency cap looks at any more are forgotten, slice by slice."""
+    now, forgotten = clock.now(), 1
+    while forgotten:
+        with run.transaction() as session:
+            forgotten = contacts.forget(session, now=now)
 
 
 @job("crm.sweep_campaigns")

@@ -30,6 +30,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("people.forget_logins", 86_400),
     Periodic("crm.release_points", 300),
     Periodic("crm.sweep_campaigns", 60),
+    Periodic("crm.forget_contacts", 86_400),
     Periodic("payments.sweep_notices", 30),
     Periodic("coupons.expire", 600),
     Periodic("core.check_books", 86_400),

@@ -15,8 +15,9 @@ from core.rows import all_moved
 from coupons import issuing
 from coupons.models import Coupon
 from coupons.words import card_title
+from crm import contacts
 from crm.campaigns import words
-from crm.campaigns.moving import BATCH_KEY, SEND_CHUNK, SEND_KEY, finish_if_done
+from crm.campaigns.moving import BATCH_KEY, SEND_CHUNK, SEND_KEY, contact, finish_if_done
 from crm.campaigns.reach import MOMENT
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState
 from messaging import planning, sending
@@ -110,7 +111,7 @@ def _take(session: Session, campaign: Campaign, people: Sequence[_Person]) -> bo
 def _plan(
     session: Session, campaign: Campaign, people: Sequence[_Person], now: datetime
 ) -> tuple[list[tuple[_Person, Plan]], dict[int, str]]:
-    """Who can still be reached and how; of the others, recipient → reason."""
+    """Who can still be reached and how, their contact taken; of the others, recipient → reason."""
     plans = planning.plan_channels(
         session,
         merchant_id=campaign.merchant_id,
@@ -128,7 +129,17 @@ def _plan(
             skipped[person.recipient_id] = plan.reason
         else:
             ready.append((person, plan))
-    return ready, skipped
+    allowed = contacts.claim_many(
+        session,
+        campaign.merchant_id,
+        [person.member.id for person, _ in ready],
+        **contact(campaign.id),
+        now=now,
+    )
+    skipped |= {
+        person.recipient_id: "frequency" for person, _ in ready if person.member.id not in allowed
+    }
+    return [each for each in ready if each[0].member.id in allowed], skipped
 
 
 def _skip(session: Session, skipped: dict[int, str], now: datetime) -> None:

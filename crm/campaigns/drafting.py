@@ -9,27 +9,26 @@ from sqlalchemy.orm import Session
 from core import audit
 from coupons.models import CouponTemplate, TemplateState
 from crm.campaigns.holdout import WHOLE
+from crm.contacts import NIGHT, check_hours
 from crm.errors import CampaignInvalid, CampaignMoved
 from crm.models import Campaign, CampaignMove, CampaignState, Segment
 
 MAX_NAME = 32
 MAX_MESSAGE = 300
 MAX_HOLDOUT_BP = 5_000
-QUIET_HOURS = (22, 8)
 
 
 @dataclass(frozen=True)
 class Draft:
     """What a merchant fills in. `quiet_hours` is (from, until) in the store's zone, None: always
-    allowed. `frequency_days`: nobody who was sent a campaign within so many days; 0: no cap."""
+    allowed."""
 
     name: str
     segment_id: int
     template_id: int
     message: str
     holdout_bp: int = 1_000
-    frequency_days: int = 0
-    quiet_hours: tuple[int, int] | None = QUIET_HOURS
+    quiet_hours: tuple[int, int] | None = NIGHT
 
 
 def create(
@@ -90,7 +89,6 @@ def _columns(draft: Draft) -> dict[str, str | int | None]:
         "template_id": draft.template_id,
         "message": draft.message.strip(),
         "holdout_bp": draft.holdout_bp,
-        "frequency_days": draft.frequency_days,
         "quiet_from_hour": quiet_from,
         "quiet_until_hour": quiet_until,
     }
@@ -112,11 +110,7 @@ def _check(session: Session, merchant_id: int, draft: Draft) -> None:
         errors["template_id"] = "这张券已经停发"
     if not 0 <= draft.holdout_bp <= MAX_HOLDOUT_BP:
         errors["holdout_bp"] = f"对照组最多 {MAX_HOLDOUT_BP * 100 // WHOLE}%"
-    if not 0 <= draft.frequency_days <= 90:
-        errors["frequency_days"] = "间隔要在 0 到 90 天之间"
-    if draft.quiet_hours is not None:
-        begin, end = draft.quiet_hours
-        if not (0 <= begin <= 23 and 0 <= end <= 23) or begin == end:
-            errors["quiet_hours"] = "时间要在 0 到 23 点之间，而且不能相同"
+    if wrong := check_hours(draft.quiet_hours):
+        errors["quiet_hours"] = wrong
     if errors:
         raise CampaignInvalid(errors=errors)

@@ -57,9 +57,7 @@ def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
 
 
 def _write_audience(session: Session, campaign: Campaign, now: datetime) -> int:
-    answer = reach.outcome(
-        session, campaign.merchant_id, frequency_days=campaign.frequency_days, now=now
-    )
+    answer = reach.outcome(session, campaign.merchant_id, now=now)
     people = (
         select(Member.id.label("member_id"), answer.label("answer"))
         .where(

@@ -26,6 +26,11 @@ BATCH_KEY, SEND_KEY = "crm.campaign_batch:{}:", "crm.campaign_send:{}:"
 RESUME_KEY = "crm.campaign_resume:{}:"
 
 
+def contact(campaign_id: int) -> dict[str, str]:
+    """Under what a campaign takes its people's contacts."""
+    return {"kind": "campaign", "ref": str(campaign_id)}
+
+
 def approve(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
     """draft → approved: the words and the coupon are fixed from here on."""
     move(session, campaign, CampaignState.approved, actor=actor, now=now)

@@ -110,7 +110,6 @@ def forecast_campaign(session: Session, campaign: Campaign, now: datetime) -> Fo
         merchant_id=campaign.merchant_id,
         rule=session.get_one(Segment, campaign.segment_id).rule,
         holdout_bp=campaign.holdout_bp,
-        frequency_days=campaign.frequency_days,
         now=now,
     )
 

@@ -7,14 +7,15 @@ rules 3.9.2 and 3.9.3). The same answer for a few people with their openids is
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from crm.campaigns.holdout import WHOLE
-from crm.models import Member, Recipient
+from crm.contacts import rules_of, under_cap
+from crm.models import Member
 from crm.segments.compiling import everyone, matches, tree
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
@@ -26,7 +27,7 @@ MOMENT = "coupon_arrived"
 
 SKIP_REASONS: dict[str, str] = {
     "no_consent": "不接收营销消息",
-    "frequency": "近期已经收过活动消息",
+    "frequency": "这阵子收的营销消息够多了",
     "no_identity": "没有绑定微信",
     "not_following": "没关注公众号，也没允许订阅消息",
     "no_window": "48 小时内没给公众号发过消息，也没允许订阅消息",
@@ -54,10 +55,9 @@ def forecast(
     rule: Any,
     now: datetime,
     holdout_bp: int = 0,
-    frequency_days: int = 0,
 ) -> Forecast:
     """How many of a segment a launch at this moment would reach, and why not the others."""
-    answer = outcome(session, merchant_id, frequency_days=frequency_days, now=now).label("answer")
+    answer = outcome(session, merchant_id, now=now).label("answer")
     found = (
         select(answer)
         .where(everyone(merchant_id), matches(tree(rule), now))
@@ -81,9 +81,7 @@ def forecast(
     )
 
 
-def outcome(
-    session: Session, merchant_id: int, *, frequency_days: int, now: datetime
-) -> ColumnElement[str]:
+def outcome(session: Session, merchant_id: int, *, now: datetime) -> ColumnElement[str]:
     """For a row of `members`: a channel, or the reason why there is none."""
     code = session.get_one(Merchant, merchant_id).code
     officials = [account.appid for account in officials_of(code)]
@@ -98,7 +96,7 @@ def outcome(
     following = _following(officials)
     return case(
         (Member.marketing_consent.is_(False), "no_consent"),
-        (_written_to_lately(frequency_days, now), "frequency"),
+        (~under_cap(rules_of(session, merchant_id), now), "frequency"),
         (_window_open(officials, now), Channel.customer_service.value),
         (_granted(grants), Channel.subscribe.value),
         (following, "no_window"),
@@ -148,11 +146,3 @@ def _granted(grants: list[ColumnElement[bool]]) -> ColumnElement[bool]:
 
 def _known_to_wechat() -> ColumnElement[bool]:
     return exists().where(Identity.person_id == Member.person_id)
-
-
-def _written_to_lately(days: int, now: datetime) -> ColumnElement[bool]:
-    if days <= 0:
-        return false()
-    return exists().where(
-        Recipient.member_id == Member.id, Recipient.sent_at > now - timedelta(days=days)
-    )

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from core.clock import local
 from core.database import claim
+from crm import contacts
 from crm.campaigns.moving import (
     finish_if_done,
     has_live_jobs,
@@ -113,13 +113,6 @@ def revive(session: Session, *, now: datetime) -> int:
 
 
 def quiet_until(campaign: Campaign, now: datetime) -> datetime | None:
-    """The end of the quiet hours that we are in, or None. Hours are the store's."""
+    """The end of the quiet hours that we are in, or None."""
     begin, end = campaign.quiet_from_hour, campaign.quiet_until_hour
-    if begin is None or end is None:
-        return None
-    here = local(now)
-    inside = begin <= here.hour < end if begin < end else here.hour >= begin or here.hour < end
-    if not inside:
-        return None
-    until = here.replace(hour=end, minute=0, second=0, microsecond=0)
-    return until if until > here else until + timedelta(days=1)
+    return contacts.quiet_until(None if begin is None or end is None else (begin, end), now)

@@ -9,6 +9,7 @@ from crm.models.campaigns import (
     Recipient,
     RecipientState,
 )
+from crm.models.marketing import MarketingContact, MarketingRules
 from crm.models.members import Member, MemberEvent, MemberTag, Purchase, Tag, Tier
 from crm.models.points import EntryKind, LotState, PointEntry, PointLot
 from crm.models.segments import Segment
@@ -21,6 +22,8 @@ __all__ = [
     "CampaignState",
     "EntryKind",
     "LotState",
+    "MarketingContact",
+    "MarketingRules",
     "Member",
     "MemberEvent",
     "MemberTag",

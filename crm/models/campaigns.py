@@ -77,7 +77,6 @@ class Campaign(Base):
     state: Mapped[CampaignState] = mapped_column(State(CampaignState), default=CampaignState.draft)
     holdout_bp: Mapped[int] = mapped_column(default=1_000)
     seed: Mapped[int]
-    frequency_days: Mapped[int] = mapped_column(default=0)
     quiet_from_hour: Mapped[int | None]
     quiet_until_hour: Mapped[int | None]
     created_by: Mapped[str] = mapped_column(Code(64))

@@ -12,8 +12,8 @@ from core.outbox import OutboxJob
 from core.rows import NotMoved
 from coupons.errors import GoneAlready
 from coupons.models import Coupon, CouponTemplate
-from crm import campaigns, merging
-from crm.campaigns import holdout, moving, queries, sending
+from crm import campaigns, contacts, merging
+from crm.campaigns import holdout, moving, queries
 from crm.campaigns.drafting import Draft
 from crm.errors import CampaignInvalid, CampaignMoved
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState
@@ -414,7 +414,6 @@ def test_a_draft_is_checked_whole(session: Session, now: datetime):
         template_id=fine.template_id,
         message="",
         holdout_bp=6_000,
-        frequency_days=-1,
         quiet_hours=(8, 8),
     )
 
@@ -427,7 +426,6 @@ def test_a_draft_is_checked_whole(session: Session, now: datetime):
         "segment_id",
         "template_id",
         "holdout_bp",
-        "frequency_days",
         "quiet_hours",
     }
     with pytest.raises(CampaignMoved):
@@ -435,46 +433,22 @@ def test_a_draft_is_checked_whole(session: Session, now: datetime):
 
 
 def test_the_frequency_cap_is_shared_by_all_campaigns(session: Session, now: datetime):
+    merchant_id = make_merchant(session).id
+    contacts.set_rules(session, merchant_id, most=1, days=7, actor="staff:1", now=now)
     member = make_talker(session)
-    first = make_campaign(session)
-    campaigns.launch(session, first, actor="staff:2", now=now)
-    run_to_end(session, first, now)
-    row = recipient(session, first, member)
-    assert sending.start(session, row.id, now=now) == row.outbound_id
-    second = make_campaign(session, frequency_days=7)
+    first, second = make_campaign(session), make_campaign(session)
+    for campaign in (first, second):
+        campaigns.launch(session, campaign, actor="staff:2", now=now)
+    assert run_to_end(session, first, now) == [1, 0]
 
-    later = now + timedelta(days=1)
-    campaigns.launch(session, second, actor="staff:2", now=later)
+    assert run_to_end(session, second, now) == [0, 0]
+    third = make_campaign(session)
+    campaigns.launch(session, third, actor="staff:2", now=now)
 
+    assert recipient(session, first, member).state is RecipientState.issued
     assert recipient(session, second, member).skip_reason == "frequency"
-    assert queries.forecast_campaign(session, second, now + timedelta(days=8)).reachable == 0
-
-
-@pytest.mark.parametrize(
-    ("hours", "hour", "expected"),
-    [
-        (None, 3, None),
-        ((22, 8), 21, None),
-        ((22, 8), 22, 10),
-        ((22, 8), 3, 5),
-        ((22, 8), 8, None),
-        ((12, 14), 13, 1),
-        ((12, 14), 14, None),
-    ],
-)
-def test_quiet_hours(
-    session: Session,
-    now: datetime,
-    hours: tuple[int, int] | None,
-    hour: int,
-    expected: int | None,
-):
-    campaign = make_campaign(session, quiet_hours=hours)
-    at = now + timedelta(hours=hour - 12)  # `now` is noon in Shanghai
-
-    until = sending.quiet_until(campaign, at)
-
-    assert until == (None if expected is None else at + timedelta(hours=expected))
+    assert recipient(session, third, member).skip_reason == "frequency"
+    assert session.scalar(select(func.count(Coupon.id))) == 1
 
 
 def test_a_merge_keeps_one_row_of_a_campaign(session: Session, now: datetime):
