@@ -33,6 +33,7 @@ ACTS = {
     "refund.request": Act("orders", "提交退款", "warn"),
     "coupon.redeem": Act("coupons", "核销优惠券"),
     "coupon.undo": Act("coupons", "撤销核销", "warn"),
+    "coupon.void": Act("coupons", "作废优惠券", "bad"),
     "coupon.give": Act("coupons", "发券给会员"),
     "template.create": Act("coupons", "新建券模板"),
     "template.active": Act("coupons", "恢复发券"),
@@ -105,7 +106,13 @@ STATES = {
         "completed": "已完成",
         "cancelled": "已取消",
     },
-    "coupon": {"issued": "未使用", "locked": "下单占用", "redeemed": "已核销", "expired": "已过期"},
+    "coupon": {
+        "issued": "未使用",
+        "locked": "占用中",
+        "redeemed": "已核销",
+        "expired": "已过期",
+        "void": "已作废",
+    },
     "template": {"active": "在发", "paused": "已暂停"},
     "campaign": {
         "draft": "草稿",

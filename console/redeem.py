@@ -18,9 +18,9 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError, NotFound
 from core.numbers import new_token
-from coupons import amounts, codes, redemption
+from coupons import amounts, codes, redemption, undoing
 from coupons import words as coupon_words
-from coupons.errors import BelowMinimum, BillNeeded, CodeExpired, CouponNotFound
+from coupons.errors import BelowMinimum, BillNeeded, CodeExpired, CouponNotFound, UndoQuota
 from coupons.models import Coupon, CouponKind, CouponState, CouponTemplate
 from crm.models import Member
 
@@ -94,7 +94,7 @@ def confirm() -> Response:
 
 @page.get("/<code>/undo")
 @staff("coupons.undo")
-def undoing(code: str) -> Response:
+def ask_undo(code: str) -> Response:
     with reading() as session:
         return _undo_page(session, _mine(session, code), Form(reason=REASONS[0][0]))
 
@@ -107,9 +107,14 @@ def undo(code: str) -> Response:
     if reason is None:
         with reading() as session:
             return _undo_page(session, _mine(session, code), form, 422)
-    with transaction() as session:
-        coupon = _mine(session, code)
-        redemption.undo(session, coupon.id, staff_id=me().staff_id, reason=reason, now=now)
+    try:
+        with transaction() as session:
+            coupon = _mine(session, code)
+            undoing.undo(session, coupon.id, staff_id=me().staff_id, reason=reason, now=now)
+    except UndoQuota as refusal:
+        form.refuse("reason", refusal.detail)
+        with reading() as session:
+            return _undo_page(session, _mine(session, code), form, 422)
     return reply.done(url_for("console.redeem.ask"), "已撤销，券还给顾客了")
 
 
@@ -130,7 +135,7 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
     with reading() as session:
         lockouts.check(session, _subject(), now=now)
         found = redemption.preview(session, typed, me().all_store_ids, now)
-        member = session.get_one(Member, found.coupon.member_id)
+        member = _holder(session, found.coupon)
         stores = [store for store in me().stores if store.id in found.store_ids]
         here = me().store_id
         problem = found.problem
@@ -148,7 +153,9 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
             "ok": not problem,
             "why": problem,
             "who": people.name_of(member),
-            "who_sub": f"上次到店 {words.days_ago(member.last_visit_at, now)}",
+            "who_sub": f"上次到店 {words.days_ago(member.last_visit_at, now)}"
+            if member
+            else "还没有人领的券码",
             "masked": tickets.masked(found.coupon.code),
             "source": coupon_words.source(found.coupon.source) or "门店发放",
             "checks": checks,
@@ -204,20 +211,20 @@ def _done(session: Session, now: datetime) -> dict[str, Any] | None:
     if coupon is None or coupon.redeemed_at is None:
         return None
     template = session.get_one(CouponTemplate, coupon.template_id)
-    left = coupon.redeemed_at + redemption.UNDO_WINDOW - now
+    left = coupon.redeemed_at + undoing.UNDO_WINDOW - now
     minutes, seconds = divmod(max(int(left.total_seconds()), 0), 60)
     return {
         "code": coupon.code,
         "name": template.name,
         "off_words": f"抵 ¥{words.yuan(coupon.discount_fen or 0)}",
-        "who": people.name_of(session.get(Member, coupon.member_id)),
+        "who": people.name_of(_holder(session, coupon)),
         "undo_words": f"还剩 {minutes} 分 {seconds:02d} 秒" if _may_undo(coupon, now) else "",
     }
 
 
 def _may_undo(coupon: Coupon, now: datetime) -> bool:
     at = coupon.redeemed_at
-    return at is not None and now - at < redemption.UNDO_WINDOW and me().may("coupons.undo")
+    return at is not None and now - at < undoing.UNDO_WINDOW and me().may("coupons.undo")
 
 
 def _today(session: Session, now: datetime) -> dict[str, Any]:
@@ -225,7 +232,7 @@ def _today(session: Session, now: datetime) -> dict[str, Any]:
     rows = session.execute(
         select(Coupon, CouponTemplate, Member)
         .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
-        .join(Member, Member.id == Coupon.member_id)
+        .outerjoin(Member, Member.id == Coupon.member_id)
         .where(
             Coupon.store_id.in_(me().all_store_ids),
             Coupon.redeemed_at >= since,
@@ -255,9 +262,14 @@ def _undo_page(session: Session, coupon: Coupon, form: Form, status: int = 200) 
     shown = {
         "code": coupon.code,
         "name": template.name,
-        "who": people.name_of(session.get(Member, coupon.member_id)),
+        "who": people.name_of(_holder(session, coupon)),
     }
     return reply.page("redeem/undo.html", status, c=shown, form=form, reasons=REASONS)
+
+
+def _holder(session: Session, coupon: Coupon) -> Member | None:
+    """Whose it is; nobody's yet: a printed or imported code."""
+    return session.get(Member, coupon.member_id) if coupon.member_id else None
 
 
 def _mine(session: Session, code: str) -> Coupon:

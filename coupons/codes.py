@@ -23,10 +23,14 @@ PREFIX = "LL1"
 
 @dataclass(frozen=True)
 class Reading:
-    """What was scanned or typed: the coupon's code, and whether it was a rotating form of it."""
+    """What was scanned or typed: the coupon's code, and whether it was a rotating form of it.
+
+    `stale`: it was one, but more than a step old.
+    """
 
     code: str
     fresh: bool
+    stale: bool = False
 
 
 def new_code() -> str:
@@ -68,15 +72,22 @@ def read(text: str, now: datetime) -> Reading:
 
     Raises CouponNotFound for anything that cannot be a code of ours.
     """
+    reading = parse(text, now)
+    if reading.stale:
+        raise CodeExpired
+    return reading
+
+
+def parse(text: str, now: datetime) -> Reading:
+    """`read` for who may also take a stale one: a repeat of what was done while it was fresh."""
     text = text.strip()
     if text.startswith(f"{PREFIX}."):
         return _read_token(text, now)
     digits = "".join(char for char in text if char not in " -\t")
     if len(digits) == LENGTH + PROOF and is_code(digits[:LENGTH]):
         code, proof = digits[:LENGTH], digits[LENGTH:]
-        if not any(_same(proof, _proof(code, step)) for step in _accepted(now)):
-            raise CodeExpired
-        return Reading(code, fresh=True)
+        fresh = any(_same(proof, _proof(code, step)) for step in _accepted(now))
+        return Reading(code, fresh, stale=not fresh)
     if is_code(digits):
         return Reading(digits, fresh=False)
     raise CouponNotFound("券码不对，看看有没有输错")
@@ -90,9 +101,8 @@ def _read_token(text: str, now: datetime) -> Reading:
     code, step = parts[1], int(parts[2])
     if not _same(parts[3], _mac(code, step)):
         raise CouponNotFound("这不是我们的券码")
-    if step not in _accepted(now):
-        raise CodeExpired
-    return Reading(code, fresh=True)
+    fresh = step in _accepted(now)
+    return Reading(code, fresh, stale=not fresh)
 
 
 def _step(now: datetime) -> int:

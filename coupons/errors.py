@@ -1,6 +1,6 @@
 """Failures of coupons."""
 
-from core.errors import Conflict, Gone, Invalid, NotFound
+from core.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 
 
 class CouponNotFound(NotFound):
@@ -44,6 +44,27 @@ class AlreadyRedeemed(Conflict):
     title = "这张券已经用过了"
 
 
+class CouponVoid(Gone):
+    """Taken back by the merchant before it was used."""
+
+    code = "coupon_void"
+    title = "这张券已经作废"
+
+
+class RedemptionUndone(Conflict):
+    """The same request again, after somebody took the redemption back."""
+
+    code = "redemption_undone"
+    title = "这次核销已经撤销了"
+
+
+class TooLongAgo(Invalid):
+    """A till tells a redemption later than it may, or from a time that has not come."""
+
+    code = "redeemed_at_out_of_range"
+    title = "核销时间不对"
+
+
 class CouponExpired(Gone):
     code = "coupon_expired"
     title = "这张券过期了"
@@ -76,6 +97,13 @@ class BelowMinimum(Invalid):
 class UndoTooLate(Conflict):
     code = "coupon_undo_too_late"
     title = "过了撤销时间"
+
+
+class UndoQuota(Forbidden):
+    """This clerk has taken back as many redemptions today as one may; an owner still can."""
+
+    code = "undo_quota"
+    title = "今天撤销的次数用完了，请店主来撤"
 
 
 class ReasonRequired(Invalid):

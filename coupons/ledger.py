@@ -1,12 +1,15 @@
-"""The ledger of coupons: one row per move and cause, only ever added."""
+"""The ledger of coupons: one row per move and cause, only ever added.
+
+A coupon's state is a snapshot of it: `list_unbalanced` finds those that say something else.
+"""
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, insert, literal, select
+from sqlalchemy import ColumnElement, case, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
 from core import rows
-from coupons.models import Coupon, CouponEntry, EntryKind
+from coupons.models import AFTER, Coupon, CouponEntry, EntryKind
 from coupons.queries import UsableCoupon
 
 
@@ -22,6 +25,7 @@ def write(
     order_id: int | None = None,
     device: str = "",
     reason: str = "",
+    happened_at: datetime | None = None,
 ) -> None:
     """Note a move that this transaction made; the caller won the compare-and-set."""
     entry = {
@@ -34,15 +38,22 @@ def write(
         "device": device,
         "campaign_id": coupon.campaign_id,
         "reason": reason,
+        "happened_at": happened_at,
         "at": now,
     }
     rows.add(session, CouponEntry, entry)
 
 
 def write_many(
-    session: Session, moved: ColumnElement[bool], kind: EntryKind, *, now: datetime
+    session: Session,
+    moved: ColumnElement[bool],
+    kind: EntryKind,
+    *,
+    now: datetime,
+    actor: str = "system",
+    reason: str = "",
 ) -> None:
-    """The same move of all coupons that are `moved`, by the system, in one statement.
+    """The same move of all coupons that are `moved`, in one statement.
 
     This transaction made the move for each of them and holds their rows.
     """
@@ -51,10 +62,30 @@ def write_many(
         Coupon.id,
         literal(kind, CouponEntry.kind.type),
         literal(f"{kind}:").concat(Coupon.id).concat(":"),
-        literal("system"),
+        literal(actor),
         literal(""),
         Coupon.campaign_id,
-        literal(""),
+        literal(reason),
         literal(now, CouponEntry.at.type),
     ).where(moved)
     session.execute(insert(CouponEntry).from_select(columns, found))
+
+
+def list_unbalanced(session: Session, ids: range) -> list[int]:
+    """The coupons among these whose state is not where their last entry left them."""
+    mine = Coupon.id.between(ids.start, ids.stop - 1)
+    last = (
+        select(CouponEntry.coupon_id, func.max(CouponEntry.id).label("entry_id"))
+        .where(CouponEntry.coupon_id.between(ids.start, ids.stop - 1))
+        .group_by(CouponEntry.coupon_id)
+        .subquery()
+    )
+    says = case({kind.value: state.value for kind, state in AFTER.items()}, value=CouponEntry.kind)
+    statement = (
+        select(Coupon.id)
+        .outerjoin(last, last.c.coupon_id == Coupon.id)
+        .outerjoin(CouponEntry, CouponEntry.id == last.c.entry_id)
+        .where(mine, or_(last.c.entry_id.is_(None), Coupon.state != says))
+        .order_by(Coupon.id)
+    )
+    return list(session.scalars(statement))

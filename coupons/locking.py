@@ -8,7 +8,13 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from coupons import ledger
-from coupons.errors import AlreadyRedeemed, CouponExpired, CouponNotFound, CouponUnavailable
+from coupons.errors import (
+    AlreadyRedeemed,
+    CouponExpired,
+    CouponNotFound,
+    CouponUnavailable,
+    CouponVoid,
+)
 from coupons.models import Coupon, CouponState, EntryKind
 from coupons.queries import UsableCoupon
 
@@ -155,6 +161,8 @@ def why_not(coupon: Coupon, now: datetime) -> Exception:
     """Why a coupon that was not free to use was not."""
     if coupon.state is CouponState.redeemed:
         return AlreadyRedeemed("这张券用过了")
+    if coupon.state is CouponState.void:
+        return CouponVoid()
     if coupon.state is CouponState.locked:
         return CouponUnavailable("这张券被另一个订单占用着")
     if coupon.state is CouponState.expired or coupon.expires_at <= now:

@@ -1,6 +1,6 @@
 """Tables of coupons, and the map of a coupon's moves."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
@@ -24,13 +24,20 @@ class CouponState(StrEnum):
     locked = "locked"
     redeemed = "redeemed"
     expired = "expired"
+    void = "void"
 
 
 NEXT = {
-    CouponState.issued: {CouponState.locked, CouponState.redeemed, CouponState.expired},
+    CouponState.issued: {
+        CouponState.locked,
+        CouponState.redeemed,
+        CouponState.expired,
+        CouponState.void,
+    },
     CouponState.locked: {CouponState.issued, CouponState.redeemed},
     CouponState.redeemed: {CouponState.issued},
-    CouponState.expired: set(),
+    CouponState.expired: {CouponState.redeemed},  # used while it was good, told late by a till
+    CouponState.void: set(),
 }
 
 
@@ -41,6 +48,19 @@ class EntryKind(StrEnum):
     redeemed = "redeemed"
     returned = "returned"
     expired = "expired"
+    voided = "voided"
+
+
+AFTER = {
+    EntryKind.issued: CouponState.issued,
+    EntryKind.locked: CouponState.locked,
+    EntryKind.released: CouponState.issued,
+    EntryKind.redeemed: CouponState.redeemed,
+    EntryKind.returned: CouponState.issued,
+    EntryKind.expired: CouponState.expired,
+    EntryKind.voided: CouponState.void,
+}
+"""The state that each kind of entry leaves a coupon in: what the books are checked against."""
 
 
 class CouponTemplate(Base):
@@ -83,7 +103,7 @@ class CouponTemplate(Base):
 
 
 class Coupon(Base):
-    """One coupon of one member.
+    """One coupon of one member; a printed or imported code is nobody's until it is claimed.
 
     `issue_key` is unique: the same cause never issues twice. `order_id` is the order that holds or
     used it; in store it stays empty, `redeem_key` is the clerk's idempotency key, and `bill_fen` is
@@ -103,7 +123,7 @@ class Coupon(Base):
     code: Mapped[str] = mapped_column(Code(32), unique=True)
     template_id: Mapped[int] = mapped_column(ForeignKey("coupon_templates.id"))
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
-    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     state: Mapped[CouponState] = mapped_column(State(CouponState), default=CouponState.issued)
     valid_from: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -121,7 +141,10 @@ class Coupon(Base):
 
 
 class CouponEntry(Base):
-    """One move of one coupon; never edited. `cause` is unique: a repeat writes nothing."""
+    """One move of one coupon; never edited. `cause` is unique: a repeat writes nothing.
+
+    `happened_at` is set where a till told us late: its own time of the redemption.
+    """
 
     __tablename__ = "coupon_entries"
     __table_args__ = (
@@ -140,7 +163,23 @@ class CouponEntry(Base):
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"))
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
     reason: Mapped[str] = mapped_column(default="")
+    happened_at: Mapped[datetime | None]
     at: Mapped[datetime]
+
+
+class DailyCount(Base):
+    """How often something that is limited per day was done; only a guarded statement moves it.
+
+    `subject` says what and whose: `undo:staff:7`, `claim:12`, `claim:12:345`.
+    """
+
+    __tablename__ = "daily_counts"
+    __table_args__ = (UniqueConstraint("subject", "day"), Index(None, "day"))
+
+    id: Mapped[Id]
+    subject: Mapped[str] = mapped_column(Code(96))
+    day: Mapped[date]
+    used: Mapped[int]
 
 
 class Promotion(Base):

@@ -140,7 +140,7 @@ def on_shelf(shelf: Shelf, now: datetime) -> ColumnElement[bool]:
     if shelf == "used":
         return Coupon.state == CouponState.redeemed
     return or_(
-        Coupon.state == CouponState.expired,
+        Coupon.state.in_((CouponState.expired, CouponState.void)),
         and_(issued, Coupon.expires_at <= now),
     )
 

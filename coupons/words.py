@@ -13,6 +13,7 @@ STATES = {
     CouponState.locked: "已锁定",
     CouponState.redeemed: "已使用",
     CouponState.expired: "已过期",
+    CouponState.void: "已作废",
 }
 
 SOURCES = {

@@ -7,12 +7,12 @@ _CLERK = frozenset(
         "orders.view",
         "orders.manage",
         "coupons.redeem",
+        "coupons.undo",
         "stock.manage",
     }
 )
 _MANAGER = _CLERK | {
     "orders.refund",
-    "coupons.undo",
     "coupons.view",
     "coupons.issue",
     "coupons.manage",

@@ -4,6 +4,7 @@ from typing import Any
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 
 from core.crypto import Sealed
 from core.database import Base, Code, State, UTCDateTime, db
@@ -13,6 +14,10 @@ LOCK_SECONDS = 10
 
 def run_migrations_online() -> None:
     with db.engine.connect() as connection:
+        on_sqlite = connection.dialect.name == "sqlite"
+        if on_sqlite:
+            # Changing a column copies the table and drops the old one, whatever points at it.
+            _pragma(connection, "foreign_keys=OFF")
         if connection.dialect.name in ("mysql", "mariadb"):
             connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
             connection.commit()
@@ -26,6 +31,16 @@ def run_migrations_online() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+            if on_sqlite and (lost := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+                raise RuntimeError(f"rows that point at nothing: {lost[:5]}")
+        if on_sqlite:
+            _pragma(connection, "foreign_keys=ON")
+
+
+def _pragma(connection: Connection, text: str) -> None:
+    """Outside a transaction, where alone this one works."""
+    raw: Any = connection.connection
+    raw.execute(f"PRAGMA {text}")
 
 
 def _render(kind: str, item: Any, autogen: Any) -> str | bool:

@@ -7,6 +7,8 @@ from sqlalchemy import func, select
 
 from core.database import reading
 from core.logs import log
+from coupons import ledger as coupon_ledger
+from coupons.models import Coupon
 from crm import points
 from crm.models import Member
 from orders.models import Order
@@ -23,14 +25,15 @@ class BooksWrong(RuntimeError):
 
 @job("core.check_books", queue="bulk", attempts=1, timeout=1_800)
 def check_books(_run: Run) -> None:
-    """Members against their points, orders against the money. Changes nothing.
+    """Members against their points, orders against the money, coupons against their entries.
 
-    A difference is logged by id, and the row is dead at once: the figure of dead jobs and the
-    doctor show it until somebody has looked.
+    Changes nothing. A difference is logged by id, and the row is dead at once: the figure of dead
+    jobs and the doctor show it until somebody has looked.
     """
     wrong = {
         "member": _walk(Member, points.list_unbalanced),
         "order": _walk(Order, ledger.list_unbalanced),
+        "coupon": _walk(Coupon, coupon_ledger.list_unbalanced),
     }
     if any(wrong.values()):
         counts = {name: len(ids) for name, ids in wrong.items()}

@@ -6,11 +6,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, or_, select
 
 from core import clock
+from core.clock import business_day
 from core.database import claim
 from core.idempotency import IdempotencyRecord
 from core.inbox import EventState, InboundEvent
 from core.lockouts import Lockout
 from core.outbox import JobState, OutboxJob
+from coupons.models import DailyCount
 from tasks.registry import Run, job
 
 KEEP_DONE = timedelta(days=7)
@@ -24,7 +26,8 @@ SLICE = 1_000
 @job("core.tidy", queue="default", timeout=300)
 def tidy(run: Run) -> None:
     """Forget finished outbox rows after a week, idempotency keys and acted-on events after a
-    month, and failures once they count no more: anybody can make up a name to log in with."""
+    month, and failures once they count no more: anybody can make up a name to log in with.
+    Counters of a day are kept for a week."""
     now = clock.now()
     done = OutboxJob.state == JobState.done
     acted = InboundEvent.state == EventState.done
@@ -33,6 +36,7 @@ def tidy(run: Run) -> None:
     _forget(run, InboundEvent, acted, InboundEvent.received_at < now - KEEP_EVENTS)
     free = or_(Lockout.locked_until.is_(None), Lockout.locked_until <= now)
     _forget(run, Lockout, Lockout.window_ends_at <= now, free)
+    _forget(run, DailyCount, DailyCount.day < business_day(now - KEEP_DONE))
 
 
 def _forget(run: Run, model: Any, *old: ColumnElement[bool]) -> None:

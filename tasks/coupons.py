@@ -29,6 +29,8 @@ def after_redeemed(run: Run, coupon_id: int, store_id: int) -> None:
     now = clock.now()
     with run.finish() as session:
         coupon = session.get_one(Coupon, coupon_id)
+        if coupon.member_id is None:  # a code that nobody had claimed
+            return
         cause = {"coupon_id": coupon_id}
         visits.record_visit(session, coupon.member_id, store_id, now, cause=cause)
         events.record(

@@ -185,3 +185,19 @@ def test_the_import_contract_holds() -> None:
     done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout
+
+
+def test_ledgers_only_grow() -> None:
+    """Nobody changes or deletes an entry: not by a statement, not by name."""
+    ledgers = {"CouponEntry", "PointEntry", "LedgerEntry", "AuditEntry"}
+    edits = {"update", "delete", "compare_and_set", "must_move", "_update_where"}
+    changed = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in sources()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in edits
+        and ledgers & {getattr(argument, "id", None) for argument in node.args}
+    ]
+
+    assert changed == []

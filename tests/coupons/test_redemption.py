@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.audit import AuditEntry
 from core.outbox import OutboxJob
-from coupons import codes, redemption
+from coupons import codes, ledger, redemption, undoing, voiding
 from coupons.errors import (
     AlreadyRedeemed,
     BelowMinimum,
@@ -17,12 +17,17 @@ from coupons.errors import (
     CodeExpired,
     CouponExpired,
     CouponNotFound,
+    CouponVoid,
     ReasonRequired,
+    RedemptionUndone,
+    TooLongAgo,
+    UndoQuota,
     UndoTooLate,
     WrongStore,
 )
+from coupons.expiring import expire_due
 from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
-from merchants.models import Merchant, Staff, Store
+from merchants.models import Merchant, Role, Staff, Store
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_staff, make_store
@@ -127,7 +132,7 @@ def test_a_percent_coupon_takes_its_part_of_the_bill(
     audited = session.scalars(select(AuditEntry)).one()
     assert audited.after["discount_fen"] == 1_280
 
-    redemption.undo(session, coupon.id, staff_id=counter.clerk.id, reason="错了", now=now)
+    undoing.undo(session, coupon.id, staff_id=counter.clerk.id, reason="错了", now=now)
     assert (coupon.discount_fen, coupon.bill_fen) == (None, None)
     again = counter.redeem(session, now, key="tap-2", bill_fen=100_000)
     assert again.discount_fen == 2_000
@@ -174,8 +179,8 @@ def test_undo_frees_it_for_another_time(session: Session, counter: Counter, now:
     soon = now + timedelta(minutes=9)
 
     with pytest.raises(ReasonRequired):
-        redemption.undo(session, coupon.id, staff_id=counter.clerk.id, reason=" ", now=soon)
-    redemption.undo(session, coupon.id, staff_id=counter.clerk.id, reason="扫错了", now=soon)
+        undoing.undo(session, coupon.id, staff_id=counter.clerk.id, reason=" ", now=soon)
+    undoing.undo(session, coupon.id, staff_id=counter.clerk.id, reason="扫错了", now=soon)
 
     assert (coupon.state, coupon.store_id) == (CouponState.issued, None)
     counter.redeem(session, soon, key="tap-9")
@@ -189,7 +194,7 @@ def test_undo_is_too_late_after_ten_minutes(
     late = now + timedelta(minutes=10)
 
     with pytest.raises(UndoTooLate):
-        redemption.undo(session, coupon.id, staff_id=counter.clerk.id, reason="扫错了", now=late)
+        undoing.undo(session, coupon.id, staff_id=counter.clerk.id, reason="扫错了", now=late)
     assert coupon.state is CouponState.redeemed
 
 
@@ -200,5 +205,159 @@ def test_undo_by_somebody_of_another_store_finds_nothing(
     stranger = make_staff(session)
     for staff in (stranger,):
         with pytest.raises(CouponNotFound):
-            redemption.undo(session, coupon.id, staff_id=staff.id, reason="扫错了", now=now)
+            undoing.undo(session, coupon.id, staff_id=staff.id, reason="扫错了", now=now)
     assert coupon.state is CouponState.redeemed
+
+
+def test_the_same_tap_after_an_undo_is_told_that_it_was_undone(
+    session: Session, counter: Counter, now: datetime
+) -> None:
+    coupon = counter.redeem(session, now)
+    undoing.undo(session, coupon.id, staff_id=counter.clerk.id, reason="扫错了", now=now)
+
+    with pytest.raises(RedemptionUndone), session.begin_nested():
+        counter.redeem(session, now)
+    session.refresh(coupon)
+    assert coupon.state is CouponState.issued
+
+
+def test_the_code_of_a_repeat_may_have_rotated_but_not_that_of_a_first_time(
+    session: Session, counter: Counter, now: datetime
+) -> None:
+    typed = codes.typed(counter.coupon.code, now)
+    at_counter = {"store_id": counter.store.id, "staff_id": counter.clerk.id, "key": "tap-1"}
+    later = now + timedelta(minutes=5)
+
+    with pytest.raises(CodeExpired):
+        redemption.redeem(session, typed, now=later, **at_counter)  # type: ignore[arg-type]
+    redemption.redeem(session, typed, now=now, **at_counter)  # type: ignore[arg-type]
+    again = redemption.redeem(session, typed, now=later, **at_counter)  # type: ignore[arg-type]
+
+    assert (again.redeemed_at, again.state) == (now, CouponState.redeemed)
+
+
+def test_a_clerk_undoes_three_a_day_and_an_owner_the_fourth(
+    session: Session, counter: Counter, now: datetime
+) -> None:
+    merchant = session.get_one(Merchant, counter.store.merchant_id)
+    owner = make_staff(session, merchant, role=Role.owner)
+    for number in range(3):
+        coupon = counter.redeem(session, now, key=f"tap-{number}")
+        undoing.undo(session, coupon.id, staff_id=counter.clerk.id, reason="错了", now=now)
+    coupon = counter.redeem(session, now, key="tap-4")
+
+    with pytest.raises(UndoQuota) as refused, session.begin_nested():
+        undoing.undo(session, coupon.id, staff_id=counter.clerk.id, reason="错了", now=now)
+    session.refresh(coupon)
+
+    assert refused.value.detail == "今天已经撤销 3 次了，再撤要请店主来"
+    assert coupon.state is CouponState.redeemed
+    late = now + timedelta(hours=23)
+    undoing.undo(session, coupon.id, staff_id=owner.id, reason="错了", now=late)
+    assert coupon.state is CouponState.issued
+    tomorrow = now + timedelta(days=1)
+    coupon = counter.redeem(session, tomorrow, key="tap-5")
+    undoing.undo(session, coupon.id, staff_id=counter.clerk.id, reason="错了", now=tomorrow)
+    assert coupon.state is CouponState.issued
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_till_that_was_offline_tells_what_it_took_while_it_was_good(
+    session: Session, counter: Counter, now: datetime, swept: bool
+) -> None:
+    took = counter.coupon.expires_at - timedelta(hours=1)
+    told = took + timedelta(hours=71)
+    if swept:
+        assert expire_due(session, told) == 1
+
+    coupon = redemption.redeem(
+        session,
+        counter.coupon.code,
+        store_id=counter.store.id,
+        actor="key:1",
+        key="open:1:tap-1",
+        redeemed_at=took,
+        now=told,
+    )
+
+    assert (coupon.state, coupon.redeemed_at, coupon.redeemed_by_id) == ("redeemed", took, None)
+    entry = session.scalars(select(CouponEntry).order_by(CouponEntry.id.desc())).first()
+    assert entry is not None
+    assert (entry.kind, entry.actor, entry.happened_at, entry.at) == (
+        "redeemed",
+        "key:1",
+        took,
+        told,
+    )
+    assert ledger.list_unbalanced(session, range(1, 1_000)) == []
+
+
+@pytest.mark.parametrize("hours", [-73, 1])
+def test_a_till_that_tells_too_late_or_ahead_is_refused(
+    session: Session, counter: Counter, now: datetime, hours: int
+) -> None:
+    with pytest.raises(TooLongAgo):
+        counter.redeem(session, now, redeemed_at=now + timedelta(hours=hours))
+    assert counter.coupon.state is CouponState.issued
+
+
+def test_one_that_was_redeemed_elsewhere_meanwhile_says_when_where_and_by_whom(
+    session: Session, counter: Counter, now: datetime
+) -> None:
+    counter.redeem(session, now)
+
+    with pytest.raises(AlreadyRedeemed) as refused:
+        redemption.redeem(
+            session,
+            counter.coupon.code,
+            store_id=counter.store.id,
+            actor="key:1",
+            key="open:1:a",
+            redeemed_at=now - timedelta(minutes=1),
+            now=now + timedelta(hours=1),
+        )
+    said = {"redeemed_at": now.isoformat(), "store": "静安寺店", "by": "小周"}
+    assert refused.value.extra == said
+
+
+def test_a_coupon_taken_back_says_by_whom_and_why_and_is_no_good_any_more(
+    session: Session, counter: Counter, now: datetime
+) -> None:
+    mine = {"merchant_id": counter.store.merchant_id, "actor": "staff:9", "now": now}
+    with pytest.raises(ReasonRequired):
+        voiding.void(session, counter.coupon.id, reason="  ", **mine)  # type: ignore[arg-type]
+
+    coupon = voiding.void(session, counter.coupon.id, reason="发错了", **mine)  # type: ignore[arg-type]
+
+    assert coupon.state is CouponState.void
+    with pytest.raises(CouponVoid):
+        counter.redeem(session, now)
+    with pytest.raises(CouponVoid):
+        voiding.void(session, coupon.id, reason="再来", **mine)  # type: ignore[arg-type]
+    entries = session.scalars(select(CouponEntry).order_by(CouponEntry.id)).all()
+    assert [(e.kind, e.actor, e.reason) for e in entries] == [
+        ("issued", "system", ""),
+        ("voided", "staff:9", "发错了"),
+    ]
+    assert ledger.list_unbalanced(session, range(1, 1_000)) == []
+
+
+def test_a_used_coupon_and_another_merchants_are_not_taken_back(
+    session: Session, counter: Counter, now: datetime
+) -> None:
+    other = make_merchant(session)
+    with pytest.raises(CouponNotFound):
+        voiding.void(
+            session, counter.coupon.id, merchant_id=other.id, actor="staff:1", reason="x", now=now
+        )
+    counter.redeem(session, now)
+    with pytest.raises(AlreadyRedeemed):
+        voiding.void(
+            session,
+            counter.coupon.id,
+            merchant_id=counter.store.merchant_id,
+            actor="staff:1",
+            reason="x",
+            now=now,
+        )
+    assert counter.coupon.state is CouponState.redeemed

@@ -9,12 +9,14 @@ from sqlalchemy import delete, select, update
 from core import clock
 from core.database import reading, transaction
 from core.outbox import JobState, OutboxJob
+from coupons.models import Coupon, CouponState
 from crm import purchases
 from crm.models import Member
 from orders.models import Order, PaymentState
 from payments.models import LedgerEntry
 from tasks import books
-from tests.factories.crm import make_member, make_order_id, make_store
+from tests.factories.coupons import make_coupon, make_template
+from tests.factories.crm import make_member, make_merchant, make_order_id, make_store
 from tests.working import run_inline
 
 
@@ -58,7 +60,10 @@ def test_points_that_do_not_add_up_are_named(app: Flask, column: Any) -> None:
     with transaction() as session:
         session.execute(update(Member).where(Member.id.in_(ids[2:4])).values({column: column + 1}))
 
-    counts, some = {"member": 2, "order": 0}, {"member": ids[2:4], "order": []}
+    counts, some = (
+        {"member": 2, "order": 0, "coupon": 0},
+        {"member": ids[2:4], "order": [], "coupon": []},
+    )
     assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {some}")
 
 
@@ -77,7 +82,10 @@ def test_money_that_does_not_add_up_is_named(app: Flask, wrong: Any) -> None:
     with transaction() as session:
         session.execute(wrong.where(LedgerEntry.order_id == ids[4]))
 
-    counts, some = {"member": 0, "order": 1}, {"member": [], "order": [ids[4]]}
+    counts, some = (
+        {"member": 0, "order": 1, "coupon": 0},
+        {"member": [], "order": [ids[4]], "coupon": []},
+    )
     assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {some}")
 
 
@@ -87,7 +95,10 @@ def test_a_refund_that_only_the_order_knows_is_named(app: Flask) -> None:
     with transaction() as session:
         session.execute(update(Order).where(Order.id == order_id).values(refunded_fen=1))
 
-    counts, some = {"member": 0, "order": 1}, {"member": [], "order": [order_id]}
+    counts, some = (
+        {"member": 0, "order": 1, "coupon": 0},
+        {"member": [], "order": [order_id], "coupon": []},
+    )
     assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {some}")
 
 
@@ -97,5 +108,22 @@ def test_every_slice_is_looked_at(app: Flask) -> None:
         for member_id in ids:
             make_member(session, id=member_id, points=1)
 
-    counts, some = {"member": 4, "order": 0}, {"member": ids, "order": []}
+    counts, some = (
+        {"member": 4, "order": 0, "coupon": 0},
+        {"member": ids, "order": [], "coupon": []},
+    )
     assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {some}")
+
+
+def test_a_coupon_that_moved_without_an_entry_is_named(app: Flask) -> None:
+    with transaction() as session:
+        merchant = make_merchant(session)
+        template = make_template(session, merchant)
+        member = make_member(session, merchant=merchant)
+        ids = [make_coupon(session, member, template).id for _ in range(3)]
+        moved = update(Coupon).where(Coupon.id == ids[1])
+        session.execute(moved.values(state=CouponState.redeemed))
+
+    counts, some = {"member": 0, "order": 0, "coupon": 1}, [ids[1]]
+    named = {"member": [], "order": [], "coupon": some}
+    assert outcome() == (JobState.dead, f"BooksWrong: {counts}, among them {named}")

@@ -49,8 +49,8 @@ class TemplateOut(TermsOut):
 class CouponOut(TermsOut):
     id: IdOut
     template_id: IdOut
-    state: Literal["issued", "locked", "redeemed", "expired"]
-    state_text: str = Field(description="可使用 / 已锁定 / 已使用 / 已过期")
+    state: Literal["issued", "locked", "redeemed", "expired", "void"]
+    state_text: str = Field(description="可使用 / 已锁定 / 已使用 / 已过期 / 已作废")
     usable: bool = Field(description="now: issued, begun and not expired")
     valid_from: Moment
     expires_at: Moment
