@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from core import audit
+from core import audit, rows
 from core.database import claim, insert_ignore
 from core.outbox import enqueue
 from crm import contacts, events, points, tiers
@@ -14,8 +14,12 @@ from crm.models import (
     Arm,
     Member,
     MemberEvent,
+    MemberPlace,
+    MemberScore,
     MemberTag,
+    MemberVisit,
     Purchase,
+    PurchaseLine,
     Recipient,
     RecipientState,
 )
@@ -121,7 +125,7 @@ def _add_totals(session: Session, winner: Member, loser: Member) -> None:
 
 
 def _move(session: Session, winner_id: int, loser_id: int) -> None:
-    for table in (Purchase, MemberEvent):
+    for table in (Purchase, PurchaseLine, MemberEvent):
         claim(
             session,
             update(table).where(table.member_id == loser_id).values(member_id=winner_id),
@@ -136,8 +140,33 @@ def _move(session: Session, winner_id: int, loser_id: int) -> None:
     ]
     insert_ignore(session, MemberTag, tags)
     claim(session, delete(MemberTag).where(MemberTag.member_id == loser_id))
+    _move_facts(session, winner_id, loser_id)
     _move_recipients(session, winner_id, loser_id)
     contacts.move(session, winner_id=winner_id, loser_id=loser_id)
+
+
+def _move_facts(session: Session, winner_id: int, loser_id: int) -> None:
+    """Days on which both were in a store are one; the later place is where they are."""
+    columns = [column.key for column in rows.table_of(MemberVisit).columns]
+    theirs = session.scalars(select(MemberVisit).where(MemberVisit.member_id == loser_id))
+    visits: list[dict[str, Any]] = [
+        {name: getattr(visit, name) for name in columns} | {"member_id": winner_id}
+        for visit in theirs
+    ]
+    insert_ignore(session, MemberVisit, visits)
+    places = select(MemberPlace).where(MemberPlace.member_id.in_((winner_id, loser_id)))
+    found = session.scalars(places.order_by(MemberPlace.seen_at.desc())).all()
+    latest = [(place.lat, place.lng, place.seen_at) for place in found[:1]]
+    for table in (
+        MemberVisit,
+        MemberPlace,
+        MemberScore,
+    ):  # scores: the next night knows them as one
+        gone = {loser_id, winner_id} if table is MemberPlace else {loser_id}
+        claim(session, delete(table).where(table.member_id.in_(gone)))
+    for lat, lng, seen_at in latest:
+        place = {"member_id": winner_id, "lat": lat, "lng": lng, "seen_at": seen_at}
+        insert_ignore(session, MemberPlace, [place])
 
 
 def _move_recipients(session: Session, winner_id: int, loser_id: int) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core import rows
 from core.database import UTCDateTime, claim
 from crm import events, points, tiers
-from crm.models import Member, Purchase
+from crm.models import Member, Purchase, PurchaseLine
 
 _MEMBERS = rows.table_of(Member).c
 _AT = bindparam("at", type_=UTCDateTime())
@@ -77,6 +77,9 @@ def reverse_purchase(session: Session, order_id: int, refund_fen: int, now: date
         .where(Purchase.order_id == order_id, Purchase.refunded_fen >= Purchase.amount_fen)
         .values(counted=False),
     )
+    if emptied:
+        lines = update(PurchaseLine).where(PurchaseLine.order_id == order_id)
+        claim(session, lines.values(counted=False))
     purchase = session.scalars(
         select(Purchase)
         .where(Purchase.order_id == order_id)

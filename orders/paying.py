@@ -2,14 +2,53 @@
 
 from datetime import datetime
 
+from sqlalchemy import bindparam, insert, literal, select
 from sqlalchemy.orm import Session
 
 from catalogue import stock
+from catalogue.models import Product
+from core import rows
 from core.outbox import enqueue
 from coupons import locking
 from crm import purchases
-from orders.models import Order, OrderState, PaymentState
+from crm.models import Purchase, PurchaseLine
+from orders.models import Order, OrderLine, OrderState, PaymentState
 from orders.moving import move_payment
+
+_BOUGHT = rows.table_of(Purchase).c
+_LINES = rows.table_of(OrderLine).c
+_PRODUCTS = rows.table_of(Product).c
+_TELL_LINES = insert(rows.table_of(PurchaseLine)).from_select(
+    [
+        "order_id",
+        "position",
+        "member_id",
+        "product_id",
+        "category_id",
+        "paid_at",
+        "quantity",
+        "amount_fen",
+        "counted",
+    ],
+    select(
+        _LINES.order_id,
+        _LINES.position,
+        _BOUGHT.member_id,
+        _LINES.product_id,
+        _PRODUCTS.category_id,
+        _BOUGHT.paid_at,
+        _LINES.quantity,
+        _LINES.payable_fen,
+        literal(True),
+    )
+    .join_from(
+        rows.table_of(OrderLine), rows.table_of(Purchase), _BOUGHT.order_id == _LINES.order_id
+    )
+    .join(rows.table_of(Product), _PRODUCTS.id == _LINES.product_id)
+    .where(_LINES.order_id == bindparam("of_order")),
+    include_defaults=False,
+)
+"""What was bought, for crm's memory: copied by the database, to the member of the purchase."""
 
 
 def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime) -> bool:
@@ -39,7 +78,10 @@ def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime)
         return False
     if order.coupon_id is not None:
         locking.redeem_locked(session, order.id, order.store_id, now)
-    purchases.record_purchase(session, order.member_id, order.id, order.store_id, amount_fen, now)
+    if purchases.record_purchase(
+        session, order.member_id, order.id, order.store_id, amount_fen, now
+    ):
+        rows.run(session, _TELL_LINES, {"of_order": order.id})
     stock.sell_held(session, order.id)
     enqueue(session, "orders.after_paid", key=f"orders.after_paid:{order.id}", order_id=order.id)
     return True

@@ -9,6 +9,7 @@ from crm.models.campaigns import (
     Recipient,
     RecipientState,
 )
+from crm.models.facts import MemberPlace, MemberScore, MemberVisit, PurchaseLine
 from crm.models.marketing import MarketingContact, MarketingRules
 from crm.models.members import Member, MemberEvent, MemberTag, Purchase, Tag, Tier
 from crm.models.points import EntryKind, LotState, PointEntry, PointLot
@@ -26,10 +27,14 @@ __all__ = [
     "MarketingRules",
     "Member",
     "MemberEvent",
+    "MemberPlace",
+    "MemberScore",
     "MemberTag",
+    "MemberVisit",
     "PointEntry",
     "PointLot",
     "Purchase",
+    "PurchaseLine",
     "Recipient",
     "RecipientState",
     "Segment",

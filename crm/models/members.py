@@ -108,7 +108,10 @@ class MemberTag(Base):
 
 class MemberEvent(Base):
     __tablename__ = "member_events"
-    __table_args__ = (Index("ix_member_events_timeline", "member_id", "at", "id"),)
+    __table_args__ = (
+        Index("ix_member_events_timeline", "member_id", "at", "id"),
+        Index("ix_member_events_kind", "kind", "at", "member_id"),
+    )
 
     id: Mapped[Id]
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
