@@ -131,6 +131,9 @@ def check_accounts(config: Config) -> Iterator[Finding]:
         url = f"{config.app.base_url}/wechat/official/{account.appid}"
         yield Finding("ok", f"公众号 {account.appid} 的回调地址是 {url}")
     for push in (*wechat.official_accounts, *wechat.mini_programs):
+        if push.previous_encoding_aes_key.get_secret_value():
+            advice = "公众平台改完密钥一周后，删掉 previous_encoding_aes_key"
+            yield Finding("warn", f"{push.appid} 上一个 EncodingAESKey 还收", advice)
         if push.callback_mode == "plain" and push.token.get_secret_value():
             advice = "在公众平台改成安全模式，填 encoding_aes_key"
             yield Finding("warn", f"{push.appid} 的消息推送是明文模式", advice)

@@ -120,7 +120,7 @@ class Credentials(Section):
     name: str = ""  # for people who read the file, and the sandbox's screens
     token: SecretStr = SecretStr("")
     encoding_aes_key: SecretStr = SecretStr("")
-    previous_aes_keys: list[SecretStr] = []
+    previous_encoding_aes_key: SecretStr = SecretStr("")  # still opens what WeChat sends
     mode: Literal["plain", "compatible", "safe"] | None = None
     merchant: str | None = None
 
@@ -137,7 +137,7 @@ class Credentials(Section):
             raise ValueError(f"mode {self.mode} needs encoding_aes_key")
         return self
 
-    @field_validator("encoding_aes_key")
+    @field_validator("encoding_aes_key", "previous_encoding_aes_key")
     @classmethod
     def _is_aes_key(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value() and len(value.get_secret_value()) != 43:

@@ -8,7 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import rows
+from gateways.wechat import contents
 from gateways.wechat.messages import Message
+from messaging import sayings
 from messaging.models import ChatMessage, Direction
 
 Line = dict[str, Any]
@@ -17,7 +19,8 @@ Line = dict[str, Any]
 def exchange(message: Message, reply: str | None, *, reply_key: str, now: datetime) -> list[Line]:
     """The lines of a person's message and of the passive reply to it; of events only the reply."""
     whose = {"appid": message.appid, "openid": message.openid}
-    said = {"kind": message.kind[:32], "text": message.text, "at": message.created_at}
+    words = sayings.describe(contents.read(message))
+    said = {"kind": message.kind[:32], "text": words, "at": message.created_at}
     lines: list[Line] = []
     if message.event is None:
         lines.append({**whose, "direction": Direction.inbound, **said, "reply_key": None})

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import audit
 from core.outbox import enqueue
+from gateways.wechat import contents
 from gateways.wechat.messages import Message
 from merchants import staff as merchant_staff
 from merchants.errors import AlreadyBound, InviteUnusable, LastOwner
@@ -191,6 +192,21 @@ def _noticed(session: Session, message: Message, now: datetime) -> Happened:
     return Happened()
 
 
+def _withdrawn(session: Session, message: Message, now: datetime) -> Happened:
+    """What was allowed is taken back: whoever knows the person forgets it."""
+    told = contents.read(message)
+    if isinstance(told, contents.Withdrawn) and (told.kinds or told.everything):
+        enqueue(
+            session,
+            "people.forget_withdrawn",
+            appid=message.appid,
+            openid=told.openid or message.openid,
+            kinds=list(told.kinds),
+            everything=told.everything,
+        )
+    return Happened()
+
+
 def find_staff(session: Session, appid: str, openid: str) -> Staff | None:
     """The active staff member who writes from this identity, at the account's own merchant."""
     identity = identities.find_identity(session, appid, openid)
@@ -222,4 +238,13 @@ _HANDLERS: dict[str, Handler] = {
     "subscribe_msg_change_event": _noticed,
     "subscribe_msg_sent_event": _noticed,
     "templatesendjobfinish": _noticed,
+    # The pictures and the place that were chosen follow as messages of their own.
+    "pic_sysphoto": _viewed,
+    "pic_photo_or_album": _viewed,
+    "pic_weixin": _viewed,
+    "location_select": _viewed,
+    "user_info_modified": _withdrawn,
+    "user_authorization_revoke": _withdrawn,
+    "user_authorize_revoke": _withdrawn,
+    "user_authorization_cancellation": _withdrawn,
 }

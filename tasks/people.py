@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from core import clock
-from crm import events
-from people import logins
+from crm import events, withdrawals
+from people import identities, logins
+from people.models import Person
 from tasks.registry import Run, job
 
 KEEP = timedelta(days=30)
@@ -24,3 +25,13 @@ def forget_logins(run: Run) -> None:
         with run.transaction() as session:
             if not logins.forget_old(session, before):
                 return
+
+
+@job("people.forget_withdrawn", queue="urgent")
+def forget_withdrawn(run: Run, appid: str, openid: str, kinds: list[str], everything: bool) -> None:
+    """Somebody took back at WeChat what they had allowed; who is unknown has nothing with us."""
+    with run.finish() as session:
+        identity = identities.find_identity(session, appid, openid)
+        if identity is not None:
+            person = session.get_one(Person, identity.person_id)
+            withdrawals.forget(session, person, kinds, everything=everything, now=clock.now())

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -21,9 +21,10 @@ FRESH = timedelta(minutes=10)
 class Callback:
     """One account's callback. Reading *is* verifying: there is no way to a message around it.
 
-    A sealed message is verified over its cipher text and its receiver is checked; older keys are
-    accepted because WeChat goes on using the previous one for a while after a change. Plain mode
-    signs only time and nonce, as WeChat does; repetitions are told apart by `Message.msg_id`.
+    A sealed message is verified over its cipher text and its receiver is checked. The previous key
+    is accepted too, because WeChat goes on using it for a while after a change, and what came under
+    a key is answered under it, as WeChat asks. Plain mode signs only time and nonce, as WeChat
+    does; repetitions are told apart by `Message.msg_id`.
 
     `mode` is the account's: `safe` takes sealed messages, `plain` unsealed ones, `compatible` both,
     while an account changes over.
@@ -34,14 +35,14 @@ class Callback:
         appid: str,
         token: str,
         encoding_aes_key: str,
-        previous_aes_keys: Sequence[str] = (),
+        previous_aes_key: str = "",
         *,
         mode: Mode = "safe",
     ) -> None:
         self.appid = appid
         self.mode = mode
         self._token = token
-        given = [key for key in (encoding_aes_key, *previous_aes_keys) if key]
+        given = [key for key in (encoding_aes_key, previous_aes_key) if key]
         self._keys = [sealing.aes_key(key) for key in given]
 
     def echo(self, query: Query) -> str:

@@ -84,6 +84,6 @@ def _callback(account: config.Credentials) -> Callback:
         account.appid,
         account.token.get_secret_value(),
         account.encoding_aes_key.get_secret_value(),
-        [key.get_secret_value() for key in account.previous_aes_keys],
+        account.previous_encoding_aes_key.get_secret_value(),
         mode=account.callback_mode,
     )

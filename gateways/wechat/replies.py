@@ -13,6 +13,34 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Image:
+    media_id: str
+
+
+@dataclass(frozen=True)
+class Voice:
+    media_id: str
+
+
+@dataclass(frozen=True)
+class Video:
+    media_id: str
+    title: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Music:
+    """`thumb_media_id` is the picture beside the title; WeChat insists on one."""
+
+    title: str
+    description: str
+    url: str
+    thumb_media_id: str
+    hq_url: str = ""
+
+
+@dataclass(frozen=True)
 class News:
     """One article: WeChat shows no more in a reply to a message."""
 
@@ -24,32 +52,47 @@ class News:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Hand the conversation to a human in WeChat's own customer service."""
+    """Hand the conversation to a human in WeChat's own customer service, to one if named."""
+
+    account: str = ""
 
 
-Reply = Text | News | Transfer
+Reply = Text | Image | Voice | Video | Music | News | Transfer
 
 
 def render(reply: Reply, *, to_user: str, from_user: str, seconds: int) -> str:
     """The reply as WeChat's XML."""
-    match reply:
-        case Text(content):
-            kind, body = "text", _tag("Content", _cut(content))
-        case News(title, description, url, pic_url):
-            article = (
-                _tag("Title", title)
-                + _tag("Description", description)
-                + _tag("PicUrl", pic_url)
-                + _tag("Url", url)
-            )
-            kind = "news"
-            body = f"<ArticleCount>1</ArticleCount><Articles><item>{article}</item></Articles>"
-        case Transfer():
-            kind, body = "transfer_customer_service", ""
+    kind, body = _body(reply)
     return (
         f"<xml>{_tag('ToUserName', to_user)}{_tag('FromUserName', from_user)}"
         f"<CreateTime>{seconds}</CreateTime>{_tag('MsgType', kind)}{body}</xml>"
     )
+
+
+def _body(reply: Reply) -> tuple[str, str]:
+    """WeChat's word for the kind, and the elements that go with it."""
+    match reply:
+        case Text(content):
+            return "text", _tag("Content", _cut(content))
+        case Image(media_id):
+            return "image", f"<Image>{_tag('MediaId', media_id)}</Image>"
+        case Voice(media_id):
+            return "voice", f"<Voice>{_tag('MediaId', media_id)}</Voice>"
+        case Video(media_id, title, description):
+            inner = _tag("MediaId", media_id) + _tag("Title", title)
+            return "video", f"<Video>{inner}{_tag('Description', description)}</Video>"
+        case Music(title, description, url, thumb, hq_url):
+            inner = _tag("Title", title) + _tag("Description", description)
+            inner += _tag("MusicUrl", url) + _tag("HQMusicUrl", hq_url or url)
+            return "music", f"<Music>{inner}{_tag('ThumbMediaId', thumb)}</Music>"
+        case News(title, description, url, pic_url):
+            article = _tag("Title", title) + _tag("Description", description)
+            article += _tag("PicUrl", pic_url) + _tag("Url", url)
+            count = "<ArticleCount>1</ArticleCount>"
+            return "news", f"{count}<Articles><item>{article}</item></Articles>"
+        case Transfer(account):
+            whom = f"<TransInfo>{_tag('KfAccount', account)}</TransInfo>" if account else ""
+            return "transfer_customer_service", whom
 
 
 def envelope(encrypted: str, signature: str, timestamp: str, nonce: str) -> str:

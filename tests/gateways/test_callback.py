@@ -18,7 +18,16 @@ from gateways.wechat import sealing
 from gateways.wechat.callback import FRESH, Callback, Mode, Query
 from gateways.wechat.errors import BadSignature, MalformedMessage, StaleMessage, WrongMode
 from gateways.wechat.messages import Message
-from gateways.wechat.replies import News, Text, Transfer
+from gateways.wechat.replies import (
+    Image,
+    Music,
+    News,
+    Reply,
+    Text,
+    Transfer,
+    Video,
+    Voice,
+)
 
 PAYLOADS = Path(__file__).parent / "payloads"
 TOKEN, APPID = "token-of-the-sample", "wxb11529c136998cb6"
@@ -40,9 +49,7 @@ class Account(Callback):
         return super().read(query, raw, now)
 
 
-def account(
-    key: str = KEY, previous: tuple[str, ...] = (), *, mode: Mode = "compatible"
-) -> Account:
+def account(key: str = KEY, previous: str = "", *, mode: Mode = "compatible") -> Account:
     return Account(APPID, TOKEN, key, previous, mode=mode)
 
 
@@ -133,7 +140,7 @@ def test_a_long_event_key_still_gives_a_short_id() -> None:
 
 
 def test_the_previous_key_is_accepted_and_answered_with() -> None:
-    rotated = account(KEY, (OLD_KEY,))
+    rotated = account(KEY, OLD_KEY)
 
     message = rotated.read(*sealed(payload("text.xml"), key=OLD_KEY))
     body, _ = rotated.reply(message, Text("好的"), now=NOW)
@@ -419,17 +426,60 @@ def test_any_text_survives_a_sealed_reply(text: str) -> None:
     assert content_type == "application/xml; charset=utf-8"
 
 
-def test_replies_are_plain_when_the_message_was() -> None:
+@pytest.mark.parametrize(
+    ("reply", "kind", "holds"),
+    [
+        (Text("a]]>b"), "text", {"Content": "a]]>b"}),
+        (Image("m1"), "image", {"Image/MediaId": "m1"}),
+        (Voice("m2"), "voice", {"Voice/MediaId": "m2"}),
+        (
+            Video("m3", "题", "述"),
+            "video",
+            {"Video/MediaId": "m3", "Video/Title": "题", "Video/Description": "述"},
+        ),
+        (
+            Music("歌", "词", "https://x.test/a.mp3", "t1"),
+            "music",
+            {
+                "Music/Title": "歌",
+                "Music/Description": "词",
+                "Music/MusicUrl": "https://x.test/a.mp3",
+                "Music/HQMusicUrl": "https://x.test/a.mp3",
+                "Music/ThumbMediaId": "t1",
+            },
+        ),
+        (
+            News("标题", "说明", "https://x.test/", "https://x.test/p.jpg"),
+            "news",
+            {
+                "ArticleCount": "1",
+                "Articles/item/Title": "标题",
+                "Articles/item/Description": "说明",
+                "Articles/item/PicUrl": "https://x.test/p.jpg",
+                "Articles/item/Url": "https://x.test/",
+            },
+        ),
+        (Transfer(), "transfer_customer_service", {"TransInfo/KfAccount": None}),
+        (Transfer("x@y"), "transfer_customer_service", {"TransInfo/KfAccount": "x@y"}),
+    ],
+)
+def test_a_reply_of_each_kind_is_plain_when_the_message_was(
+    reply: Reply, kind: str, holds: dict[str, str | None]
+) -> None:
     message = account().read(plain_query(), payload("text.xml"))
 
-    text, _ = account().reply(message, Text("a]]>b"), now=NOW)
-    news, _ = account().reply(message, News("标题", "说明", "https://x.test/"), now=NOW)
-    transfer, _ = account().reply(message, Transfer(), now=NOW)
+    body, _ = account().reply(message, reply, now=NOW)
 
-    assert ElementTree.fromstring(text).findtext("Content") == "a]]>b"
-    assert ElementTree.fromstring(text).findtext("CreateTime") == "1795330800"
-    assert ElementTree.fromstring(news).findtext("Articles/item/Url") == "https://x.test/"
-    assert ElementTree.fromstring(transfer).findtext("MsgType") == "transfer_customer_service"
+    root = ElementTree.fromstring(body)
+    assert root.findtext("MsgType") == kind
+    assert root.findtext("CreateTime") == "1795330800"
+    assert root.findtext("ToUserName") == message.openid
+    assert {path: root.findtext(path) for path in holds} == holds
+
+
+def test_nothing_to_say_is_accepted_in_silence() -> None:
+    message = account().read(plain_query(), payload("text.xml"))
+
     assert account().reply(message, None, now=NOW) == ("success", "text/plain; charset=utf-8")
 
 

@@ -243,7 +243,7 @@ def test_only_staff_redeem(tea: TeaShop) -> None:
     ("name", "fields", "word"),
     [
         ("card_pass_check", {"CardId": "x"}, "ignored"),
-        ("user_authorization_revoke", {"OpenID": "x", "AppID": "y", "RevokeInfo": "1"}, "ignored"),
+        ("user_authorization_revoke", {"OpenID": "x", "AppID": "y", "RevokeInfo": "1"}, "handled"),
         ("MASSSENDJOBFINISH", {"MsgID": "7", "Status": "send success"}, "ignored"),
         ("SOMETHING_NEW_IN_2030", {"What": {"Ever": ["a", "b"]}}, "ignored"),
         ("LOCATION", {"Latitude": "31.2", "Longitude": "121.4", "Precision": "60"}, "handled"),
