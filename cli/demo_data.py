@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 import catalogue.demo
 import coupons.demo
 import crm.demo
+import crm.demo_loyalty
 import merchants.demo
 import messaging.demo
 from cli import demo_history
@@ -44,4 +45,5 @@ def _load(session: Session) -> dict[str, Any]:
     made["coupons"] = coupons.demo.load(session, merchant, stores)
     made["scenes"] = messaging.demo.load(session, now)
     made["segments"] = crm.demo.load(session, merchant, now)
+    made["tiers"] = crm.demo_loyalty.load(session, merchant, made["coupons"], now)
     return made

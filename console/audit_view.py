@@ -156,6 +156,7 @@ _NAMELESS = {
     "scene": "邀请码",
     "invite": "邀请码",
     "merchant": "会员名单",
+    "loyalty": "会员体系",
 }
 _REFERENCES = {
     "segment_id": "segment",

@@ -48,6 +48,7 @@ ACTS = {
     "phone.lost": Act("members", "手机号转给别人", "warn"),
     "phone.refused": Act("members", "手机号没有合并", "warn"),
     "segment.save": Act("members", "保存人群"),
+    "loyalty.tiers": Act("members", "改会员等级", "warn"),
     "campaign.change": Act("campaigns", "修改活动"),
     "campaign.draft": Act("campaigns", "退回草稿", "warn"),
     "campaign.approved": Act("campaigns", "批准活动"),

@@ -15,6 +15,7 @@ from console import (
     staffing,
     stores,
     stream,
+    tiers,
     wechat,
 )
 
@@ -28,6 +29,7 @@ PAGES = (
     goods.page,
     coupons.page,
     members.page,
+    tiers.page,
     segments.page,
     campaigns.page,
     stores.page,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from console import people, tickets, timeline, words
 from console.access import Me
 from coupons import queries as coupon_queries
-from crm import tags
+from crm import tags, tiers
 from crm.models import Member
 from messaging.models import Channel
 from messaging.planning import SKIP_REASONS, Plan, plan_channels
@@ -62,7 +62,7 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
         "no": member.no,
         "name": people.name_of(member),
         "sub": f"{people.phone_of(person)} · {words.on(member.joined_at, now)} 加入",
-        "tier": member.tier.label,
+        "tier": tiers.name_of(session, member.merchant_id, member.tier),
         **tags_only(session, member),
         "sums": [
             (words.count(member.orders_count), "次消费"),

@@ -22,6 +22,7 @@ TITLES = {
     "claimed": "领了券",
     "consent_changed": "改了授权",
     "merged": "并入了另一个账号",
+    "tier_moved": "会员等级变了",
     "viewed": "看了商品",
     "searched": "搜索",
     "carted": "加了购物车",

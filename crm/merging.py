@@ -59,7 +59,7 @@ def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> 
     _add_totals(session, winner, loser)
     _move(session, winner_id, loser_id)
     points.move(session, winner=winner, loser=loser, now=now)
-    tiers.settle(session, winner_id)
+    tiers.after_merge(session, winner, loser, now=now)
     session.refresh(winner)
     session.refresh(loser)
     events.record(session, winner_id, "merged", now=now, data={"no": loser.no})

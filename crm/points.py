@@ -18,21 +18,24 @@ from crm.models import EntryKind, LotState, Member, PointEntry, PointLot, Purcha
 REFUND_WINDOW = timedelta(days=7)
 FEN_PER_POINT = 100
 
-_MEMBERS = rows.table_of(Member).c
-_HOLD = (
-    select(_MEMBERS.id, _MEMBERS.merged_into_id, _MEMBERS.spent_fen, _MEMBERS.refunded_fen)
-    .where(_MEMBERS.id == bindparam("member_id"))
-    .with_for_update()
-)
-
 
 class Held(NamedTuple):
     """A member's row that is ours until the end of the transaction."""
 
     id: int
     merged_into_id: int | None
+    merchant_id: int
+    tier: str
     spent_fen: int
     refunded_fen: int
+
+
+_MEMBERS = rows.table_of(Member).c
+_HOLD = (
+    select(*(_MEMBERS[name] for name in Held._fields))
+    .where(_MEMBERS.id == bindparam("member_id"))
+    .with_for_update()
+)
 
 
 def points_for(paid_fen: int) -> int:

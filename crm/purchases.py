@@ -24,7 +24,7 @@ _COUNT_IN = (
         last_visit_at=case((_MEMBERS.last_visit_at > _AT, _MEMBERS.last_visit_at), else_=_AT),
     )
 )
-"""All that a paid order changes in its member's row, and the tier given with it."""
+"""All that a paid order changes in its member's row but the tier, which seldom changes."""
 
 
 def record_purchase(
@@ -43,12 +43,20 @@ def record_purchase(
     }
     if rows.add_new(session, Purchase, purchase) is None:
         return False
+    programme = tiers.load(session, held.merchant_id)
     earned = points.earn(session, held.id, order_id, paid_fen=paid_fen, now=now)
-    tier = tiers.tier_for(held.spent_fen + paid_fen - held.refunded_fen)
     paid = {"paying_id": held.id, "paid_fen": paid_fen, "earned": earned, "at": now}
-    rows.run(session, _COUNT_IN, {**paid, "tier": tier})
+    rows.run(session, _COUNT_IN, paid)
     told = {"order_id": order_id, "paid_fen": paid_fen}
     events.record(session, held.id, "paid", now=now, store_id=store_id, data=told)
+    tiers.after_purchase(
+        session,
+        held.id,
+        code=held.tier,
+        programme=programme,
+        spent_fen=held.spent_fen + paid_fen - held.refunded_fen,
+        now=now,
+    )
     rows.reread(session, Member, held.id)
     return True
 
@@ -103,10 +111,6 @@ def reverse_purchase(session: Session, order_id: int, refund_fen: int, now: date
         store_id=purchase.store_id,
         data={"order_id": order_id, "refund_fen": refund_fen},
     )
-    _settle(session, purchase.member_id)
+    tiers.after_refund(session, purchase.member_id, refund_fen, now=now)
+    rows.reread(session, Member, purchase.member_id)
     return True
-
-
-def _settle(session: Session, member_id: int) -> None:
-    tiers.settle(session, member_id)
-    rows.reread(session, Member, member_id)

@@ -33,6 +33,8 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.forget_contacts", 86_400),
     Periodic("payments.sweep_notices", 30),
     Periodic("coupons.expire", 600),
+    Periodic("crm.review_tiers", 86_400),
+    Periodic("crm.give_birthday_coupons", 86_400),
     Periodic("core.check_books", 86_400),
 ]
 

@@ -8,7 +8,7 @@ from core import limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons.queries import count_for_member
-from crm import consent, events, members
+from crm import consent, events, members, tiers
 from crm import phones as verified
 from crm.models import Member
 from merchants.queries import get_merchant
@@ -147,7 +147,7 @@ def _card(session: Session, me: Member) -> MeOut:
         nickname=person.nickname or me.name,
         avatar=person.avatar,
         phone=phones.mask(person.phone) if person.phone else "",
-        tier=me.tier.label,
+        tier=tiers.name_of(session, me.merchant_id, me.tier),
         points=me.points,
         points_pending=me.points_pending,
         coupons_count=count_for_member(session, me.id, clock_now())["usable"],

@@ -11,20 +11,26 @@ from crm.models.campaigns import (
 )
 from crm.models.facts import MemberPlace, MemberScore, MemberVisit, PurchaseLine
 from crm.models.marketing import MarketingContact, MarketingRules
-from crm.models.members import Member, MemberEvent, MemberTag, Purchase, Tag, Tier
+from crm.models.members import BASE_TIER, Member, MemberEvent, MemberTag, Purchase, Tag
 from crm.models.points import EntryKind, LotState, PointEntry, PointLot
 from crm.models.segments import Segment
+from crm.models.tiers import Fall, GrowthEntry, Loyalty, Measure, Tier, TierMove
 
 __all__ = [
+    "BASE_TIER",
     "NEXT",
     "Arm",
     "Campaign",
     "CampaignMove",
     "CampaignState",
     "EntryKind",
+    "Fall",
+    "GrowthEntry",
     "LotState",
+    "Loyalty",
     "MarketingContact",
     "MarketingRules",
+    "Measure",
     "Member",
     "MemberEvent",
     "MemberPlace",
@@ -40,4 +46,5 @@ __all__ = [
     "Segment",
     "Tag",
     "Tier",
+    "TierMove",
 ]

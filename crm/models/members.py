@@ -1,36 +1,22 @@
 """A member is one person at one merchant: consent, tags, timeline, totals, purchases."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.database import Base, Code, Id, State
+from core.database import Base, Code, Id
 
-
-class Tier(StrEnum):
-    green_leaf = "green_leaf"
-    silver_tip = "silver_tip"
-    golden_bud = "golden_bud"
-    ink_rock = "ink_rock"
-
-    @property
-    def label(self) -> str:
-        return TIER_LABELS[self]
-
-
-TIER_LABELS = {
-    Tier.green_leaf: "青叶",
-    Tier.silver_tip: "银毫",
-    Tier.golden_bud: "金芽",
-    Tier.ink_rock: "墨岩",
-}
+BASE_TIER = "green_leaf"
+"""The code of every merchant's lowest tier, whatever it is called there."""
 
 
 class Member(Base):
-    """`points` and `points_pending` are snapshots of the ledger; totals are sums of purchases.
+    """`points`, `points_pending`, `balance_fen` (what can be spent) and `balance_bonus_fen` (what
+    of that was given, not paid) are snapshots of their ledgers; totals are sums of purchases.
+
+    `tier` is the code of a row of the merchant's tiers. `tier_until`: it is looked at again then.
 
     A member absorbed in a merge keeps its row with `merged_into_id` set and nothing else left.
     `ix_members_segment` holds every column that a segment's rule reads, in the order of the ids:
@@ -46,6 +32,7 @@ class Member(Base):
         Index("ix_members_last_visit", "merchant_id", "last_visit_at"),
         Index("ix_members_spent", "merchant_id", "spent_fen"),
         Index("ix_members_orders", "merchant_id", "orders_count"),
+        Index("ix_members_tier", "merchant_id", "tier", "tier_until"),
         Index(
             "ix_members_segment",
             "merchant_id",
@@ -81,9 +68,13 @@ class Member(Base):
     first_paid_at: Mapped[datetime | None]
     last_paid_at: Mapped[datetime | None]
     last_visit_at: Mapped[datetime | None]
-    tier: Mapped[Tier] = mapped_column(State(Tier), default=Tier.green_leaf)
+    tier: Mapped[str] = mapped_column(Code(24), default=BASE_TIER)
+    tier_since: Mapped[datetime | None]
+    tier_until: Mapped[datetime | None]
     points: Mapped[int] = mapped_column(default=0)
     points_pending: Mapped[int] = mapped_column(default=0)
+    balance_fen: Mapped[int] = mapped_column(default=0)
+    balance_bonus_fen: Mapped[int] = mapped_column(default=0)
 
 
 class Tag(Base):

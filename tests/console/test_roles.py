@@ -72,6 +72,11 @@ NEEDS = {
     "members.view": [
         "GET /members/",
         "GET /members/<no>",
+        "GET /loyalty/tiers/",
+        "POST /loyalty/tiers/preview",
+    ],
+    "settings.manage": [
+        "POST /loyalty/tiers/",
     ],
     "orders.manage": [
         "GET /orders/<no>/cancel",

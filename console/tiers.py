@@ -1,0 +1,235 @@
+"""会员体系 → 等级: thresholds and benefits, and who would move before anything is saved."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from console import reply, words
+from console.access import me, staff
+from console.forms import Form
+from console.loyalty_tabs import tabs
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import LinliError
+from core.money import format_yuan
+from coupons.models import CouponTemplate, TemplateState
+from crm import tiers
+from crm.models import BASE_TIER, Fall, Measure
+from crm.tiers import editing, keeping
+
+page = Blueprint("tiers", __name__, url_prefix="/loyalty/tiers")
+
+MEASURES = ((Measure.spent.value, "消费金额"), (Measure.growth.value, "成长值"))
+WINDOWS = ((0, "从入会算起"), (180, "近半年"), (365, "近一年"))
+TERMS = ((0, "一直有效"), (180, "半年"), (365, "一年"))
+FALLS = ((Fall.one_step.value, "降一级"), (Fall.earned.value, "降到够得着的那一级"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one line of the form is about; the fields carry its number."""
+
+    number: int
+    base: bool
+
+
+@page.get("/")
+@staff("members.view")
+def index() -> Response:
+    with reading() as session:
+        programme = tiers.load(session, me().merchant_id)
+    return _page(_form(programme), len(programme.steps))
+
+
+@page.post("/")
+@staff("settings.manage")
+def save() -> Response:
+    form, now = Form(request.form), clock_now()
+    wanted = _read(form)
+    if wanted is None:
+        return _page(form, _rows(form), 422)
+    try:
+        with transaction() as session:
+            editing.save(
+                session,
+                me().merchant_id,
+                wanted,
+                may_fall=form["existing"] == "all",
+                actor=me().actor,
+                now=now,
+            )
+    except editing.TiersInvalid as refused:
+        form.refuse_with(refused, "form")
+        return _page(form, _rows(form), 422)
+    return reply.done(url_for("console.tiers.index"), "等级已保存，会员正在按新规则调整")
+
+
+@page.post("/preview")
+@staff("members.view")
+def preview() -> Response:
+    """Who would move, as the form stands; what cannot be read yet is said in words."""
+    form = Form(request.form)
+    wanted, movers, why = _read(form), [], ""
+    if wanted is not None:
+        try:
+            with reading() as session:
+                movers = editing.preview(
+                    session,
+                    me().merchant_id,
+                    wanted,
+                    may_fall=form["existing"] == "all",
+                    now=clock_now(),
+                )
+        except LinliError as refused:
+            why = next(iter(refused.errors.values()), refused.detail)
+    else:
+        why = "还有没填对的，填好就能看到谁会变"
+    return reply.page("loyalty/_movers.html", movers=_movers(movers), why=why, asked=True)
+
+
+def _page(form: Form, count: int, status: int = 200) -> Response:
+    with reading() as session:
+        standing = _standing(session)
+        coupons = _coupons(session)
+    return reply.page(
+        "loyalty/tiers.html",
+        status,
+        tabs=tabs("console.tiers.index"),
+        form=form,
+        rows=[Row(number, form[f"code_{number}"] == BASE_TIER) for number in range(count + 1)],
+        standing=standing,
+        coupons=coupons,
+        measures=MEASURES,
+        windows=WINDOWS,
+        terms=TERMS,
+        falls=FALLS,
+        movers=[],
+        why="",
+        asked=False,
+    )
+
+
+def _standing(session: Session) -> list[dict[str, Any]]:
+    """Members per tier, the lowest first."""
+    counts = keeping.count_by_tier(session, me().merchant_id)
+    whole = sum(counts.values())
+    return [
+        {
+            "name": step.name,
+            "people": words.count(counts.get(step.code, 0)),
+            "share": words.share(counts.get(step.code, 0), whole),
+            "pct": round(100 * counts.get(step.code, 0) / whole, 1) if whole else 0,
+        }
+        for step in tiers.tiers_of(session, me().merchant_id)
+    ]
+
+
+def _coupons(session: Session) -> list[tuple[str, str]]:
+    found = session.execute(
+        select(CouponTemplate.id, CouponTemplate.name)
+        .where(
+            CouponTemplate.merchant_id == me().merchant_id,
+            CouponTemplate.state == TemplateState.active,
+        )
+        .order_by(CouponTemplate.id.desc())
+        .limit(100)
+    )
+    return [("", "不送"), *((str(id_), name) for id_, name in found)]
+
+
+def _form(programme: tiers.Programme) -> Form:
+    spent = programme.measure is Measure.spent
+    form = Form(
+        measure=programme.measure.value,
+        window=programme.window_days,
+        term=programme.valid_days,
+        grace=programme.grace_days,
+        fall=programme.fall.value,
+        existing="up",
+    )
+    for number, step in enumerate(reversed(programme.steps)):
+        form.put(f"code_{number}", step.code)
+        form.put(f"name_{number}", step.name)
+        threshold = format_yuan(step.threshold, trim=True) if spent else step.threshold
+        form.put(f"threshold_{number}", threshold)
+        form.put(f"rate_{number}", f"{step.points_bp / 10_000:g}")
+        form.put(f"birthday_{number}", step.birthday_template_id or "")
+        form.put(f"benefits_{number}", step.benefits)
+    return form
+
+
+def _rows(form: Form) -> int:
+    return sum(1 for number in range(editing.MOST_TIERS + 1) if form[f"name_{number}"].strip())
+
+
+def _read(form: Form) -> tiers.Programme | None:
+    """The programme that was typed; None with errors noted. A line without a name is left out."""
+    measure = Measure(form.one_of("measure", list(Measure)) or Measure.spent)
+    steps = []
+    with reading() as session:
+        known = {value for value, _ in _coupons(session)}
+        codes = {step.code for step in tiers.load(session, me().merchant_id).steps}
+    for number in range(editing.MOST_TIERS + 1):
+        base = form[f"code_{number}"] == BASE_TIER
+        if not form[f"name_{number}"].strip() and not base:
+            continue
+        name = form.text(f"name_{number}", longest=8)
+        field = f"threshold_{number}"
+        threshold: int | None = 0
+        if not base:
+            wide = form.yuan(field, low=1, high=10**9) if measure is Measure.spent else None
+            threshold = wide if measure is Measure.spent else form.whole(field, low=1, high=10**7)
+        rate = _rate(form, f"rate_{number}")
+        birthday = form.one_of(f"birthday_{number}", known | {""})
+        benefits = form.text(f"benefits_{number}", longest=60, needed=False)
+        if None not in (name, threshold, rate, birthday, benefits):
+            code = form[f"code_{number}"]
+            steps.append(
+                tiers.Step(
+                    code if code in codes else "",
+                    number,
+                    name or "",
+                    threshold or 0,
+                    rate or 0,
+                    benefits or "",
+                    int(birthday) if birthday else None,
+                )
+            )
+    window = form.one_of("window", [value for value, _ in WINDOWS])
+    term = form.one_of("term", [value for value, _ in TERMS])
+    grace = form.whole("grace", high=90, needed=False)
+    fall = form.one_of("fall", list(Fall))
+    form.one_of("existing", ("up", "all"))
+    if form.errors or not steps:
+        return None
+    steps.sort(key=lambda step: -step.threshold)
+    ranked = tuple(step._replace(rank=len(steps) - 1 - at) for at, step in enumerate(steps))
+    return tiers.Programme(
+        ranked, measure, int(window or 0), int(term or 0), grace or 0, Fall(fall or Fall.one_step)
+    )
+
+
+def _rate(form: Form, name: str) -> int | None:
+    """`1.5` → 15,000 basis points."""
+    try:
+        rate = round(float(form[name] or "1") * 10_000)
+    except ValueError:
+        rate = -1
+    if not 0 <= rate <= 100_000:
+        form.refuse(name, "0 到 10 倍之间")
+        return None
+    return rate
+
+
+def _movers(movers: list[editing.Movers]) -> dict[str, Any]:
+    return {
+        "up": words.count(sum(each.people for each in movers if each.up)),
+        "down": words.count(sum(each.people for each in movers if not each.up)),
+        "rows": [
+            (each.before, each.after, words.count(each.people), "升" if each.up else "降")
+            for each in movers
+        ],
+    }

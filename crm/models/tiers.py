@@ -1,0 +1,96 @@
+"""A merchant's tiers and the rules they are given by, and every move of a member between them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, Code, Id, State
+
+
+class Measure(StrEnum):
+    """What thresholds are compared with: fen spent and not given back, or growth (成长值)."""
+
+    spent = "spent"
+    growth = "growth"
+
+
+class Fall(StrEnum):
+    """How far a tier falls when it is not earned again: one step, or to what was earned."""
+
+    one_step = "one_step"
+    earned = "earned"
+
+
+class Loyalty(Base):
+    """The rules of one merchant's membership; a merchant without a row has the defaults.
+
+    `window_days` 0: all time. `valid_days` 0: a tier is for good. Growth is one per yuan kept, and
+    what `growth_entries` add.
+    """
+
+    __tablename__ = "loyalty"
+    __table_args__ = (UniqueConstraint("merchant_id"),)
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    measure: Mapped[Measure] = mapped_column(State(Measure), default=Measure.spent)
+    window_days: Mapped[int] = mapped_column(default=0)
+    valid_days: Mapped[int] = mapped_column(default=0)
+    grace_days: Mapped[int] = mapped_column(default=0)
+    fall: Mapped[Fall] = mapped_column(State(Fall), default=Fall.one_step)
+    updated_at: Mapped[datetime]
+
+
+class Tier(Base):
+    """`threshold` is in fen or in growth, as the merchant measures. `rank` 0 is everybody's.
+
+    `points_bp`: how many points a yuan earns, 10,000 being the usual.
+    """
+
+    __tablename__ = "tiers"
+    __table_args__ = (
+        UniqueConstraint("merchant_id", "code"),
+        CheckConstraint("threshold >= 0 AND points_bp >= 0", name="amounts"),
+    )
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    code: Mapped[str] = mapped_column(Code(24))
+    rank: Mapped[int]
+    name: Mapped[str] = mapped_column(String(16))
+    threshold: Mapped[int]
+    points_bp: Mapped[int] = mapped_column(default=10_000)
+    birthday_template_id: Mapped[int | None] = mapped_column(ForeignKey("coupon_templates.id"))
+    benefits: Mapped[str] = mapped_column(default="")
+
+
+class TierMove(Base):
+    """One move, never changed. `reason`: paid, refunded, expired, rules, merged."""
+
+    __tablename__ = "tier_moves"
+    __table_args__ = (Index(None, "member_id", "id"),)
+
+    id: Mapped[Id]
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    before: Mapped[str] = mapped_column(Code(24))
+    after: Mapped[str] = mapped_column(Code(24))
+    reason: Mapped[str] = mapped_column(Code(16))
+    at: Mapped[datetime]
+
+
+class GrowthEntry(Base):
+    """Growth beside what was bought: signing in, bringing somebody, a gift. Never changed."""
+
+    __tablename__ = "growth_entries"
+    __table_args__ = (
+        UniqueConstraint("cause"),
+        Index(None, "member_id", "at", "growth"),
+    )
+
+    id: Mapped[Id]
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    growth: Mapped[int]
+    cause: Mapped[str] = mapped_column(Code(64))
+    at: Mapped[datetime]

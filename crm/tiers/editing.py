@@ -1,0 +1,133 @@
+"""Changing the rules: who would move is counted before anything is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, case, delete, func, select
+from sqlalchemy.orm import Session
+
+from core import audit, rows
+from core.database import claim
+from core.errors import Invalid
+from core.numbers import random_code
+from core.outbox import enqueue
+from crm.models import BASE_TIER, Loyalty, Member, Tier
+from crm.tiers.programme import Programme, Step, load, worth
+
+MOST_TIERS = 8
+
+
+class TiersInvalid(Invalid):
+    code = "tiers_invalid"
+    title = "等级填写有误"
+
+
+@dataclass(frozen=True)
+class Movers:
+    """How many would go from one tier to another. `up`: to a higher one."""
+
+    before: str
+    after: str
+    people: int
+    up: bool
+
+
+def preview(
+    session: Session, merchant_id: int, wanted: Programme, *, may_fall: bool, now: datetime
+) -> list[Movers]:
+    """Who would move if `wanted` were the rules, between which tiers; nothing is written."""
+    check(wanted)
+    held = load(session, merchant_id)
+    reached: ColumnElement[str] = case(
+        *((worth(wanted, now) >= step.threshold, step.code) for step in wanted.steps[:-1]),
+        else_=wanted.steps[-1].code,
+    )
+    found = session.execute(
+        select(Member.tier, reached.label("reached"), func.count())
+        .where(Member.merchant_id == merchant_id, Member.merged_into_id.is_(None))
+        .group_by(Member.tier, "reached")
+    )
+    movers = []
+    for code, to, people in found:
+        gone = code not in {step.code for step in wanted.steps}
+        before, after = wanted.of(code).rank, wanted.of(to).rank
+        if after > before or gone or (may_fall and after < before):
+            movers.append(Movers(held.of(code).name, wanted.of(to).name, people, after > before))
+    return sorted(movers, key=lambda each: -each.people)
+
+
+def save(
+    session: Session,
+    merchant_id: int,
+    wanted: Programme,
+    *,
+    may_fall: bool,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Write the programme and queue the moves that it means. A tier without a code is new."""
+    check(wanted)
+    before = load(session, merchant_id)
+    write(session, merchant_id, wanted, now)
+    audit.record(
+        session,
+        actor=actor,
+        action="loyalty.tiers",
+        subject=f"loyalty:{merchant_id}",
+        before=_plain(before),
+        after=_plain(wanted),
+        merchant_id=merchant_id,
+        now=now,
+    )
+    enqueue(session, "crm.reweigh_tiers", merchant_id=merchant_id, may_fall=may_fall)
+
+
+def write(session: Session, merchant_id: int, wanted: Programme, now: datetime) -> None:
+    """The rows of a programme, in place of those there were."""
+    rules = {
+        "measure": wanted.measure,
+        "window_days": wanted.window_days,
+        "valid_days": wanted.valid_days,
+        "grace_days": wanted.grace_days,
+        "fall": wanted.fall,
+        "updated_at": now,
+    }
+    mine = {"merchant_id": merchant_id}
+    if rows.compare_and_set(session, Loyalty, mine, rules) == 0:
+        rows.add_new(session, Loyalty, mine | rules)
+    claim(session, delete(Tier).where(Tier.merchant_id == merchant_id))
+    rows.add_all(session, Tier, [mine | step._asdict() for step in coded(wanted).steps])
+
+
+def coded(wanted: Programme) -> Programme:
+    """With a code for each tier that has none yet, and ranks by threshold."""
+    ordered = sorted(wanted.steps, key=lambda step: step.threshold)
+    steps = [
+        step._replace(rank=rank, code=step.code or f"t_{random_code(8).lower()}")
+        for rank, step in enumerate(ordered)
+    ]
+    return wanted._replace(steps=tuple(reversed(steps)))
+
+
+def check(wanted: Programme) -> None:
+    """Raises TiersInvalid with `errors` by field of the form (`name_0`, `threshold_2`)."""
+    errors: dict[str, str] = {}
+    steps: Sequence[Step] = wanted.steps
+    if not 1 <= len(steps) <= MOST_TIERS:
+        raise TiersInvalid(f"等级要有 1 到 {MOST_TIERS} 个")
+    base = [step for step in steps if step.code == BASE_TIER]
+    if len(base) != 1 or base[0].threshold != 0:
+        raise TiersInvalid("最低的等级人人都有，门槛是 0")
+    for number, step in enumerate(sorted(steps, key=lambda each: each.threshold)):
+        if [each.threshold for each in steps].count(step.threshold) > 1:
+            errors[f"threshold_{number}"] = "门槛不能一样"
+        if [each.name for each in steps].count(step.name) > 1:
+            errors[f"name_{number}"] = "名字不能一样"
+    if errors:
+        raise TiersInvalid(errors=errors)
+
+
+def _plain(programme: Programme) -> dict[str, object]:
+    steps = {step.name: step.threshold for step in reversed(programme.steps)}
+    return {**programme._asdict(), "steps": steps}

@@ -1,0 +1,114 @@
+"""A member moves between tiers: up on the purchase that reached it, down when it is not earned."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from core import rows
+from core.database import claim
+from crm.models import Measure, Member, MemberEvent, TierMove
+from crm.tiers.programme import Programme, by_rank, load, worth_of_one
+
+
+def after_purchase(
+    session: Session, member_id: int, *, code: str, programme: Programme, spent_fen: int,
+    now: datetime,
+) -> str | None:  # fmt: skip
+    """The tier that a purchase reached, noted as a move; None when it reached no higher one.
+
+    `code` is the member's tier, `spent_fen` what they have spent and not been given back, this
+    purchase included. The caller holds the row and writes the tier into it.
+    """
+    worth = programme.worth_of(spent_fen)
+    if programme.window_days or programme.measure is not Measure.spent:  # one more question
+        worth = worth_of_one(session, member_id, programme, now)
+    reached = programme.earned(worth)
+    if reached.rank <= programme.of(code).rank:
+        return None
+    set_tier(session, member_id, code, reached.code, programme, reason="paid", now=now)
+    return reached.code
+
+
+def after_refund(session: Session, member_id: int, refund_fen: int, *, now: datetime) -> None:
+    """Take the tier back that only the returned money had earned.
+
+    A tier that is kept for another reason, because it was earned earlier and is still valid, stays.
+    """
+    member = session.get_one(Member, member_id, populate_existing=True)
+    programme = load(session, member.merchant_id)
+    worth = worth_of_one(session, member_id, programme, now)
+    held = programme.of(member.tier)
+    before = programme.earned(worth + programme.worth_of(refund_fen))
+    after = programme.earned(worth)
+    if before.rank >= held.rank > after.rank:
+        set_tier(session, member_id, held.code, after.code, programme, reason="refunded", now=now)
+
+
+def after_merge(session: Session, winner: Member, loser: Member, *, now: datetime) -> None:
+    """The highest of both tiers, or what both together have earned."""
+    programme = load(session, winner.merchant_id)
+    earned = programme.earned(worth_of_one(session, winner.id, programme, now))
+    best = max(earned, *(programme.of(each.tier) for each in (winner, loser)), key=by_rank)
+    if best.code != winner.tier:
+        set_tier(session, winner.id, winner.tier, best.code, programme, reason="merged", now=now)
+
+
+def set_tier(
+    session: Session,
+    member_id: int,
+    before: str,
+    after: str,
+    programme: Programme,
+    *,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Move one member; the row, the history and the timeline."""
+    move_many(session, {member_id: (before, after)}, programme, reason=reason, now=now)
+
+
+def move_many(
+    session: Session,
+    moves: Mapping[int, tuple[str, str]],
+    programme: Programme,
+    *,
+    reason: str,
+    now: datetime,
+) -> int:
+    """Move members whose rows are held: member id → (from, to). A statement for each tier."""
+    if not moves:
+        return 0
+    by_target: dict[str, list[int]] = {}
+    for member_id, (_, after) in moves.items():
+        by_target.setdefault(after, []).append(member_id)
+    for after, ids in by_target.items():
+        values = {"tier": after, "tier_since": now, "tier_until": programme.until(now)}
+        claim(session, update(Member).where(Member.id.in_(ids)).values(values))
+    rows.add_all(session, TierMove, _history(moves, reason, now))
+    told = [
+        {
+            "member_id": member_id,
+            "kind": "tier_moved",
+            "at": now,
+            "store_id": None,
+            "data": {
+                "name": programme.of(after).name,
+                "up": programme.of(after).rank > programme.of(before).rank,
+            },
+        }
+        for member_id, (before, after) in moves.items()
+    ]
+    rows.add_all(session, MemberEvent, told)
+    return len(moves)
+
+
+def _history(
+    moves: Mapping[int, tuple[str, str]], reason: str, now: datetime
+) -> Sequence[dict[str, Any]]:
+    return [
+        {"member_id": id_, "before": before, "after": after, "reason": reason, "at": now}
+        for id_, (before, after) in moves.items()
+    ]

@@ -1,0 +1,69 @@
+"""Jobs of membership: tiers that run out, changed rules, birthdays."""
+
+from sqlalchemy import select
+
+from core import clock
+from core.clock import business_day
+from core.database import reading
+from core.logs import log
+from coupons import issuing
+from coupons.errors import GoneAlready, NotClaimable
+from crm.models import Loyalty
+from crm.tiers import keeping
+from merchants.models import Merchant
+from tasks.registry import Run, job
+
+
+@job("crm.review_tiers", timeout=600)
+def review_tiers(run: Run) -> None:
+    """Tiers whose term is over are earned again or fall, a thousand members a transaction."""
+    now = clock.now()
+    with reading() as session:
+        terms = select(Loyalty.merchant_id).where(Loyalty.valid_days > 0)
+        merchants = session.scalars(terms.order_by(Loyalty.merchant_id)).all()
+    for merchant_id in merchants:
+        looked = keeping.SLICE
+        while looked == keeping.SLICE:
+            with run.transaction() as session:
+                looked = keeping.review_due(session, merchant_id, now=now)
+
+
+@job("crm.reweigh_tiers", queue="bulk", timeout=1_800)
+def reweigh_tiers(run: Run, merchant_id: int, may_fall: bool) -> None:
+    """The members of a merchant that changed its rules, slice by slice; again: nothing moves."""
+    now, last = clock.now(), 0
+    while True:
+        with run.transaction() as session:
+            last = keeping.reweigh(session, merchant_id, after_id=last, may_fall=may_fall, now=now)
+        if last == 0:
+            return
+
+
+@job("crm.give_birthday_coupons", queue="bulk", timeout=1_800)
+def give_birthday_coupons(run: Run) -> None:
+    """Who was born on this day gets what their tier gives, once a year whatever the tier."""
+    now = clock.now()
+    day = business_day(now)
+    with reading() as session:
+        merchants = session.scalars(select(Merchant.id).order_by(Merchant.id)).all()
+        wanted = [
+            (merchant_id, *each)
+            for merchant_id in merchants
+            for each in keeping.birthday_templates(session, merchant_id).items()
+        ]
+    for merchant_id, tier, template_id in wanted:
+        after = 0
+        while True:
+            with reading() as session:
+                born = keeping.list_birthdays(session, merchant_id, tier, day, after_id=after)
+            if not born:
+                break
+            after = born[-1]
+            try:
+                with run.transaction() as session:
+                    template = issuing.get_template(session, template_id)
+                    source = f"birthday:{day.year}"
+                    issuing.issue_many(session, template, born, source=source, now=now)
+            except (GoneAlready, NotClaimable) as refused:
+                log.warning("birthday_coupons_refused", template_id=template_id, why=refused.detail)
+                break
