@@ -109,3 +109,32 @@ class UndoQuota(Forbidden):
 class ReasonRequired(Invalid):
     code = "reason_required"
     title = "请写明原因"
+
+
+class DailyLimit(Conflict):
+    """The claims of today are used up: everybody's, or this member's."""
+
+    code = "daily_claim_limit"
+    title = "今天的领完了，明天再来"
+
+
+class NotGiftable(Conflict):
+    code = "not_giftable"
+    title = "这张券不能转送"
+
+
+class GiftNotFound(NotFound):
+    code = "gift_not_found"
+    title = "没有找到这份礼物"
+
+
+class GiftGone(Gone):
+    """Taken by somebody else, taken back, or offered too long ago."""
+
+    code = "gift_gone"
+    title = "来晚了，这张券已经不在了"
+
+
+class GiftLimit(Conflict):
+    code = "gift_limit"
+    title = "这种券你收得够多了"

@@ -82,7 +82,9 @@ def issue_many(
         ours |= _issued(session, template.id, source, fresh)
         fresh = [id_ for id_ in fresh if id_ not in ours]  # their number was somebody's: again
     if fresh:
-        raise RuntimeError("no free coupon code, or the member does not exist")
+        issued |= _moved_on(session, source, template.id, fresh)
+        if not issued.keys() >= set(fresh):
+            raise RuntimeError("no free coupon code, or the member does not exist")
     if ours:
         # The template's row is ours, so within these ids all of its coupons are.
         ids = Coupon.id.between(min(ours.values()), max(ours.values()))
@@ -172,6 +174,15 @@ def _insert(session: Session, row: dict[str, Any]) -> bool:
         if session.scalar(taken) is not None:
             return False
     raise RuntimeError("no free coupon code, or the member does not exist")
+
+
+def _moved_on(
+    session: Session, source: str, template_id: int, member_ids: Sequence[int]
+) -> dict[int, int]:
+    """Issued to these members before, and somebody else's since: given away, or merged."""
+    keys = {many_key(source, template_id, id_): id_ for id_ in member_ids}
+    found = select(Coupon.issue_key, Coupon.id).where(Coupon.issue_key.in_(keys))
+    return {keys[key]: id_ for key, id_ in session.execute(found)}
 
 
 def _issued(

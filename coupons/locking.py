@@ -163,6 +163,8 @@ def why_not(coupon: Coupon, now: datetime) -> Exception:
         return AlreadyRedeemed("这张券用过了")
     if coupon.state is CouponState.void:
         return CouponVoid()
+    if coupon.state is CouponState.locked and coupon.order_id is None:
+        return CouponUnavailable("这张券正在转送给朋友")
     if coupon.state is CouponState.locked:
         return CouponUnavailable("这张券被另一个订单占用着")
     if coupon.state is CouponState.expired or coupon.expires_at <= now:

@@ -49,6 +49,9 @@ class EntryKind(StrEnum):
     returned = "returned"
     expired = "expired"
     voided = "voided"
+    offered = "offered"
+    gifted = "gifted"
+    kept = "kept"
 
 
 AFTER = {
@@ -59,6 +62,9 @@ AFTER = {
     EntryKind.returned: CouponState.issued,
     EntryKind.expired: CouponState.expired,
     EntryKind.voided: CouponState.void,
+    EntryKind.offered: CouponState.locked,
+    EntryKind.gifted: CouponState.issued,
+    EntryKind.kept: CouponState.issued,
 }
 """The state that each kind of entry leaves a coupon in: what the books are checked against."""
 
@@ -68,7 +74,9 @@ class CouponTemplate(Base):
 
     `amount` takes `face_fen` off; `percent` takes `off_bp` basis points off, at most `cap_fen`.
     `store_ids` / `product_ids` None: all. Valid `valid_days` from issue, or until `valid_until`.
-    `moment` names the occasion that issues it by itself ("welcome": on following).
+    `moment` names the occasion that issues it by itself ("welcome": on following). Claims are also
+    limited to `daily_limit` a day of the store's, `member_daily_limit` of them by one person. A
+    holder is reminded once, `remind_days` before the end; 0: never.
     """
 
     __tablename__ = "coupon_templates"
@@ -95,6 +103,10 @@ class CouponTemplate(Base):
     total_limit: Mapped[int | None]
     issued_count: Mapped[int] = mapped_column(default=0)
     per_member_limit: Mapped[int] = mapped_column(default=1)
+    daily_limit: Mapped[int | None]
+    member_daily_limit: Mapped[int | None]
+    giftable: Mapped[bool] = mapped_column(default=False)
+    remind_days: Mapped[int] = mapped_column(default=3)
     claimable: Mapped[bool] = mapped_column(default=False)
     moment: Mapped[str] = mapped_column(Code(32), default="")
     cost_note: Mapped[str] = mapped_column(default="")
@@ -165,6 +177,49 @@ class CouponEntry(Base):
     reason: Mapped[str] = mapped_column(default="")
     happened_at: Mapped[datetime | None]
     at: Mapped[datetime]
+
+
+class GiftState(StrEnum):
+    offered = "offered"
+    accepted = "accepted"
+    withdrawn = "withdrawn"
+    lapsed = "lapsed"
+
+
+NEXT_GIFT: dict[GiftState, set[GiftState]] = {
+    GiftState.offered: {GiftState.accepted, GiftState.withdrawn, GiftState.lapsed},
+    GiftState.accepted: set(),
+    GiftState.withdrawn: set(),
+    GiftState.lapsed: set(),
+}
+
+
+class CouponGift(Base):
+    """A coupon on its way to a friend: whoever shows the secret first gets it, once.
+
+    While it is offered the coupon is locked and its giver's. `accept_key` is unique: it counts how
+    many of a template one person was given.
+    """
+
+    __tablename__ = "coupon_gifts"
+    __table_args__ = (
+        Index(None, "state", "expires_at"),
+        Index(None, "from_member_id", "id"),
+        Index(None, "to_member_id", "id"),
+        Index(None, "coupon_id", "state"),
+    )
+
+    id: Mapped[Id]
+    coupon_id: Mapped[int] = mapped_column(ForeignKey("coupons.id"))
+    from_member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    to_member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    secret_hash: Mapped[str] = mapped_column(Code(64), unique=True)
+    state: Mapped[GiftState] = mapped_column(State(GiftState), default=GiftState.offered)
+    words: Mapped[str] = mapped_column(String(60), default="")
+    accept_key: Mapped[str | None] = mapped_column(Code(96), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class DailyCount(Base):

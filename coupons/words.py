@@ -21,6 +21,7 @@ SOURCES = {
     "claim": "自己领的",
     "campaign": "活动送的",
     "staff": "店员送的",
+    "gift": "朋友送的",
 }
 
 
@@ -102,6 +103,8 @@ def state(coupon: Coupon, now: datetime) -> str:
         return STATES[CouponState.expired]
     if coupon.state is CouponState.issued and coupon.valid_from > now:
         return f"{day(coupon.valid_from)}起可用"
+    if coupon.state is CouponState.locked and coupon.order_id is None:
+        return "转送中"
     return STATES[coupon.state]
 
 

@@ -20,6 +20,8 @@ TITLES = {
     "visited": "到店",
     "redeemed": "核销了券",
     "claimed": "领了券",
+    "gift_given": "把券转送给朋友",
+    "gift_received": "收到朋友转送的券",
     "consent_changed": "改了授权",
     "merged": "并入了另一个账号",
     "tier_moved": "会员等级变了",

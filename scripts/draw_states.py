@@ -13,6 +13,7 @@ MAPS = [
     ("订单：履约 Order, fulfilment", "orders.models", "NEXT"),
     ("订单：付款 Order, payment", "orders.models", "NEXT_PAYMENT"),
     ("优惠券 Coupon", "coupons.models", "NEXT"),
+    ("转送的券 Gift", "coupons.models", "NEXT_GIFT"),
     ("库存占用 Stock hold", "catalogue.models", "NEXT"),
     ("账单 Bill", "payments.models", "NEXT_BILL"),
     ("付款尝试 Payment attempt", "payments.models", "NEXT_ATTEMPT"),

@@ -2,6 +2,7 @@
 
 from core import clock
 from core.logs import log
+from coupons import gifting
 from coupons.expiring import expire_due
 from coupons.models import Coupon
 from crm import events, visits
@@ -21,6 +22,16 @@ def expire(run: Run) -> None:
             break
     if expired:
         log.info("coupons_expired", number=expired)
+
+
+@job("coupons.return_gifts", queue="default", timeout=120)
+def return_gifts(run: Run) -> None:
+    """Gifts that nobody took within a day are their givers' again."""
+    now = clock.now()
+    while True:
+        with run.transaction() as session:
+            if gifting.return_due(session, now) == 0:
+                return
 
 
 @job("coupons.after_redeemed", queue="default")

@@ -5,6 +5,7 @@ from sqlalchemy import update
 from core import clock
 from core.database import claim, reading
 from core.logs import log
+from coupons import gifting
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import Coupon
 from crm import campaigns, contacts, members, points
@@ -41,6 +42,7 @@ def after_merge(run: Run, winner_id: int, loser_id: int) -> None:
                 session,
                 update(table).where(table.member_id == loser_id).values(member_id=living.id),
             )
+        gifting.follow_merge(session, loser_id, living.id)
 
 
 @job("crm.campaign_launch", timeout=300)

@@ -35,6 +35,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("coupons.expire", 600),
     Periodic("crm.review_tiers", 86_400),
     Periodic("crm.give_birthday_coupons", 86_400),
+    Periodic("coupons.return_gifts", 300),
     Periodic("core.check_books", 86_400),
 ]
 

@@ -18,6 +18,7 @@ MODULES: tuple[str, ...] = (
     "quotes",
     "orders",
     "coupons",
+    "gifts",
     "payments",
 )
 """Modules of this package with a `blueprint`, in the order of the API's documentation."""

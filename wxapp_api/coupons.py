@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core import idempotency, limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
-from coupons import codes, queries, words
+from coupons import codes, gifting, queries, words
 from coupons.claiming import claim_one
 from coupons.locking import why_not
 from coupons.models import CouponState, CouponTemplate
@@ -143,7 +143,7 @@ def coupon_out(
     return CouponOut(
         id=str(coupon.id),
         template_id=str(template.id),
-        **_terms(template, names),
+        **terms(template, names),
         state=coupon.state.value,
         state_text=words.state(coupon, now),
         usable=coupon.state is CouponState.issued and coupon.valid_from <= now < coupon.expires_at,
@@ -154,6 +154,7 @@ def coupon_out(
         store_name=names.get(coupon.store_id or 0, ""),
         discount_fen=coupon.discount_fen,
         source_text=words.source(coupon.source),
+        giftable=gifting.may_give(coupon, template, now),
     )
 
 
@@ -161,7 +162,7 @@ def template_out(found: Claimable, names: dict[int, str]) -> TemplateOut:
     template = found.template
     return TemplateOut(
         id=str(template.id),
-        **_terms(template, names),
+        **terms(template, names),
         valid_text=words.validity(template),
         left=found.left,
         claimed=found.claimed,
@@ -176,7 +177,7 @@ def store_names(session: Session) -> dict[int, str]:
     return {row.id: row.name for row in rows}
 
 
-def _terms(template: CouponTemplate, names: dict[int, str]) -> dict[str, Any]:
+def terms(template: CouponTemplate, names: dict[int, str]) -> dict[str, Any]:
     return {
         "name": template.name,
         "kind": template.kind.value,

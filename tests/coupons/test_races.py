@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from core.database import reading, transaction
-from coupons import codes
+from coupons import codes, gifting
 from coupons.claiming import claim_one
 from coupons.expiring import expire_due
 from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate, EntryKind
@@ -163,3 +163,122 @@ def test_control_a_list_that_is_just_read_is_expired_twice(app: Flask) -> None:
             return len(due)
 
     assert race(app, 2, sweep) == [10, 10]
+
+
+CLAIMERS = 200
+
+
+def crowd(**limits: int) -> tuple[int, int, list[int]]:
+    """(merchant, template, fifty members): each comes four times."""
+    with transaction() as session:
+        merchant = make_merchant(session)
+        members = [make_member(session, merchant=merchant).id for _ in range(CLAIMERS // 4)]
+        template = make_template(session, merchant, claimable=True, **limits)
+        return merchant.id, template.id, members
+
+
+def held() -> list[int]:
+    """How many each member holds who holds any."""
+    with reading() as session:
+        found = select(func.count()).where(Coupon.member_id.is_not(None)).group_by(Coupon.member_id)
+        return list(session.scalars(found))
+
+
+def test_200_claimers_take_exactly_what_there_is_and_nobody_more_than_theirs(
+    app: Flask, now: datetime
+) -> None:
+    merchant_id, template_id, members = crowd(total_limit=60, per_member_limit=2)
+
+    def take(i: int) -> int:
+        member_id = members[i % len(members)]
+        with transaction() as session:
+            return claim_one(session, template_id, member_id, merchant_id=merchant_id, now=now).id
+
+    results = race(app, CLAIMERS, take)
+
+    won = [result for result in results if isinstance(result, int)]
+    assert len(set(won)) == len(won) == 60
+    assert set(refusals(results)) <= {"coupons_exhausted", "claim_limit"}
+    assert len(refusals(results)) == CLAIMERS - 60
+    assert sum(held()) == 60
+    assert max(held()) <= 2
+    assert count(EntryKind.issued) == 60
+    with reading() as session:
+        assert session.get_one(CouponTemplate, template_id).issued_count == 60
+
+
+def test_200_claimers_on_one_day_take_what_the_day_has(app: Flask, now: datetime) -> None:
+    merchant_id, template_id, members = crowd(
+        daily_limit=30, member_daily_limit=1, per_member_limit=5
+    )
+
+    def take(when: datetime, i: int) -> int:
+        member_id = members[i % len(members)]
+        with transaction() as session:
+            return claim_one(session, template_id, member_id, merchant_id=merchant_id, now=when).id
+
+    first = race(app, CLAIMERS, lambda i: take(now, i))
+    assert sum(isinstance(result, int) for result in first) == 30
+    assert set(refusals(first)) == {"daily_claim_limit"}
+    assert held() == [1] * 30
+
+    tomorrow = race(app, CLAIMERS, lambda i: take(now + timedelta(days=1), i))
+    assert sum(isinstance(result, int) for result in tomorrow) == 30
+    assert max(held()) <= 2
+
+
+def test_control_counting_before_taking_gives_out_more_than_there_is(app: Flask) -> None:
+    _, template_id, _ = crowd(total_limit=5)
+    together = threading.Barrier(16)
+
+    def take(_: int) -> bool:
+        with transaction() as session:
+            template = session.get_one(CouponTemplate, template_id)
+            together.wait()
+            if template.issued_count >= 5:
+                return False
+            template.issued_count += 1
+            return True
+
+    assert sum(result is True for result in race(app, 16, take)) == 16
+
+
+def test_two_friends_with_one_link_are_one_gift(app: Flask, now: datetime) -> None:
+    with transaction() as session:
+        merchant = make_merchant(session)
+        giver, *friends = (make_member(session, merchant=merchant) for _ in range(17))
+        template = make_template(session, merchant, giftable=True)
+        coupon = make_coupon(session, giver, template)
+        _, secret = gifting.offer(session, coupon.id, giver.id, now=now)
+
+    def take(i: int) -> int:
+        with transaction() as session:
+            mine = {"member_id": friends[i].id, "merchant_id": merchant.id}
+            return gifting.accept(session, secret, now=now, **mine).gift.id
+
+    results = race(app, 16, take)
+
+    assert refusals(results) == ["gift_gone"] * 15
+    assert count(EntryKind.gifted) == 1
+
+
+def test_gifts_that_race_for_the_last_place_fill_it_once(app: Flask, now: datetime) -> None:
+    with transaction() as session:
+        merchant = make_merchant(session)
+        friend = make_member(session, merchant=merchant)
+        template = make_template(session, merchant, giftable=True, per_member_limit=2)
+        secrets = []
+        for _ in range(8):
+            giver = make_member(session, merchant=merchant)
+            coupon = make_coupon(session, giver, template)
+            secrets.append(gifting.offer(session, coupon.id, giver.id, now=now)[1])
+
+    def take(i: int) -> int:
+        with transaction() as session:
+            mine = {"member_id": friend.id, "merchant_id": merchant.id}
+            return gifting.accept(session, secrets[i], now=now, **mine).gift.id
+
+    results = race(app, 8, take)
+
+    assert refusals(results) == ["gift_limit"] * 6
+    assert held().count(2) == 1

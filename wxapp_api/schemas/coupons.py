@@ -1,10 +1,20 @@
 """Coupons and the templates that can be claimed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
-from wxapp_api.schemas.common import Fen, IdIn, IdOut, Moment, Out, PageQuery, Params
+from wxapp_api.schemas.common import (
+    Fen,
+    IdIn,
+    IdOut,
+    In,
+    Moment,
+    Out,
+    PageQuery,
+    Params,
+    no_control_characters,
+)
 
 
 class CouponsQuery(PageQuery):
@@ -21,6 +31,22 @@ class CouponPath(Params):
 
 class TemplatePath(Params):
     template_id: IdIn
+
+
+class GiftPath(Params):
+    gift_id: IdIn
+
+
+class SecretPath(Params):
+    secret: Annotated[str, StringConstraints(min_length=20, max_length=64)]
+
+
+class GiftIn(In):
+    words: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, max_length=60),
+        AfterValidator(no_control_characters),
+    ] = ""
 
 
 class TermsOut(Out):
@@ -59,6 +85,7 @@ class CouponOut(TermsOut):
     store_name: str = Field(description="where it was used")
     discount_fen: int | None = Field(description="what it saved")
     source_text: str = Field(description="关注见面礼")
+    giftable: bool = Field(description="may be given to a friend now")
 
 
 class CouponCounts(Out):
@@ -83,3 +110,27 @@ class CodeOut(Out):
     expires_at: Moment
     seconds_left: int
     step_seconds: int
+
+
+class GiftOut(Out):
+    """A coupon on its way to a friend, as the caller may see it."""
+
+    id: IdOut
+    state: Literal["offered", "accepted", "withdrawn", "lapsed"]
+    state_text: str = Field(description="等朋友来领 / 已被领走 / 已取回 / 没人领，已退回")
+    mine: bool = Field(description="the caller gave it")
+    from_name: str
+    to_name: str = Field(description="empty: nobody has taken it")
+    words: str
+    expires_at: Moment
+    coupon: TermsOut
+    coupon_expires_at: Moment
+
+
+class GiftOfferedOut(GiftOut):
+    secret: str = Field(description="for the link; told once")
+    path: str = Field(description="the page that the link opens")
+
+
+class GiftsOut(Out):
+    items: list[GiftOut]
