@@ -21,6 +21,7 @@ from merchants.errors import AlreadyBound, InviteUnusable, LastOwner
 from merchants.models import Staff
 from messaging import followers, notices, windows
 from messaging.accounts import find_owner
+from messaging.broadcasts import reports
 from messaging.models import Scene, SceneKind, WindowKind
 from messaging.scenes import find_scene, invite_code
 from people import identities
@@ -207,6 +208,11 @@ def _withdrawn(session: Session, message: Message, now: datetime) -> Happened:
     return Happened()
 
 
+def _mass_finished(session: Session, message: Message, now: datetime) -> Happened:
+    reports.act(session, message, now=now)
+    return Happened()
+
+
 def find_staff(session: Session, appid: str, openid: str) -> Staff | None:
     """The active staff member who writes from this identity, at the account's own merchant."""
     identity = identities.find_identity(session, appid, openid)
@@ -247,4 +253,5 @@ _HANDLERS: dict[str, Handler] = {
     "user_authorization_revoke": _withdrawn,
     "user_authorize_revoke": _withdrawn,
     "user_authorization_cancellation": _withdrawn,
+    "masssendjobfinish": _mass_finished,
 }

@@ -24,6 +24,7 @@ from sandbox.wechat.chats import Chats
 from sandbox.wechat.codes import Codes
 from sandbox.wechat.followers import Followers
 from sandbox.wechat.grants import Grants
+from sandbox.wechat.massstore import Masses
 from sandbox.wechat.menustore import Menus
 from sandbox.wechat.qrstore import Qrs
 from sandbox.wechat.sent import Sent
@@ -43,6 +44,7 @@ _STORES = (
     "menus",
     "qrs",
     "sent",
+    "masses",
     "ledger",
     "story",
 )
@@ -70,6 +72,7 @@ class World:
         self.menus = Menus()
         self.qrs = Qrs(self.clock)
         self.sent = Sent(self.clock)
+        self.masses = Masses(self.clock)
         self.ledger = Ledger(self.clock)
         self.story = Story()
         self.nonces = Nonces(self.clock)
@@ -103,7 +106,7 @@ class World:
             self.people.reset()
             self.windows.clear(crowd=everything)
             self.grants.clear(crowd=everything)
-            for name in ("followers", "chats", "codes", "sent", "ledger", "story"):
+            for name in ("followers", "chats", "codes", "sent", "masses", "ledger", "story"):
                 getattr(self, name).clear()
             if everything:
                 self.people.crowd_size = 0

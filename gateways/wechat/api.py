@@ -93,7 +93,8 @@ class Api:
         if not isinstance(errcode, int):
             raise WechatUnavailable(path, "errcode is no number")
         if errcode != 0:
-            raise WechatError(errcode, self._scrubbed(value.get("errmsg")), api=path)
+            errmsg = self._scrubbed(value.get("errmsg"))
+            raise WechatError(errcode, errmsg, api=path, answer=value)
         if answer.status >= 400:
             raise WechatUnavailable(path, f"HTTP {answer.status}")
         return value

@@ -4,8 +4,9 @@ Three kinds matter to a caller: *transient* comes again later with the same para
 healed inside the client by one refetch, everything else is terminal: asking again changes nothing.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.errors import Forbidden, LinliError, Malformed, Unauthorized, Unavailable
 
@@ -37,6 +38,8 @@ API_CODES: dict[int, Meaning] = {
     44991: Meaning(_T, "called too often this minute"),
     50002: Meaning(_F, "account restricted"),
     40002: Meaning(_F, "grant type"),
+    40007: Meaning(_F, "media id"),
+    40132: Meaning(_F, "WeChat id"),
     40003: Meaning(_F, "openid unknown to this account"),
     40013: Meaning(_F, "appid"),
     40029: Meaning(_F, "code invalid or expired"),
@@ -70,6 +73,7 @@ API_CODES: dict[int, Meaning] = {
     45002: Meaning(_F, "content too long"),
     45015: Meaning(_F, "reply window is over"),
     45047: Meaning(_F, "replies of this window used up"),
+    45028: Meaning(_F, "no broadcast left"),
     45056: Meaning(_F, "too many tags"),
     45057: Meaning(_F, "tag has too many followers"),
     45058: Meaning(_F, "system tag"),
@@ -203,9 +207,18 @@ class WechatError(LinliError):
     code = "wechat_refused"
     title = "微信没有接受这次请求"
 
-    def __init__(self, errcode: int, errmsg: str = "", *, api: str = "") -> None:
+    def __init__(
+        self,
+        errcode: int,
+        errmsg: str = "",
+        *,
+        api: str = "",
+        answer: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`answer`: what else stood in WeChat's no, such as the number of an earlier sending."""
         super().__init__()
         meaning = API_CODES.get(errcode)
+        self.answer = answer or {}
         self.errcode = errcode
         self.errmsg = errmsg
         self.api = api

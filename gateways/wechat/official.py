@@ -10,6 +10,7 @@ from core.config import OfficialAccount as Account
 from gateways.wechat import oauth
 from gateways.wechat.api import Api
 from gateways.wechat.callback import Callback
+from gateways.wechat.mass import Mass
 from gateways.wechat.mini import text
 from gateways.wechat.oauth import OAuthUser
 
@@ -43,6 +44,7 @@ class OfficialAccount:
     ) -> None:
         self.account = account
         self.callback = callback
+        self.mass = Mass(api)
         self._api = api
         self._oauth_base = oauth_base
         self._mp_base = mp_base.rstrip("/")

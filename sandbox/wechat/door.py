@@ -27,9 +27,9 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 class ApiError(Exception):
     """Answered as {"errcode", "errmsg"} with status 200, as WeChat does."""
 
-    def __init__(self, errcode: int, errmsg: str = "") -> None:
+    def __init__(self, errcode: int, errmsg: str = "", **more: Any) -> None:
         super().__init__(errmsg or MESSAGES.get(errcode, "invalid request"))
-        self.errcode = errcode
+        self.errcode, self.more = errcode, more
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ def serve(world: World, route: Route, sent: Sent) -> Body | Response:
         if route.token and isinstance(answer, dict):
             answer = {"errcode": 0, "errmsg": "ok", **answer}
     except ApiError as error:
-        answer = {"errcode": error.errcode, "errmsg": f"{error} rid: {_rid()}"}
+        answer = {"errcode": error.errcode, "errmsg": f"{error} rid: {_rid()}", **error.more}
     _tell(call, route.name, sent, answer, (time.perf_counter() - started) * 1000)
     for work in call.after:
         world.timer.soon(work)

@@ -3,6 +3,7 @@
 from sandbox.wechat import (
     customer,
     login,
+    masses,
     menus,
     oauth,
     qrcodes,
@@ -16,6 +17,7 @@ __all__ = [
     "api",
     "customer",
     "login",
+    "masses",
     "menus",
     "oauth",
     "qrcodes",

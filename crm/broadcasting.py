@@ -1,0 +1,97 @@
+"""Whom a broadcast is for, where members have a say: a segment, or all but those who refuse."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, insert, literal, null, select
+from sqlalchemy.orm import Session
+
+from crm import contacts
+from crm.models import Member, Segment
+from crm.segments.compiling import everyone, matches, tree
+from messaging.broadcasts import launching
+from messaging.broadcasts.models import Audience, Broadcast, BroadcastRecipient
+from messaging.models import Follower
+from people.models import Identity
+
+CONTACT = "broadcast"
+
+
+def address(session: Session, broadcast: Broadcast, now: datetime) -> int:
+    """Write down the followers among a segment's people, or all of them; how many.
+
+    Whoever said no to marketing is left out, member or not asked yet. Safe to repeat.
+    """
+    there = exists().where(
+        BroadcastRecipient.broadcast_id == broadcast.id,
+        BroadcastRecipient.openid == Follower.openid,
+    )
+    columns = ["broadcast_id", "openid", "spent", "skip_reason"]
+    people = _people(session, broadcast, now).where(
+        Follower.appid == broadcast.appid, Follower.subscribed.is_(True), ~there
+    )
+    result = session.execute(
+        insert(BroadcastRecipient).from_select(columns, people, include_defaults=False)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def spend_slice(session: Session, broadcast: Broadcast, after: int, *, now: datetime) -> int | None:
+    """Take a contact and a broadcast of each of the next people; the last row, None: all through.
+
+    Who is at the cap of marketing messages, or has no broadcast left this month, is skipped.
+    """
+    people = launching.next_slice(session, broadcast, after)
+    if not people:
+        return None
+    capped = broadcast.audience in (Audience.followers, Audience.segment)
+    members = _members_of(session, broadcast, list(people.values())) if capped else {}
+    allowed = contacts.claim_many(
+        session,
+        broadcast.merchant_id,
+        members.values(),
+        kind=CONTACT,
+        ref=str(broadcast.id),
+        now=now,
+    )
+    refused = {each: "frequency" for each, member in members.items() if member not in allowed}
+    left = launching.spend(session, broadcast, people, refused, now=now)
+    untold = [members[openid] for openid in left if openid in members]
+    contacts.take_back(session, untold, kind=CONTACT, ref=str(broadcast.id))
+    return max(people)
+
+
+def _members_of(session: Session, broadcast: Broadcast, openids: list[str]) -> dict[str, int]:
+    found = (
+        select(Identity.openid, Member.id)
+        .join(Member, Member.person_id == Identity.person_id)
+        .where(
+            Identity.appid == broadcast.appid,
+            Identity.openid.in_(openids),
+            everyone(broadcast.merchant_id),
+        )
+    )
+    return dict(session.execute(found).all())
+
+
+def _people(session: Session, broadcast: Broadcast, now: datetime) -> Any:
+    row = select(literal(broadcast.id), Follower.openid, literal(False), null())
+    of_person = (Identity.appid == Follower.appid) & (Identity.openid == Follower.openid)
+    if broadcast.audience is Audience.segment:
+        segment = session.get_one(Segment, broadcast.segment_id)
+        return (
+            row.join(Identity, of_person)
+            .join(Member, Member.person_id == Identity.person_id)
+            .where(
+                everyone(broadcast.merchant_id),
+                Member.marketing_consent.is_(True),
+                matches(tree(segment.rule), now),
+            )
+        )
+    refuses = exists().where(
+        of_person,
+        Member.person_id == Identity.person_id,
+        Member.merchant_id == broadcast.merchant_id,
+        Member.marketing_consent.is_(False),
+    )
+    return row.where(~refuses)

@@ -1,0 +1,144 @@
+"""Writing a broadcast down: what it says, to whom; nothing is sent before somebody looked at it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from merchants.models import Merchant
+from messaging.accounts import find_official, officials_of
+from messaging.broadcasts.errors import BroadcastInvalid, BroadcastMoved
+from messaging.broadcasts.models import Audience, Broadcast, BroadcastState
+from messaging.broadcasts.moving import move
+
+TEXT_BYTES, TITLE, DIGEST, BODY = 1800, 64, 120, 20_000
+TEXT, ARTICLE = "text", "article"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What somebody typed. `page`: a page of the mini-program that a link under the words opens."""
+
+    appid: str
+    kind: str
+    audience: str
+    text: str = ""
+    page: str = ""
+    title: str = ""
+    digest: str = ""
+    body: str = ""
+    url: str = ""
+    segment_id: int | None = None
+    tag_id: int | None = None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        if self.kind == ARTICLE:
+            return {
+                "title": self.title.strip(),
+                "digest": self.digest.strip(),
+                "body": self.body.strip(),
+                "url": self.url.strip(),
+            }
+        return {"text": self.text.strip(), "page": self.page}
+
+    @property
+    def name(self) -> str:
+        words = self.title if self.kind == ARTICLE else self.text
+        return " ".join(words.split())[:30]
+
+
+def create(
+    session: Session, merchant_id: int, draft: Draft, *, actor: str, now: datetime
+) -> Broadcast:
+    """A draft. Raises BroadcastInvalid, its errors by field."""
+    _check(session, merchant_id, draft)
+    broadcast = Broadcast(
+        merchant_id=merchant_id,
+        state=BroadcastState.draft,
+        created_by=actor,
+        created_at=now,
+        **_values(draft),
+    )
+    session.add(broadcast)
+    session.flush()
+    return broadcast
+
+
+def change(
+    session: Session, broadcast: Broadcast, draft: Draft, *, actor: str, now: datetime
+) -> None:
+    """Other words or other people; whoever looked at it has to look again."""
+    _check(session, broadcast.merchant_id, draft)
+    if broadcast.state is BroadcastState.previewed:
+        move(session, broadcast, BroadcastState.draft, actor=actor, now=now)
+    if broadcast.state is not BroadcastState.draft:
+        raise BroadcastMoved
+    for name, value in {**_values(draft), "media_id": ""}.items():
+        setattr(broadcast, name, value)
+    session.flush()
+
+
+def discard(session: Session, broadcast: Broadcast, *, actor: str, now: datetime) -> None:
+    """A draft that nobody wants. Raises BroadcastMoved once it is on its way."""
+    if broadcast.state not in (BroadcastState.draft, BroadcastState.previewed):
+        raise BroadcastMoved
+    move(session, broadcast, BroadcastState.stopped, actor=actor, now=now, finished_at=now)
+
+
+def _values(draft: Draft) -> dict[str, Any]:
+    return {
+        "appid": draft.appid,
+        "name": draft.name,
+        "kind": draft.kind,
+        "content": draft.content,
+        "audience": Audience(draft.audience),
+        "segment_id": draft.segment_id if draft.audience == Audience.segment else None,
+        "tag_id": draft.tag_id if draft.audience == Audience.tag else None,
+    }
+
+
+def _check(session: Session, merchant_id: int, draft: Draft) -> None:
+    code = session.get_one(Merchant, merchant_id).code
+    errors: dict[str, str] = {}
+    if draft.appid not in [account.appid for account in officials_of(code)]:
+        errors["appid"] = "选一个公众号"
+    if draft.kind == ARTICLE:
+        errors |= _check_article(draft)
+    elif draft.kind == TEXT:
+        if not draft.text.strip():
+            errors["text"] = "写上要说的话"
+        elif len(draft.text.strip().encode()) > TEXT_BYTES:
+            errors["text"] = f"太长了，最多约 {TEXT_BYTES // 3} 个字"
+    else:
+        errors["kind"] = "选文字或图文"
+    chosen = draft.audience if draft.audience in list(Audience) else ""
+    if chosen in ("", Audience.campaign):
+        errors["audience"] = "选发给谁"
+    elif chosen == Audience.segment and draft.segment_id is None:
+        errors["segment"] = "选一个人群"
+    elif chosen == Audience.tag and draft.tag_id is None:
+        errors["tag"] = "选一个标签"
+    if errors:
+        raise BroadcastInvalid(errors=errors)
+
+
+def _check_article(draft: Draft) -> dict[str, str]:
+    errors: dict[str, str] = {}
+    account = find_official(draft.appid)
+    if account is not None and not account.card_media_id:
+        errors["kind"] = "这个公众号还没有封面图片，先发文字"
+    for name, words, most, missing in (
+        ("title", draft.title, TITLE, "写一个标题"),
+        ("body", draft.body, BODY, "写上正文"),
+    ):
+        if not words.strip():
+            errors[name] = missing
+        elif len(words.strip()) > most:
+            errors[name] = f"最多 {most} 个字"
+    if len(draft.digest.strip()) > DIGEST:
+        errors["digest"] = f"最多 {DIGEST} 个字"
+    if draft.url.strip() and not draft.url.strip().startswith("https://"):
+        errors["url"] = "链接要以 https:// 开头"
+    return errors

@@ -1,0 +1,133 @@
+"""What pages ask about broadcasts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from messaging.broadcasts.errors import BroadcastNotFound
+from messaging.broadcasts.models import (
+    Broadcast,
+    BroadcastQuota,
+    BroadcastState,
+    MassSend,
+    MassState,
+)
+from messaging.broadcasts.moving import RECOGNISED
+from messaging.broadcasts.quotas import PER_MONTH, month_of
+from messaging.models import Follower
+
+SETTLING = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Totals over the requests of a broadcast; `sent` and `errors` are WeChat's, None untold."""
+
+    addressed: int
+    sent: int | None
+    errors: int | None
+    requests: int
+    waiting: int
+    statuses: tuple[str, ...]
+
+
+def get_broadcast(session: Session, merchant_id: int, broadcast_id: int) -> Broadcast:
+    found = session.get(Broadcast, broadcast_id)
+    if found is None or found.merchant_id != merchant_id:
+        raise BroadcastNotFound
+    return found
+
+
+def list_broadcasts(
+    session: Session, merchant_id: int, *, before_id: int | None = None, limit: int = 30
+) -> list[Broadcast]:
+    """The newest first; those of campaigns are told in the campaign."""
+    query = select(Broadcast).where(
+        Broadcast.merchant_id == merchant_id, Broadcast.campaign_id.is_(None)
+    )
+    if before_id is not None:
+        query = query.where(Broadcast.id < before_id)
+    return list(session.scalars(query.order_by(Broadcast.id.desc()).limit(limit)))
+
+
+def results_of(session: Session, broadcast_ids: Sequence[int]) -> dict[int, Result]:
+    """Of each broadcast that has requests, in one query."""
+    parts: dict[int, list[MassSend]] = {}
+    found = select(MassSend).where(MassSend.broadcast_id.in_(broadcast_ids)).order_by(MassSend.id)
+    for mass in session.scalars(found):
+        parts.setdefault(mass.broadcast_id, []).append(mass)
+    return {broadcast_id: _sum(sends) for broadcast_id, sends in parts.items()}
+
+
+def left_in_month(session: Session, appid: str, now: datetime) -> dict[int, int]:
+    """How many followers have how many broadcasts left this month: {4: 1200, 3: 80, …}."""
+    rows = session.execute(
+        select(BroadcastQuota.used, func.count())
+        .join(
+            Follower,
+            (Follower.appid == BroadcastQuota.appid) & (Follower.openid == BroadcastQuota.openid),
+        )
+        .where(
+            BroadcastQuota.appid == appid,
+            BroadcastQuota.month == month_of(now),
+            BroadcastQuota.used > 0,
+            Follower.subscribed.is_(True),
+        )
+        .group_by(BroadcastQuota.used)
+    )
+    left = {max(PER_MONTH - used, 0): number for used, number in rows}
+    everybody = session.scalar(
+        select(func.count()).where(Follower.appid == appid, Follower.subscribed.is_(True))
+    )
+    left[PER_MONTH] = int(everybody or 0) - sum(left.values())
+    return left
+
+
+def list_to_ask_again(session: Session, *, now: datetime, limit: int = 50) -> list[int]:
+    """Requests of unknown outcome that WeChat would recognise, and those that were left lying."""
+    found = select(MassSend.id).where(
+        MassSend.state.in_([MassState.unknown, MassState.prepared]),
+        MassSend.changed_at < now - SETTLING,
+        (MassSend.first_sent_at.is_(None)) | (MassSend.first_sent_at > now - RECOGNISED),
+    )
+    return list(session.scalars(found.order_by(MassSend.id).limit(limit)))
+
+
+def list_cut_off(session: Session, *, now: datetime) -> list[int]:
+    """Requests that a dead worker left in the middle of the call."""
+    return list(
+        session.scalars(
+            select(MassSend.id).where(
+                MassSend.state == MassState.sending, MassSend.changed_at < now - SETTLING
+            )
+        )
+    )
+
+
+def list_given_up(session: Session, *, now: datetime) -> list[int]:
+    """Broadcasts that only wait for requests of which nobody will ever know."""
+    found = (
+        select(Broadcast.id)
+        .join(MassSend, MassSend.broadcast_id == Broadcast.id)
+        .where(
+            Broadcast.state == BroadcastState.sending,
+            MassSend.state == MassState.unknown,
+            MassSend.first_sent_at <= now - RECOGNISED,
+        )
+    )
+    return list(session.scalars(found.distinct()))
+
+
+def _sum(sends: list[MassSend]) -> Result:
+    told = [mass for mass in sends if mass.sent_count is not None]
+    return Result(
+        addressed=sum(mass.addressed for mass in sends),
+        sent=sum(mass.sent_count or 0 for mass in told) if told else None,
+        errors=sum(mass.error_count or 0 for mass in told) if told else None,
+        requests=len(sends),
+        waiting=sum(mass.state not in (MassState.finished, MassState.failed) for mass in sends),
+        statuses=tuple(mass.status for mass in sends if mass.state is MassState.failed),
+    )

@@ -1,0 +1,104 @@
+"""The four broadcasts that a follower takes in a calendar month, counted before each is asked for.
+
+WeChat's month is China's. The counter only goes back when a whole request was refused.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy.orm import Session
+
+from core.clock import local
+from core.database import claim, insert_ignore
+from core.rows import all_moved
+from messaging.broadcasts.models import BroadcastQuota, BroadcastRecipient, MassSend
+
+PER_MONTH = 4
+
+
+def month_of(at: datetime) -> int:
+    """202611."""
+    here = local(at)
+    return here.year * 100 + here.month
+
+
+def used_by(session: Session, appid: str, openids: Sequence[str], now: datetime) -> dict[str, int]:
+    """How many of each are used; nobody who has used none."""
+    found = select(BroadcastQuota.openid, BroadcastQuota.used).where(
+        BroadcastQuota.appid == appid,
+        BroadcastQuota.month == month_of(now),
+        BroadcastQuota.openid.in_(openids),
+    )
+    return dict(session.execute(found).all())
+
+
+def used_up(
+    appid: ColumnElement[str], openid: ColumnElement[str], *, keep: int, now: datetime
+) -> ColumnElement[bool]:
+    """Whether a follower has no broadcast left beyond the `keep` that a merchant saves."""
+    return exists().where(
+        BroadcastQuota.appid == appid,
+        BroadcastQuota.openid == openid,
+        BroadcastQuota.month == month_of(now),
+        BroadcastQuota.used >= PER_MONTH - keep,
+    )
+
+
+def spend(
+    session: Session, appid: str, openids: Sequence[str], *, now: datetime, keep: int = 0
+) -> set[str]:
+    """Take one broadcast of each who has more than `keep` left; those it was taken of."""
+    if not openids:
+        return set()
+    month = month_of(now)
+    fresh = {"appid": appid, "month": month, "used": 0}
+    insert_ignore(session, BroadcastQuota, [{**fresh, "openid": each} for each in sorted(openids)])
+    found = (
+        select(BroadcastQuota.id, BroadcastQuota.openid)
+        .where(
+            BroadcastQuota.appid == appid,
+            BroadcastQuota.month == month,
+            BroadcastQuota.openid.in_(openids),
+            BroadcastQuota.used < PER_MONTH - keep,
+        )
+        .order_by(BroadcastQuota.id)
+        .with_for_update()
+    )
+    free = dict(session.execute(found).all())
+    taking = update(BroadcastQuota).where(
+        BroadcastQuota.id.in_(free), BroadcastQuota.used < PER_MONTH - keep
+    )
+    taken = claim(session, taking.values(used=BroadcastQuota.used + 1))
+    all_moved(BroadcastQuota, taken, len(free))
+    return set(free.values())
+
+
+def return_to(session: Session, appid: str, openids: Sequence[str], *, now: datetime) -> None:
+    """These were not addressed after all, this month."""
+    giving = update(BroadcastQuota).where(
+        BroadcastQuota.appid == appid,
+        BroadcastQuota.month == month_of(now),
+        BroadcastQuota.openid.in_(openids),
+        BroadcastQuota.used > 0,
+    )
+    claim(session, giving.values(used=BroadcastQuota.used - 1))
+
+
+def give_back(session: Session, mass: MassSend) -> int:
+    """WeChat refused the whole request: everybody it had cost one has it again; how many."""
+    addressed = select(BroadcastRecipient.openid).where(
+        BroadcastRecipient.mass_send_id == mass.id, BroadcastRecipient.spent.is_(True)
+    )
+    giving = update(BroadcastQuota).where(
+        BroadcastQuota.appid == mass.appid,
+        BroadcastQuota.month == mass.month,
+        BroadcastQuota.openid.in_(addressed),
+        BroadcastQuota.used > 0,
+    )
+    given = claim(session, giving.values(used=BroadcastQuota.used - 1))
+    unspent = update(BroadcastRecipient).where(
+        BroadcastRecipient.mass_send_id == mass.id, BroadcastRecipient.spent.is_(True)
+    )
+    claim(session, unspent.values(spent=False))
+    return given

@@ -1,0 +1,206 @@
+"""Asking WeChat about broadcasts: prepare, call, record. No transaction spans a call."""
+
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from sqlalchemy import select
+
+import gateways
+from core.clock import now as clock_now
+from core.config import current_config
+from core.database import reading, retrying, transaction
+from core.logs import log
+from gateways.wechat import mass as wechat_mass
+from gateways.wechat.errors import WechatError, WechatUnavailable
+from messaging.accounts import find_official, mini_for_official
+from messaging.broadcasts import quotas, reports
+from messaging.broadcasts.drafting import ARTICLE
+from messaging.broadcasts.errors import BroadcastMoved
+from messaging.broadcasts.launching import address, address_followers
+from messaging.broadcasts.models import (
+    Audience,
+    Broadcast,
+    BroadcastRecipient,
+    BroadcastState,
+    MassSend,
+    MassState,
+)
+from messaging.broadcasts.moving import RECOGNISED, move, move_mass, settled
+from messaging.words import mini_link
+
+TOO_SOON = 45066
+NO_QUOTA = 45028
+
+
+def preview(broadcast_id: int, *, actor: str, openid: str = "", wechat_id: str = "") -> None:
+    """Show a draft to one person; it may be sent from then on.
+
+    Raises WechatError or WechatUnavailable, and BroadcastMoved when it is no draft any more.
+    """
+    broadcast = _read(broadcast_id)
+    if broadcast.state not in (BroadcastState.draft, BroadcastState.previewed):
+        raise BroadcastMoved
+    content = _content(broadcast)
+    gateways.wechat().official(broadcast.appid).mass.preview(
+        content, openid=openid, wechat_id=wechat_id
+    )
+    now = clock_now()
+    with transaction() as session:
+        fresh = session.get_one(Broadcast, broadcast_id, populate_existing=True)
+        if fresh.state is BroadcastState.draft and fresh.content == broadcast.content:
+            to = BroadcastState.previewed
+            move(session, fresh, to, actor=actor, now=now, previewed_at=now)
+
+
+def gather_remote(broadcast: Broadcast) -> None:
+    """Write down the people of an audience that WeChat or our own list of followers knows."""
+    if broadcast.audience is Audience.all:
+        with transaction() as session:
+            if not session.scalar(
+                select(BroadcastRecipient.id)
+                .where(BroadcastRecipient.broadcast_id == broadcast.id)
+                .limit(1)
+            ):
+                address_followers(session, broadcast)
+    if broadcast.audience is Audience.tag and broadcast.tag_id is not None:
+        account = gateways.wechat().official(broadcast.appid)
+        for openids in account.mass.followers_of_tag(broadcast.tag_id):
+            with transaction() as session:
+                address(session, broadcast.id, openids)
+
+
+def send(mass_id: int) -> MassState:
+    """Ask WeChat once, under the request's own client id; returns where it stands.
+
+    WeChat's being busy is raised for the job to come back. No answer leaves it `unknown`: the
+    sweep asks again, under the same id.
+    """
+    now = clock_now()
+    begun = retrying(_begin, mass_id, now)
+    if begun is None:
+        with reading() as session:
+            return session.get_one(MassSend, mass_id).state
+    mass, broadcast, openids = begun
+    try:
+        accepted = _call(mass, broadcast, openids)
+    except WechatUnavailable as error:
+        if error.sent:
+            return retrying(_record, mass, MassState.unknown)
+        retrying(_record, mass, MassState.prepared)
+        raise
+    except WechatError as error:
+        if error.errcode == TOO_SOON:  # it has the request, or had it a moment ago
+            retrying(_record, mass, MassState.unknown)
+            raise
+        if error.transient:
+            retrying(_record, mass, MassState.prepared)
+            raise
+        log.info("mass_send_refused", mass_send_id=mass.id, errcode=error.errcode)
+        return retrying(_record, mass, MassState.failed, errcode=error.errcode)
+    return retrying(_record, mass, MassState.accepted, msg_id=accepted.msg_id)
+
+
+def ask(mass: MassSend) -> None:
+    """Ask after a request whose event never came."""
+    status = gateways.wechat().official(mass.appid).mass.status(mass.msg_id)
+    with transaction() as session:
+        reports.conclude(session, mass, status, now=clock_now())
+
+
+def _begin(mass_id: int, now: datetime) -> tuple[MassSend, Broadcast, list[str]] | None:
+    """Claim the request, with the people it is for; None: it is not ours to ask."""
+    with reading() as session:
+        mass = session.get_one(MassSend, mass_id)
+        broadcast = session.get_one(Broadcast, mass.broadcast_id)
+    if mass.state not in (MassState.prepared, MassState.unknown):
+        return None
+    if mass.first_sent_at is not None and now - mass.first_sent_at >= RECOGNISED:
+        return None
+    with transaction() as session:
+        first = mass.first_sent_at or now
+        if not move_mass(session, mass_id, MassState.sending, now=now, first_sent_at=first):
+            return None
+        mass = session.get_one(MassSend, mass_id, populate_existing=True)
+        broadcast = session.get_one(Broadcast, mass.broadcast_id, populate_existing=True)
+        openids = session.scalars(
+            select(BroadcastRecipient.openid)
+            .where(BroadcastRecipient.mass_send_id == mass_id)
+            .order_by(BroadcastRecipient.id)
+        ).all()
+    return mass, broadcast, list(openids)
+
+
+def _call(mass: MassSend, broadcast: Broadcast, openids: list[str]) -> wechat_mass.Accepted:
+    account = gateways.wechat().official(mass.appid).mass
+    content = _content(broadcast)
+    if broadcast.audience is Audience.all:
+        return account.send_to_all(content, mass.client_id)
+    if broadcast.audience is Audience.tag:
+        assert broadcast.tag_id is not None
+        return account.send_to_tag(broadcast.tag_id, content, mass.client_id)
+    return account.send(openids, content, mass.client_id)
+
+
+def _record(
+    mass: MassSend, to: MassState, *, msg_id: str = "", errcode: int | None = None
+) -> MassState:
+    now = clock_now()
+    with transaction() as session:
+        if not move_mass(session, mass.id, to, now=now, msg_id=msg_id, errcode=errcode):
+            return session.get_one(MassSend, mass.id, populate_existing=True).state
+        fresh = session.get_one(MassSend, mass.id, populate_existing=True)
+        if to is MassState.failed:
+            quotas.give_back(session, fresh)
+            settled(session, fresh, now=now)
+        if to is MassState.accepted and msg_id:
+            reports.settle(session, fresh, now=now)  # the event may have been faster
+    return to
+
+
+def _content(broadcast: Broadcast) -> dict[str, Any]:
+    """What WeChat is given; an article is kept as a draft of the account once."""
+    given = broadcast.content
+    if broadcast.kind != ARTICLE:
+        return wechat_mass.text(words(broadcast))
+    if not broadcast.media_id:
+        account = find_official(broadcast.appid)
+        media_id = (
+            gateways.wechat()
+            .official(broadcast.appid)
+            .mass.add_draft(
+                {
+                    "title": given["title"],
+                    "digest": given["digest"],
+                    "content": _paragraphs(given["body"]),
+                    "content_source_url": given["url"],
+                    "thumb_media_id": account.card_media_id if account else "",
+                }
+            )
+        )
+        with transaction() as session:
+            fresh = session.get_one(Broadcast, broadcast.id)
+            if not fresh.media_id and fresh.content == given:
+                fresh.media_id = media_id
+        broadcast.media_id = media_id
+    return wechat_mass.article(broadcast.media_id)
+
+
+def words(broadcast: Broadcast) -> str:
+    """The text as it is sent, with the way into the mini-program under it."""
+    text, page = str(broadcast.content["text"]), str(broadcast.content.get("page") or "")
+    if not page:
+        return text
+    base_url = current_config().app.base_url
+    mini = mini_for_official(broadcast.appid)
+    return f"{text}\n{mini_link('打开小程序 →', page, mini=mini, base_url=base_url)}"
+
+
+def _paragraphs(body: str) -> str:
+    parts = (part.strip() for part in body.split("\n"))
+    return "".join(f"<p>{escape(part)}</p>" for part in parts if part)
+
+
+def _read(broadcast_id: int) -> Broadcast:
+    with reading() as session:
+        return session.get_one(Broadcast, broadcast_id)

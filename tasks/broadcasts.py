@@ -1,0 +1,71 @@
+"""Jobs of broadcasts: who gets it, the requests, and what WeChat owes us an answer to."""
+
+from core import clock
+from core.database import reading
+from core.logs import log
+from core.outbox import enqueue
+from crm import broadcasting
+from gateways.wechat.errors import WechatError, WechatUnavailable
+from messaging.broadcasts import launching, moving, queries, remote, reports
+from messaging.broadcasts.models import Audience, Broadcast, BroadcastState, MassState
+from tasks.registry import Later, Run, job
+
+DAILY_QUOTA = 45009
+WAIT_BUSY, WAIT_SAME_ID, WAIT_QUOTA = 15, 65, 600
+
+
+@job("messaging.broadcast_gather", timeout=600)
+def broadcast_gather(run: Run, broadcast_id: int) -> None:
+    """Write down everybody, take one of their four, cut into requests. Safe to begin again."""
+    with reading() as session:
+        broadcast = session.get_one(Broadcast, broadcast_id)
+    if broadcast.state is not BroadcastState.gathering:
+        return
+    if broadcast.audience in (Audience.segment, Audience.followers):
+        with run.transaction() as session:
+            broadcasting.address(session, broadcast, clock.now())
+    else:
+        remote.gather_remote(broadcast)
+    after: int | None = 0
+    while after is not None:
+        with run.transaction() as session:
+            after = broadcasting.spend_slice(session, broadcast, after, now=clock.now())
+    with run.finish() as session:
+        fresh = session.get_one(Broadcast, broadcast_id)
+        if fresh.state is BroadcastState.gathering:
+            launching.cut(session, fresh, now=clock.now())
+
+
+@job("messaging.mass_send", queue="bulk", timeout=120)
+def mass_send(run: Run, mass_send_id: int) -> None:
+    """One request; WeChat's being busy brings it back."""
+    try:
+        remote.send(mass_send_id)
+    except WechatError as refused:
+        if refused.errcode == remote.TOO_SOON:
+            raise Later(WAIT_SAME_ID) from None
+        raise Later(WAIT_QUOTA if refused.errcode == DAILY_QUOTA else WAIT_BUSY) from None
+    except WechatUnavailable:
+        raise Later(WAIT_BUSY) from None
+
+
+@job("messaging.sweep_broadcasts")
+def sweep_broadcasts(run: Run) -> None:
+    """Requests without an answer are asked again, those without an event are asked after."""
+    now = clock.now()
+    with run.transaction() as session:
+        for mass_id in queries.list_cut_off(session, now=now):
+            moving.move_mass(session, mass_id, MassState.unknown, now=now)
+    with run.transaction() as session:
+        for mass_id in queries.list_to_ask_again(session, now=now):
+            key = f"messaging.mass_send:{mass_id}:{int(now.timestamp()) // 60}"
+            enqueue(session, "messaging.mass_send", key=key, mass_send_id=mass_id)
+        overdue = reports.list_overdue(session, now=now)
+    for mass in overdue:
+        try:
+            remote.ask(mass)
+        except (WechatError, WechatUnavailable) as error:
+            log.info("mass_send_not_told", mass_send_id=mass.id, error=str(error))
+    with run.finish() as session:
+        for broadcast_id in queries.list_given_up(session, now=now):
+            moving.finish_if_done(session, broadcast_id, now=now)
