@@ -21,6 +21,8 @@ MAPS = [
     ("营销活动 Campaign", "crm.models", "NEXT"),
     ("积分批次 Point lot", "crm.models.points", "NEXT"),
     ("发出的消息 Outbound message", "messaging.models", "NEXT"),
+    ("群发 Broadcast", "messaging.broadcasts.models", "NEXT"),
+    ("群发的一次请求 Mass send", "messaging.broadcasts.models", "NEXT_MASS"),
 ]
 
 HEAD = """# States

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from core import audit
 from merchants.models import Merchant
 from messaging.accounts import find_official, officials_of
 from messaging.broadcasts.errors import BroadcastInvalid, BroadcastMoved
@@ -63,6 +64,15 @@ def create(
     )
     session.add(broadcast)
     session.flush()
+    audit.record(
+        session,
+        actor=actor,
+        action="broadcast.create",
+        subject=f"broadcast:{broadcast.id}",
+        after={"name": broadcast.name},
+        merchant_id=merchant_id,
+        now=now,
+    )
     return broadcast
 
 

@@ -111,7 +111,6 @@ class BroadcastRecipient(Base):
     __table_args__ = (
         UniqueConstraint("broadcast_id", "openid"),
         Index(None, "mass_send_id"),
-        Index(None, "openid"),
     )
 
     id: Mapped[Id]

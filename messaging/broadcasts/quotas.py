@@ -52,18 +52,14 @@ def spend(
     if not openids:
         return set()
     month = month_of(now)
+    _queue_up(session, appid, month)
     fresh = {"appid": appid, "month": month, "used": 0}
     insert_ignore(session, BroadcastQuota, [{**fresh, "openid": each} for each in sorted(openids)])
-    found = (
-        select(BroadcastQuota.id, BroadcastQuota.openid)
-        .where(
-            BroadcastQuota.appid == appid,
-            BroadcastQuota.month == month,
-            BroadcastQuota.openid.in_(openids),
-            BroadcastQuota.used < PER_MONTH - keep,
-        )
-        .order_by(BroadcastQuota.id)
-        .with_for_update()
+    found = select(BroadcastQuota.id, BroadcastQuota.openid).where(
+        BroadcastQuota.appid == appid,
+        BroadcastQuota.month == month,
+        BroadcastQuota.openid.in_(openids),
+        BroadcastQuota.used < PER_MONTH - keep,
     )
     free = dict(session.execute(found).all())
     taking = update(BroadcastQuota).where(
@@ -72,6 +68,22 @@ def spend(
     taken = claim(session, taking.values(used=BroadcastQuota.used + 1))
     all_moved(BroadcastQuota, taken, len(free))
     return set(free.values())
+
+
+def _queue_up(session: Session, appid: str, month: int) -> None:
+    """One at a time spends of an account: a row of nobody stands for all of them.
+
+    An INSERT that a unique key refuses holds a shared lock, and two of those, each about to write,
+    would wait for each other.
+    """
+    mine = update(BroadcastQuota).where(
+        BroadcastQuota.appid == appid, BroadcastQuota.openid == "", BroadcastQuota.month == month
+    )
+    held = mine.values(used=BroadcastQuota.used)
+    if not claim(session, held):
+        row = {"appid": appid, "openid": "", "month": month, "used": 0}
+        insert_ignore(session, BroadcastQuota, [row])
+        claim(session, held)
 
 
 def return_to(session: Session, appid: str, openids: Sequence[str], *, now: datetime) -> None:
