@@ -1,7 +1,7 @@
 """Broadcasts, their requests, what WeChat told of them, and four a month for each follower.
 
 Revision: 20261122_broadcasts
-Follows: 20261122_marketing_contacts
+Follows: 20261122_coupon_gifts
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 from migrations.types import Code, UTCDateTime
 
 revision = "20261122_broadcasts"
-down_revision = "20261122_marketing_contacts"
+down_revision = "20261122_coupon_gifts"
 branch_labels = None
 depends_on = None
 

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.database import claim, reading, transaction
 from core.outbox import enqueue
-from crm import broadcasting
+from crm import broadcasting, contacts
+from crm.models import Member
 from gateways.wechat.errors import WechatError
 from merchants.models import Merchant
 from messaging import broadcasts
@@ -27,7 +28,7 @@ from messaging.broadcasts.models import (
     MassSend,
     MassState,
 )
-from people.models import IdentityKind
+from people.models import Identity, IdentityKind
 from sandbox.demo_config import OFFICIAL
 from sandbox.wechat import masses
 from tests.factories.crm import make_member
@@ -243,7 +244,7 @@ def test_who_has_none_left_and_who_refuses_is_left_out(shop: Shop) -> None:
     merchant = follow_all(shop)
     with transaction() as session:
         quotas.spend(session, OFFICIAL, [shop.openid("aqing")], now=clock.now())
-        claim(session, BroadcastQuota.__table__.update().values(used=4))  # type: ignore[arg-type, attr-defined]
+        claim(session, BroadcastQuota.__table__.update().values(used=4))  # type: ignore[attr-defined]
     broadcast = drafted(merchant)
 
     launched(shop, broadcast)
@@ -253,6 +254,31 @@ def test_who_has_none_left_and_who_refuses_is_left_out(shop: Shop) -> None:
     finish(shop)
     assert not [m for m in shop.chat("aqing") if m.get("text") == WORDS][1:]  # only the preview
     assert used()[shop.openid("aqing")] == 4
+
+
+def test_who_has_had_enough_marketing_is_left_out(shop: Shop) -> None:
+    merchant = follow_all(shop)
+    with transaction() as session:
+        contacts.set_rules(session, merchant.id, actor="staff:1", now=clock.now(), most=1, days=7)
+        member = session.scalars(
+            select(Member)
+            .join(Identity, Identity.person_id == Member.person_id)
+            .where(Identity.openid == shop.openid("aqing"))
+        ).one()
+        contacts.claim_many(
+            session, merchant.id, [member.id], kind="campaign", ref="9", now=clock.now()
+        )
+    broadcast = drafted(merchant)
+
+    launched(shop, broadcast)
+
+    with reading() as session:
+        assert launching.count_addressed(session, broadcast.id) == {"": 2, "frequency": 1}
+    assert used() == {shop.openid(person): 1 for person in PEOPLE[1:]}
+    again = drafted(merchant, text="又一句")
+    launched(shop, again)
+    assert state(again) == ("failed", "nobody")  # everybody has had the one of this week
+    assert used() == {shop.openid(person): 1 for person in PEOPLE[1:]}
 
 
 def test_one_person_is_no_list(shop: Shop) -> None:

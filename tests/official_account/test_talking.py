@@ -244,7 +244,7 @@ def test_only_staff_redeem(tea: TeaShop) -> None:
     [
         ("card_pass_check", {"CardId": "x"}, "ignored"),
         ("user_authorization_revoke", {"OpenID": "x", "AppID": "y", "RevokeInfo": "1"}, "handled"),
-        ("MASSSENDJOBFINISH", {"MsgID": "7", "Status": "send success"}, "ignored"),
+        ("MASSSENDJOBFINISH", {"MsgID": "7", "Status": "send success"}, "handled"),
         ("SOMETHING_NEW_IN_2030", {"What": {"Ever": ["a", "b"]}}, "ignored"),
         ("LOCATION", {"Latitude": "31.2", "Longitude": "121.4", "Precision": "60"}, "handled"),
         ("VIEW", {"EventKey": "https://x", "MenuId": "1"}, "handled"),
