@@ -50,3 +50,20 @@ class CampaignMoved(Conflict):
 class MarketingRulesInvalid(Invalid):
     code = "marketing_rules_invalid"
     title = "营销规则填写有误"
+
+
+class JourneyNotFound(NotFound):
+    code = "journey_not_found"
+    title = "没有这条旅程"
+
+
+class JourneyInvalid(Invalid):
+    """`errors` maps a place (`n3.text`, `trigger.days`, `name`) to its fault."""
+
+    code = "journey_invalid"
+    title = "旅程还没填好"
+
+
+class JourneyMoved(Conflict):
+    code = "journey_moved"
+    title = "旅程的状态已经变了，刷新看看"

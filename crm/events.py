@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from core.database import claim
+from crm import listening
 from crm.models import MemberEvent
 
 TITLES = {
@@ -28,6 +29,8 @@ TITLES = {
     "viewed": "看了商品",
     "searched": "搜索",
     "carted": "加了购物车",
+    "order_abandoned": "下了单没付款",
+    "tagged": "贴了标签",
 }
 
 BROWSING = ("viewed", "searched", "carted")
@@ -59,7 +62,7 @@ def record(
 
 def record_many(session: Session, member_id: int, batch: Sequence[Event], *, now: datetime) -> int:
     """A batch in one insert. A phone's clock is not ours: what lies ahead is set to `now`."""
-    new = [
+    new: list[dict[str, Any]] = [
         {
             "member_id": member_id,
             "kind": event.kind,
@@ -70,6 +73,7 @@ def record_many(session: Session, member_id: int, batch: Sequence[Event], *, now
         for event in batch
     ]
     rows.add_all(session, MemberEvent, new)
+    listening.tell(session, member_id, ((row["kind"], row["at"], row["data"]) for row in new))
     return len(new)
 
 

@@ -10,6 +10,7 @@ from core import audit, rows
 from core.database import claim, insert_ignore
 from core.outbox import enqueue
 from crm import contacts, events, points, tiers
+from crm.journeys import ending
 from crm.models import (
     Arm,
     Member,
@@ -50,6 +51,7 @@ def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> 
     is being recorded for the loser either is moved with the rest or waits and goes to the winner.
     Coupons and orders follow in the job `crm.after_merge`.
     """
+    ending.merge(session, winner_id=winner_id, loser_id=loser_id, now=now)
     both = select(Member.id).where(Member.id.in_((winner_id, loser_id))).order_by(Member.id)
     session.execute(both.with_for_update())  # what is read below is what is written over
     if winner_id == loser_id or not _close(session, winner_id, loser_id):

@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
+from crm import listening
 from crm.errors import TagInvalid, TagNotFound
 from crm.models import Member, MemberTag, Tag
 
@@ -33,13 +34,19 @@ def get_tag(session: Session, merchant_id: int, tag_id: int) -> Tag:
 
 def put(session: Session, tag: Tag, member_ids: Sequence[int], *, actor: str, now: datetime) -> int:
     """Tag these members of the tag's merchant; how many did not have it before."""
-    own = session.scalars(
-        select(Member.id).where(Member.merchant_id == tag.merchant_id, Member.id.in_(member_ids))
-    )
+    new = session.scalars(
+        select(Member.id).where(
+            Member.merchant_id == tag.merchant_id,
+            Member.id.in_(member_ids),
+            Member.id.not_in(select(MemberTag.member_id).where(MemberTag.tag_id == tag.id)),
+        )
+    ).all()
     rows = [
         {"member_id": member_id, "tag_id": tag.id, "tagged_at": now, "tagged_by": actor}
-        for member_id in own
+        for member_id in new
     ]
+    for member_id in new:
+        listening.tell(session, member_id, [("tagged", now, {"tag_id": tag.id})])
     return insert_ignore(session, MemberTag, rows)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import Invalid
 from messaging.models import Channel
 
-MARKETING_KINDS = frozenset({"welcome", "campaign", "coupon", "advert", "promotion"})
+MARKETING_KINDS = frozenset({"welcome", "campaign", "coupon", "advert", "promotion", "journey"})
 _WORDS = ("优惠券", "代金券", "抵扣券", "领券", "红包", "会员卡", "促销", "特价", "抽奖", "满减")
 
 

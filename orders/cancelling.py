@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 
 from catalogue import stock
 from coupons import locking
-from orders.models import Order, OrderState
+from crm import events
+from orders.models import Order, OrderState, PaymentState
 from orders.moving import move
 
 UNMADE = (OrderState.placed, OrderState.accepted)
@@ -21,6 +22,7 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
     coupon returns when the refund is through.
     """
     made = order.state not in UNMADE
+    unpaid = order.payment_state is PaymentState.unpaid
     moved = move(
         session,
         order,
@@ -37,6 +39,16 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
     locking.release(session, order.id, now)
     if not made:
         stock.give_back(session, order.id, now)
+    if unpaid and actor == "system":
+        left = {"order_id": order.id}
+        events.record(
+            session,
+            order.member_id,
+            "order_abandoned",
+            store_id=order.store_id,
+            data=left,
+            now=now,
+        )
     return True
 
 

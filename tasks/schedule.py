@@ -32,6 +32,8 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.release_points", 300),
     Periodic("crm.sweep_campaigns", 60),
     Periodic("crm.forget_contacts", 86_400),
+    Periodic("crm.journey_advance", 10),
+    Periodic("crm.journey_scan", 600),
     Periodic("payments.sweep_notices", 30),
     Periodic("coupons.expire", 600),
     Periodic("crm.review_tiers", 86_400),

@@ -22,12 +22,14 @@ class Gift(NamedTuple):
 
 def fill(text: str, name: str, gift: Gift) -> str:
     """The text with the placeholders filled; somebody without a name is greeted without one."""
+    day = f"{local(gift.expires_at):%-m 月 %-d 日}"
+    return greet(text, name).replace("{券名}", gift.name).replace("{到期日}", day)
+
+
+def greet(text: str, name: str) -> str:
+    """The text for somebody by this name, without any coupon."""
     greeted = text.replace("{昵称}", name) if name else text.replace("{昵称}，", "")
-    return (
-        greeted.replace("{昵称}", "你")
-        .replace("{券名}", gift.name)
-        .replace("{到期日}", f"{local(gift.expires_at):%-m 月 %-d 日}")
-    )
+    return greeted.replace("{昵称}", "你")
 
 
 def chat(

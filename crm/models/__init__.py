@@ -10,6 +10,16 @@ from crm.models.campaigns import (
     RecipientState,
 )
 from crm.models.facts import MemberPlace, MemberScore, MemberVisit, PurchaseLine
+from crm.models.journeys import (
+    Journey,
+    JourneyCount,
+    JourneyRun,
+    JourneyState,
+    JourneyStep,
+    JourneyVersion,
+    RunArm,
+    RunState,
+)
 from crm.models.marketing import MarketingContact, MarketingRules
 from crm.models.members import BASE_TIER, Member, MemberEvent, MemberTag, Purchase, Tag
 from crm.models.points import EntryKind, LotState, PointEntry, PointLot
@@ -26,6 +36,12 @@ __all__ = [
     "EntryKind",
     "Fall",
     "GrowthEntry",
+    "Journey",
+    "JourneyCount",
+    "JourneyRun",
+    "JourneyState",
+    "JourneyStep",
+    "JourneyVersion",
     "LotState",
     "Loyalty",
     "MarketingContact",
@@ -43,6 +59,8 @@ __all__ = [
     "PurchaseLine",
     "Recipient",
     "RecipientState",
+    "RunArm",
+    "RunState",
     "Segment",
     "Tag",
     "Tier",

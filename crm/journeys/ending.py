@@ -1,0 +1,64 @@
+"""A run is over: it reached the goal, its journey was ended, or its member was merged."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.database import claim
+from crm.journeys import counting
+from crm.models import JourneyRun, RunArm, RunState
+
+
+def end(session: Session, runs: Sequence[JourneyRun], outcome: str, *, now: datetime) -> int:
+    """Those that are still walking end here, each counted once; how many that were."""
+    ended = 0
+    for run in sorted(runs, key=lambda each: each.id):
+        moved = claim(
+            session,
+            update(JourneyRun)
+            .where(JourneyRun.id == run.id, JourneyRun.state == RunState.active)
+            .values(state=RunState.done, outcome=outcome, ended_at=now, awaiting=""),
+        )
+        if moved and run.arm is not RunArm.test:
+            counting.add(session, run.journey_id, [("", f"end:{outcome}")])
+        ended += moved
+    return ended
+
+
+def end_all(session: Session, journey_id: int, outcome: str, *, now: datetime, limit: int) -> int:
+    """The next slice of those who are inside ends; how many, 0: nobody is left."""
+    inside = session.scalars(
+        select(JourneyRun)
+        .where(JourneyRun.journey_id == journey_id, JourneyRun.state == RunState.active)
+        .order_by(JourneyRun.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    ids = [run.id for run in inside]
+    moved = claim(
+        session,
+        update(JourneyRun)
+        .where(JourneyRun.id.in_(ids), JourneyRun.state == RunState.active)
+        .values(state=RunState.done, outcome=outcome, ended_at=now, awaiting=""),
+    )
+    real = [run for run in inside if run.arm is not RunArm.test]
+    counting.add(session, journey_id, [("", f"end:{outcome}") for _ in real])
+    return moved
+
+
+def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> None:
+    """The loser's runs go to the winner; of a journey that both walked the loser's is ended."""
+    both = session.scalars(
+        select(JourneyRun).where(JourneyRun.member_id.in_((winner_id, loser_id))).with_for_update()
+    ).all()
+    theirs = {run.journey_id for run in both if run.member_id == winner_id}
+    doubled = [run for run in both if run.member_id == loser_id and run.journey_id in theirs]
+    end(session, doubled, "merged", now=now)
+    claim(
+        session,
+        update(JourneyRun)
+        .where(JourneyRun.member_id == loser_id, JourneyRun.journey_id.not_in(theirs))
+        .values(member_id=winner_id),
+    )
