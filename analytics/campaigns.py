@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from analytics.lift import Group, Lift, compare
 from coupons.models import Coupon, CouponState
-from crm.models import Arm, Campaign, CampaignState, Purchase, Recipient, RecipientState
+from crm.models import Arm, Campaign, CampaignState, Purchase, Recipient
 from orders.models import Order
 
 WINDOW = timedelta(days=14)
@@ -70,18 +70,6 @@ def redeemed_of(session: Session, campaign_ids: Iterable[int]) -> dict[int, int]
         .group_by(Coupon.campaign_id)
     )
     return {int(campaign_id): number for campaign_id, number in rows if campaign_id is not None}
-
-
-def sent_of(session: Session, campaign_ids: Iterable[int]) -> dict[int, int]:
-    """How many messages of each campaign WeChat took, for a list."""
-    rows = session.execute(
-        select(Recipient.campaign_id, func.count())
-        .where(
-            Recipient.campaign_id.in_(list(campaign_ids)), Recipient.state == RecipientState.sent
-        )
-        .group_by(Recipient.campaign_id)
-    )
-    return dict(rows.all())
 
 
 def spending(session: Session, campaign: Campaign, now: datetime) -> Spending | None:

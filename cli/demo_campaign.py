@@ -19,6 +19,7 @@ from core.clock import local
 from core.database import claim
 from coupons.models import CouponTemplate
 from crm import campaigns
+from crm.campaigns import tallies
 from crm.campaigns.drafting import Draft
 from crm.campaigns.moving import finish_if_done
 from crm.models import Arm, Campaign, Recipient, RecipientState, Segment
@@ -173,7 +174,8 @@ def _send(session: Session, campaign: Campaign, at: datetime) -> None:
         spent = update(table).where(table.openid.in_(openids))
         claim(session, spent.values(remaining=table.remaining - 1))
     sent = update(Recipient).where(*issued)
-    claim(session, sent.values(state=RecipientState.sent, state_at=at, sent_at=at))
+    claim(session, sent.values(state=RecipientState.sent, state_at=at))
+    tallies.recount(session, campaign.id)
     finish_if_done(session, campaign.id, now=at)
 
 

@@ -87,7 +87,6 @@ FIELDS = {
     "discount_fen": "抵扣",
     "face_fen": "面额",
     "forgotten": "忘掉的资料",
-    "frequency_days": "几天内不重复发",
     "holdout_bp": "对照组",
     "loser": "并入的会员",
     "message": "文案",

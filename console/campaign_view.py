@@ -12,7 +12,7 @@ from analytics.lift import FEWEST_PEOPLE
 from console import tickets, words
 from console.access import Me
 from coupons.models import CouponKind, CouponTemplate
-from crm.campaigns import queries, sending
+from crm.campaigns import queries, sending, tallies
 from crm.campaigns.holdout import WHOLE
 from crm.campaigns.reach import SKIP_REASONS, Forecast
 from crm.campaigns.words import Gift, fill, subscribe
@@ -78,7 +78,7 @@ SENDING = (
 
 def rows(session: Session, found: Sequence[Campaign], now: datetime) -> list[dict[str, Any]]:
     ids = [campaign.id for campaign in found]
-    sent, redeemed = reports.sent_of(session, ids), reports.redeemed_of(session, ids)
+    sent, redeemed = tallies.count_sent(session, ids), reports.redeemed_of(session, ids)
     segments = select(Segment.id, Segment.name).where(
         Segment.id.in_({campaign.segment_id for campaign in found})
     )

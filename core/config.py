@@ -186,6 +186,7 @@ class Wechat(Section):
     oauth_base: Origin = "https://open.weixin.qq.com"
     mp_base: Origin = "https://mp.weixin.qq.com"
     timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    sends_per_second: int = Field(default=200, ge=1, le=10_000)
     official_accounts: list[OfficialAccount] = []
     mini_programs: list[MiniProgram] = []
     pay_merchants: list[PayMerchant] = []

@@ -10,6 +10,7 @@ from core import audit, rows
 from core.database import claim, insert_ignore
 from core.outbox import enqueue
 from crm import contacts, events, points, tiers
+from crm.campaigns import tallies
 from crm.journeys import ending
 from crm.models import (
     Arm,
@@ -175,16 +176,24 @@ def _move_recipients(session: Session, winner_id: int, loser_id: int) -> None:
     """Campaigns that chose both keep one live row; what the loser was not issued yet is off."""
     both = select(Recipient.campaign_id).where(Recipient.member_id == winner_id)
     shared = session.scalars(both).all()
+    off = (
+        Recipient.member_id == loser_id,
+        Recipient.campaign_id.in_(shared),
+        Recipient.state == RecipientState.planned,
+    )
+    left = session.execute(
+        select(Recipient.id, Recipient.campaign_id, Recipient.arm).where(*off).with_for_update()
+    ).all()
     claim(
         session,
         update(Recipient)
-        .where(
-            Recipient.member_id == loser_id,
-            Recipient.campaign_id.in_(shared),
-            Recipient.state == RecipientState.planned,
-        )
+        .where(Recipient.id.in_([row.id for row in left]))
         .values(state=RecipientState.skipped, arm=Arm.none, skip_reason="merged"),
     )
+    for row in left:
+        was = tallies.Place(row.arm, RecipientState.planned)
+        merged = tallies.Place(Arm.none, RecipientState.skipped, "merged")
+        tallies.move(session, row.campaign_id, was, [merged])
     claim(
         session,
         update(Recipient)

@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
+from messaging import suppression
 from messaging.models import Follower
 
 
@@ -33,6 +34,7 @@ def follow(
         "source_scene": scene[:64],
         "source_store_id": store_id,
     }
+    suppression.lift(session, appid, openid)
     if not insert_ignore(session, Follower, [row]):
         again = update(Follower).where(
             Follower.appid == appid,

@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
+from messaging import suppression
 from messaging.models import SubscribeGrant
 
 
@@ -13,6 +14,7 @@ def add(
     session: Session, *, appid: str, openid: str, template_id: str, now: datetime, count: int = 1
 ) -> None:
     """The person allowed `count` more messages of a template."""
+    suppression.lift(session, appid, openid)
     more = _of(appid, openid, template_id).values(
         remaining=SubscribeGrant.remaining + count, updated_at=now
     )

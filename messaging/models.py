@@ -114,6 +114,21 @@ class SubscribeGrant(Base):
     updated_at: Mapped[datetime]
 
 
+class Suppression(Base):
+    """An address that WeChat said is not to be written to, or not there; see `suppression`."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (UniqueConstraint("appid", "openid"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    reason: Mapped[str] = mapped_column(Code(16))
+    errcode: Mapped[int] = mapped_column(Integer)
+    at: Mapped[datetime]
+    until: Mapped[datetime]
+
+
 class Scene(Base):
     """A QR code with a parameter. A secret scene (an invite) is found by its hash in `code`.
 

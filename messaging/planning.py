@@ -14,14 +14,17 @@ from sqlalchemy.orm import Session
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
 from messaging.models import Channel, Follower, MessageWindow, SubscribeGrant
+from messaging.suppression import list_suppressed
 from messaging.windows import is_open_clause
 from people.models import Identity
 
 SKIP_REASONS = {
     "no_identity": "没有绑定微信",
     "not_following": "没关注公众号，也没允许订阅消息",
+    "suppressed": "微信说过发不到，先不再试",
     "no_window": "48 小时内没给公众号发过消息，也没允许订阅消息",
 }
+_SAYS_MORE = {"not_following": 0, "no_window": 1, "suppressed": 2}
 _SLICE = 500
 
 
@@ -92,8 +95,9 @@ def _plan(
     }
     openids = [openid for _, _, openid in pairs]
     following = _following(session, officials, openids)
-    windows = _windows(session, officials, openids, now) & following
-    granted = _granted(session, templates, openids)
+    barred = list_suppressed(session, {*officials, *templates}, openids, now)
+    windows = (_windows(session, officials, openids, now) & following) - barred
+    granted = _granted(session, templates, openids) - barred
     plans: dict[int, Plan] = {}
     for person_id, appid, openid in pairs:
         here = (appid, openid)
@@ -102,9 +106,12 @@ def _plan(
             plans[person_id] = Plan(Channel.customer_service, appid, openid)
         elif here in granted and (best is None or best.channel is None):
             plans[person_id] = Plan(Channel.subscribe, appid, openid, templates[appid])
-        elif best is None or (best.reason == "not_following" and here in following):
+        elif best is None or best.channel is None:
             reason = "no_window" if here in following else "not_following"
-            plans[person_id] = Plan(None, reason=reason)
+            if here in barred:
+                reason = "suppressed"
+            if best is None or _SAYS_MORE[reason] > _SAYS_MORE[best.reason]:
+                plans[person_id] = Plan(None, reason=reason)
     return plans
 
 

@@ -16,13 +16,13 @@ from core.database import reading, retrying, transaction
 from core.logs import log
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from gateways.wechat.official import OfficialAccount
-from messaging import chat, grants, scenes, sending, windows
+from messaging import chat, grants, scenes, sending, suppression, windows
 from messaging.models import Channel, OutboundMessage, OutboundState, Scene
 from messaging.scenes import LONGEST, scene_text
 
-_WINDOW_OVER = frozenset({45015, 45047})
-_NOTHING_GRANTED = 43101
-_SENT_BEFORE = 45065
+WINDOW_OVER = frozenset({45015, 45047})
+NOTHING_GRANTED = 43101
+SENT_BEFORE = 45065
 
 
 def deliver(message_id: int) -> OutboundState:
@@ -36,14 +36,14 @@ def deliver(message_id: int) -> OutboundState:
         return begun
     message, window_ids = begun
     try:
-        remote_id = _call(message, with_card=len(window_ids) > 1)
+        remote_id = call(message, with_card=len(window_ids) > 1)
     except WechatUnavailable as error:
         if not error.sent:
             retrying(_put_back, message, window_ids)
             raise
         return retrying(_record, message, OutboundState.unknown, reason="no_answer")
     except WechatError as error:
-        if error.errcode == _SENT_BEFORE:
+        if error.errcode == SENT_BEFORE:
             return retrying(_record, message, OutboundState.sent, reason="sent_before")
         if error.transient:
             retrying(_put_back, message, window_ids)
@@ -107,8 +107,8 @@ def _take(session: Session, message: OutboundMessage, most: int, now: datetime) 
     return taken
 
 
-def _call(message: OutboundMessage, *, with_card: bool) -> str:
-    """One request, for a card one more; WeChat's message id where it gives one."""
+def call(message: OutboundMessage, *, with_card: bool) -> str:
+    """One request, for a card one more; WeChat's message id where it gives one. No transaction."""
     payload, openid = message.payload, message.openid
     if message.channel is Channel.subscribe:
         gateways.wechat().mini(message.appid).send_subscribe(
@@ -155,7 +155,7 @@ def _send_card_alone(official: OfficialAccount, openid: str, card: dict[str, str
             openid, card["title"], card["appid"], card["page"], card["thumb_media_id"]
         )
     except WechatError as error:
-        if error.transient or error.errcode in _WINDOW_OVER or "instead" not in card:
+        if error.transient or error.errcode in WINDOW_OVER or "instead" not in card:
             raise
         log.info("card_refused", code=error.code, errcode=error.errcode)
         official.send_text(openid, card["instead"])
@@ -194,9 +194,11 @@ def _record(
         )
         if state is OutboundState.sent:
             _log(session, message, now)
-        if errcode in _WINDOW_OVER:
+        if errcode in WINDOW_OVER:
             windows.close_windows(session, message.appid, message.openid)
-        if errcode == _NOTHING_GRANTED:
+        if errcode is not None:
+            suppression.note(session, [(message.appid, message.openid, errcode)], now=now)
+        if errcode == NOTHING_GRANTED:
             grants.withdraw(
                 session,
                 appid=message.appid,
@@ -226,16 +228,20 @@ def _put_back(message: OutboundMessage, window_ids: list[int]) -> None:
             )
 
 
-def _log(session: Any, message: OutboundMessage, now: datetime) -> None:
-    payload = message.payload
+def words_of(payload: dict[str, Any]) -> str:
+    """What a message says, for the chat log."""
     words = payload.get("text") or payload.get("title")
     if words is None:
         words = " ".join(str(value) for value in (payload.get("data") or {}).values())
+    return str(words)
+
+
+def _log(session: Any, message: OutboundMessage, now: datetime) -> None:
     chat.log_outbound(
         session,
         appid=message.appid,
         openid=message.openid,
         kind=message.channel.value,
-        text=words,
+        text=words_of(message.payload),
         at=now,
     )

@@ -1,9 +1,11 @@
 """Jobs of crm: points that fall due, members that were merged, campaigns."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from sqlalchemy import update
 
 from core import clock
-from core.database import claim, reading
+from core.database import claim, reading, retrying, transaction
 from core.logs import log
 from coupons import gifting
 from coupons.errors import GoneAlready, NotClaimable
@@ -11,14 +13,10 @@ from coupons.models import Coupon
 from crm import campaigns, contacts, members, points
 from crm.campaigns import moving, sending
 from crm.models import Campaign, CampaignState
-from gateways.wechat.errors import WechatError, WechatUnavailable
-from messaging import remote
+from messaging import batches
 from orders.models import Order
 from tasks.registry import Later, Run, job
 
-DAILY_QUOTA = 45009
-WAIT_BUSY = 15
-WAIT_QUOTA = 600
 STOP_SLICE = 5_000
 SKEW = 60
 
@@ -94,20 +92,44 @@ def campaign_batch(run: Run, campaign_id: int) -> None:
 
 @job("crm.campaign_send", queue="bulk", timeout=600)
 def campaign_send(run: Run, campaign_id: int, first_id: int, last_id: int) -> None:
-    """Send the chunk's messages one by one; a pause or kill is seen before each.
+    """Send the chunk's messages group by group; a pause or kill is seen before each.
 
-    When WeChat is busy or its quota is used up the rest comes back later.
+    When WeChat is busy or a quota is used up the rest comes back later. When it refuses what every
+    message has in common, the campaign pauses and says what to do.
     """
     _keep_quiet(campaign_id)
-    with reading() as session:
-        waiting = sending.list_to_send(session, campaign_id, first_id, last_id)
-    for recipient_id in waiting:
-        with run.transaction() as session:
-            message_id = sending.start(session, recipient_id, now=clock.now())
-        if message_id is not None:
-            _send(run, recipient_id, message_id)
+    with ThreadPoolExecutor(batches.HANDS) as hands:
+        while (wait := _send_group(campaign_id, first_id, last_id, hands)) == 0:
+            pass
+    if wait is not None:
+        raise Later(wait)
     with run.finish() as session:
         moving.finish_if_done(session, campaign_id, now=clock.now())
+
+
+def _send_group(
+    campaign_id: int, first_id: int, last_id: int, hands: ThreadPoolExecutor
+) -> float | None:
+    """Claim, say, record. Seconds to wait before the next group, or None: this was the last."""
+
+    def claim_group() -> sending.Claimed | None:
+        with transaction() as session:
+            return sending.start(session, campaign_id, first_id, last_id, now=clock.now())
+
+    claimed = retrying(claim_group)
+    if claimed is None:
+        return None
+    fates = batches.say(claimed.ready, hands)
+
+    def record() -> None:
+        now = clock.now()
+        with transaction() as session:
+            hopeless = sending.record(session, campaign_id, claimed, fates, now=now)
+            if hopeless is not None:
+                moving.give_up(session, campaign_id, hopeless, now=now)
+
+    retrying(record)
+    return max((fate.wait for fate in fates), default=0)
 
 
 @job("crm.forget_contacts", timeout=300)
@@ -129,21 +151,6 @@ def sweep_campaigns(run: Run) -> None:
         revived = sending.revive(session, now=now)
     if settled or revived:
         log.info("campaigns_swept", settled=settled, revived=revived)
-
-
-def _send(run: Run, recipient_id: int, message_id: int) -> None:
-    """One call between two transactions. No answer leaves the recipient unknown for good."""
-    wait = 0
-    try:
-        remote.deliver(message_id)
-    except WechatError as refused:
-        wait = WAIT_QUOTA if refused.errcode == DAILY_QUOTA else WAIT_BUSY
-    except WechatUnavailable:
-        wait = WAIT_BUSY
-    with run.transaction() as session:
-        sending.record(session, recipient_id, now=clock.now())
-    if wait:
-        raise Later(wait)
 
 
 def _keep_quiet(campaign_id: int) -> None:

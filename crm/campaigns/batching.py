@@ -1,5 +1,6 @@
 """Issuing, slice by slice. The cursor moves in the transaction that does the work."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from coupons import issuing
 from coupons.models import Coupon
 from coupons.words import card_title
 from crm import contacts
-from crm.campaigns import words
+from crm.campaigns import tallies, words
 from crm.campaigns.moving import BATCH_KEY, SEND_CHUNK, SEND_KEY, contact, finish_if_done
 from crm.campaigns.reach import MOMENT
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState
@@ -65,6 +66,7 @@ def next_batch(
     if ready:  # coupons first: their template is locked before the recipients, as at a launch
         _issue(session, campaign, ready, now)
     _skip(session, skipped, now)
+    _tally(session, campaign.id, len(ready), skipped)
     enqueue(
         session,
         "crm.campaign_batch",
@@ -152,6 +154,13 @@ def _skip(session: Session, skipped: dict[int, str], now: datetime) -> None:
             .values(state=RecipientState.skipped, skip_reason=reason, state_at=now),
         )
         all_moved(Recipient, moved, len(ids))
+
+
+def _tally(session: Session, campaign_id: int, issued: int, skipped: dict[int, str]) -> None:
+    changes = Counter(tallies.reached(RecipientState.skipped, why) for why in skipped.values())
+    changes[tallies.reached(RecipientState.issued)] = issued
+    changes[tallies.reached(RecipientState.planned)] = -issued - len(skipped)
+    tallies.add(session, campaign_id, changes, coupons=issued)
 
 
 def _issue(

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.database import UTCDateTime
 from core.outbox import enqueue
-from crm.campaigns import reach
+from crm.campaigns import reach, tallies
 from crm.campaigns.holdout import held_out
 from crm.campaigns.moving import BATCH_KEY, move
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState, Segment
@@ -47,6 +47,7 @@ def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
     )
     campaign.audience_count = _write_audience(session, campaign, now)
     session.flush()
+    tallies.recount(session, campaign.id)
     enqueue(
         session,
         "crm.campaign_batch",

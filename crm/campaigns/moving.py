@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from core import audit
 from core.database import claim
 from core.outbox import JobState, OutboxJob, enqueue
+from crm import contacts
+from crm.campaigns import tallies
 from crm.errors import CampaignInvalid, CampaignMoved
 from crm.models import (
     NEXT,
@@ -19,11 +21,19 @@ from crm.models import (
     Recipient,
     RecipientState,
 )
+from gateways.wechat.troubles import Trouble, trouble_of
 
 SEND_CHUNK = 200
 # How the keys of a campaign's jobs begin.
 BATCH_KEY, SEND_KEY = "crm.campaign_batch:{}:", "crm.campaign_send:{}:"
 RESUME_KEY = "crm.campaign_resume:{}:"
+
+
+ADVICE = {
+    Trouble.template: "订阅模板用不了了：到小程序后台看它是不是被停用，换好模板再继续",
+    Trouble.content: "微信不让发这段文字或这个页面：停掉活动，改好文字再建一个",
+    Trouble.account: "公众号或小程序的发送能力受限：到微信后台处理好再继续",
+}
 
 
 def contact(campaign_id: int) -> dict[str, str]:
@@ -63,6 +73,14 @@ def pause(
     move(session, campaign, CampaignState.paused, actor=actor, reason=reason, now=now)
 
 
+def give_up(session: Session, campaign_id: int, errcode: int, *, now: datetime) -> None:
+    """Pause because WeChat would refuse every other message for the same reason, and say which."""
+    campaign = session.get_one(Campaign, campaign_id, populate_existing=True)
+    if campaign.state is CampaignState.running:
+        reason = f"{ADVICE[trouble_of(errcode)]}（微信 {errcode}）"
+        pause(session, campaign, actor="system", reason=reason, now=now)
+
+
 def resume(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
     """paused → running; a job queues what is left to do."""
     move(session, campaign, CampaignState.running, actor=actor, now=now)
@@ -100,24 +118,35 @@ def kill(
 
 def skip_rest(session: Session, campaign_id: int, *, now: datetime, limit: int) -> int:
     """Skip the next `limit` people whom a killed campaign has not reached; how many that were."""
-    left = (
-        Recipient.campaign_id == campaign_id,
-        Recipient.state.in_([RecipientState.planned, RecipientState.issued]),
-    )
     killed = select(Campaign.id).where(
         Campaign.id == campaign_id, Campaign.state == CampaignState.killed
     )
-    ids = session.scalars(
-        select(Recipient.id).where(*left, killed.exists()).order_by(Recipient.id).limit(limit)
+    left = session.execute(
+        select(Recipient.id, Recipient.member_id, Recipient.state)
+        .where(
+            Recipient.campaign_id == campaign_id,
+            Recipient.state.in_([RecipientState.planned, RecipientState.issued]),
+            killed.exists(),
+        )
+        .order_by(Recipient.id)
+        .limit(limit)
+        .with_for_update()
     ).all()
-    if not ids:
+    if not left:
         return 0
-    return claim(
+    claim(
         session,
         update(Recipient)
-        .where(*left, Recipient.id.between(ids[0], ids[-1]))
+        .where(Recipient.id.in_([row.id for row in left]))
         .values(state=RecipientState.skipped, skip_reason="stopped", state_at=now),
     )
+    unwritten = [row.member_id for row in left if row.state is RecipientState.issued]
+    contacts.take_back(session, unwritten, **contact(campaign_id))
+    stopped = tallies.reached(RecipientState.skipped, "stopped")
+    for state in (RecipientState.planned, RecipientState.issued):
+        gone = [stopped for row in left if row.state is state]
+        tallies.move(session, campaign_id, tallies.reached(state), gone)
+    return len(left)
 
 
 def finish_if_done(session: Session, campaign_id: int, *, now: datetime) -> bool:

@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm.campaigns import tallies
 from crm.campaigns.reach import Forecast, forecast
 from crm.errors import CampaignNotFound
 from crm.models import (
@@ -14,7 +15,6 @@ from crm.models import (
     Campaign,
     CampaignMove,
     CampaignState,
-    Recipient,
     RecipientState,
     Segment,
 )
@@ -70,34 +70,22 @@ def list_campaigns(
 
 
 def progress(session: Session, campaign: Campaign) -> Progress:
-    """Where everybody of the audience stands, in one grouped query."""
+    """Where everybody of the audience stands: sums, whatever the number of people."""
     states: Counter[RecipientState] = Counter()
     skipped: Counter[str] = Counter()
     arms: Counter[Arm] = Counter()
-    issued = 0
-    for arm, state, reason, number, coupons in session.execute(
-        select(
-            Recipient.arm,
-            Recipient.state,
-            Recipient.skip_reason,
-            func.count(),
-            func.count(Recipient.coupon_id),
-        )
-        .where(Recipient.campaign_id == campaign.id)
-        .group_by(Recipient.arm, Recipient.state, Recipient.skip_reason)
-    ):
+    for (arm, state, reason), number in tallies.read(session, campaign.id).items():
         arms[arm] += number
-        issued += coupons
         if arm is not Arm.holdout:
             if state is RecipientState.skipped:
-                skipped[reason or ""] += number
+                skipped[reason] += number
             else:
                 states[state] += number
     return Progress(
         audience=arms.total(),
         reach=arms[Arm.reach],
         held_out=arms[Arm.holdout],
-        issued=issued,
+        issued=tallies.count_coupons(session, campaign.id),
         states=dict(states),
         skipped=dict(skipped.most_common()),
     )

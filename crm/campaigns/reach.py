@@ -20,6 +20,7 @@ from crm.segments.compiling import everyone, matches, tree
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
 from messaging.models import Channel, Follower, MessageWindow, SubscribeGrant
+from messaging.suppression import is_suppressed
 from messaging.windows import is_open_clause
 from people.models import Identity
 
@@ -30,6 +31,7 @@ SKIP_REASONS: dict[str, str] = {
     "frequency": "这阵子收的营销消息够多了",
     "no_identity": "没有绑定微信",
     "not_following": "没关注公众号，也没允许订阅消息",
+    "suppressed": "微信说过发不到，先不再试",
     "no_window": "48 小时内没给公众号发过消息，也没允许订阅消息",
     "merged": "已并入另一个账号",
     "stopped": "活动已终止",
@@ -94,11 +96,13 @@ def outcome(session: Session, merchant_id: int, *, now: datetime) -> ColumnEleme
         if MOMENT in account.subscribe_templates
     ]
     following = _following(officials)
+    barred = _barred([*officials, *(account.appid for account in minis_of(code))], now)
     return case(
         (Member.marketing_consent.is_(False), "no_consent"),
         (~under_cap(rules_of(session, merchant_id), now), "frequency"),
         (_window_open(officials, now), Channel.customer_service.value),
-        (_granted(grants), Channel.subscribe.value),
+        (_granted(grants, now), Channel.subscribe.value),
+        (barred, "suppressed"),
         (following, "no_window"),
         (_known_to_wechat(), "not_following"),
         else_="no_identity",
@@ -129,10 +133,11 @@ def _window_open(officials: list[str], now: datetime) -> ColumnElement[bool]:
         MessageWindow.appid == Identity.appid,
         MessageWindow.openid == Identity.openid,
         is_open_clause(now),
+        ~is_suppressed(Identity.appid, Identity.openid, now),
     )
 
 
-def _granted(grants: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+def _granted(grants: list[ColumnElement[bool]], now: datetime) -> ColumnElement[bool]:
     if not grants:
         return false()
     return exists().where(
@@ -141,6 +146,15 @@ def _granted(grants: list[ColumnElement[bool]]) -> ColumnElement[bool]:
         SubscribeGrant.openid == Identity.openid,
         SubscribeGrant.remaining > 0,
         or_(*grants),
+        ~is_suppressed(Identity.appid, Identity.openid, now),
+    )
+
+
+def _barred(appids: list[str], now: datetime) -> ColumnElement[bool]:
+    return exists().where(
+        Identity.person_id == Member.person_id,
+        Identity.appid.in_(appids),
+        is_suppressed(Identity.appid, Identity.openid, now),
     )
 
 

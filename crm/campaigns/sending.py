@@ -1,21 +1,30 @@
-"""One recipient's message: claimed, sent by messaging, recorded. Jobs drive it person by person."""
+"""A campaign's messages by the group: claimed, said by `messaging.batches`, recorded."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim
 from crm import contacts
+from crm.campaigns import tallies
 from crm.campaigns.moving import (
+    contact,
     finish_if_done,
     has_live_jobs,
     queue_batch,
     queue_unsent,
 )
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
+from gateways.wechat.troubles import HOPELESS, Trouble, trouble_of
+from messaging import batches
+from messaging.batches import Fate, Ready
 from messaging.models import OutboundMessage, OutboundState
 
+GROUP = 64
 STUCK_AFTER = timedelta(minutes=10)
 
 _OUTCOMES = {
@@ -25,59 +34,122 @@ _OUTCOMES = {
 }
 
 
-def list_to_send(session: Session, campaign_id: int, first_id: int, last_id: int) -> list[int]:
-    """Recipients of the chunk that were issued to and not written to."""
-    return list(
-        session.scalars(
-            select(Recipient.id)
-            .where(
-                Recipient.campaign_id == campaign_id,
-                Recipient.state == RecipientState.issued,
-                Recipient.id.between(first_id, last_id),
-            )
-            .order_by(Recipient.id)
-        )
-    )
+class Claimed(NamedTuple):
+    """Recipients that this worker is sending to, each beside its message."""
+
+    recipients: list[tuple[int, int]]
+    """(recipient, member)"""
+    ready: list[Ready]
 
 
-def start(session: Session, recipient_id: int, *, now: datetime) -> int | None:
-    """issued → sending while the campaign runs; the message to send, or None: not ours, not now."""
-    running = exists().where(
-        Campaign.id == Recipient.campaign_id, Campaign.state == CampaignState.running
-    )
-    started = claim(
-        session,
-        update(Recipient)
-        .where(Recipient.id == recipient_id, Recipient.state == RecipientState.issued, running)
-        .values(state=RecipientState.sending, state_at=now, sent_at=now),
-    )
-    if started == 0:
+def start(
+    session: Session,
+    campaign_id: int,
+    first_id: int,
+    last_id: int,
+    *,
+    now: datetime,
+    limit: int = GROUP,
+) -> Claimed | None:
+    """issued → sending for the next group of the chunk, and what their messages cost is spent.
+
+    Whoever can no longer be written to has failed at once. None: nobody is left, or the campaign
+    does not run. What another worker holds is passed over.
+    """
+    state = session.scalar(select(Campaign.state).where(Campaign.id == campaign_id))
+    if state is not CampaignState.running:
         return None
-    return session.scalar(select(Recipient.outbound_id).where(Recipient.id == recipient_id))
+    rows = session.execute(
+        select(Recipient.id, Recipient.member_id, Recipient.outbound_id)
+        .where(
+            Recipient.campaign_id == campaign_id,
+            Recipient.state == RecipientState.issued,
+            Recipient.id.between(first_id, last_id),
+        )
+        .order_by(Recipient.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not rows:
+        return None
+    who = {row.outbound_id: (row.id, row.member_id) for row in rows}
+    ready, barred = batches.take(session, list(who), now=now)
+    starting = [who[each.message.id] for each in ready]
+    _write(session, [id_ for id_, _ in starting], RecipientState.sending, now)
+    places = [tallies.reached(RecipientState.sending)] * len(starting)
+    for reason in set(barred.values()):
+        lost = [who[message_id] for message_id, why in barred.items() if why == reason]
+        places += _fail(session, campaign_id, lost, now, reason=reason)
+    for row in rows:  # what became of a message that somebody sent is all that is left to write
+        if row.outbound_id not in barred and who[row.outbound_id] not in starting:
+            _write(session, [row.id], RecipientState.sending, now)
+            tallies.move(
+                session,
+                campaign_id,
+                tallies.reached(RecipientState.issued),
+                [tallies.reached(RecipientState.sending)],
+            )
+            settle(session, row.id, now=now)
+    tallies.move(session, campaign_id, tallies.reached(RecipientState.issued), places)
+    return Claimed(starting, ready)
 
 
-def record(session: Session, recipient_id: int, *, now: datetime) -> RecipientState | None:
-    """sending → where the message ended; None when that was recorded before.
+def record(
+    session: Session, campaign_id: int, claimed: Claimed, fates: Sequence[Fate], *, now: datetime
+) -> int | None:
+    """sending → where each message ended; WeChat's word why no other would arrive either, or None.
+
+    Such a refusal is nobody's failure: those people are `issued` again, to be written to once the
+    cause is gone.
+    """
+    hopeless = next((f.errcode for f in fates if _is_hopeless(f)), None)
+    fates = [_forgiven(fate) for fate in fates]
+    batches.record(session, claimed.ready, fates, now=now)
+    groups: dict[tuple[RecipientState, int | None], list[tuple[int, int]]] = defaultdict(list)
+    for who, fate in zip(claimed.recipients, fates, strict=True):
+        state = _OUTCOMES.get(fate.state, RecipientState.unknown)
+        groups[state, fate.errcode].append(who)
+    places: list[tallies.Place] = []
+    for (state, errcode), people in groups.items():
+        if state is RecipientState.failed:
+            places += _fail(session, campaign_id, people, now, errcode=errcode)
+        else:
+            _write(session, [id_ for id_, _ in people], state, now)
+            places += [tallies.reached(state)] * len(people)
+    tallies.move(session, campaign_id, tallies.reached(RecipientState.sending), places)
+    return hopeless
+
+
+def settle(session: Session, recipient_id: int, *, now: datetime) -> RecipientState | None:
+    """sending → what is known of the message; None when that was recorded before.
 
     A message that is still being sent, or whose outcome nobody knows, makes the recipient
     `unknown` for good; one that was never started makes it `issued` again.
     """
-    message = session.scalars(
-        select(OutboundMessage)
-        .join(Recipient, Recipient.outbound_id == OutboundMessage.id)
+    found = session.execute(
+        select(
+            Recipient.campaign_id,
+            Recipient.member_id,
+            OutboundMessage.state,
+            OutboundMessage.errcode,
+        )
+        .outerjoin(OutboundMessage, Recipient.outbound_id == OutboundMessage.id)
         .where(Recipient.id == recipient_id)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
-    state = message.state if message else OutboundState.failed
-    outcome = _OUTCOMES.get(state, RecipientState.unknown)
-    kept = {} if outcome in (RecipientState.sent, RecipientState.unknown) else {"sent_at": None}
+    ).one()
+    outcome = _OUTCOMES.get(found.state or OutboundState.failed, RecipientState.unknown)
     recorded = claim(
         session,
         update(Recipient)
         .where(Recipient.id == recipient_id, Recipient.state == RecipientState.sending)
-        .values(state=outcome, state_at=now, errcode=message and message.errcode, **kept),
+        .values(state=outcome, state_at=now, errcode=found.errcode),
     )
-    return outcome if recorded else None
+    if not recorded:
+        return None
+    if outcome is RecipientState.failed:
+        contacts.take_back(session, [found.member_id], **contact(found.campaign_id))
+    came_from = tallies.reached(RecipientState.sending)
+    tallies.move(session, found.campaign_id, came_from, [tallies.reached(outcome)])
+    return outcome
 
 
 def settle_stuck(session: Session, *, now: datetime, limit: int = 500) -> int:
@@ -87,7 +159,7 @@ def settle_stuck(session: Session, *, now: datetime, limit: int = 500) -> int:
         .where(Recipient.state == RecipientState.sending, Recipient.state_at < now - STUCK_AFTER)
         .limit(limit)
     ).all()
-    return sum(record(session, recipient_id, now=now) is not None for recipient_id in stuck)
+    return sum(settle(session, recipient_id, now=now) is not None for recipient_id in stuck)
 
 
 def revive(session: Session, *, now: datetime) -> int:
@@ -100,6 +172,7 @@ def revive(session: Session, *, now: datetime) -> int:
     for campaign in session.scalars(
         select(Campaign).where(Campaign.state == CampaignState.running)
     ).all():
+        tallies.compact(session, campaign.id)
         if finish_if_done(session, campaign.id, now=now):
             revived += 1
             continue
@@ -116,3 +189,37 @@ def quiet_until(campaign: Campaign, now: datetime) -> datetime | None:
     """The end of the quiet hours that we are in, or None."""
     begin, end = campaign.quiet_from_hour, campaign.quiet_until_hour
     return contacts.quiet_until(None if begin is None or end is None else (begin, end), now)
+
+
+def _is_hopeless(fate: Fate) -> bool:
+    return fate.errcode is not None and trouble_of(fate.errcode) in HOPELESS
+
+
+def _forgiven(fate: Fate) -> Fate:
+    return Fate(OutboundState.prepared, reason="stopped") if _is_hopeless(fate) else fate
+
+
+def _fail(
+    session: Session,
+    campaign_id: int,
+    people: Sequence[tuple[int, int]],
+    now: datetime,
+    *,
+    errcode: int | None = None,
+    reason: str = "",
+) -> list[tallies.Place]:
+    """The message was certainly not delivered: their contact is free again."""
+    why = reason or (trouble_of(errcode) if errcode is not None else Trouble.other).value
+    ids = [id_ for id_, _ in people]
+    _write(session, ids, RecipientState.failed, now, errcode=errcode, skip_reason=why)
+    contacts.take_back(session, [member_id for _, member_id in people], **contact(campaign_id))
+    return [tallies.reached(RecipientState.failed, why)] * len(people)
+
+
+def _write(
+    session: Session, ids: Sequence[int], state: RecipientState, now: datetime, **values: object
+) -> None:
+    claim(
+        session,
+        update(Recipient).where(Recipient.id.in_(ids)).values(state=state, state_at=now, **values),
+    )

@@ -6,6 +6,7 @@ from crm.models.campaigns import (
     Campaign,
     CampaignMove,
     CampaignState,
+    CampaignTally,
     Recipient,
     RecipientState,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Campaign",
     "CampaignMove",
     "CampaignState",
+    "CampaignTally",
     "EntryKind",
     "Fall",
     "GrowthEntry",

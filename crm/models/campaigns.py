@@ -110,7 +110,7 @@ class Recipient(Base):
         UniqueConstraint("campaign_id", "member_id"),
         Index("ix_campaign_recipients_work", "campaign_id", "state", "id"),
         Index("ix_campaign_recipients_stuck", "state", "state_at"),
-        Index("ix_campaign_recipients_member", "member_id", "sent_at"),
+        Index("ix_campaign_recipients_whose", "member_id"),
     )
 
     id: Mapped[Id]
@@ -124,4 +124,17 @@ class Recipient(Base):
     coupon_id: Mapped[int | None] = mapped_column(ForeignKey("coupons.id"), unique=True)
     outbound_id: Mapped[int | None] = mapped_column(ForeignKey("outbound_messages.id"), unique=True)
     errcode: Mapped[int | None]
-    sent_at: Mapped[datetime | None]
+
+
+class CampaignTally(Base):
+    """A part of the sums of `crm.campaigns.tallies`: people who came to a place, or left it."""
+
+    __tablename__ = "campaign_tallies"
+
+    id: Mapped[Id]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    arm: Mapped[Arm] = mapped_column(State(Arm))
+    state: Mapped[RecipientState] = mapped_column(State(RecipientState))
+    reason: Mapped[str] = mapped_column(Code(32), default="")
+    people: Mapped[int]
+    coupons: Mapped[int] = mapped_column(default=0)

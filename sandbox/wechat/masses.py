@@ -203,7 +203,8 @@ def _article(draft: dict[str, Any]) -> dict[str, Any]:
 
 
 def _everybody(call: Call) -> list[str]:
-    openids, after = [], ""
+    openids: list[str] = []
+    after = ""
     while True:
         _total, page = call.world.followers.page(call.own.appid, after)
         if not page:

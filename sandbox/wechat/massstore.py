@@ -91,7 +91,7 @@ class Masses:
 
     def clear(self) -> None:
         for store in (self._by_id, self._used, self._client_ids, self._drafts):
-            store.clear()  # type: ignore[attr-defined]
+            store.clear()
 
     def dump(self) -> dict[str, Any]:
         return {

@@ -11,7 +11,7 @@ from analytics import campaigns as reports
 from analytics import day, members, templates
 from core.clock import business_day
 from coupons.models import CouponState
-from crm.campaigns import queries
+from crm.campaigns import queries, tallies
 from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
 from merchants.models import Merchant, Store
 from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
@@ -223,6 +223,8 @@ def person(
             state_at=NOON,
         )
     )
+    session.flush()
+    tallies.recount(session, campaign.id)
     assert campaign.launched_at is not None
     for fen, days in spent:
         at = campaign.launched_at + timedelta(days=days)

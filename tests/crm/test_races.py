@@ -23,7 +23,7 @@ from crm.models import (
     Recipient,
     RecipientState,
 )
-from messaging.models import OutboundMessage
+from messaging.models import MessageWindow, OutboundMessage, OutboundState
 from tests import racing
 from tests.crm.conftest import ACCOUNTS
 from tests.factories.campaigns import make_campaign, make_talker
@@ -105,13 +105,39 @@ def test_one_recipient_is_claimed_by_one_worker(app: Flask, now: datetime):
         campaigns.next_batch(session, campaign_id, now=now)
         recipient_id = session.scalars(select(Recipient.id)).one()
 
-    def start(_: int) -> int | None:
+    def start(_: int) -> sending.Claimed | None:
         with transaction() as session:
-            return sending.start(session, recipient_id, now=now)
+            return sending.start(session, campaign_id, recipient_id, recipient_id, now=now)
 
     claims = race(app, WORKERS, start)
 
     assert len([claim for claim in claims if claim is not None]) == 1
+    with reading() as session:
+        assert session.scalars(select(OutboundMessage.state)).one() is OutboundState.sending
+        assert session.scalars(select(MessageWindow.remaining)).one() == 4
+
+
+def test_two_workers_never_hold_the_same_people(app: Flask, now: datetime):
+    campaign_id = launched(now, 60)
+    with transaction() as session:
+        campaigns.next_batch(session, campaign_id, now=now)
+        ids = session.scalars(select(Recipient.id).order_by(Recipient.id)).all()
+
+    def start(_: int) -> list[int]:
+        with transaction() as session:
+            claimed = sending.start(session, campaign_id, ids[0], ids[-1], now=now, limit=10)
+            return [recipient_id for recipient_id, _ in claimed.recipients] if claimed else []
+
+    groups = race(app, WORKERS, start)
+
+    held = [id_ for group in groups if isinstance(group, list) for id_ in group]
+    assert len(held) == len(set(held)) == 60
+    with reading() as session:
+        states = session.execute(
+            select(Recipient.state, func.count()).group_by(Recipient.state)
+        ).all()
+        assert [tuple(row) for row in states] == [(RecipientState.sending, 60)]
+        assert set(session.scalars(select(MessageWindow.remaining))) == {4}
 
 
 def test_control_a_state_that_is_just_read_is_claimed_by_several(app: Flask, now: datetime):

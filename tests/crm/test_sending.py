@@ -5,16 +5,32 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import reading, transaction
 from core.outbox import JobState, OutboxJob
 from coupons.models import Coupon
 from crm import campaigns, members
-from crm.campaigns import queries, sending
-from crm.models import Campaign, CampaignState, Recipient, RecipientState
-from messaging import grants
-from messaging.models import Channel, OutboundMessage, OutboundState
+from crm.campaigns import queries, sending, tallies
+from crm.models import (
+    Campaign,
+    CampaignState,
+    CampaignTally,
+    MarketingContact,
+    Recipient,
+    RecipientState,
+)
+from messaging import followers as messaging_followers
+from messaging import grants, suppression
+from messaging.models import (
+    Channel,
+    Follower,
+    MessageWindow,
+    OutboundMessage,
+    OutboundState,
+    Suppression,
+)
 from sandbox.demo_config import SUBSCRIBE_TEMPLATES
 from tests.factories.campaigns import MINI, OFFICIAL, make_campaign
 from tests.factories.crm import make_merchant
@@ -77,6 +93,10 @@ def coupons_issued(campaign_id: int) -> int:
     with reading() as session:
         mine = Coupon.source == f"campaign:{campaign_id}"
         return session.scalar(select(func.count(Coupon.id)).where(mine)) or 0
+
+
+def windows_left(session: Session) -> list[int | None]:
+    return list(session.scalars(select(MessageWindow.remaining).order_by(MessageWindow.id)))
 
 
 def bring_forward() -> None:
@@ -274,7 +294,7 @@ def test_what_a_dead_worker_left_is_settled_by_what_is_known(
     with transaction() as session:
         row = session.scalars(select(Recipient)).first()
         assert row is not None
-        sending.start(session, row.id, now=began)
+        sending.start(session, row.campaign_id, row.id, row.id, now=began)
         session.execute(
             update(OutboundMessage).where(OutboundMessage.id == row.outbound_id).values(state=left)
         )
@@ -285,6 +305,115 @@ def test_what_a_dead_worker_left_is_settled_by_what_is_known(
 
     with reading() as session:
         assert session.get_one(Recipient, row.id).state is settled
+
+
+def test_a_receiver_who_refuses_is_left_alone_and_keeps_room_under_the_cap(followers: Shop):
+    followers.fault(api="api.custom_send", kind="error", errcode=48002, times=1)
+    campaign_id = launch()
+    followers.drain()
+    assert states(campaign_id) == {"sent": 2, "failed": 1}
+    with reading() as session:
+        row = session.scalars(
+            select(Recipient).where(Recipient.state == RecipientState.failed)
+        ).one()
+        assert (row.errcode, row.skip_reason) == (48002, "refused")
+        noted = session.scalars(select(MarketingContact.member_id)).all()
+        assert len(noted) == 2
+        assert row.member_id not in noted
+        [barred] = session.scalars(select(Suppression)).all()
+        assert (barred.appid, barred.reason) == (OFFICIAL, "refused")
+        assert barred.until - barred.at == timedelta(days=90)
+
+    again = launch()
+    followers.drain()
+
+    assert states(again) == {"sent": 2}
+    with reading() as session:
+        skipped = select(Recipient.skip_reason).where(
+            Recipient.campaign_id == again, Recipient.member_id == row.member_id
+        )
+        assert session.scalars(skipped).one() == "suppressed"
+        openids = set(session.scalars(select(Follower.openid)))
+        now = clock.now()
+        assert suppression.list_suppressed(session, [OFFICIAL], list(openids), now) == {
+            (OFFICIAL, barred.openid)
+        }
+    with transaction() as session:  # following again is a word, too
+        followed = messaging_followers.follow
+        followed(session, appid=OFFICIAL, openid=barred.openid, at=clock.now())
+        assert session.scalars(select(Suppression)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("errcode", "advice"),
+    [(43116, "模板"), (45168, "文字"), (48004, "受限")],
+)
+def test_what_every_message_would_hear_pauses_and_costs_nobody(
+    followers: Shop, errcode: int, advice: str
+):
+    followers.fault(api="api.custom_send", kind="error", errcode=errcode, times=9)
+    with reading() as session:
+        before = windows_left(session)
+    campaign_id = launch()
+    followers.drain()
+
+    assert state_of(campaign_id) is CampaignState.paused
+    assert states(campaign_id) == {"issued": 3}
+    with reading() as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        reason = queries.history(session, campaign)[-1].reason
+        assert advice in reason
+        assert f"微信 {errcode}" in reason
+        assert windows_left(session) == before  # what was taken out is back
+
+    followers.world.faults.remove()
+    with transaction() as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        campaigns.resume(session, campaign, actor="staff:2", now=clock.now())
+    followers.drain()
+
+    assert heard(followers) == [1, 1, 1]
+    assert states(campaign_id) == {"sent": 3}
+
+
+def test_tallies_are_what_a_count_would_be_after_everything(followers: Shop):
+    followers.fault(api="api.custom_send", kind="error", errcode=48002, times=1)
+    followers.fault(api="api.custom_send", kind="drop_after", times=1)
+    campaign_id = launch(holdout_bp=2_000)
+    followers.drain()
+    killed = launch()
+    followers.drain(but=("crm.campaign_send",))
+    with transaction() as session:
+        campaign = session.get_one(Campaign, killed)
+        campaigns.kill(session, campaign, actor="staff:2", now=clock.now())
+    followers.drain()
+
+    for each in (campaign_id, killed):
+        with transaction() as session:
+            summed, coupons = tallies.read(session, each), tallies.count_coupons(session, each)
+            tallies.recount(session, each)
+            assert (tallies.read(session, each), tallies.count_coupons(session, each)) == (
+                summed,
+                coupons,
+            )
+        assert coupons == coupons_issued(each)
+
+
+def test_many_parts_become_their_sums(followers: Shop):
+    campaign_id = launch()
+    issued, planned = (
+        tallies.reached(state) for state in (RecipientState.issued, RecipientState.planned)
+    )
+    with transaction() as session:
+        before = tallies.read(session, campaign_id)
+        for _ in range(tallies.MANY):
+            tallies.move(session, campaign_id, planned, [issued])
+            tallies.move(session, campaign_id, issued, [planned])
+        assert tallies.compact(session, campaign_id)
+        assert not tallies.compact(session, campaign_id)
+
+        assert tallies.read(session, campaign_id) == before
+        assert session.scalar(select(func.count()).select_from(CampaignTally)) == 1
 
 
 def test_what_was_left_lying_is_queued_again(followers: Shop):

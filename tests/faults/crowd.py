@@ -57,6 +57,13 @@ class Crowd:
     def wait_finished(self) -> None:
         wait(lambda: self.state() is CampaignState.finished, "the campaign's end")
 
+    def coupons(self) -> int:
+        mine = Coupon.source == f"campaign:{self.campaign_id}"
+        return int(fetch(select(func.count(Coupon.id)).where(mine))[0])
+
+    def issued_all(self) -> bool:
+        return bool(fetch(select(Campaign.issued_all).where(Campaign.id == self.campaign_id))[0])
+
     def state(self) -> CampaignState:
         (state,) = fetch(select(Campaign.state).where(Campaign.id == self.campaign_id))
         return CampaignState(state)
