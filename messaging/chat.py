@@ -9,24 +9,31 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from gateways.wechat import contents
+from gateways.wechat.contents import Content
 from gateways.wechat.messages import Message
-from messaging import sayings
+from messaging import answers, sayings
+from messaging.answers import Part
 from messaging.models import ChatMessage, Direction
 
 Line = dict[str, Any]
 
 
-def exchange(message: Message, reply: str | None, *, reply_key: str, now: datetime) -> list[Line]:
+def exchange(
+    message: Message, parts: Sequence[Part], *, reply_key: str, now: datetime
+) -> list[Line]:
     """The lines of a person's message and of the passive reply to it; of events only the reply."""
     whose = {"appid": message.appid, "openid": message.openid}
-    words = sayings.describe(contents.read(message))
-    said = {"kind": message.kind[:32], "text": words, "at": message.created_at}
     lines: list[Line] = []
     if message.event is None:
-        lines.append({**whose, "direction": Direction.inbound, **said, "reply_key": None})
-    if reply:
-        heard = {"kind": "reply", "text": reply, "at": now}
-        lines.append({**whose, "direction": Direction.outbound, **heard, "reply_key": reply_key})
+        content = contents.read(message)
+        said = {"kind": message.kind[:32], "text": sayings.describe(content)}
+        at = {"at": message.created_at, "reply_key": None, "data": _media(content)}
+        lines.append({**whose, "direction": Direction.inbound, **said, **at})
+    part, _ = answers.split(list(parts))
+    if part is not None:
+        heard = {"kind": "reply", "text": answers.describe(part), "data": part}
+        at = {"at": now, "reply_key": reply_key}
+        lines.append({**whose, "direction": Direction.outbound, **heard, **at})
     return lines
 
 
@@ -42,7 +49,23 @@ def log_outbound(
     rows.add(session, ChatMessage, {**line, "text": text, "reply_key": None, "at": at})
 
 
-def find_reply(session: Session, reply_key: str) -> str | None:
+def find_reply(session: Session, reply_key: str) -> list[Part]:
     """What was answered to a message, so that a repetition of it hears the same."""
-    found = select(ChatMessage.text).where(ChatMessage.reply_key == reply_key)
-    return session.scalar(found)
+    found = session.execute(
+        select(ChatMessage.text, ChatMessage.data).where(ChatMessage.reply_key == reply_key)
+    ).first()
+    if found is None:
+        return []
+    return [found.data or answers.text(found.text)]
+
+
+def _media(content: Content) -> dict[str, Any] | None:
+    """Where a picture, a voice or a film can be had, for the three days that WeChat keeps it."""
+    match content:
+        case contents.Picture(url, media_id):
+            return {"url": url, "media_id": media_id}
+        case contents.Voice(media_id, format_) | contents.Film(media_id, format_):
+            return {"media_id": media_id, "format": format_}
+        case contents.Place(latitude, longitude):
+            return {"latitude": latitude, "longitude": longitude}
+    return None

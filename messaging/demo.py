@@ -118,6 +118,7 @@ def _answers(session: Session, appid: str) -> None:
         (replies.CLICK, "contact", "直接在这里留言，我们看到就回；急事请拨 021-62480088。"),
         (replies.DEFAULT, "", "收到啦。想喝点什么，点下面的「点单」；找人请留言，我们看到就回。"),
     )
+    known = replies.list_rules(session, appid)
     for kind, word, text in answers:
-        if replies.find_answer(session, appid, kind, word) is None:
+        if not any(rule.kind == kind and rule.word == word for rule in known):
             replies.set_answer(session, appid=appid, kind=kind, word=word, text=text)

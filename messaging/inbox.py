@@ -20,7 +20,8 @@ from core.database import claim
 from core.inbox import EventState, InboundEvent
 from core.numbers import token_hash
 from gateways.wechat.messages import Message
-from messaging import chat, receiving, scenes
+from messaging import answers, chat, following, receiving, scenes
+from messaging.answers import Part
 from messaging.receiving import Happened
 
 OFFICIAL, MINI = "wechat.official:", "wechat.mini:"
@@ -28,20 +29,20 @@ PREFIXES = (OFFICIAL, MINI)
 KEPT = "kept"
 _IS_KEPT = (InboundEvent.state == EventState.received) & (InboundEvent.outcome == KEPT)
 REPLY = "reply"
-"""In the stored body of a message: what was answered, "" for nothing."""
+"""In the stored body of a message: the parts that were answered."""
 
-Answer = Callable[[Session, Message, Happened, datetime], str | None]
+Answer = Callable[[Session, Message, Happened, datetime], list[Part]]
 
 
 def keep(
-    session: Session, source: str, message: Message, reply: str | None, *, now: datetime
-) -> tuple[str | None, bool]:
+    session: Session, source: str, message: Message, reply: list[Part], *, now: datetime
+) -> tuple[list[Part], bool]:
     """Store an ordinary message with its reply, in one statement; `act_on_kept` does the rest.
 
     The reply to give and whether the message is new: a repetition hears what was answered first.
     """
     row = _row(source, message, now)
-    row["body"][REPLY] = reply or ""
+    row["body"][REPLY] = reply
     waiting = {"state": EventState.received, "outcome": KEPT, "done_at": None}
     if rows.add_new(session, InboundEvent, row | waiting) is not None:
         return reply, True
@@ -50,7 +51,7 @@ def keep(
             InboundEvent.source == source, InboundEvent.external_id == message.msg_id
         )
     )
-    return ((body or {}).get(REPLY, reply) or None), False
+    return answers.of((body or {}).get(REPLY, reply)), False
 
 
 def list_kept(session: Session, *, limit: int) -> list[InboundEvent]:
@@ -77,9 +78,10 @@ def act_on_kept(session: Session, kept: Sequence[InboundEvent], *, now: datetime
     for _, message in sorted(heard, key=lambda each: (each[1].appid, each[1].openid)):
         receiving.act(session, message, now=now)
     for event, message in heard:
-        reply = event.body.get(REPLY) or None
+        reply = answers.of(event.body.get(REPLY))
         key = _reply_key(event.source, message)
         lines += chat.exchange(message, reply, reply_key=key, now=event.received_at)
+        following.send(session, message, reply, key=key, now=now)
         done.setdefault(_outcome(message), []).append(event.id)
     chat.log(session, lines)
     for outcome, ids in done.items():
@@ -106,8 +108,8 @@ def act_once(
     message: Message,
     *,
     now: datetime,
-    answer: Answer = lambda *_: None,
-) -> str | None:
+    answer: Answer = lambda *_: [],
+) -> list[Part]:
     """Store the message, act on it and log what was said, in this transaction and once.
 
     The reply that `answer` writes; to a message that was acted upon before, what was answered then.
@@ -122,9 +124,10 @@ def act_once(
     if not fresh and not _claim_left(session, row, outcome, now):
         return chat.find_reply(session, key)
     happened = receiving.act(session, message, now=now)
-    text = answer(session, message, happened, now)
-    chat.log(session, chat.exchange(message, text, reply_key=key, now=now))
-    return text
+    reply = answer(session, message, happened, now)
+    chat.log(session, chat.exchange(message, reply, reply_key=key, now=now))
+    following.send(session, message, reply, key=key, now=now)
+    return reply
 
 
 def store(session: Session, source: str, message: Message, *, now: datetime) -> None:

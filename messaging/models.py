@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.crypto import Sealed
 from core.database import Base, Code, Id, LongText, State
+from messaging.reply_rules import DAY_MINUTES, EVERY_DAY, Match
 
 
 class WindowKind(StrEnum):
@@ -157,7 +158,10 @@ class Scene(Base):
 
 
 class ChatMessage(Base):
-    """What was said in the chat. A passive reply has the key of the message it answers."""
+    """What was said in the chat. A passive reply has the key of the message it answers.
+
+    `data` holds what is no text: `url` and `media_id` of a picture, the part of a reply.
+    """
 
     __tablename__ = "chat_messages"
     __table_args__ = (Index(None, "appid", "openid", "at"),)
@@ -168,6 +172,7 @@ class ChatMessage(Base):
     direction: Mapped[Direction] = mapped_column(State(Direction))
     kind: Mapped[str] = mapped_column(Code(32))
     text: Mapped[LongText]
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     reply_key: Mapped[str | None] = mapped_column(Code(64), unique=True)
     at: Mapped[datetime]
 
@@ -196,16 +201,26 @@ class OutboundMessage(Base):
 
 
 class ReplyRule(Base):
-    """An automatic answer: to a word, to a menu key, or to anything else (`default`)."""
+    """An automatic answer: to words, to a menu key, a scan, a follow, or to anything (`default`).
+
+    `word` holds one word per line, or a pattern; `parts` are `messaging.answers`' parts. The hours
+    are minutes of the business day; `weekdays` has Monday in its lowest bit.
+    """
 
     __tablename__ = "reply_rules"
-    __table_args__ = (UniqueConstraint("appid", "kind", "word"),)
+    __table_args__ = (Index(None, "appid", "kind", "word"),)
 
     id: Mapped[Id]
     appid: Mapped[str] = mapped_column(Code(64))
-    kind: Mapped[str] = mapped_column(Code(16))  # keyword | click | default | welcome
-    word: Mapped[str] = mapped_column(Code(64), default="")
-    text: Mapped[str] = mapped_column(String(1000))
+    kind: Mapped[str] = mapped_column(Code(16))  # keyword | click | scan | default | welcome
+    match: Mapped[Match] = mapped_column(State(Match), default=Match.contains)
+    word: Mapped[str] = mapped_column(Code(200), default="")
+    parts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    priority: Mapped[int] = mapped_column(Integer, default=0)
+    weekdays: Mapped[int] = mapped_column(Integer, default=EVERY_DAY)
+    from_minute: Mapped[int] = mapped_column(Integer, default=0)
+    until_minute: Mapped[int] = mapped_column(Integer, default=DAY_MINUTES)
+    enabled: Mapped[bool] = mapped_column(default=True)
 
 
 class AccountTag(Base):

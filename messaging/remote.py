@@ -145,6 +145,8 @@ def call(message: OutboundMessage, *, with_card: bool) -> str:
             )
         case "mini_card":
             _send_card_alone(official, openid, payload)
+        case "image" | "voice":
+            official.send_media(openid, payload["type"], payload["media_id"])
     return ""
 
 

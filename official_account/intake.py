@@ -22,8 +22,8 @@ from core.logs import log
 from core.outbox import enqueue
 from gateways.wechat.callback import Callback
 from gateways.wechat.messages import Message
-from gateways.wechat.replies import Text
-from messaging import inbox, parking
+from messaging import answers, inbox, parking
+from messaging.answers import Part
 from official_account import wording
 
 Keep = Callable[[str, Message], None]
@@ -57,11 +57,11 @@ class Gathering:
 
 def take_in(callback: Callback, source: str, message: Message) -> tuple[str, str]:
     """Body and content type of the answer. Raises Unavailable only with nowhere left to keep it."""
-    text = None
+    parts: list[Part] = []
     take = _keep_once if message.event is None else _act_once
     try:
         with patience.within(SILENCE_SECONDS):
-            text = retrying(take, source, message)
+            parts = retrying(take, source, message)
     except Exception as error:  # noqa: BLE001 - the message is kept and the sweep takes it up
         if is_away(error):
             log.warning("message_parked", source=source, error=type(error).__name__)
@@ -69,25 +69,26 @@ def take_in(callback: Callback, source: str, message: Message) -> tuple[str, str
         else:
             log.error("message_not_acted_upon", source=source, exc_info=error)
             _save(source, message, _store, _park)
-    return callback.reply(message, Text(text) if text else None, now=clock_now())
+    return callback.reply(message, answers.reply(parts), now=clock_now())
 
 
-def _keep_once(source: str, message: Message) -> str | None:
+def _keep_once(source: str, message: Message) -> list[Part]:
     """An ordinary message: the reply needs the rules only, and a job does the rest."""
+    now = clock_now()
     with reading() as session:
-        text = wording.answer_words(session, message)
+        parts = wording.answer_words(session, message, now)
     with at_once() as session:
-        text, fresh = inbox.keep(session, source, message, text, now=clock_now())
+        parts, fresh = inbox.keep(session, source, message, parts, now=now)
     gathering: Gathering = current_app.extensions[EXTENSION]
     seconds = gathering.ask() if fresh else None
     if seconds is not None:
         with transaction() as session:
             run_at = clock_now() + timedelta(seconds=seconds)
             enqueue(session, "messaging.act_on_kept", run_at=run_at if seconds else None)
-    return text
+    return parts
 
 
-def _act_once(source: str, message: Message) -> str | None:
+def _act_once(source: str, message: Message) -> list[Part]:
     """An event: the reply is written now, or an earlier copy of the event was given one."""
     with transaction() as session:
         return inbox.act_once(session, source, message, now=clock_now(), answer=wording.write_reply)

@@ -15,8 +15,9 @@ from coupons.errors import CodeExpired, CouponNotFound
 from gateways.wechat.messages import Message
 from merchants.models import Merchant, Store, StoreTable
 from merchants.staff import stores_of
-from messaging import replies
+from messaging import answers, replies
 from messaging.accounts import find_owner, mini_for_official
+from messaging.answers import Part
 from messaging.menus import HOME, REDEEM_KEY
 from messaging.models import Scene, SceneKind
 from messaging.receiving import Happened
@@ -25,33 +26,37 @@ from messaging.words import link, mini_link
 
 def write_reply(
     session: Session, message: Message, happened: Happened, now: datetime
-) -> str | None:
-    """What to answer to an event in the chat; None: accept silently."""
+) -> list[Part]:
+    """What to answer to an event in the chat; nothing: accept silently."""
     match message.event:
         case "subscribe":
-            return _greeting(session, message, happened)
+            return _greeting(session, message, happened, now)
         case "scan":
-            return _arrival(session, message, happened)
+            return _arrival(session, message, happened, now)
         case "click":
-            return _answer(session, message, replies.CLICK, message.event_key)
+            return _answer(session, message.appid, replies.CLICK, message.event_key, now)
         case "scancode_waitmsg":
-            return _scan_result(session, message, happened, now)
-    return None
+            return _in_words(_scan_result(session, message, happened, now))
+    return []
 
 
-def answer_words(session: Session, message: Message) -> str | None:
+def answer_words(session: Session, message: Message, now: datetime) -> list[Part]:
     """What to answer to an ordinary message: it depends on the rules only."""
-    said = replies.find_keyword(session, message.appid, message.text)
-    return said or _answer(session, message, replies.DEFAULT, "")
+    return _answer(session, message.appid, replies.KEYWORD, message.text, now)
 
 
-def _greeting(session: Session, message: Message, happened: Happened) -> str:
+def _greeting(
+    session: Session, message: Message, happened: Happened, now: datetime
+) -> list[Part]:
     staff = _staff_news(happened)
     if staff:
-        return staff
-    own = replies.find_answer(session, message.appid, replies.WELCOME)
-    if own:
-        return own
+        return _in_words(staff)
+    scene = happened.scene.code if happened.scene else ""
+    own = replies.find_answer(session, message.appid, replies.WELCOME, scene, now=now)
+    return own or _in_words(_our_greeting(session, message, happened))
+
+
+def _our_greeting(session: Session, message: Message, happened: Happened) -> str:
     merchant = find_owner(session, message.appid)
     place = _place(session, happened.scene)
     if merchant is None and happened.scene is not None:
@@ -61,14 +66,22 @@ def _greeting(session: Session, message: Message, happened: Happened) -> str:
     return f"欢迎来到{name or '这里'}！见面礼正在放进你的券包。\n{order}"
 
 
-def _arrival(session: Session, message: Message, happened: Happened) -> str | None:
+def _arrival(
+    session: Session, message: Message, happened: Happened, now: datetime
+) -> list[Part]:
     staff = _staff_news(happened)
     if staff:
-        return staff
+        return _in_words(staff)
     if happened.scene is None:
-        return None
+        return []
+    code = happened.scene.code
+    own = replies.find_answer(session, message.appid, replies.SCAN, code, now=now)
+    if own:
+        return own
     place = _place(session, happened.scene)
-    return f"你在{place or '门店'}。\n{_order_link(session, message, happened.scene)}"
+    return _in_words(
+        f"你在{place or '门店'}。\n{_order_link(session, message, happened.scene)}"
+    )
 
 
 def _staff_news(happened: Happened) -> str:
@@ -95,11 +108,13 @@ def _order_link(session: Session, message: Message, scene: Scene | None) -> str:
     return mini_link("点这里点单，不用排队 →", page, mini=mini, base_url=base_url)
 
 
-def _answer(session: Session, message: Message, kind: str, word: str) -> str | None:
-    found = replies.find_answer(session, message.appid, kind, word)
-    if found is None and kind != replies.DEFAULT:
-        found = replies.find_answer(session, message.appid, replies.DEFAULT)
-    return found
+def _answer(session: Session, appid: str, kind: str, word: str, now: datetime) -> list[Part]:
+    found = replies.find_answer(session, appid, kind, word, now=now)
+    return found or replies.find_answer(session, appid, replies.DEFAULT, now=now)
+
+
+def _in_words(said: str | None) -> list[Part]:
+    return [answers.text(said)] if said else []
 
 
 def _scan_result(

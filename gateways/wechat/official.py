@@ -103,6 +103,10 @@ class OfficialAccount:
         card = {"title": title, "appid": appid, "pagepath": page, "thumb_media_id": thumb_media_id}
         self._say(openid, "miniprogrampage", card)
 
+    def send_media(self, openid: str, kind: str, media_id: str) -> None:
+        """A picture or a voice that was uploaded before: `kind` is image or voice."""
+        self._say(openid, kind, {"media_id": media_id})
+
     def _say(self, openid: str, kind: str, content: dict[str, Any]) -> None:
         self._api.post(_SEND, {"touser": openid, "msgtype": kind, kind: content})
 
