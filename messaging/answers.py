@@ -55,7 +55,7 @@ def check(part: Part) -> dict[str, str]:
 
 
 def is_passive(part: Part) -> bool:
-    return part["type"] != "mini_card"
+    return str(part["type"]) != "mini_card"
 
 
 def split(parts: list[Part]) -> tuple[Part | None, list[Part]]:
@@ -108,9 +108,7 @@ def describe(part: Part) -> str:
     return "转给微信客服"
 
 
-def payload(
-    part: Part, *, mini: MiniProgram | None, picture: str, base_url: str
-) -> dict[str, Any]:
+def payload(part: Part, *, mini: MiniProgram | None, picture: str, base_url: str) -> dict[str, Any]:
     """The part as a message of customer service; `picture` is the account's for cards."""
     match part["type"]:
         case "news":

@@ -27,13 +27,14 @@ def exchange(
     if message.event is None:
         content = contents.read(message)
         said = {"kind": message.kind[:32], "text": sayings.describe(content)}
-        at = {"at": message.created_at, "reply_key": None, "data": _media(content)}
-        lines.append({**whose, "direction": Direction.inbound, **said, **at})
+        said |= {"direction": Direction.inbound}
+        rest: Line = {"at": message.created_at, "reply_key": None, "data": _media(content)}
+        lines.append({**whose, **said, **rest})
     part, _ = answers.split(list(parts))
     if part is not None:
-        heard = {"kind": "reply", "text": answers.describe(part), "data": part}
-        at = {"at": now, "reply_key": reply_key}
-        lines.append({**whose, "direction": Direction.outbound, **heard, **at})
+        heard: Line = {"kind": "reply", "text": answers.describe(part), "data": part}
+        rest = {"at": now, "reply_key": reply_key}
+        lines.append({**whose, "direction": Direction.outbound, **heard, **rest})
     return lines
 
 

@@ -14,9 +14,7 @@ from messaging.models import Channel
 from messaging.sending import prepare
 
 
-def send(
-    session: Session, message: Message, parts: list[Part], *, key: str, now: datetime
-) -> None:
+def send(session: Session, message: Message, parts: list[Part], *, key: str, now: datetime) -> None:
     """Write down and queue what follows the reply under `key`; a repetition changes nothing."""
     _, rest = answers.split(parts)
     account = find_official(message.appid) if rest else None

@@ -106,9 +106,7 @@ def _rules(session: Session, appid: str) -> list[Rule]:
     kept = _kept.setdefault(_place(session), {})
     found = kept.get(appid)
     if found is None or time.monotonic() - found[0] > STALE_SECONDS:
-        rows = session.scalars(
-            select(ReplyRule).where(ReplyRule.appid == appid, ReplyRule.enabled)
-        )
+        rows = session.scalars(select(ReplyRule).where(ReplyRule.appid == appid, ReplyRule.enabled))
         found = time.monotonic(), [reply_rules.prepare(_rule(row)) for row in rows]
         kept[appid] = found
     return found[1]

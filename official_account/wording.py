@@ -45,9 +45,7 @@ def answer_words(session: Session, message: Message, now: datetime) -> list[Part
     return _answer(session, message.appid, replies.KEYWORD, message.text, now)
 
 
-def _greeting(
-    session: Session, message: Message, happened: Happened, now: datetime
-) -> list[Part]:
+def _greeting(session: Session, message: Message, happened: Happened, now: datetime) -> list[Part]:
     staff = _staff_news(happened)
     if staff:
         return _in_words(staff)
@@ -66,9 +64,7 @@ def _our_greeting(session: Session, message: Message, happened: Happened) -> str
     return f"欢迎来到{name or '这里'}！见面礼正在放进你的券包。\n{order}"
 
 
-def _arrival(
-    session: Session, message: Message, happened: Happened, now: datetime
-) -> list[Part]:
+def _arrival(session: Session, message: Message, happened: Happened, now: datetime) -> list[Part]:
     staff = _staff_news(happened)
     if staff:
         return _in_words(staff)
@@ -79,9 +75,7 @@ def _arrival(
     if own:
         return own
     place = _place(session, happened.scene)
-    return _in_words(
-        f"你在{place or '门店'}。\n{_order_link(session, message, happened.scene)}"
-    )
+    return _in_words(f"你在{place or '门店'}。\n{_order_link(session, message, happened.scene)}")
 
 
 def _staff_news(happened: Happened) -> str:
