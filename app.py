@@ -14,7 +14,7 @@ from core.config import Config
 from core.crypto import Keyring
 from core.database import db
 
-DOORS = ("wxapp_api", "official_account", "console", "cli")
+DOORS = ("wxapp_api", "official_account", "console", "open_api", "cli")
 DOMAINS = (
     "core",
     "people",

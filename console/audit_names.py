@@ -13,7 +13,7 @@ from console import people
 from console.access import ROLES
 from coupons.models import Coupon, CouponTemplate
 from crm.models import Campaign, Member, Segment
-from merchants.models import Role, Staff, Store
+from merchants.models import ApiKey, Role, Staff, Store
 from orders.models import Order
 
 
@@ -68,6 +68,11 @@ _SOURCES: dict[str, Any] = {
         lambda mine: select(Staff.id, Staff.name, Staff.role).where(Staff.merchant_id == mine),
         Staff.id,
         lambda row: (row[1], ""),
+    ),
+    "key": (
+        lambda mine: select(ApiKey.id, ApiKey.name).where(ApiKey.merchant_id == mine),
+        ApiKey.id,
+        lambda row: (f"收银机「{row[1]}」", ""),
     ),
     "store": (
         lambda mine: select(Store.id, Store.name).where(Store.merchant_id == mine),

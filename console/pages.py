@@ -1,6 +1,7 @@
 """Every page of the console, by topic."""
 
 from console import (
+    api_keys,
     audit_log,
     campaigns,
     coupons,
@@ -34,6 +35,7 @@ PAGES = (
     campaigns.page,
     stores.page,
     staffing.page,
+    api_keys.page,
     audit_log.page,
     more.page,
 )

@@ -26,6 +26,8 @@ PER_MINUTE: dict[str, dict[str, int]] = {
     "claim": {"ip": 300, "member": 30, "merchant": 30_000},
     # Each event of a batch counts, and an empty batch as one.
     "events": {"ip": 6_000, "member": 120},
+    # Tills and other systems.
+    "open": {"ip": 1_200, "key": 600, "merchant": 6_000},
     # The console.
     "password": {"ip": 30},
     "oauth": {"ip": 60},

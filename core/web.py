@@ -115,7 +115,9 @@ def make_app(name: str) -> Web:
     return Web(
         name,
         info=Info(title="邻里 Linli", version="0.1.0"),
-        security_schemes={"member": {"type": "http", "scheme": "bearer"}},
+        security_schemes={
+            name: {"type": "http", "scheme": "bearer"} for name in ("member", "api_key")
+        },
         responses={"4XX": Problem, "5XX": Problem},
         validation_error_callback=_refuse_invalid,
         validation_error_model=Problem,

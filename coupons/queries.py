@@ -203,6 +203,18 @@ def list_templates(session: Session, merchant_id: int) -> list[CouponTemplate]:
     )
 
 
+def page_of_templates(
+    session: Session, merchant_id: int, *, cursor: str = "", limit: int = 20
+) -> tuple[list[CouponTemplate], str | None]:
+    """All of a merchant's, newest first, a page at a time. Raises Malformed."""
+    wanted = select(CouponTemplate).where(CouponTemplate.merchant_id == merchant_id)
+    if cursor:
+        wanted = wanted.where(CouponTemplate.id < cursors.number(cursors.decode(cursor, 1)[0]))
+    found = session.scalars(wanted.order_by(CouponTemplate.id.desc()).limit(limit + 1)).all()
+    shown = list(found[:limit])
+    return shown, cursors.encode([shown[-1].id]) if len(found) > limit else None
+
+
 def _claimed(session: Session, template_ids: Sequence[int], member_id: int) -> dict[int, int]:
     counted = session.execute(
         select(Coupon.template_id, func.count())

@@ -117,3 +117,25 @@ class StaffInvite(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]
+
+
+class ApiKey(Base):
+    """What a till or another system shows to act for the merchant; the secret itself is not kept.
+
+    `store_id`: the till of one store; None: it says for which store it acts. `hint` is the end of
+    the secret, to tell keys apart.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"), index=True)
+    store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
+    name: Mapped[str] = mapped_column(String(32))
+    secret_hash: Mapped[str] = mapped_column(Code(64), unique=True)
+    hint: Mapped[str] = mapped_column(Code(8))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

@@ -1,7 +1,7 @@
 """The mini-program's door: JSON under /api/v1, and the callbacks of payment channels.
 
 Every module of MODULES holds one blueprint named `blueprint`; `register` mounts them all. A route
-is: gate (`access`), parse (`parsing`, models in `schemas`), one call in a transaction, answer.
+is: gate (`access`), parse (models in `schemas`), one call in a transaction, answer.
 """
 
 from importlib import import_module

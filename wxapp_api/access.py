@@ -16,13 +16,13 @@ from core.clock import now
 from core.config import MiniProgram, current_config
 from core.database import reading, transaction
 from core.errors import NotFound, Unauthorized
+from core.parsing import parsed
 from crm import members
 from crm.models import Member
 from merchants import queries as merchants
 from merchants.models import Merchant
 from people import logins
 from people.models import Audience, Identity, LoginSession, Person
-from wxapp_api.parsing import parsed
 
 View = Callable[..., Any]
 

@@ -4,15 +4,10 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
-from core.web import Problem
+from core.problems import PROBLEMS
 
 MEMBER: list[dict[str, list[Any]]] = [{"member": []}]
 """`security=MEMBER` on a route that needs a log-in."""
-
-
-def problem(description: str) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {"description": description, "content": content}
 
 
 def make_blueprint(name: str, description: str) -> APIBlueprint:
@@ -21,15 +16,5 @@ def make_blueprint(name: str, description: str) -> APIBlueprint:
         f"wxapp_api.{name}",
         url_prefix="/api/v1",
         abp_tags=[Tag(name=name, description=description)],
-        abp_responses={
-            400: problem("Malformed: not JSON, or a cursor that is not ours."),
-            401: problem("Not logged in."),
-            403: problem("Not allowed."),
-            404: problem("Not found, or not yours."),
-            409: problem("The state does not allow it; `code` says why."),
-            410: problem("Expired."),
-            422: problem("Well-formed but invalid; `errors` per field."),
-            429: problem("Too many; `Retry-After`."),
-            503: problem("A part is down; `Retry-After`."),
-        },
+        abp_responses=PROBLEMS,
     )

@@ -44,6 +44,20 @@ def test_no_member_route_answers_a_stranger(app: Flask, token: str) -> None:
     assert sum(1 for _ in rules(app, "member")) > 10
 
 
+@pytest.mark.parametrize("token", ["", "Bearer nonsense", "Basic eDp5", "Bearer "])
+def test_no_route_for_tills_answers_a_stranger(app: Flask, token: str) -> None:
+    client = app.test_client()
+    open_doors = []
+    for rule, method in rules(app, "api_key"):
+        headers = {"Authorization": token} if token else {}
+        answer = client.open(path(rule), method=method, headers=headers, data=b"{nonsense")
+        if answer.status_code != 401:
+            open_doors.append((method, rule.rule, answer.status_code))
+
+    assert open_doors == []
+    assert sum(1 for _ in rules(app, "api_key")) == 5
+
+
 def test_no_staff_route_answers_a_stranger(app: Flask) -> None:
     client = app.test_client()
     open_doors = []

@@ -161,6 +161,7 @@ def test_every_way_to_open_a_transaction_is_known() -> None:
 def test_nothing_but_doors_and_jobs_opens_a_transaction() -> None:
     doors = {
         "wxapp_api",
+        "open_api",
         "official_account",
         "console",
         "tasks",

@@ -76,6 +76,11 @@ NEEDS = {
         "POST /loyalty/tiers/preview",
     ],
     "settings.manage": [
+        "GET /keys/",
+        "GET /keys/<int:key_id>/revoke",
+        "GET /keys/new",
+        "POST /keys/<int:key_id>/revoke",
+        "POST /keys/new",
         "POST /loyalty/tiers/",
     ],
     "orders.manage": [

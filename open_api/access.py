@@ -1,0 +1,117 @@
+"""Who may call: whoever shows a live key of a merchant that has the scope; and what a guess costs.
+
+The gate leaves `flask.g.key`, a detached row, to be read and not changed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from flask import Response, g, request
+from flask_openapi3 import APIBlueprint, Tag
+from sqlalchemy.orm import Session
+
+from core import limits, lockouts, web
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import Forbidden, Invalid, LinliError, Unauthorized
+from core.parsing import parsed
+from core.problems import PROBLEMS
+from coupons.errors import CodeExpired, CouponNotFound
+from merchants import api_keys
+from merchants.queries import get_store_of, list_stores
+
+API_KEY: list[dict[str, list[Any]]] = [{"api_key": []}]
+"""`security=API_KEY` on every route."""
+
+
+class NoKey(Unauthorized):
+    code = "api_key_unknown"
+    title = "接口密钥不对，或者已经停用"
+
+
+class OutOfScope(Forbidden):
+    code = "api_key_scope"
+    title = "这把密钥没有这个权限"
+
+
+def make_blueprint(name: str, description: str) -> APIBlueprint:
+    return APIBlueprint(
+        f"open_{name}",
+        f"open_api.{name}",
+        url_prefix="/open/v1",
+        abp_tags=[Tag(name=f"open-{name}", description=description)],
+        abp_responses=PROBLEMS,
+    )
+
+
+def api_key(scope: str) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
+    """Only with a live key that has `scope`."""
+
+    def mark(view: Callable[..., Any]) -> Callable[..., Response]:
+        return web.declare(web.Audience("api_key", gate=partial(_gate, scope), permission=scope))(
+            parsed(view)
+        )
+
+    return mark
+
+
+def _gate(scope: str) -> None:
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    with reading() as session:
+        known = kind.lower() == "bearer" and secret.strip()
+        key = api_keys.find_live(session, secret.strip()) if known else None
+    if key is None:
+        raise NoKey
+    if scope not in key.scopes:
+        raise OutOfScope(f"这把密钥不能{api_keys.SCOPES[scope]}，请店主换一把")
+    limits.check("open", ip=request.remote_addr, key=key.id, merchant=key.merchant_id)
+    g.key = key
+
+
+def actor() -> str:
+    """Who the records name."""
+    return f"key:{g.key.id}"
+
+
+def store_ids(session: Session) -> list[int]:
+    """The stores for which this key may act."""
+    if g.key.store_id is not None:
+        return [g.key.store_id]
+    return [store.id for store in list_stores(session, g.key.merchant_id)]
+
+
+def store_of(session: Session, given: str | None) -> int:
+    """The store that a request is about. Raises Invalid, StoreNotFound."""
+    fixed: int | None = g.key.store_id
+    if fixed is None and given is None:
+        raise Invalid("要说是哪家店", errors={"store_id": "必填：这把密钥不属于某一家店"})
+    if fixed is not None and given is not None and int(given) != fixed:
+        raise Invalid("这把密钥只属于一家店", errors={"store_id": "不是这把密钥的门店"})
+    return get_store_of(session, g.key.merchant_id, int(given) if given else fixed or 0).id
+
+
+@contextmanager
+def guess(now: datetime) -> Iterator[None]:
+    """One look at a code, counted before it: ten wrong ones a minute lock this key out a while."""
+    subject = f"codes:key:{g.key.id}"
+    with transaction() as session:
+        lockouts.attempt(session, subject, now=now)
+    try:
+        yield
+    except (CouponNotFound, CodeExpired):
+        with transaction() as session:
+            lockouts.missed(session, subject, now=now, merchant_id=g.key.merchant_id)
+        raise
+    except LinliError:  # the code was right
+        _no_guess(subject)
+        raise
+    _no_guess(subject)
+
+
+def _no_guess(subject: str) -> None:
+    with transaction() as session:
+        lockouts.take_back(session, subject)
+        api_keys.note_use(session, g.key, clock_now())
