@@ -45,15 +45,17 @@ class PricedOption:
 
 @dataclass(frozen=True)
 class PricedItem:
-    """A cart line with its price; `unit_fen` is the SKU and its options."""
+    """A cart line with its price; `unit_fen` is the SKU, `base_fen`, and its options."""
 
     sku_id: int
     product_id: int
+    category_id: int
     name: str
     sku_name: str
     image: str
     options: tuple[PricedOption, ...]
     quantity: int
+    base_fen: int
     unit_fen: int
 
     @property
@@ -73,6 +75,7 @@ class _Goods(NamedTuple):
     sku_name: str
     price_fen: int
     product_id: int
+    category_id: int
     name: str
     image: str
     product_state: ProductState
@@ -171,7 +174,8 @@ def _goods(number: int) -> Select[Any]:
     product, sku, shelf = (rows.table_of(model) for model in (Product, Sku, StoreSku))
     return (
         select(sku.c.id, sku.c.name, sku.c.price_fen)
-        .add_columns(product.c.id, product.c.name, product.c.image, product.c.state)
+        .add_columns(product.c.id, product.c.category_id)
+        .add_columns(product.c.name, product.c.image, product.c.state)
         .add_columns(shelf.c.state, shelf.c.price_fen, shelf.c.available)
         .select_from(shelf)
         .join(sku, sku.c.id == shelf.c.sku_id)
@@ -213,10 +217,12 @@ def _priced(found: _Goods, quantity: int, options: tuple[PricedOption, ...]) -> 
     return PricedItem(
         sku_id=found.sku_id,
         product_id=found.product_id,
+        category_id=found.category_id,
         name=found.name,
         sku_name=found.sku_name,
         image=found.image,
         options=options,
         quantity=quantity,
+        base_fen=base,
         unit_fen=base + sum(option.price_fen for option in options),
     )

@@ -69,7 +69,10 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
         "cost_note": "店庆回馈",
     },
 )
-PROMOTIONS = ((4000, 500), (8000, 1200))
+PROMOTIONS: dict[str, list[list[int]]] = {
+    "满 40 减 5": [[4000, 500]],
+    "满 80 减 12": [[8000, 1200]],
+}
 
 
 def load(
@@ -77,8 +80,8 @@ def load(
 ) -> dict[str, int]:
     """Write templates and promotions, or find them; template name → id. After the goods."""
     now = now or clock_now()
-    for threshold_fen, off_fen in PROMOTIONS:
-        _promotion(session, merchant, threshold_fen, off_fen, now)
+    for name, steps in PROMOTIONS.items():
+        _promotion(session, merchant, name, steps, now)
     return {row["name"]: _template(session, merchant, stores, row, now) for row in TEMPLATES}
 
 
@@ -110,20 +113,13 @@ def _template(
 
 
 def _promotion(
-    session: Session, merchant: Merchant, threshold_fen: int, off_fen: int, now: datetime
+    session: Session, merchant: Merchant, name: str, steps: list[list[int]], now: datetime
 ) -> None:
-    found = select(Promotion.id).where(
-        Promotion.merchant_id == merchant.id, Promotion.threshold_fen == threshold_fen
-    )
+    found = select(Promotion.id).where(Promotion.merchant_id == merchant.id, Promotion.name == name)
     if session.scalar(found) is None:
-        name = f"满 {threshold_fen // 100} 减 {off_fen // 100}"
         session.add(
             Promotion(
-                merchant_id=merchant.id,
-                name=name,
-                threshold_fen=threshold_fen,
-                off_fen=off_fen,
-                starts_at=now,
+                merchant_id=merchant.id, name=name, steps=steps, starts_at=now, created_at=now
             )
         )
         session.flush()

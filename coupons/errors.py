@@ -82,8 +82,15 @@ class WrongStore(Conflict):
     title = "这张券不能在这家店用"
 
 
+class NotGoodHere(Conflict):
+    """Not at this counter, not at this hour, or not for its holder; `detail` says which."""
+
+    code = "coupon_not_good_here"
+    title = "这张券现在不能在店里用"
+
+
 class BillNeeded(Invalid):
-    """A percent coupon at the counter: without the bill nobody knows what it takes off."""
+    """At the counter, where nobody knows without the bill what the coupon takes off."""
 
     code = "coupon_bill_needed"
     title = "先填消费金额"

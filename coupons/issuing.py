@@ -156,6 +156,7 @@ def _row(template: CouponTemplate, source: str, now: datetime) -> dict[str, Any]
         "template_id": template.id,
         "merchant_id": template.merchant_id,
         "state": CouponState.issued,
+        "uses_left": template.uses_total,
         "valid_from": begins,
         "expires_at": min(ends),
         "source": source,

@@ -23,6 +23,7 @@ def write(
     now: datetime,
     store_id: int | None = None,
     order_id: int | None = None,
+    discount_fen: int | None = None,
     device: str = "",
     reason: str = "",
     happened_at: datetime | None = None,
@@ -37,11 +38,20 @@ def write(
         "order_id": order_id,
         "device": device,
         "campaign_id": coupon.campaign_id,
+        "discount_fen": discount_fen,
         "reason": reason,
         "happened_at": happened_at,
         "at": now,
     }
     rows.add(session, CouponEntry, entry)
+
+
+def find_use(session: Session, coupon_id: int, key: str) -> CouponEntry | None:
+    """The use that a clerk or a till made of the coupon under `key`, unless it was taken back."""
+    causes = [f"{kind}:{coupon_id}:key:{key}" for kind in (EntryKind.used, EntryKind.redeemed)]
+    back = f"{EntryKind.returned}:{coupon_id}:key:{key}"
+    found = session.scalars(select(CouponEntry).where(CouponEntry.cause.in_([*causes, back]))).all()
+    return None if any(one.cause == back for one in found) else next(iter(found), None)
 
 
 def write_many(
@@ -76,7 +86,7 @@ def list_unbalanced(session: Session, ids: range) -> list[int]:
     mine = Coupon.id.between(ids.start, ids.stop - 1)
     last = (
         select(CouponEntry.coupon_id, func.max(CouponEntry.id).label("entry_id"))
-        .where(CouponEntry.coupon_id.between(ids.start, ids.stop - 1))
+        .where(CouponEntry.coupon_id.between(ids.start, ids.stop - 1), CouponEntry.kind.in_(AFTER))
         .group_by(CouponEntry.coupon_id)
         .subquery()
     )

@@ -1,6 +1,10 @@
-"""A coupon and an order: locked while it waits for payment, redeemed when paid, else released."""
+"""Coupons and an order: locked while it waits for payment, redeemed when paid, else released.
 
-from collections.abc import Mapping
+An order may hold several; they are taken in the order of their ids. A coupon of several uses is
+locked as a whole, spends one use when the order is paid and is free again while any are left.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, select, update
@@ -15,7 +19,7 @@ from coupons.errors import (
     CouponUnavailable,
     CouponVoid,
 )
-from coupons.models import Coupon, CouponState, EntryKind
+from coupons.models import Coupon, CouponEntry, CouponState, EntryKind
 from coupons.queries import UsableCoupon
 
 _COUPONS = rows.table_of(Coupon).c
@@ -25,8 +29,10 @@ _FREE = update(rows.table_of(Coupon)).where(
     _COUPONS.valid_from <= bindparam("now"),
     _COUPONS.expires_at > bindparam("now"),
 )
-_OF_ORDER = select(Coupon).where(
-    Coupon.order_id == bindparam("order_id"), Coupon.state == bindparam("state")
+_OF_ORDER = (
+    select(Coupon)
+    .where(Coupon.order_id == bindparam("order_id"), Coupon.state == bindparam("state"))
+    .order_by(Coupon.id)
 )
 
 
@@ -63,70 +69,120 @@ def take_free(
 
 def release(session: Session, order_id: int, now: datetime) -> bool:
     """locked → issued when the order ends unpaid. False: it holds none."""
-    coupon = find_of_order(session, order_id, CouponState.locked)
-    if coupon is None:
-        return False
     values = {"state": CouponState.issued, "order_id": None, "discount_fen": None}
-    if not move(session, coupon, CouponState.locked, order_id=order_id, values=values):
-        return False
-    ledger.write(
-        session,
-        coupon,
-        EntryKind.released,
-        cause=str(order_id),
-        actor="system",
-        order_id=order_id,
-        now=now,
-    )
-    return True
+    released = False
+    for coupon in list_of_order(session, order_id, CouponState.locked):
+        if not move(session, coupon, CouponState.locked, order_id=order_id, values=values):
+            continue
+        released = True
+        ledger.write(
+            session,
+            coupon,
+            EntryKind.released,
+            cause=str(order_id),
+            actor="system",
+            order_id=order_id,
+            now=now,
+        )
+    return released
 
 
 def redeem_locked(session: Session, order_id: int, store_id: int, now: datetime) -> bool:
-    """locked → redeemed when the order is paid, expired meanwhile or not. False: it holds none."""
-    coupon = find_of_order(session, order_id, CouponState.locked)
-    if coupon is None:
-        return False
-    values = {"state": CouponState.redeemed, "store_id": store_id, "redeemed_at": now}
-    if not move(session, coupon, CouponState.locked, order_id=order_id, values=values):
-        return False
-    ledger.write(
-        session,
-        coupon,
-        EntryKind.redeemed,
-        cause=f"order:{order_id}",
-        actor=f"member:{coupon.member_id}",
-        store_id=store_id,
-        order_id=order_id,
-        now=now,
-    )
-    return True
+    """locked → one use spent when the order is paid, expired meanwhile or not. False: none held."""
+    redeemed = False
+    for coupon in list_of_order(session, order_id, CouponState.locked):
+        discount_fen = coupon.discount_fen
+        values = spent(coupon) | {"store_id": store_id, "redeemed_at": now}
+        if values["state"] is CouponState.issued:
+            values["order_id"] = None
+        if not move(session, coupon, CouponState.locked, order_id=order_id, values=values):
+            continue
+        redeemed = True
+        ledger.write(
+            session,
+            coupon,
+            use_kind(coupon),
+            cause=f"order:{order_id}",
+            actor=f"member:{coupon.member_id}",
+            store_id=store_id,
+            order_id=order_id,
+            discount_fen=discount_fen,
+            now=now,
+        )
+    return redeemed
 
 
 def give_back(session: Session, order_id: int, now: datetime, *, reason: str = "") -> bool:
-    """redeemed → issued when the whole order is refunded. False: it used none."""
-    coupon = find_of_order(session, order_id, CouponState.redeemed)
-    if coupon is None:
-        return False
-    values = {
-        "state": CouponState.issued,
-        "order_id": None,
-        "store_id": None,
-        "redeemed_at": None,
-        "discount_fen": None,
-    }
-    if not move(session, coupon, CouponState.redeemed, order_id=order_id, values=values):
-        return False
-    ledger.write(
-        session,
-        coupon,
-        EntryKind.returned,
-        cause=f"order:{order_id}",
-        actor="system",
-        order_id=order_id,
-        reason=reason,
-        now=now,
-    )
-    return True
+    """One use back of every coupon that the order used, when all of it is refunded; once.
+
+    False: it used none, or they were given back before. A coupon that another order holds
+    meanwhile, or that has ended, keeps its state.
+    """
+    uses = list_uses(session, order_id)
+    for coupon in _lock_several(session, uses):
+        values: dict[str, object] = {"uses_left": coupon.uses_left + 1}
+        kind = EntryKind.credited
+        if coupon.state in (CouponState.redeemed, CouponState.issued):
+            values |= {"state": CouponState.issued, **NOT_USED}
+            kind = EntryKind.returned
+        expected = {"id": coupon.id, "state": coupon.state, "uses_left": coupon.uses_left}
+        rows.must_move(session, Coupon, expected, values)
+        rows.note(coupon, values)
+        ledger.write(
+            session,
+            coupon,
+            kind,
+            cause=f"order:{order_id}",
+            actor="system",
+            order_id=order_id,
+            discount_fen=uses[coupon.id],
+            reason=reason,
+            now=now,
+        )
+    return bool(uses)
+
+
+USES = (EntryKind.used, EntryKind.redeemed)
+BACK = (EntryKind.returned, EntryKind.credited)
+NOT_USED: dict[str, object] = {
+    "order_id": None,
+    "store_id": None,
+    "redeemed_at": None,
+    "redeemed_by_id": None,
+    "redeem_key": None,
+    "discount_fen": None,
+    "bill_fen": None,
+}
+"""What a coupon of which the last use was taken back says about uses."""
+
+
+def spent(coupon: Coupon) -> dict[str, object]:
+    """What one use makes of the coupon as it was read."""
+    left = coupon.uses_left - 1
+    return {"uses_left": left, "state": CouponState.issued if left else CouponState.redeemed}
+
+
+def use_kind(coupon: Coupon) -> EntryKind:
+    """The entry of the use that made the coupon what it is now."""
+    return EntryKind.redeemed if coupon.state is CouponState.redeemed else EntryKind.used
+
+
+def list_uses(session: Session, order_id: int) -> dict[int, int | None]:
+    """The coupons that the order used and has not given back: id → what it took off."""
+    entries = session.execute(
+        select(CouponEntry.coupon_id, CouponEntry.kind, CouponEntry.discount_fen).where(
+            CouponEntry.order_id == order_id,
+            CouponEntry.kind.in_((*USES, *BACK)),
+        )
+    ).all()
+    back = {entry.coupon_id for entry in entries if entry.kind in BACK}
+    used = (entry for entry in entries if entry.kind in USES)
+    return {one.coupon_id: one.discount_fen for one in used if one.coupon_id not in back}
+
+
+def _lock_several(session: Session, ids: Collection[int]) -> Sequence[Coupon]:
+    mine = select(Coupon).where(Coupon.id.in_(ids)).order_by(Coupon.id).with_for_update()
+    return session.scalars(mine.execution_options(populate_existing=True)).all() if ids else ()
 
 
 def move(
@@ -138,7 +194,9 @@ def move(
     values: Mapping[str, object],
 ) -> bool:
     """The compare-and-set of an order's coupon; True for the one caller that made it."""
-    expected = {"id": coupon.id, "state": before, "order_id": order_id}
+    expected: dict[str, object] = {"id": coupon.id, "state": before, "order_id": order_id}
+    if "uses_left" in values:
+        expected["uses_left"] = coupon.uses_left
     if rows.compare_and_set(session, Coupon, expected, values) == 0:
         session.refresh(coupon)
         return False
@@ -146,8 +204,8 @@ def move(
     return True
 
 
-def find_of_order(session: Session, order_id: int, state: CouponState) -> Coupon | None:
-    return session.scalar(_OF_ORDER, {"order_id": order_id, "state": state})
+def list_of_order(session: Session, order_id: int, state: CouponState) -> Sequence[Coupon]:
+    return session.scalars(_OF_ORDER, {"order_id": order_id, "state": state}).all()
 
 
 def reload(session: Session, coupon_id: int) -> Coupon:

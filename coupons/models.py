@@ -12,6 +12,27 @@ from core.database import Base, Code, Id, State
 class CouponKind(StrEnum):
     amount = "amount"
     percent = "percent"
+    exchange = "exchange"
+    nth = "nth"
+    delivery = "delivery"
+
+
+class UseChannel(StrEnum):
+    """Where a coupon is good: an order in the mini-program, the counter, or both."""
+
+    any = "any"
+    online = "online"
+    counter = "counter"
+
+
+class StackGroup(StrEnum):
+    """Of one group only the best discount counts; discounts of different groups add up."""
+
+    promotion = "promotion"
+    goods = "goods"
+    coupon = "coupon"
+    extra = "extra"
+    delivery = "delivery"
 
 
 class TemplateState(StrEnum):
@@ -42,11 +63,17 @@ NEXT = {
 
 
 class EntryKind(StrEnum):
+    """`used`: one of several uses, and more are left. `credited`: a use came back to a coupon that
+    was elsewhere meanwhile, and stays there.
+    """
+
     issued = "issued"
     locked = "locked"
     released = "released"
+    used = "used"
     redeemed = "redeemed"
     returned = "returned"
+    credited = "credited"
     expired = "expired"
     voided = "voided"
     offered = "offered"
@@ -58,6 +85,7 @@ AFTER = {
     EntryKind.issued: CouponState.issued,
     EntryKind.locked: CouponState.locked,
     EntryKind.released: CouponState.issued,
+    EntryKind.used: CouponState.issued,
     EntryKind.redeemed: CouponState.redeemed,
     EntryKind.returned: CouponState.issued,
     EntryKind.expired: CouponState.expired,
@@ -69,14 +97,45 @@ AFTER = {
 """The state that each kind of entry leaves a coupon in: what the books are checked against."""
 
 
-class CouponTemplate(Base):
-    """What its coupons are worth and who may have how many.
+class PromotionKind(StrEnum):
+    """满减, 满件折, 第 N 件折, 限时折扣."""
 
-    `amount` takes `face_fen` off; `percent` takes `off_bp` basis points off, at most `cap_fen`.
-    `store_ids` / `product_ids` None: all. Valid `valid_days` from issue, or until `valid_until`.
-    `moment` names the occasion that issues it by itself ("welcome": on following). Claims are also
-    limited to `daily_limit` a day of the store's, `member_daily_limit` of them by one person. A
-    holder is reminded once, `remind_days` before the end; 0: never.
+    spend = "spend"
+    pieces = "pieces"
+    nth = "nth"
+    price = "price"
+
+
+class PromotionState(StrEnum):
+    """What the merchant says; a running one also has its days. Past `ends_at` it has ended."""
+
+    draft = "draft"
+    running = "running"
+    stopped = "stopped"
+
+
+NEXT_PROMOTION = {
+    PromotionState.draft: {PromotionState.running},
+    PromotionState.running: {PromotionState.stopped},
+    PromotionState.stopped: {PromotionState.running},
+}
+
+
+class CouponTemplate(Base):
+    """What its coupons are worth, where they are good and who may have how many.
+
+    `amount` takes `face_fen` off; `percent` takes `off_bp` basis points off, at most `cap_fen`;
+    `exchange` makes one piece of its goods cost `pay_fen`; `nth` takes `off_bp` off the cheapest of
+    `nth` pieces of one product; `delivery` takes `face_fen` off the delivery fee, 0: all of it.
+    Each of `uses_total` uses takes that off. `worth_fen` is the most that one use may take off, as
+    far as known when it was written; 0: not known.
+
+    `store_ids`, `tiers`, `weekdays` (0 is Monday) None: all. Goods are those of `product_ids` and
+    of `category_ids`; both None: all. Good from `from_minute` of the store's day until before
+    `until_minute`, past midnight when that is smaller. Valid `valid_days` from issue, or until
+    `valid_until`. `moment` names the occasion that issues it by itself ("welcome": on following).
+    Claims are also limited to `daily_limit` a day of the store's, `member_daily_limit` of them by
+    one person. A holder is reminded once, `remind_days` before the end; 0: never.
     """
 
     __tablename__ = "coupon_templates"
@@ -94,9 +153,22 @@ class CouponTemplate(Base):
     face_fen: Mapped[int] = mapped_column(default=0)
     off_bp: Mapped[int] = mapped_column(default=0)
     cap_fen: Mapped[int | None]
+    pay_fen: Mapped[int] = mapped_column(default=0)
+    nth: Mapped[int] = mapped_column(default=0)
+    uses_total: Mapped[int] = mapped_column(default=1)
+    worth_fen: Mapped[int] = mapped_column(default=0)
     min_spend_fen: Mapped[int] = mapped_column(default=0)
     store_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     product_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    category_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    weekdays: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    from_minute: Mapped[int | None]
+    until_minute: Mapped[int | None]
+    channel: Mapped[UseChannel] = mapped_column(State(UseChannel), default=UseChannel.any)
+    first_order: Mapped[bool] = mapped_column(default=False)
+    tiers: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    stack_group: Mapped[StackGroup] = mapped_column(State(StackGroup), default=StackGroup.coupon)
+    exclusive: Mapped[bool] = mapped_column(default=False)
     valid_from: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
     valid_days: Mapped[int | None]
@@ -119,7 +191,9 @@ class Coupon(Base):
 
     `issue_key` is unique: the same cause never issues twice. `order_id` is the order that holds or
     used it; in store it stays empty, `redeem_key` is the clerk's idempotency key, and `bill_fen` is
-    the bill before the discount where the clerk entered it.
+    the bill before the discount where the clerk entered it. `uses_left` counts down; while any are
+    left a redemption leaves it issued, and these columns tell of the last one. Each use is an entry
+    of the ledger.
     """
 
     __tablename__ = "coupons"
@@ -137,6 +211,7 @@ class Coupon(Base):
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     state: Mapped[CouponState] = mapped_column(State(CouponState), default=CouponState.issued)
+    uses_left: Mapped[int] = mapped_column(default=1)
     valid_from: Mapped[datetime]
     expires_at: Mapped[datetime]
     source: Mapped[str] = mapped_column(Code(64))
@@ -155,7 +230,8 @@ class Coupon(Base):
 class CouponEntry(Base):
     """One move of one coupon; never edited. `cause` is unique: a repeat writes nothing.
 
-    `happened_at` is set where a till told us late: its own time of the redemption.
+    `happened_at` is set where a till told us late: its own time of the redemption. `discount_fen`
+    is what a use took off, and what its return took back.
     """
 
     __tablename__ = "coupon_entries"
@@ -163,6 +239,7 @@ class CouponEntry(Base):
         Index(None, "coupon_id", "at"),
         Index(None, "campaign_id", "kind", "at"),
         Index(None, "store_id", "kind", "at"),
+        Index(None, "order_id", "kind"),
     )
 
     id: Mapped[Id]
@@ -174,6 +251,7 @@ class CouponEntry(Base):
     device: Mapped[str] = mapped_column(Code(64), default="")
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"))
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    discount_fen: Mapped[int | None]
     reason: Mapped[str] = mapped_column(default="")
     happened_at: Mapped[datetime | None]
     at: Mapped[datetime]
@@ -238,20 +316,38 @@ class DailyCount(Base):
 
 
 class Promotion(Base):
-    """满减: `off_fen` off from `threshold_fen` on. `store_id` None: every store of the merchant."""
+    """What goods cost less by themselves, without a coupon.
+
+    `steps` hold (threshold, off): `spend` fen and fen off, `pieces` pieces and basis points off;
+    the best step that is reached counts. `nth` takes `off_bp` off the cheapest of each `nth` pieces
+    of one product. `price` sells its goods at `off_bp` off or, where given, at `price_fen` a piece,
+    options apart. Goods, stores, weekdays and minutes as in a template.
+    """
 
     __tablename__ = "promotions"
     __table_args__ = (
-        UniqueConstraint("merchant_id", "store_id", "threshold_fen", "starts_at"),
-        Index(None, "merchant_id", "ends_at"),
-        CheckConstraint("off_fen > 0 AND off_fen <= threshold_fen", name="off"),
+        Index(None, "merchant_id", "state", "ends_at"),
+        CheckConstraint("off_bp >= 0 AND off_bp <= 10000", name="off"),
     )
 
     id: Mapped[Id]
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
-    store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
     name: Mapped[str] = mapped_column(String(64))
-    threshold_fen: Mapped[int]
-    off_fen: Mapped[int]
+    kind: Mapped[PromotionKind] = mapped_column(State(PromotionKind), default=PromotionKind.spend)
+    steps: Mapped[list[list[int]]] = mapped_column(JSON, default=list)
+    off_bp: Mapped[int] = mapped_column(default=0)
+    price_fen: Mapped[int | None]
+    nth: Mapped[int] = mapped_column(default=0)
+    store_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    product_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    category_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    weekdays: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    from_minute: Mapped[int | None]
+    until_minute: Mapped[int | None]
+    stack_group: Mapped[StackGroup] = mapped_column(State(StackGroup), default=StackGroup.promotion)
+    state: Mapped[PromotionState] = mapped_column(
+        State(PromotionState), default=PromotionState.running
+    )
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]

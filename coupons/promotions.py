@@ -1,4 +1,4 @@
-"""满减 promotions that are on."""
+"""Promotions that are on."""
 
 from datetime import datetime
 from functools import cache
@@ -9,38 +9,58 @@ from sqlalchemy.orm import Session
 
 from core import rows, statements
 from core.database import UTCDateTime
-from coupons.models import Promotion
+from coupons import scope, words
+from coupons.models import Promotion, PromotionKind, PromotionState, StackGroup
 
 
 class ActivePromotion(NamedTuple):
-    """`store_id` None: in every store of the merchant."""
+    """One whose days have come; its hours may be others. `store_ids` None: in every store."""
 
     id: int
-    store_id: int | None
     name: str
-    threshold_fen: int
-    off_fen: int
+    kind: PromotionKind
+    steps: list[list[int]]
+    off_bp: int
+    price_fen: int | None
+    nth: int
+    store_ids: list[int] | None
+    product_ids: list[int] | None
+    category_ids: list[int] | None
+    weekdays: list[int] | None
+    from_minute: int | None
+    until_minute: int | None
+    stack_group: StackGroup
+
+    @property
+    def words(self) -> str:
+        return words.promotion(self.kind, self.steps, self.off_bp, self.price_fen, self.nth)
+
+    def is_in(self, store_id: int) -> bool:
+        return self.store_ids is None or store_id in self.store_ids
+
+    def is_on(self, now: datetime) -> bool:
+        return scope.is_on(self, now)
 
 
-def list_active(
-    session: Session, merchant_id: int, store_ids: list[int], now: datetime
-) -> list[ActivePromotion]:
-    """Those of the merchant that hold in any of `store_ids` now, smallest threshold first."""
-    given = {"merchant_id": merchant_id, "now": now, **statements.numbered("store", store_ids)}
-    return statements.fetch(session, ActivePromotion, _active(len(store_ids)), given)
+def list_active(session: Session, merchant_id: int, now: datetime) -> list[ActivePromotion]:
+    """All of the merchant's that run today, oldest first, in one statement for all stores."""
+    given = {"merchant_id": merchant_id, "now": now}
+    return statements.fetch(session, ActivePromotion, _active(), given)
 
 
 @cache
-def _active(stores: int) -> Select[Any]:
+def _active() -> Select[Any]:
     of = rows.table_of(Promotion).c
     now = bindparam("now", type_=UTCDateTime())
     return (
-        select(of.id, of.store_id, of.name, of.threshold_fen, of.off_fen)
+        select(of.id, of.name, of.kind, of.steps, of.off_bp, of.price_fen, of.nth)
+        .add_columns(of.store_ids, of.product_ids, of.category_ids)
+        .add_columns(of.weekdays, of.from_minute, of.until_minute, of.stack_group)
         .where(
             of.merchant_id == bindparam("merchant_id"),
+            of.state == PromotionState.running,
             of.starts_at <= now,
             or_(of.ends_at.is_(None), of.ends_at > now),
-            or_(of.store_id.is_(None), statements.any_of(of.store_id, "store", stores)),
         )
-        .order_by(of.threshold_fen, of.id)
+        .order_by(of.id)
     )

@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session
 from core import cursors, rows, statements
 from core.database import UTCDateTime
 from coupons.errors import CouponNotFound
-from coupons.models import Coupon, CouponKind, CouponState, CouponTemplate, TemplateState
+from coupons.models import (
+    Coupon,
+    CouponKind,
+    CouponState,
+    CouponTemplate,
+    StackGroup,
+    TemplateState,
+    UseChannel,
+)
 
 Shelf = Literal["usable", "used", "expired"]
 
@@ -34,8 +42,19 @@ class UsableCoupon(NamedTuple):
     off_bp: int
     cap_fen: int | None
     min_spend_fen: int
+    pay_fen: int
+    nth: int
     store_ids: list[int] | None
     product_ids: list[int] | None
+    category_ids: list[int] | None
+    weekdays: list[int] | None
+    from_minute: int | None
+    until_minute: int | None
+    channel: UseChannel
+    first_order: bool
+    tiers: list[str] | None
+    stack_group: StackGroup
+    exclusive: bool
 
 
 _C, _T = rows.table_of(Coupon).c, rows.table_of(CouponTemplate).c
@@ -43,7 +62,9 @@ _NOW = bindparam("now", type_=UTCDateTime())
 _USABLE = (
     select(_C.id, _C.member_id, _C.campaign_id)
     .add_columns(_T.name, _T.kind, _T.face_fen, _T.off_bp, _T.cap_fen, _T.min_spend_fen)
-    .add_columns(_T.store_ids, _T.product_ids)
+    .add_columns(_T.pay_fen, _T.nth, _T.store_ids, _T.product_ids, _T.category_ids)
+    .add_columns(_T.weekdays, _T.from_minute, _T.until_minute, _T.channel, _T.first_order)
+    .add_columns(_T.tiers, _T.stack_group, _T.exclusive)
     .join(rows.table_of(CouponTemplate), _T.id == _C.template_id)
     .where(
         _C.member_id == bindparam("member_id"),

@@ -16,18 +16,20 @@ from sqlalchemy.orm import Session
 from core import audit, rows, statements
 from core.clock import local
 from core.outbox import enqueue
-from coupons import amounts, codes, ledger, words
+from coupons import amounts, codes, ledger, limits, words
 from coupons.errors import (
     AlreadyRedeemed,
     CodeExpired,
     CouponNotFound,
+    NotGoodHere,
     RedemptionUndone,
     TooLongAgo,
     WrongStore,
 )
+from coupons.holders import holder
 from coupons.issuing import get_template
-from coupons.locking import reload, take_free, why_not
-from coupons.models import Coupon, CouponState, CouponTemplate, EntryKind
+from coupons.locking import reload, spent, use_kind, why_not
+from coupons.models import Coupon, CouponState, CouponTemplate, UseChannel
 from merchants.models import Staff, Store
 from merchants.queries import get_store
 
@@ -46,13 +48,22 @@ _AT_COUNTER = (
     .where(_C.code == bindparam("code", type_=String()), _S.id == bindparam("store_id"))
 )
 # Good when the till took it: the sweep may have called it expired since.
+_USE_FREE = update(rows.table_of(Coupon)).where(
+    _C.id == bindparam("free_id"),
+    _C.state == CouponState.issued,
+    _C.uses_left == bindparam("free_left"),
+    _C.valid_from <= bindparam("now"),
+    _C.expires_at > bindparam("now"),
+)
 _WAS_FREE = update(rows.table_of(Coupon)).where(
     _C.id == bindparam("free_id"),
+    _C.uses_left == bindparam("free_left"),
     statements.any_of(_C.state, "free_state", 2),
     _C.valid_from <= bindparam("happened"),
     _C.expires_at > bindparam("happened"),
 )
 _TAKEABLE = statements.numbered("free_state", (CouponState.issued, CouponState.expired))
+_ISSUED = statements.numbered("free_state", (CouponState.issued, CouponState.issued))
 
 
 class By(NamedTuple):
@@ -93,6 +104,8 @@ def preview(
     problem = refusal(session, coupon, now)
     if not problem and not mine:
         problem = f"这张券只能在{where(session, template)}用"
+    if not problem:
+        problem = _not_here(session, coupon, template, mine[0], now)
     return Preview(coupon, template, mine, problem, reading.fresh)
 
 
@@ -109,20 +122,21 @@ def redeem(
     redeemed_at: datetime | None = None,
     now: datetime,
 ) -> Coupon:
-    """issued → redeemed, for exactly one caller; the same `key` again answers the same coupon.
+    """One use of it, for exactly one caller; the same `key` again answers the same coupon.
 
-    `staff_id`, or the `actor` that a till is. `bill_fen` is what the guest would pay without it; a
-    percent coupon needs it. `redeemed_at`: a till that was offline tells its own time, at most
+    issued → redeemed; a coupon of several uses stays issued until the last. `staff_id`, or the
+    `actor` that a till is. `bill_fen` is what the guest would pay without it; a coupon that takes a
+    part of something needs it. `redeemed_at`: a till that was offline tells its own time, at most
     LATEST ago; the coupon must have been good then. Raises CouponNotFound, CodeExpired, WrongStore,
-    BillNeeded, BelowMinimum, AlreadyRedeemed, RedemptionUndone, CouponExpired, CouponVoid,
-    TooLongAgo or CouponUnavailable, and then nothing changed. The caller has checked that the clerk
-    works there.
+    NotGoodHere, BillNeeded, BelowMinimum, AlreadyRedeemed, RedemptionUndone, CouponExpired,
+    CouponVoid, TooLongAgo or CouponUnavailable, and then nothing changed. The caller has checked
+    that the clerk works there.
     """
     by = By(actor or f"staff:{staff_id}", staff_id)
     reading = codes.parse(code_or_token, now)
     found = _find(session, reading.code, store_id)
-    if found is not None and found[0].redeem_key == key:
-        return _same_redemption(found[0], store_id, by)
+    if found is not None and _was_redeemed(session, *found, key):
+        return _same_redemption(session, found[0], key, store_id, by)
     if reading.stale:
         raise CodeExpired
     if found is None:
@@ -132,9 +146,11 @@ def redeem(
         raise WrongStore(f"这张券只能在{where(session, template)}用")
     if redeemed_at is not None and not now - LATEST <= redeemed_at <= now + AHEAD:
         raise TooLongAgo("只收 72 小时内的核销", errors={"redeemed_at": "在过去 72 小时内"})
+    if why := _not_here(session, coupon, template, store_id, redeemed_at or now):
+        raise NotGoodHere(why)
     before = coupon.state
     values = {
-        "state": CouponState.redeemed,
+        **spent(coupon),
         "store_id": store_id,
         "redeemed_at": redeemed_at or now,
         "redeemed_by_id": by.staff_id,
@@ -143,13 +159,13 @@ def redeem(
         "bill_fen": bill_fen,
     }
     try:
-        taken = _take(session, coupon.id, values, redeemed_at, now)
+        taken = _take(session, coupon, values, redeemed_at, now)
     except IntegrityError:  # the key is unique: another coupon went under it
         raise AlreadyRedeemed("这次核销的编号已经用过了") from None
     if not taken:
         coupon = reload(session, coupon.id)
-        if coupon.redeem_key == key:  # a copy of this request was faster
-            return _same_redemption(coupon, store_id, by)
+        if _was_redeemed(session, coupon, template, key):  # a copy of this request was faster
+            return _same_redemption(session, coupon, key, store_id, by)
         raise refused(session, coupon, now)
     rows.note(coupon, values)
     _write_down(session, coupon, by, before, key, device, redeemed_at, now)
@@ -172,15 +188,37 @@ def _find(session: Session, code: str, store_id: int) -> tuple[Coupon, CouponTem
 
 def _take(
     session: Session,
-    coupon_id: int,
+    coupon: Coupon,
     values: dict[str, Any],
     happened: datetime | None,
     now: datetime,
 ) -> bool:
+    """Only from the number of uses that was read: of two at once, one takes it."""
+    left = {"free_left": coupon.uses_left}
     if happened is None:
-        return take_free(session, coupon_id, values, now)
-    given = {"free_id": coupon_id, "happened": happened, **_TAKEABLE, **values}
+        given = {"free_id": coupon.id, "now": now, **left, **values}
+        return rows.run(session, _USE_FREE, given) == 1
+    # One of several uses leaves it issued, and what has run out is not issued again.
+    states = _TAKEABLE if coupon.uses_left == 1 else _ISSUED
+    given = {"free_id": coupon.id, "happened": happened, **states, **left, **values}
     return rows.run(session, _WAS_FREE, given) == 1
+
+
+def _not_here(
+    session: Session, coupon: Coupon, template: CouponTemplate, store_id: int, at: datetime
+) -> str:
+    """Why it is not good at this counter, then or for its holder; empty when it is."""
+    tier, is_first = holder(session, template, coupon.member_id)
+    return limits.blocked(
+        template, limits.Occasion(store_id, at, UseChannel.counter, tier, is_first)
+    )
+
+
+def _was_redeemed(session: Session, coupon: Coupon, template: CouponTemplate, key: str) -> bool:
+    """Whether this very request was acted upon; the coupon's row knows its last use only."""
+    if coupon.redeem_key == key or template.uses_total == 1:
+        return coupon.redeem_key == key
+    return ledger.find_use(session, coupon.id, key) is not None
 
 
 def _write_down(
@@ -197,10 +235,11 @@ def _write_down(
         ledger.write(
             session,
             coupon,
-            EntryKind.redeemed,
+            use_kind(coupon),
             cause=f"key:{key}",
             actor=by.actor,
             store_id=coupon.store_id,
+            discount_fen=coupon.discount_fen,
             device=device,
             happened_at=happened,
             now=now,
@@ -248,9 +287,13 @@ def refused(session: Session, coupon: Coupon, now: datetime) -> Exception:
     return why_not(coupon, now)
 
 
-def _same_redemption(coupon: Coupon, store_id: int, by: By) -> Coupon:
+def _same_redemption(session: Session, coupon: Coupon, key: str, store_id: int, by: By) -> Coupon:
     """A repeat of the request that redeemed it; the code itself may have rotated meanwhile."""
-    if (coupon.store_id, coupon.redeemed_by_id) != (store_id, by.staff_id):
+    same = (coupon.store_id, coupon.redeemed_by_id) == (store_id, by.staff_id)
+    if coupon.redeem_key != key:
+        use = ledger.find_use(session, coupon.id, key)
+        same = use is not None and (use.store_id, use.actor) == (store_id, by.actor)
+    if not same:
         raise AlreadyRedeemed("这次核销的编号已经用过了")
     return coupon
 

@@ -18,6 +18,7 @@ from coupons.errors import (
     UndoQuota,
     UndoTooLate,
 )
+from coupons.locking import NOT_USED
 from coupons.models import Coupon, CouponState, EntryKind
 from coupons.redemption import note
 from merchants.models import Role
@@ -30,7 +31,7 @@ A_DAY = {Role.clerk: 3, Role.manager: 10}
 
 
 def undo(session: Session, coupon_id: int, *, staff_id: int, reason: str, now: datetime) -> Coupon:
-    """redeemed → issued, by somebody who works in that store, with a reason.
+    """Its last use is taken back, by somebody who works in that store, with a reason.
 
     Raises ReasonRequired, CouponNotFound, CouponUnavailable, UndoTooLate (ten minutes; an owner's
     day) or UndoQuota, and then nothing changed.
@@ -69,7 +70,8 @@ def _redeemed(session: Session, coupon_id: int, merchant_id: int, reason: str) -
     coupon = session.get(Coupon, coupon_id, populate_existing=True)
     if coupon is None or coupon.merchant_id != merchant_id:
         raise CouponNotFound
-    if coupon.state is not CouponState.redeemed or coupon.order_id is not None:
+    ended = coupon.state not in (CouponState.redeemed, CouponState.issued)
+    if ended or coupon.redeem_key is None:
         raise CouponUnavailable("这张券没有在店里核销过")
     return coupon
 
@@ -77,25 +79,19 @@ def _redeemed(session: Session, coupon_id: int, merchant_id: int, reason: str) -
 def _give_back(
     session: Session, coupon: Coupon, actor: str, reason: str, window: timedelta, now: datetime
 ) -> None:
-    key, store_id = coupon.redeem_key, coupon.store_id
+    key, store_id, off_fen = coupon.redeem_key, coupon.store_id, coupon.discount_fen
+    before = coupon.state
     moved = claim(
         session,
         update(Coupon)
         .where(
             Coupon.id == coupon.id,
-            Coupon.state == CouponState.redeemed,
+            Coupon.state == before,
+            Coupon.uses_left == coupon.uses_left,
             Coupon.redeem_key == key,
             Coupon.redeemed_at > now - window,
         )
-        .values(
-            state=CouponState.issued,
-            store_id=None,
-            redeemed_at=None,
-            redeemed_by_id=None,
-            redeem_key=None,
-            discount_fen=None,
-            bill_fen=None,
-        ),
+        .values(state=CouponState.issued, uses_left=coupon.uses_left + 1, **NOT_USED),
     )
     session.refresh(coupon)
     if moved == 0:
@@ -107,10 +103,11 @@ def _give_back(
         cause=f"key:{key}",
         actor=actor,
         store_id=store_id,
+        discount_fen=off_fen,
         reason=reason.strip(),
         now=now,
     )
-    note(session, coupon, "coupon.undo", actor, CouponState.redeemed, reason.strip(), now)
+    note(session, coupon, "coupon.undo", actor, before, reason.strip(), now)
 
 
 def _count(session: Session, subject: str, limit: int, now: datetime) -> None:

@@ -1,177 +1,174 @@
 """The price of a cart, explained: pure rules in a fixed order, no session, no clock.
 
-Goods, then the best 满减 promotion on all of them, then one coupon on what is left of the goods it
-is for. Each discount is allocated to the lines to the fen; what took nothing off says why.
+1. Timed prices: each line at the lowest that holds for it.
+2. Promotions, on what step 1 left: of one group the one that takes most; of different groups all.
+3. Coupons, on what step 2 left: of one group one, of different groups several, whichever set saves
+   most. A coupon in a promotion's group takes its place.
+
+An exclusive coupon stands alone: the goods at list price and nothing else, where that is cheaper.
+Each discount is allocated to the lines to the fen, none below zero; what took nothing off says why.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.money import format_yuan, split_fen
-from coupons.amounts import Worth, discount_fen, missing_fen
+from coupons import taking
+from coupons.amounts import missing_fen
+from coupons.models import CouponKind
+from coupons.taking import Line
+from orders import promoting, stacking
+from orders.promoting import Stage
+from orders.rules import CouponRule, Discount, Price, PromotionRule, Rejected, yuan
+from orders.stacking import Candidate, Chosen, Taken
 
 
 @dataclass(frozen=True)
-class Line:
-    product_id: int
-    amount_fen: int
+class _Way:
+    """One way to price the cart: the promotions, and the coupons on top of them."""
 
-
-@dataclass(frozen=True)
-class PromotionRule:
-    id: int
-    name: str
-    threshold_fen: int
-    off_fen: int
-
-
-@dataclass(frozen=True)
-class CouponRule:
-    """`product_ids` None: all goods. `blocked`: why it is out of the question here, in words."""
-
-    id: int
-    name: str
-    worth: Worth
-    reason: str = ""
-    product_ids: frozenset[int] | None = None
-    blocked: str = ""
-
-
-@dataclass(frozen=True)
-class Discount:
-    """`per_line` adds up to `amount_fen`."""
-
-    kind: str
-    id: int
-    name: str
-    reason: str
-    amount_fen: int
-    per_line: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """`missing_fen`: what more to spend would make it apply; None when that is not the obstacle."""
-
-    kind: str
-    id: int
-    name: str
-    reason: str
-    missing_fen: int | None = None
-
-
-@dataclass(frozen=True)
-class Price:
-    amounts: tuple[int, ...]
-    discounts: tuple[Discount, ...]
-    rejected: tuple[Rejected, ...]
+    stage: Stage
+    chosen: Chosen = ()
 
     @property
-    def goods_fen(self) -> int:
-        return sum(self.amounts)
+    def saved_fen(self) -> int:
+        promoted = sum(sum(parts) for _, parts in self.stage.taken)
+        return promoted + sum(taken.off_fen for _, taken in self.chosen)
 
     @property
-    def discount_fen(self) -> int:
-        return sum(discount.amount_fen for discount in self.discounts)
+    def coupons(self) -> list[CouponRule]:
+        return [candidate.rule for candidate, _ in self.chosen]
 
     @property
-    def payable_fen(self) -> int:
-        return self.goods_fen - self.discount_fen
-
-    @property
-    def line_discounts(self) -> tuple[int, ...]:
-        parts = [discount.per_line for discount in self.discounts]
-        return tuple(sum(part[i] for part in parts) for i in range(len(self.amounts)))
-
-    def of_coupon(self) -> Discount | None:
-        return next((found for found in self.discounts if found.kind == "coupon"), None)
+    def alone(self) -> CouponRule | None:
+        """The exclusive coupon, which nothing goes with."""
+        return next((rule for rule in self.coupons if rule.exclusive), None)
 
 
 def price_cart(
     lines: Sequence[Line],
     promotions: Sequence[PromotionRule] = (),
-    coupon: CouponRule | None = None,
+    coupons: Sequence[CouponRule] = (),
+    *,
+    delivery_fee_fen: int = 0,
 ) -> Price:
-    """Price `lines` with the best of `promotions` and, if it fits, `coupon`."""
-    left = [line.amount_fen for line in lines]
-    discounts: list[Discount] = []
-    promotion = best_promotion(promotions, sum(left))
-    rejected = [
-        _unreached(rule, sum(left), promotion) for rule in promotions if rule is not promotion
+    """Price `lines` with the promotions that hold and those of `coupons` that save most together.
+
+    The order in which rules are given does not matter.
+    """
+    way = _best_way(lines, promotions, coupons, delivery_fee_fen)
+    discounts = [
+        Discount("promotion", rule.id, rule.name, rule.words, sum(parts), parts)
+        for rule, parts in way.stage.taken
     ]
-    if promotion is not None:
-        parts = split_fen(promotion.off_fen, left)
+    for found, taken in way.chosen:
+        rule, (parts, fee) = found.rule, taken
         discounts.append(
-            Discount(
-                "promotion",
-                promotion.id,
-                promotion.name,
-                f"满 {_yuan(promotion.threshold_fen)} 减 {_yuan(promotion.off_fen)}",
-                promotion.off_fen,
-                tuple(parts),
-            )
+            Discount("coupon", rule.id, rule.name, rule.reason, taken.off_fen, parts, fee)
         )
-        left = [amount - part for amount, part in zip(left, parts, strict=True)]
-    if coupon is not None:
-        applied = _apply_coupon(coupon, lines, left)
-        (discounts if isinstance(applied, Discount) else rejected).append(applied)  # type: ignore[arg-type]
-    return Price(tuple(line.amount_fen for line in lines), tuple(discounts), tuple(rejected))
-
-
-def best_promotion(promotions: Sequence[PromotionRule], goods_fen: int) -> PromotionRule | None:
-    """The reached one that takes most off."""
-    reached = [rule for rule in promotions if rule.threshold_fen <= goods_fen]
-    return max(reached, key=lambda rule: rule.off_fen, default=None)
-
-
-def try_coupons(
-    lines: Sequence[Line], promotions: Sequence[PromotionRule], coupons: Sequence[CouponRule]
-) -> dict[int, Price]:
-    """The price with each coupon, by its id."""
-    return {coupon.id: price_cart(lines, promotions, coupon) for coupon in coupons}
-
-
-def best_coupon(coupons: Sequence[CouponRule], prices: dict[int, Price]) -> CouponRule | None:
-    """The one that saves most, the first of equals (callers list what expires first, first)."""
-    useful = [coupon for coupon in coupons if prices[coupon.id].of_coupon() is not None]
-    return min(useful, key=lambda coupon: prices[coupon.id].payable_fen, default=None)
-
-
-def _apply_coupon(
-    coupon: CouponRule, lines: Sequence[Line], left: Sequence[int]
-) -> Discount | Rejected:
-    wanted = coupon.product_ids
-    eligible = [
-        amount if wanted is None or line.product_id in wanted else 0
-        for line, amount in zip(lines, left, strict=True)
+    rejected = [
+        *_unused_promotions(lines, promotions, way),
+        *(
+            _unused_coupon(rule, lines, way, delivery_fee_fen)
+            for rule in coupons
+            if rule not in way.coupons
+        ),
     ]
-    off = discount_fen(coupon.worth, sum(eligible))
-    if coupon.blocked or off == 0:
-        return _unfit(coupon, sum(eligible))
-    parts = tuple(split_fen(off, eligible))
-    return Discount("coupon", coupon.id, coupon.name, coupon.reason, off, parts)
+    amounts = tuple(line.amount_fen for line in lines)
+    return Price(amounts, tuple(discounts), tuple(rejected), delivery_fee_fen)
 
 
-def _unfit(coupon: CouponRule, eligible_fen: int) -> Rejected:
+def _best_way(
+    lines: Sequence[Line],
+    promotions: Sequence[PromotionRule],
+    coupons: Sequence[CouponRule],
+    delivery_fee_fen: int,
+) -> _Way:
+    together = [rule for rule in coupons if not rule.blocked and not rule.exclusive]
+    promoted = promoting.groups_of(promotions)
+    best = _Way(promoting.apply(lines, promotions))
+    for groups in stacking.taken_groups(together, promoted):
+        stage = promoting.apply(lines, promotions, without=groups) if groups else best.stage
+        found = [_candidate(rule, lines, stage.left, delivery_fee_fen) for rule in together]
+        useful = [each for each in found if each.off_fen > 0]
+        closed = promoted - groups
+        chosen = stacking.choose(useful, stage.left, delivery_fee_fen, needed=groups, closed=closed)
+        if chosen is not None and _Way(stage, chosen).saved_fen > best.saved_fen:
+            best = _Way(stage, chosen)
+    listed = tuple(line.amount_fen for line in lines)
+    alone = [rule for rule in coupons if not rule.blocked and rule.exclusive]
+    for rule in sorted(alone, key=lambda each: (each.rank, each.id)):
+        candidate = _candidate(rule, lines, listed, delivery_fee_fen)
+        if candidate.off_fen > best.saved_fen:
+            taken = candidate.take(listed, delivery_fee_fen)
+            best = _Way(Stage(listed, (), listed), ((candidate, taken),))
+    return best
+
+
+def _candidate(
+    rule: CouponRule, lines: Sequence[Line], base: Sequence[int], delivery_fee_fen: int
+) -> Candidate:
+    fits = rule.fits(lines)
+
+    def take(left: Sequence[int], fee_fen: int) -> Taken:
+        if rule.worth.kind is not CouponKind.delivery:
+            return Taken(tuple(taking.take(rule.worth, lines, base, left, fits)))
+        reached = not missing_fen(rule.worth, sum(base))
+        off = min(rule.worth.face_fen or fee_fen, fee_fen) if reached else 0
+        return Taken((0,) * len(lines), off)
+
+    return Candidate(rule, take(base, delivery_fee_fen).off_fen, take)
+
+
+def _unused_promotions(
+    lines: Sequence[Line], promotions: Sequence[PromotionRule], way: _Way
+) -> list[Rejected]:
+    used = {rule.id for rule, _ in way.stage.taken}
+    told = []
+    for rule in promotions:
+        found = promoting.why_unused(rule, lines, way.stage) if rule.id not in used else None
+        if found is None:
+            continue
+        why, missing = found
+        instead = way.alone or next((one for one in way.coupons if one.group is rule.group), None)
+        if instead is not None and missing is None and not rule.blocked:
+            why = f"不能和「{instead.name}」一起用，用券更省"
+        told.append(Rejected("promotion", rule.id, rule.name, why, missing))
+    return told
+
+
+def _unused_coupon(
+    rule: CouponRule, lines: Sequence[Line], way: _Way, delivery_fee_fen: int
+) -> Rejected:
+    base = [line.amount_fen for line in lines] if rule.exclusive else way.stage.left
+    fits = rule.fits(lines)
+    counted = [True] * len(lines) if rule.of_whole_cart else fits
+    goods_fen = sum(fen for fen, fit in zip(base, counted, strict=True) if fit)
     missing: int | None = None
-    if coupon.blocked:
-        reason = coupon.blocked
-    elif eligible_fen == 0 and coupon.product_ids is not None:
-        reason = "购物袋里没有这张券指定的商品"
-    elif missing := missing_fen(coupon.worth, eligible_fen) or None:
-        reason = f"还差 ¥{_yuan(missing)} 可用"
+    if rule.blocked:
+        reason = rule.blocked
+    elif rule.worth.kind is CouponKind.delivery and not delivery_fee_fen:
+        reason = "这一单没有配送费"
+    elif rule.limited and not any(fits):
+        reason = f"购物袋里没有{rule.goods or '这张券能用的商品'}"
+    elif missing := missing_fen(rule.worth, goods_fen) or None:
+        reason = f"还差 ¥{yuan(missing)} 可用"
+    elif rule.worth.kind is CouponKind.nth and taking.most_of_one(lines, fits) < rule.worth.nth:
+        reason = f"同一样要买满 {rule.worth.nth} 件"
     else:
-        reason = "这一单没有可以减的金额"
-    return Rejected("coupon", coupon.id, coupon.name, reason, missing)
+        reason = _beaten(rule, lines, base, way, delivery_fee_fen)
+    return Rejected("coupon", rule.id, rule.name, reason, missing)
 
 
-def _unreached(rule: PromotionRule, goods_fen: int, chosen: PromotionRule | None) -> Rejected:
-    missing = rule.threshold_fen - goods_fen
-    if missing > 0:
-        return Rejected("promotion", rule.id, rule.name, f"还差 ¥{_yuan(missing)}", missing)
-    reason = f"已用更省的「{chosen.name}」" if chosen else ""
-    return Rejected("promotion", rule.id, rule.name, reason)
-
-
-def _yuan(fen: int) -> str:
-    return format_yuan(fen, trim=True)
+def _beaten(
+    rule: CouponRule, lines: Sequence[Line], base: Sequence[int], way: _Way, delivery_fee_fen: int
+) -> str:
+    """Why a coupon that would take something off is not among those that do."""
+    if _candidate(rule, lines, base, delivery_fee_fen).off_fen == 0:
+        return "这一单没有可以减的金额"
+    if way.alone is not None:
+        return f"「{way.alone.name}」不和别的优惠一起用，用它更省"
+    if rule.exclusive:
+        return "它不和别的优惠一起用，现在这样更省"
+    rivals = [one.name for one in way.coupons if one.group is rule.group]
+    rivals += [one.name for one, _ in way.stage.taken if one.group is rule.group]
+    return f"已用更省的「{rivals[0]}」" if rivals else "剩下的金额不够再减了"

@@ -17,7 +17,6 @@ from core.numbers import DIGITS, order_no, random_code
 from core.outbox import enqueue
 from coupons import locking
 from crm.models import Member
-from orders.amounts import Price
 from orders.errors import CouponNotApplicable, PriceChanged, StoreClosed, TableNeeded
 from orders.models import (
     Fulfilment,
@@ -31,6 +30,7 @@ from orders.models import (
 )
 from orders.numbering import next_number
 from orders.quoting import BEST, Cart, Quote, quote
+from orders.rules import Price
 
 PAY_WITHIN = timedelta(minutes=15)
 
@@ -61,9 +61,9 @@ def place(
     quoted = quote(session, cart, member, now)
     _check(cart, quoted, expected_payable_fen)
     order = _write(session, no, quoted, member, note, now)
-    applied = quoted.price.of_coupon()
-    if quoted.coupon is not None and applied is not None:
-        locking.lock(session, quoted.coupon, order.id, now, discount_fen=applied.amount_fen)
+    off = {each.id: each.amount_fen for each in quoted.price.coupons}
+    for coupon in sorted(quoted.coupons, key=lambda each: each.id):
+        locking.lock(session, coupon, order.id, now, discount_fen=off[coupon.id])
     enqueue(
         session,
         "orders.expire",
@@ -85,9 +85,10 @@ def _check(cart: Cart, quoted: Quote, expected_payable_fen: int | None) -> None:
         raise StoreClosed
     if cart.fulfilment is Fulfilment.dine_in and quoted.table is None:
         raise TableNeeded(errors={"table_code": "堂食要先扫桌码"})
-    if cart.coupon_id not in (None, BEST) and quoted.coupon_id is None:
-        reasons = {choice.id: choice.reason for choice in quoted.choices}
-        raise CouponNotApplicable(reasons.get(int(cart.coupon_id or 0), ""))
+    used = {coupon.id for coupon in quoted.coupons}
+    if cart.coupon_id != BEST and (unused := [id_ for id_ in cart.named if id_ not in used]):
+        told = {each.id: each.reason for each in quoted.price.rejected if each.kind == "coupon"}
+        raise CouponNotApplicable(told.get(unused[0], ""))
     payable = quoted.price.payable_fen
     if expected_payable_fen is not None and expected_payable_fen != payable:
         raise PriceChanged(payable)

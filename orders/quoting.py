@@ -1,36 +1,27 @@
 """A quote: what a cart costs this member now, line by line, and why."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalogue.pricing import Item, PricedItem, price_items
 from coupons import queries as coupons
-from coupons import words
-from coupons.amounts import Worth
 from coupons.locking import why_not
-from coupons.promotions import list_active
+from coupons.models import StackGroup
 from coupons.queries import UsableCoupon
+from coupons.taking import Line
 from crm.models import Member
 from merchants.models import Store, StoreTable
 from merchants.queries import find_table, get_store_of, is_open
-from orders.amounts import (
-    CouponRule,
-    Line,
-    Price,
-    PromotionRule,
-    Rejected,
-    best_coupon,
-    price_cart,
-    try_coupons,
-)
+from orders.amounts import price_cart
 from orders.errors import TableNeeded, TooManyPieces
 from orders.models import Fulfilment
+from orders.offers import coupon_rules, promotion_rules
+from orders.rules import CouponRule, Discount, Price, Rejected
 
 BEST: Final = "best"
 MOST_OF_ONE = 99
@@ -39,13 +30,23 @@ MOST_PIECES = 200
 
 @dataclass(frozen=True)
 class Cart:
-    """What a member asks for. `coupon_id` BEST: whichever saves most."""
+    """What a member asks for. `coupon_id` BEST: whichever coupons save most together.
+
+    `coupon_ids` are further ones; of all that are named those count that may be used together.
+    """
 
     store_id: int
     fulfilment: Fulfilment
     items: tuple[Item, ...]
     coupon_id: int | Literal["best"] | None = None
     table_code: str | None = None
+    coupon_ids: tuple[int, ...] = ()
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The coupons that were asked for by id, each once."""
+        first = (self.coupon_id,) if isinstance(self.coupon_id, int) else ()
+        return tuple(dict.fromkeys((*first, *self.coupon_ids)))
 
     @property
     def pieces(self) -> Counter[int]:
@@ -58,13 +59,15 @@ class Cart:
 
 @dataclass(frozen=True)
 class CouponChoice:
-    """One of the member's coupons against this cart; `reason` when it does not fit."""
+    """One of the member's coupons alone against this cart; `reason` when it does not fit."""
 
     id: int
     name: str
     discount_fen: int
     reason: str
     missing_fen: int | None = None
+    group: StackGroup = StackGroup.coupon
+    exclusive: bool = False
 
     @property
     def usable(self) -> bool:
@@ -73,7 +76,7 @@ class CouponChoice:
 
 @dataclass(frozen=True)
 class Quote:
-    """The explained price. `coupon` is the one that `price` counts with."""
+    """The explained price. `coupons` are those that `price` counts with, `best` the best set."""
 
     store: Store
     table: StoreTable | None
@@ -81,13 +84,15 @@ class Quote:
     items: tuple[PricedItem, ...]
     price: Price
     choices: tuple[CouponChoice, ...]
-    best: CouponChoice | None
-    coupon: UsableCoupon | None
+    best: tuple[CouponChoice, ...]
+    best_saved_fen: int
+    coupons: tuple[UsableCoupon, ...]
     store_open: bool
 
     @property
     def coupon_id(self) -> int | None:
-        return self.coupon.id if self.coupon else None
+        """The first of them, which stands on the order's own row."""
+        return self.coupons[0].id if self.coupons else None
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
@@ -126,7 +131,7 @@ class Quote:
 def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
     """Price `cart` for `member`; reserves nothing.
 
-    Raises TooManyPieces, what the catalogue raises for goods that cannot be had, and for a chosen
+    Raises TooManyPieces, what the catalogue raises for goods that cannot be had, and for a named
     coupon that is not the member's or not free. A coupon that is free but does not fit is rejected
     with a reason.
     """
@@ -134,19 +139,22 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
     store = get_store_of(session, member.merchant_id, cart.store_id)
     table = _table(session, cart, store)
     items = tuple(price_items(session, store.id, cart.items))
-    lines = [Line(item.product_id, item.amount_fen) for item in items]
-    promotions = [
-        PromotionRule(rule.id, rule.name, rule.threshold_fen, rule.off_fen)
-        for rule in list_active(session, store.merchant_id, [store.id], now)
-    ]
+    lines = [_line(item) for item in items]
+    promotions = promotion_rules(session, store, now)
     usable = {each.id: each for each in coupons.usable_for(session, member.id, now)}
-    rules = _coupon_rules(session, usable.values(), store)
-    prices = try_coupons(lines, promotions, rules)
-    best = best_coupon(rules, prices)
-    chosen = best if cart.coupon_id == BEST else _chosen(session, cart, rules, member, now)
-    price = prices[chosen.id] if chosen else price_cart(lines, promotions)
-    choices = {rule.id: _choice(rule, prices[rule.id]) for rule in rules}
-    applied = price.of_coupon()
+    rules = coupon_rules(session, list(usable.values()), lines, store, member, now)
+    known: dict[tuple[int, ...], Price] = {}
+
+    def price_with(several: Sequence[CouponRule]) -> Price:
+        ids = tuple(rule.id for rule in several)
+        if ids not in known:
+            known[ids] = price_cart(lines, promotions, several)
+        return known[ids]
+
+    best = price_with(rules)
+    named = _named(session, cart, rules, member, now)
+    price = best if cart.coupon_id == BEST else price_with(named)
+    choices = {rule.id: _choice(rule, price_with) for rule in rules}
     return Quote(
         store=store,
         table=table,
@@ -154,10 +162,19 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
         items=items,
         price=price,
         choices=tuple(sorted(choices.values(), key=lambda choice: -choice.discount_fen)),
-        best=choices[best.id] if best else None,
-        coupon=usable[applied.id] if applied else None,
+        best=tuple(choices[each.id] for each in _largest_first(best)),
+        best_saved_fen=sum(each.amount_fen for each in best.coupons),
+        coupons=tuple(usable[each.id] for each in _largest_first(price)),
         store_open=is_open(store, now),
     )
+
+
+def _line(item: PricedItem) -> Line:
+    return Line(item.product_id, item.amount_fen, item.quantity, item.base_fen, item.category_id)
+
+
+def _largest_first(price: Price) -> list[Discount]:
+    return sorted(price.coupons, key=lambda each: (-each.amount_fen, each.id))
 
 
 def _check_pieces(pieces: Counter[int]) -> None:
@@ -176,48 +193,22 @@ def _table(session: Session, cart: Cart, store: Store) -> StoreTable | None:
     return table
 
 
-def _coupon_rules(
-    session: Session, usable: Iterable[UsableCoupon], store: Store
-) -> list[CouponRule]:
-    elsewhere = {id_ for each in usable for id_ in each.store_ids or [] if id_ != store.id}
-    names: dict[int, str] = {}
-    if elsewhere:
-        rows = session.execute(select(Store.id, Store.name).where(Store.id.in_(elsewhere)))
-        names = {row.id: row.name for row in rows}
-    return [_rule(each, store, names) for each in usable]
-
-
-def _rule(coupon: UsableCoupon, store: Store, names: dict[int, str]) -> CouponRule:
-    blocked = ""
-    if coupon.store_ids is not None and store.id not in coupon.store_ids:
-        where = "、".join(names.get(id_, "其他门店") for id_ in coupon.store_ids)
-        blocked = f"只能在{where}用"
-    worth = Worth(coupon.kind, coupon.face_fen, coupon.off_bp, coupon.cap_fen, coupon.min_spend_fen)
-    return CouponRule(
-        id=coupon.id,
-        name=coupon.name,
-        worth=worth,
-        reason=f"{words.face(coupon)} {words.condition(coupon)}",
-        product_ids=frozenset(coupon.product_ids) if coupon.product_ids is not None else None,
-        blocked=blocked,
-    )
-
-
-def _chosen(
+def _named(
     session: Session, cart: Cart, rules: Sequence[CouponRule], member: Member, now: datetime
-) -> CouponRule | None:
-    if not isinstance(cart.coupon_id, int):
-        return None
-    for rule in rules:
-        if rule.id == cart.coupon_id:
-            return rule
-    found = coupons.get_for_member(session, member.id, cart.coupon_id)
-    raise why_not(found.coupon, now)
+) -> list[CouponRule]:
+    found = [rule for rule in rules if rule.id in cart.named]
+    for coupon_id in set(cart.named) - {rule.id for rule in found}:
+        missing = coupons.get_for_member(session, member.id, coupon_id)
+        raise why_not(missing.coupon, now)
+    return found
 
 
-def _choice(rule: CouponRule, price: Price) -> CouponChoice:
-    applied = price.of_coupon()
-    if applied is not None:
-        return CouponChoice(rule.id, rule.name, applied.amount_fen, "")
-    unfit = next(each for each in price.rejected if each.kind == "coupon")
-    return CouponChoice(rule.id, rule.name, 0, unfit.reason, unfit.missing_fen)
+def _choice(rule: CouponRule, price_with: Callable[[Sequence[CouponRule]], Price]) -> CouponChoice:
+    price = price_with([rule])
+    off_fen, why, missing = 0, "", None
+    if price.coupons:
+        off_fen = price.coupons[0].amount_fen
+    else:
+        unfit = next(each for each in price.rejected if each.kind == "coupon")
+        why, missing = unfit.reason, unfit.missing_fen
+    return CouponChoice(rule.id, rule.name, off_fen, why, missing, rule.group, rule.exclusive)

@@ -14,6 +14,7 @@ MAPS = [
     ("订单：付款 Order, payment", "orders.models", "NEXT_PAYMENT"),
     ("优惠券 Coupon", "coupons.models", "NEXT"),
     ("转送的券 Gift", "coupons.models", "NEXT_GIFT"),
+    ("促销 Promotion", "coupons.models", "NEXT_PROMOTION"),
     ("库存占用 Stock hold", "catalogue.models", "NEXT"),
     ("账单 Bill", "payments.models", "NEXT_BILL"),
     ("付款尝试 Payment attempt", "payments.models", "NEXT_ATTEMPT"),

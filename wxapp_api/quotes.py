@@ -47,12 +47,12 @@ def read_cart(body: CartIn) -> Cart:
         ),
         coupon_id=int(coupon_id) if coupon_id and coupon_id != "best" else coupon_id,  # type: ignore[arg-type]
         table_code=body.table_code,
+        coupon_ids=tuple(sorted(map(int, body.coupon_ids))),
     )
 
 
 def quote_out(found: Quote) -> QuoteOut:
     price = found.price
-    best = found.best
     return QuoteOut(
         store_id=str(found.store.id),
         fulfilment=found.fulfilment.value,
@@ -72,8 +72,11 @@ def quote_out(found: Quote) -> QuoteOut:
         ],
         rejected=[RejectedOut.model_validate(rule) for rule in found.rejected],
         coupons=[CouponChoice.model_validate(choice) for choice in found.choices],
-        best_coupon=BestCoupon.model_validate(best) if best else None,
+        best_coupon=BestCoupon.model_validate(found.best[0]) if found.best else None,
+        best_coupon_ids=[str(each.id) for each in found.best],
+        best_saved_fen=found.best_saved_fen,
         coupon_id=str(found.coupon_id) if found.coupon_id else None,
+        coupon_ids=[str(each.id) for each in found.coupons],
         goods_fen=price.goods_fen,
         discount_fen=price.discount_fen,
         payable_fen=price.payable_fen,

@@ -111,9 +111,9 @@ def _table_answer(session: Session, merchant: Merchant, table: StoreTable) -> Ta
 def promotion_names(
     session: Session, merchant: Merchant, store_ids: list[int], now: datetime
 ) -> dict[int, list[str]]:
-    """What each store's card promises: 满 40 减 5."""
-    found = list_active(session, merchant.id, store_ids, now)
-    return {id_: [rule.name for rule in found if rule.store_id in (None, id_)] for id_ in store_ids}
+    """What each store's card promises now: 满 40 减 5."""
+    found = [rule for rule in list_active(session, merchant.id, now) if rule.is_on(now)]
+    return {id_: [rule.name for rule in found if rule.is_in(id_)] for id_ in store_ids}
 
 
 def store_out(store: Store, metres: int | None, promotions: list[str], now: datetime) -> StoreOut:

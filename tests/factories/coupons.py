@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from coupons.issuing import issue
-from coupons.models import Coupon, CouponKind, CouponTemplate, Promotion
+from coupons.models import Coupon, CouponKind, CouponTemplate, Promotion, PromotionKind
 from crm.models import Member
 from merchants.models import Merchant
 from tests.conftest import NOW
@@ -48,14 +48,15 @@ def make_promotion(
     off_fen: int = 500,
     **values: Any,
 ) -> Promotion:
-    promotion = Promotion(
-        merchant_id=merchant.id,
-        name=f"满 {threshold_fen // 100} 减 {off_fen // 100}",
-        threshold_fen=threshold_fen,
-        off_fen=off_fen,
-        starts_at=NOW - timedelta(days=1),
-        **values,
-    )
+    """满减 in every store, on since yesterday; pass `kind` and what it needs for another."""
+    defaults: dict[str, Any] = {
+        "name": f"满 {threshold_fen // 100} 减 {off_fen // 100}",
+        "kind": PromotionKind.spend,
+        "steps": [[threshold_fen, off_fen]],
+        "starts_at": NOW - timedelta(days=1),
+        "created_at": NOW,
+    }
+    promotion = Promotion(merchant_id=merchant.id, **(defaults | values))
     session.add(promotion)
     session.flush()
     return promotion

@@ -53,7 +53,7 @@ class TermsOut(Out):
     """What a coupon is worth and where, in numbers and in words."""
 
     name: str
-    kind: Literal["amount", "percent"]
+    kind: Literal["amount", "percent", "exchange", "nth", "delivery"]
     face_fen: Fen = Field(description="amount coupons")
     off_bp: int = Field(description="percent coupons: basis points taken off, 1500 = 8.5 折")
     cap_fen: int | None

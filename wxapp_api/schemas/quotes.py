@@ -24,6 +24,11 @@ class CartIn(In):
     coupon_id: IdIn | Literal["best"] | None = Field(
         None, description='an id, none, or "best": the one that saves most'
     )
+    coupon_ids: list[IdIn] = Field(
+        default_factory=list,
+        max_length=5,
+        description="more coupons to use with it; one of a group, see the quote's coupons",
+    )
     table_code: Annotated[str, StringConstraints(max_length=32)] | None = Field(
         None, description="dine_in only"
     )
@@ -80,6 +85,8 @@ class CouponChoice(Out):
     usable: bool
     discount_fen: Fen = Field(description="what it would take off this cart")
     reason: str = Field(description="why not, when it is not usable")
+    group: str = Field(description="of one group only one coupon can be used in an order")
+    exclusive: bool = Field(description="goes with no other discount")
 
 
 class BestCoupon(Out):
@@ -95,8 +102,11 @@ class QuoteOut(Out):
     discounts: list[DiscountOut]
     rejected: list[RejectedOut]
     coupons: list[CouponChoice]
-    best_coupon: BestCoupon | None
-    coupon_id: IdOut | None = Field(description="the coupon that payable_fen counts with")
+    best_coupon: BestCoupon | None = Field(description="of the best ones what saves most")
+    best_coupon_ids: list[str] = Field(description="the coupons that save most together")
+    best_saved_fen: Fen = Field(description="what these take off")
+    coupon_id: IdOut | None = Field(description="the first coupon that payable_fen counts with")
+    coupon_ids: list[str] = Field(description="all of them")
     goods_fen: Fen
     discount_fen: Fen
     payable_fen: Fen

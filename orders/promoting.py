@@ -1,0 +1,144 @@
+"""Promotions and a cart: timed prices first, then of each group the one that takes most."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from core.money import apply_basis_points
+from coupons import taking
+from coupons.models import PromotionKind, StackGroup
+from coupons.taking import Line
+from orders.rules import PromotionRule, yuan
+
+ORDER = [PromotionKind.price, PromotionKind.nth, PromotionKind.pieces, PromotionKind.spend]
+Parts = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the lines cost after the promotions, and what each promotion took off them.
+
+    `timed` is what they cost after timed prices alone: every threshold is asked of that.
+    """
+
+    left: Parts
+    taken: tuple[tuple[PromotionRule, Parts], ...] = ()
+    timed: Parts = ()
+
+
+def apply(
+    lines: Sequence[Line],
+    promotions: Sequence[PromotionRule],
+    *,
+    without: Collection[StackGroup] = (),
+) -> Stage:
+    """The promotions on `lines`; the groups `without` stay empty, for a coupon."""
+    left = tuple(line.amount_fen for line in lines)
+    if not promotions:
+        return Stage(left, (), left)
+    holding = sorted((rule for rule in promotions if not rule.blocked), key=_order)
+    taken = _timed(lines, [rule for rule in holding if rule.kind is PromotionKind.price])
+    for _, parts in taken:
+        left = _minus(left, parts)
+    timed = left
+    best: dict[StackGroup, tuple[int, PromotionRule]] = {}
+    for rule in holding:
+        if rule.kind is PromotionKind.price or rule.group in without:
+            continue
+        off = sum(_take(rule, lines, timed, timed))
+        if off > best.get(rule.group, (0, None))[0]:
+            best[rule.group] = (off, rule)
+    for rule in sorted((rule for _, rule in best.values()), key=_order):
+        parts = tuple(_take(rule, lines, timed, left))
+        if any(parts):
+            taken.append((rule, parts))
+            left = _minus(left, parts)
+    return Stage(left, tuple(taken), timed)
+
+
+def groups_of(promotions: Sequence[PromotionRule]) -> frozenset[StackGroup]:
+    """The groups in which a promotion may hold; timed prices are in none."""
+    return frozenset(
+        rule.group
+        for rule in promotions
+        if not rule.blocked and rule.kind is not PromotionKind.price
+    )
+
+
+def why_unused(
+    rule: PromotionRule, lines: Sequence[Line], stage: Stage
+) -> tuple[str, int | None] | None:
+    """Why it took nothing and how much more to spend; None where the cart has none of its goods."""
+    fits = rule.fits(lines)
+    if not any(fits):
+        return None
+    if rule.blocked:
+        return rule.blocked, None
+    timed = [fen for fen, fit in zip(stage.timed, fits, strict=True) if fit]
+    if rule.kind is PromotionKind.spend:
+        missing = min(threshold for threshold, _ in rule.steps) - sum(timed)
+        if missing > 0:
+            return f"还差 ¥{yuan(missing)}", missing
+    elif rule.kind is PromotionKind.pieces:
+        short = min(number for number, _ in rule.steps) - _pieces(lines, fits)
+        if short > 0:
+            return f"还差 {short} 件", None
+    elif rule.kind is PromotionKind.nth and taking.most_of_one(lines, fits) < rule.nth:
+        return f"同一样买满 {rule.nth} 件才有", None
+    rivals = [
+        other
+        for other, _ in stage.taken
+        if (other.kind is PromotionKind.price) is (rule.kind is PromotionKind.price)
+        and (other.group is rule.group or rule.kind is PromotionKind.price)
+    ]
+    return (f"已用更省的「{rivals[0].name}」" if rivals else "这一单没有可以减的金额"), None
+
+
+def _order(rule: PromotionRule) -> tuple[int, int]:
+    return ORDER.index(rule.kind), rule.id
+
+
+def _timed(
+    lines: Sequence[Line], rules: Sequence[PromotionRule]
+) -> list[tuple[PromotionRule, Parts]]:
+    """Each line at the lowest price that holds for it."""
+    offs: dict[int, list[int]] = {rule.id: [0] * len(lines) for rule in rules}
+    fitting = [(rule, rule.fits(lines)) for rule in rules]
+    for index, line in enumerate(lines):
+        best_id, best = 0, 0
+        for rule, fits in fitting:
+            off = _off_piece(rule, line) if fits[index] else 0
+            if off > best:
+                best_id, best = rule.id, off
+        if best:
+            offs[best_id][index] = best * line.quantity
+    return [(rule, tuple(offs[rule.id])) for rule in rules if any(offs[rule.id])]
+
+
+def _off_piece(rule: PromotionRule, line: Line) -> int:
+    piece = line.base_fen or line.amount_fen // line.quantity
+    if rule.price_fen is not None:
+        return max(0, piece - rule.price_fen)
+    return apply_basis_points(piece, rule.off_bp)
+
+
+def _take(
+    rule: PromotionRule, lines: Sequence[Line], timed: Sequence[int], left: Sequence[int]
+) -> Sequence[int]:
+    fits = rule.fits(lines)
+    if rule.kind is PromotionKind.nth:
+        return taking.nth(rule.nth, rule.off_bp, lines, left, fits)
+    goods_fen = sum(fen for fen, fit in zip(timed, fits, strict=True) if fit)
+    if rule.kind is PromotionKind.spend:
+        reached = [off for threshold, off in rule.steps if threshold <= goods_fen]
+        return taking.spread(max(reached, default=0), left, fits)
+    pieces = _pieces(lines, fits)
+    off_bp = max((off for number, off in rule.steps if number <= pieces), default=0)
+    return taking.spread(apply_basis_points(goods_fen, off_bp), left, fits)
+
+
+def _pieces(lines: Sequence[Line], fits: Sequence[bool]) -> int:
+    return sum(line.quantity for line, fit in zip(lines, fits, strict=True) if fit)
+
+
+def _minus(left: Parts, parts: Sequence[int]) -> Parts:
+    return tuple(fen - part for fen, part in zip(left, parts, strict=True))
