@@ -44,7 +44,15 @@ def record_purchase(
     if rows.add_new(session, Purchase, purchase) is None:
         return False
     programme = tiers.load(session, held.merchant_id)
-    earned = points.earn(session, held.id, order_id, paid_fen=paid_fen, now=now)
+    earned = points.earn(
+        session,
+        held.id,
+        order_id,
+        paid_fen=paid_fen,
+        programme=programme,
+        tier=held.tier,
+        now=now,
+    )
     paid = {"paying_id": held.id, "paid_fen": paid_fen, "earned": earned, "at": now}
     rows.run(session, _COUNT_IN, paid)
     told = {"order_id": order_id, "paid_fen": paid_fen}

@@ -8,10 +8,31 @@ from core.database import reading
 from core.logs import log
 from coupons import issuing
 from coupons.errors import GoneAlready, NotClaimable
-from crm.models import Loyalty
+from crm import points
+from crm.models import Expiry, Loyalty
 from crm.tiers import keeping
 from merchants.models import Merchant
 from tasks.registry import Run, job
+
+
+@job("crm.expire_points", timeout=600)
+def expire_points(run: Run) -> None:
+    """Points whose day is over lapse; those whose day is near are told, once."""
+    now = clock.now()
+    while True:
+        with run.transaction() as session:
+            if points.expire_due(session, now=now) == 0:
+                break
+    with reading() as session:
+        ask = select(Loyalty.merchant_id, Loyalty.remind_days)
+        reminding = session.execute(
+            ask.where(Loyalty.expiry != Expiry.never, Loyalty.remind_days > 0)
+        ).all()
+    for merchant_id, days in reminding:
+        told = 1
+        while told:
+            with run.transaction() as session:
+                told = points.remind_due(session, merchant_id, days, now=now)
 
 
 @job("crm.review_tiers", timeout=600)

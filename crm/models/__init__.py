@@ -23,9 +23,18 @@ from crm.models.journeys import (
 )
 from crm.models.marketing import MarketingContact, MarketingRules
 from crm.models.members import BASE_TIER, Member, MemberEvent, MemberTag, Purchase, Tag
-from crm.models.points import EntryKind, LotState, PointEntry, PointLot
+from crm.models.points import (
+    EntryKind,
+    HoldState,
+    LotState,
+    PointEntry,
+    PointExchange,
+    PointGoods,
+    PointHold,
+    PointLot,
+)
 from crm.models.segments import Segment
-from crm.models.tiers import Fall, GrowthEntry, Loyalty, Measure, Tier, TierMove
+from crm.models.tiers import Expiry, Fall, GrowthEntry, Loyalty, Measure, Tier, TierMove
 
 __all__ = [
     "BASE_TIER",
@@ -36,8 +45,10 @@ __all__ = [
     "CampaignState",
     "CampaignTally",
     "EntryKind",
+    "Expiry",
     "Fall",
     "GrowthEntry",
+    "HoldState",
     "Journey",
     "JourneyCount",
     "JourneyRun",
@@ -56,6 +67,9 @@ __all__ = [
     "MemberTag",
     "MemberVisit",
     "PointEntry",
+    "PointExchange",
+    "PointGoods",
+    "PointHold",
     "PointLot",
     "Purchase",
     "PurchaseLine",

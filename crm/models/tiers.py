@@ -23,6 +23,14 @@ class Fall(StrEnum):
     earned = "earned"
 
 
+class Expiry(StrEnum):
+    """When points lapse: never, some months after they came, or on one day of the next year."""
+
+    never = "never"
+    months = "months"
+    yearly = "yearly"
+
+
 class Loyalty(Base):
     """The rules of one merchant's membership; a merchant without a row has the defaults.
 
@@ -40,6 +48,15 @@ class Loyalty(Base):
     valid_days: Mapped[int] = mapped_column(default=0)
     grace_days: Mapped[int] = mapped_column(default=0)
     fall: Mapped[Fall] = mapped_column(State(Fall), default=Fall.one_step)
+    earn_bp: Mapped[int] = mapped_column(default=10_000)
+    expiry: Mapped[Expiry] = mapped_column(State(Expiry), default=Expiry.never)
+    expiry_months: Mapped[int] = mapped_column(default=12)
+    expiry_month: Mapped[int] = mapped_column(default=12)
+    expiry_day: Mapped[int] = mapped_column(default=31)
+    remind_days: Mapped[int] = mapped_column(default=14)
+    spend_rate: Mapped[int] = mapped_column(default=0)
+    spend_cap_bp: Mapped[int] = mapped_column(default=5_000)
+    adjust_most: Mapped[int] = mapped_column(default=1_000)
     updated_at: Mapped[datetime]
 
 

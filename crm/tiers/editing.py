@@ -85,14 +85,7 @@ def save(
 
 def write(session: Session, merchant_id: int, wanted: Programme, now: datetime) -> None:
     """The rows of a programme, in place of those there were."""
-    rules = {
-        "measure": wanted.measure,
-        "window_days": wanted.window_days,
-        "valid_days": wanted.valid_days,
-        "grace_days": wanted.grace_days,
-        "fall": wanted.fall,
-        "updated_at": now,
-    }
+    rules = {name: getattr(wanted, name) for name in Programme._fields[1:]} | {"updated_at": now}
     mine = {"merchant_id": merchant_id}
     if rows.compare_and_set(session, Loyalty, mine, rules) == 0:
         rows.add_new(session, Loyalty, mine | rules)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core import rows, statements
 from crm.models import (
     BASE_TIER,
+    Expiry,
     Fall,
     GrowthEntry,
     Loyalty,
@@ -43,6 +44,15 @@ class Programme(NamedTuple):
     valid_days: int = 0
     grace_days: int = 0
     fall: Fall = Fall.one_step
+    earn_bp: int = 10_000
+    expiry: Expiry = Expiry.never
+    expiry_months: int = 12
+    expiry_month: int = 12
+    expiry_day: int = 31
+    remind_days: int = 14
+    spend_rate: int = 0
+    spend_cap_bp: int = 5_000
+    adjust_most: int = 1_000
 
     def of(self, code: str) -> Step:
         """The tier of this code; one that is gone counts as the lowest."""
@@ -63,6 +73,10 @@ class Programme(NamedTuple):
     def worth_of(self, fen: int) -> int:
         """What money weighs in the measure."""
         return fen if self.measure is Measure.spent else fen // FEN_PER_GROWTH
+
+    def rate_bp(self, code: str) -> int:
+        """How many points a yuan earns in this tier, in basis points of one."""
+        return self.earn_bp * self.of(code).points_bp // 10_000
 
     def until(self, now: datetime) -> datetime | None:
         """When a tier given now is looked at again."""
