@@ -8,6 +8,7 @@ KINDS = {
     "members": "会员与人群",
     "campaigns": "营销活动",
     "goods": "商品与库存",
+    "official": "公众号",
     "staff": "员工与登录",
 }
 
@@ -70,6 +71,8 @@ ACTS = {
     "shelf.set": Act("goods", "上下架"),
     "key.create": Act("staff", "新建接口密钥", "warn"),
     "key.revoke": Act("staff", "停用接口密钥", "bad"),
+    "reply.save": Act("official", "改自动回复"),
+    "reply.drop": Act("official", "删自动回复", "warn"),
     "staff.logged_in": Act("staff", "登录"),
     "staff.invite": Act("staff", "邀请员工", "warn"),
     "staff.invite_end": Act("staff", "作废邀请", "warn"),

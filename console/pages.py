@@ -10,6 +10,7 @@ from console import (
     login,
     members,
     more,
+    official,
     orders,
     redeem,
     segments,
@@ -36,6 +37,7 @@ PAGES = (
     stores.page,
     staffing.page,
     api_keys.page,
+    official.page,
     audit_log.page,
     more.page,
 )

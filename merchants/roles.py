@@ -24,6 +24,8 @@ _MANAGER = _CLERK | {
     "campaigns.manage",
     "reports.view",
     "stores.view",
+    "official.manage",
+    "chats.reply",
 }
 _OWNER = _MANAGER | {
     "campaigns.launch",

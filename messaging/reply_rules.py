@@ -17,6 +17,12 @@ from core.clock import local
 from messaging.answers import Part
 
 LONGEST_PATTERN = 100
+_LIMITS = {
+    "max_mem": 1 << 20,
+    "log_errors": False,
+    "case_sensitive": False,
+    "never_capture": True,
+}
 EVERY_DAY = 0b111_1111
 DAY_MINUTES = 24 * 60
 _ENDINGS = " \t\n。！？!?.,，~～"
@@ -86,10 +92,8 @@ def compile_pattern(text: str) -> Any:
     if not text or len(text) > LONGEST_PATTERN:
         raise BadPattern(f"写 1 到 {LONGEST_PATTERN} 个字")
     options = re2.Options()
-    options.max_mem = 1 << 20
-    options.log_errors = False
-    options.case_sensitive = False
-    options.never_capture = True
+    for name, value in _LIMITS.items():
+        setattr(options, name, value)
     try:
         return re2.compile(text, options)
     except re2.error as error:

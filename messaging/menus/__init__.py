@@ -16,6 +16,15 @@ HOME, COUPONS, MEMBER, STORES, ORDERS = (
     "pages/stores/stores",
     "pages/orders/orders",
 )
+DEFAULT_PAGES = (
+    (HOME, "首页"),
+    ("pages/menu/menu", "点单"),
+    (COUPONS, "券包"),
+    (MEMBER, "会员中心"),
+    (ORDERS, "我的订单"),
+    (STORES, "附近门店"),
+)
+"""Pages of the mini-program that a button or a card may open, in words."""
 
 
 def default_menu(*, mini_appid: str | None, base_url: str) -> dict[str, Any]:

@@ -83,6 +83,16 @@ NEEDS = {
         "POST /keys/new",
         "POST /loyalty/tiers/",
     ],
+    "official.manage": [
+        "GET /official/",
+        "GET /official/answers/<int:rule_id>",
+        "GET /official/answers/new",
+        "POST /official/answers/<int:rule_id>",
+        "POST /official/answers/<int:rule_id>/drop",
+        "POST /official/answers/form",
+        "POST /official/answers/new",
+        "POST /official/try",
+    ],
     "orders.manage": [
         "GET /orders/<no>/cancel",
         "GET /orders/<no>/hand-over",

@@ -1,0 +1,9 @@
+"""The official account's own pages: answers, menus, codes, followers, records.
+
+They hang on one blueprint; `account` says which account a page is about.
+"""
+
+from console.official import answering
+from console.official.blueprint import page
+
+__all__ = ["answering", "page"]
