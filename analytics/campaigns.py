@@ -3,20 +3,21 @@
 Who was sent what is `crm.campaigns.queries.progress`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from analytics import measuring, profit
 from analytics.lift import Group, Lift, compare
+from analytics.measuring import Measured
+from analytics.models import ProfitAssumption
 from coupons.models import Coupon, CouponState
-from crm.models import Arm, Campaign, CampaignState, Purchase, Recipient
+from crm.campaigns import tallies
+from crm.models import Campaign, CampaignState
 from orders.models import Order
-
-WINDOW = timedelta(days=14)
-"""Spending counts for two weeks from the launch, for both groups alike."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,29 @@ class Redemption:
 
 @dataclass(frozen=True)
 class Spending:
-    reached: Group
-    held: Group
+    """What both groups spent, and what is kept of it where the merchant has said how much."""
+
+    measured: Measured
     lift: Lift
-    since: datetime
-    until: datetime
+    profit: Lift | None
+    margin_bp: int | None
+    message_fen: float
+
+    @property
+    def reached(self) -> Group:
+        return self.measured.part(measuring.REACH).revenue
+
+    @property
+    def held(self) -> Group:
+        return self.measured.part(measuring.HOLDOUT).revenue
+
+    @property
+    def since(self) -> datetime:
+        return self.measured.since
+
+    @property
+    def until(self) -> datetime:
+        return self.measured.until
 
     @property
     def total_fen(self) -> float:
@@ -73,69 +92,33 @@ def redeemed_of(session: Session, campaign_ids: Iterable[int]) -> dict[int, int]
 
 
 def spending(session: Session, campaign: Campaign, now: datetime) -> Spending | None:
-    """What both groups spent since the launch. None before it."""
-    if campaign.launched_at is None:
-        return None
-    since, until = campaign.launched_at, min(campaign.launched_at + WINDOW, now)
-    groups = _groups(session, campaign.id, since, until)
-    nobody = Group(0, 0, 0, 0)
-    reached, held = groups.get(Arm.reach, nobody), groups.get(Arm.holdout, nobody)
-    return Spending(reached, held, compare(reached, held), since, until)
+    """What both groups spent since the launch. None before it, and while it is being counted."""
+    return spendings(session, [campaign], now).get(campaign.id)
 
 
-def _groups(
-    session: Session, campaign_id: int, since: datetime, until: datetime
-) -> dict[Arm, Group]:
-    """People, buyers, sum and sum of squares of each arm, in one statement."""
-    each = (
-        select(
-            Recipient.arm.label("arm"),
-            func.coalesce(func.sum(Purchase.amount_fen - Purchase.refunded_fen), 0).label("spent"),
-        )
-        .select_from(Recipient)
-        .outerjoin(
-            Purchase,
-            (Purchase.member_id == Recipient.member_id)
-            & (Purchase.paid_at >= since)
-            & (Purchase.paid_at < until),
-        )
-        .where(Recipient.campaign_id == campaign_id, Recipient.arm.in_([Arm.reach, Arm.holdout]))
-        .group_by(Recipient.arm, Recipient.member_id)
-        .subquery()
-    )
-    rows = session.execute(
-        select(
-            each.c.arm,
-            func.count(),
-            func.sum(case((each.c.spent > 0, 1), else_=0)),
-            func.sum(each.c.spent),
-            func.sum(each.c.spent * each.c.spent),
-        ).group_by(each.c.arm)
-    )
-    return {Arm(arm): Group(*(int(number) for number in numbers)) for arm, *numbers in rows}
+def spendings(
+    session: Session, campaigns: Sequence[Campaign], now: datetime
+) -> dict[int, Spending]:
+    """The same of several campaigns of a merchant, those that there is something to say of."""
+    found = measuring.latest_many(session, campaigns, now)
+    if not found:
+        return {}
+    said = profit.find(session, campaigns[0].merchant_id)
+    sent = tallies.count_sent(session, list(found)) if said and said.message_fen else {}
+    return {
+        campaign_id: _spending(measured, said, sent.get(campaign_id, 0))
+        for campaign_id, measured in found.items()
+    }
 
 
-def cumulative(session: Session, campaign: Campaign, edges: list[datetime]) -> dict[Arm, list[int]]:
-    """Fen spent by each arm up to each of the `edges` after the first: a running sum."""
-    slot = case(
-        *((Purchase.paid_at < edge, index) for index, edge in enumerate(edges[1:])),
-        else_=len(edges) - 1,
-    ).label("slot")
-    rows = session.execute(
-        select(Recipient.arm, slot, func.sum(Purchase.amount_fen - Purchase.refunded_fen))
-        .join(Purchase, Purchase.member_id == Recipient.member_id)
-        .where(
-            Recipient.campaign_id == campaign.id,
-            Recipient.arm.in_([Arm.reach, Arm.holdout]),
-            Purchase.paid_at >= edges[0],
-            Purchase.paid_at < edges[-1],
-        )
-        .group_by(Recipient.arm, slot)
-    )
-    sums = {arm: [0] * (len(edges) - 1) for arm in (Arm.reach, Arm.holdout)}
-    for arm, index, fen in rows:
-        sums[arm][int(index)] += int(fen)
-    return {arm: _running(parts) for arm, parts in sums.items()}
+def _spending(measured: Measured, said: ProfitAssumption | None, sent: int) -> Spending:
+    reached, held = measured.part(measuring.REACH), measured.part(measuring.HOLDOUT)
+    lift = compare(reached.revenue, held.revenue)
+    if said is None:
+        return Spending(measured, lift, None, None, 0.0)
+    told = said.message_fen * sent / reached.people if reached.people else 0.0
+    kept = compare(reached.profit(said.margin_bp, told), held.profit(said.margin_bp))
+    return Spending(measured, lift, kept, said.margin_bp, said.message_fen)
 
 
 def latest_launched(session: Session, merchant_id: int, limit: int = 4) -> list[Campaign]:
@@ -159,11 +142,3 @@ def running(session: Session, merchant_id: int, limit: int = 3) -> list[Campaign
         Campaign.merchant_id == merchant_id, Campaign.state == CampaignState.running
     )
     return list(session.scalars(found.order_by(Campaign.id.desc()).limit(limit)))
-
-
-def _running(parts: list[int]) -> list[int]:
-    total, sums = 0, []
-    for part in parts:
-        total += part
-        sums.append(total)
-    return sums

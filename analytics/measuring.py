@@ -60,17 +60,20 @@ class Measured:
         return edges(self.since, self.until)
 
 
-def latest(session: Session, campaign: Campaign, now: datetime) -> Measured | None:
-    """What is known: kept by the job, or counted here when there are few. None: wait for the job.
+def latest_many(
+    session: Session, campaigns: Sequence[Campaign], now: datetime
+) -> dict[int, Measured]:
+    """What is known of launched campaigns: kept by the job, or counted here when there are few.
 
-    Raises ValueError for a campaign that was never launched.
+    One that is not in the answer is still being counted, or was never launched.
     """
-    kept = read(session, campaign)
-    if kept is not None and (is_final(kept) or now - kept.at < FRESH):
-        return kept
-    if campaign.audience_count <= SMALL:
-        return measure(session, campaign, now)
-    return kept
+    known = read_many(session, campaigns)
+    for campaign in campaigns:
+        kept = known.get(campaign.id)
+        fresh = kept is not None and (is_final(kept) or now - kept.at < FRESH)
+        if not fresh and campaign.launched_at is not None and campaign.audience_count <= SMALL:
+            known[campaign.id] = measure(session, campaign, now)
+    return known
 
 
 def is_final(measured: Measured) -> bool:
@@ -109,16 +112,16 @@ def keep(session: Session, campaign: Campaign, measured: Measured) -> None:
     insert_ignore(session, CampaignMeasure, rows)
 
 
-def read(session: Session, campaign: Campaign) -> Measured | None:
-    found = session.scalars(
-        select(CampaignMeasure).where(CampaignMeasure.campaign_id == campaign.id)
-    ).all()
-    if not found or campaign.launched_at is None:
-        return None
-    parts = {
-        row.part: Part(row.people, row.buyers, Sums(*row.sums), tuple(row.daily)) for row in found
-    }
-    return Measured(parts, campaign.launched_at, found[0].until, found[0].measured_at)
+def read_many(session: Session, campaigns: Sequence[Campaign]) -> dict[int, Measured]:
+    """What was kept, in one query."""
+    launched = {each.id: each.launched_at for each in campaigns if each.launched_at is not None}
+    found = select(CampaignMeasure).where(CampaignMeasure.campaign_id.in_(launched))
+    known: dict[int, Measured] = {}
+    for row in session.scalars(found):
+        new = Measured({}, launched[row.campaign_id], row.until, row.measured_at)
+        parts = known.setdefault(row.campaign_id, new).parts
+        parts[row.part] = Part(row.people, row.buyers, Sums(*row.sums), tuple(row.daily))
+    return known
 
 
 def list_due(session: Session, now: datetime, limit: int = 200) -> list[int]:

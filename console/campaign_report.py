@@ -1,17 +1,21 @@
 """The report of a campaign: the verdict first, then how it came about."""
 
+import csv
+import io
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
+from analytics import measuring
+from analytics.lift import FEWEST_BUYERS, FEWEST_PEOPLE, Lift
 from console import lift_view, words
 from console.campaign_view import SENDING, list_skipped, plain
-from core.clock import business_day, day_bounds, local
+from core.clock import local
 from crm.campaigns import queries
 from crm.campaigns.queries import Progress
-from crm.models import Arm, Campaign, RecipientState
+from crm.models import Campaign, RecipientState
 
 
 def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any] | None:
@@ -27,6 +31,7 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
     missed = sum(sent.skipped.values()) + sent.count(RecipientState.failed)
     return {
         **_verdict(spent, days),
+        "profit": _profit(spent),
         "redeemed": words.count(used.redeemed),
         "issued": words.count(used.issued),
         "cost": f"¥{words.yuan(used.cost_fen)}",
@@ -47,11 +52,56 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
         "hold_mean": words.yuan(round(spent.held.mean)),
         "reach_bar": round(spent.reached.mean * 100 / top) if top else 0,
         "hold_bar": round(spent.held.mean * 100 / top) if top else 0,
-        "forest": lift_view.one(spent.lift),
+        "forest": _forest(spent),
         "method": "按「应发」的人算，没送到的也在内，结果偏保守。"
-        + ("" if spent.lift.enough else "每组要有 30 人、其中 5 人买过，才能下结论。"),
-        **_chart(session, campaign, spent, now),
+        + ("" if spent.lift.enough else fewest()),
+        "counted": f"算到 {words.when(spent.until, now)}",
+        **_chart(spent),
     }
+
+
+def fewest() -> str:
+    return f"每组要有 {FEWEST_PEOPLE} 人、其中 {FEWEST_BUYERS} 人买过，才能下结论。"
+
+
+def to_csv(session: Session, campaign: Campaign, now: datetime) -> str | None:
+    """The report's figures as a table that a spreadsheet opens; None before there are any."""
+    spent = reports.spending(session, campaign, now)
+    if spent is None:
+        return None
+    sent, used = queries.progress(session, campaign), reports.redemption(session, campaign.id)
+    out = io.StringIO()
+    write = csv.writer(out).writerow
+    write(["活动", _cell(campaign.name)])
+    write(["启动", f"{local(spent.since):%Y-%m-%d %H:%M}"])
+    write(["算到", f"{local(spent.until):%Y-%m-%d %H:%M}"])
+    for name, number in (
+        ("名单", sent.audience),
+        ("应发", sent.reach),
+        ("对照组", sent.held_out),
+        ("发券", used.issued),
+        ("送达", sent.count(RecipientState.sent)),
+        ("核销", used.redeemed),
+    ):
+        write([name, number])
+    write([])
+    write(["元/人", "多带来", "95% 区间从", "到", "能下结论"])
+    for name, lift in (("收入", spent.lift), ("利润", spent.profit)):
+        if lift is not None:
+            amounts = (lift.point, lift.low, lift.high)
+            write([name, *(f"{fen / 100:.2f}" for fen in amounts), "是" if lift.sure else "否"])
+    write([])
+    write(["日期", "活动组（元）", "对照组（元）"])
+    parts = [spent.measured.part(name).daily for name in (measuring.REACH, measuring.HOLDOUT)]
+    for index, begin in enumerate(spent.measured.edges[:-1]):
+        fens = (daily[index] if index < len(daily) else 0 for daily in parts)
+        write([f"{local(begin):%Y-%m-%d}", *(f"{fen / 100:.2f}" for fen in fens)])
+    return out.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A name that a spreadsheet must not take for a formula."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" else text
 
 
 def _verdict(spent: reports.Spending, days: int) -> dict[str, Any]:
@@ -69,38 +119,69 @@ def _verdict(spent: reports.Spending, days: int) -> dict[str, Any]:
     elif not lift.sure:
         verdict, why = "还看不出有没有多带来收入", facts + "区间碰到 0，可能只是碰巧。"
     elif lift.point > 0:
-        verdict, why = (
-            f"多带来约 ¥{round(total / 100):,} 收入",
-            facts + "没有扣掉券和原料的成本。",
-        )
+        verdict = f"多带来约 ¥{round(total / 100):,} 收入"
+        why = facts + _kept(spent)
     else:
         verdict, why = f"少了约 ¥{abs(round(total / 100)):,} 收入", facts
-    low, high = (lift_view.rough(edge * spent.reached.people) for edge in (lift.low, lift.high))
     return {
         "verdict": verdict,
         "why": why,
         "sure": lift.sure,
         "lift": lift_view.rough(total) if lift.enough else "—",
-        "lift_range": f"{low} – {high}" if lift.enough else "人数不足",
+        "lift_range": _range(lift, spent.reached.people),
     }
 
 
-def _chart(
-    session: Session, campaign: Campaign, spent: reports.Spending, now: datetime
-) -> dict[str, Any]:
+def _kept(spent: reports.Spending) -> str:
+    """What is left of it, in the verdict's second breath."""
+    if spent.profit is None:
+        return "没有扣掉券和原料的成本。"
+    people = spent.reached.people
+    if not spent.profit.sure:
+        return "扣掉券和原料，还看不出赚没赚。"
+    earned = "多赚" if spent.profit.point > 0 else "反而少赚"
+    return f"扣掉券和原料，{earned}约 ¥{abs(round(spent.profit.point * people / 100)):,}。"
+
+
+def _profit(spent: reports.Spending) -> dict[str, Any] | None:
+    """None: the merchant has not said what it keeps of a sale."""
+    if spent.profit is None or spent.margin_bp is None:
+        return None
+    people, margin = spent.reached.people, f"{spent.margin_bp / 100:g}%"
+    cost = f"，一条消息 ¥{spent.message_fen / 100:.3f}" if spent.message_fen else ""
+    return {
+        "total": lift_view.rough(spent.profit.point * people) if spent.profit.enough else "—",
+        "range": _range(spent.profit, people),
+        "sure": spent.profit.sure,
+        "assumed": f"按毛利率 {margin} 估{cost}",
+    }
+
+
+def _range(lift: Lift, people: int) -> str:
+    low, high = (lift_view.rough(edge * people) for edge in (lift.low, lift.high))
+    return f"{low} – {high}" if lift.enough else "人数不足"
+
+
+def _forest(spent: reports.Spending) -> dict[str, Any] | None:
+    if not spent.lift.enough:
+        return None
+    rows = [("收入", "", spent.lift)]
+    if spent.profit is not None:
+        rows.append(("利润", "", spent.profit))
+    return lift_view.forest(rows)
+
+
+def _chart(spent: reports.Spending) -> dict[str, Any]:
     """Spending per person of both groups, added up day by day."""
-    edges = [spent.since]
-    while edges[-1] < spent.until:
-        edges.append(min(day_bounds(business_day(edges[-1]))[1], spent.until))
+    edges = spent.measured.edges
     if len(edges) < 3 or not spent.reached.people or not spent.held.people:
         return {"chart": None}
-    sums = reports.cumulative(session, campaign, edges)
-    means = {
-        arm: [round(fen / group.people / 100, 2) for fen in sums[arm]]
-        for arm, group in ((Arm.reach, spent.reached), (Arm.holdout, spent.held))
-    }
+    parts = spent.measured.part
+    reached, held = (
+        [round(fen / part.people / 100, 2) for fen in measuring.running(part.daily)]
+        for part in (parts(measuring.REACH), parts(measuring.HOLDOUT))
+    )
     days = [f"{local(edge):%m-%d}" for edge in edges[:-1]]
-    reached, held = means[Arm.reach], means[Arm.holdout]
     said = f"累计每人收入：活动组 {reached[-1]:.2f} 元，对照组 {held[-1]:.2f} 元"
     return {
         "chart": {

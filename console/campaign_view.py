@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
+from analytics import measuring
 from analytics.lift import FEWEST_PEOPLE
 from console import tickets, words
 from console.access import Me
@@ -125,7 +126,7 @@ def _state(campaign: Campaign, now: datetime) -> dict[str, str]:
     text, kind = STATES[campaign.state]
     if _is_preparing(campaign, now):
         return {"state": "正在准备名单…", "kind": "ok"}
-    over = campaign.launched_at is not None and now >= campaign.launched_at + reports.WINDOW
+    over = campaign.launched_at is not None and now >= campaign.launched_at + measuring.WINDOW
     if campaign.state is CampaignState.finished and over:
         return {"state": "已结束", "kind": ""}
     return {"state": text, "kind": kind}

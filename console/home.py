@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
 from analytics import day as figures
+from analytics.lift import FEWEST_BUYERS, FEWEST_PEOPLE
 from console import cookies, first_steps, lift_view, reply, words
 from console.access import me, staff
 from core.clock import business_day, day_bounds, local
@@ -32,6 +33,7 @@ def show() -> Response:
             "todo": _todo(session, now),
             "cost": _cost(session, now),
             "lifts": _lifts(session, now),
+            "fewest": {"people": FEWEST_PEOPLE, "buyers": FEWEST_BUYERS},
             "steps": first_steps.of(session, me()),
         }
     return reply.page("home/show.html", **context)
@@ -225,10 +227,16 @@ def _cost(session: Session, now: datetime) -> dict[str, Any]:
 
 
 def _lifts(session: Session, now: datetime) -> dict[str, Any]:
-    found = []
-    for campaign in reports.latest_launched(session, me().merchant_id):
-        spent = reports.spending(session, campaign, now)
-        if spent is not None:
-            href = url_for("console.campaigns.report", campaign_id=campaign.id)
-            found.append((campaign.name, href, spent.lift))
-    return lift_view.forest(found)
+    launched = reports.latest_launched(session, me().merchant_id)
+    known = reports.spendings(session, launched, now)
+    return lift_view.forest(
+        [
+            (
+                campaign.name,
+                url_for("console.campaigns.report", campaign_id=campaign.id),
+                known[campaign.id].lift,
+            )
+            for campaign in launched
+            if campaign.id in known
+        ]
+    )

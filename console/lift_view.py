@@ -30,11 +30,16 @@ def axis(lifts: Sequence[Lift]) -> Axis:
     return Axis(low - room, high + room)
 
 
-def said(lift: Lift) -> str:
-    """The one thing that may be said: an amount only when the interval does not touch zero."""
+def said(lift: Lift, people: int = 0) -> str:
+    """The one thing that may be said: an amount only when the interval does not touch zero.
+
+    Per person, or for so many `people` together.
+    """
     if not lift.enough:
         return "人数不足"
-    return signed(lift.point) if lift.sure else "还看不出"
+    if not lift.sure:
+        return "还看不出"
+    return rough(lift.point * people) if people else signed(lift.point)
 
 
 def signed(fen: float) -> str:
@@ -69,24 +74,4 @@ def forest(found: Sequence[tuple[str, str, Lift]]) -> dict[str, Any]:
         # Where the zero stands at an edge, the edge says nothing else.
         "from_words": rough(scale.low) if scale.place(0) > ROOM else "",
         "to_words": rough(scale.high) if scale.place(0) < 100 - ROOM else "",
-    }
-
-
-def one(lift: Lift) -> dict[str, Any] | None:
-    """A single interval, with its marks."""
-    if not lift.enough:
-        return None
-    scale = axis([lift])
-    places = {value: scale.place(value) for value in (0.0, lift.low, lift.point, lift.high)}
-    marks = [{"x": places[0.0], "anchor": "middle", "text": "0"}]
-    for value, anchor in ((lift.low, "start"), (lift.high, "end")):
-        if abs(places[value] - places[0.0]) > 12:
-            marks.append({"x": places[value], "anchor": anchor, "text": signed(value)})
-    return {
-        "zero": places[0.0],
-        "low": places[lift.low],
-        "high": places[lift.high],
-        "point": places[lift.point],
-        "marks": marks,
-        "words": f"差 {signed(lift.point)}，区间 {signed(lift.low)} 到 {signed(lift.high)}",
     }

@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
-from analytics import day, members, templates
+from analytics import day, measuring, members, profit, templates
 from core.clock import business_day
 from coupons.models import CouponState
 from crm.campaigns import queries, tallies
-from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
+from crm.models import Arm, Campaign, CampaignState, Purchase, Recipient, RecipientState
 from merchants.models import Merchant, Store
 from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
 from tests.factories.campaigns import make_campaign
@@ -244,9 +244,11 @@ def test_a_report_counts_by_intention_to_treat(
     sent = queries.progress(session, campaign)
 
     assert found is not None
-    assert (found.reached.people, found.reached.buyers, found.reached.total_fen) == (3, 1, 4_000)
-    assert found.reached.squares == 16_000_000
-    assert (found.held.people, found.held.total_fen) == (1, 1_000)
+    assert (found.reached.people, found.reached.buyers, found.reached.total) == (3, 1, 4_000)
+    assert found.reached.squares == pytest.approx(16_000_000)
+    assert found.reached.cubes == pytest.approx(64_000_000_000)
+    assert found.profit is None
+    assert (found.held.people, found.held.total) == (1, 1_000)
     assert not found.lift.enough
     assert (sent.audience, sent.reach, sent.held_out) == (5, 3, 1)
     assert sent.skipped == {"no_window": 1}
@@ -284,20 +286,95 @@ def test_spending_counts_for_two_weeks(session: Session, store: Store, campaign:
     found = reports.spending(session, campaign, launched + timedelta(days=40))
 
     assert found is not None
-    assert found.reached.total_fen == 100
+    assert found.reached.total == 100
     assert found.until == launched + timedelta(days=14)
 
 
 def test_running_sums_end_at_the_total(session: Session, store: Store, campaign: Campaign) -> None:
-    person(session, campaign, store, Arm.reach, (100, 0.1), (200, 0.9), (300, 1.5))
+    person(session, campaign, store, Arm.reach, (100, 0.1), (200, 0.2), (300, 1.5))
     person(session, campaign, store, Arm.holdout, (50, 1.9))
     begin = campaign.launched_at
     assert begin is not None
-    edges = [begin, begin + timedelta(days=1), begin + timedelta(days=2)]
 
-    sums = reports.cumulative(session, campaign, edges)
+    found = measuring.measure(session, campaign, begin + timedelta(days=2))
 
-    assert sums == {Arm.reach: [300, 600], Arm.holdout: [0, 50]}
+    assert len(found.edges) == len(found.part(measuring.REACH).daily) + 1
+    assert measuring.running(found.part(measuring.REACH).daily)[-1] == 600
+    assert measuring.running(found.part(measuring.HOLDOUT).daily)[-1] == 50
+    assert measuring.running([1, 2, 0, 4]) == [1, 3, 3, 7]
+
+
+def test_profit_takes_goods_coupons_and_messages_off(
+    session: Session, store: Store, campaign: Campaign
+) -> None:
+    person(session, campaign, store, Arm.reach, (4_000, 0.5), state=RecipientState.sent)
+    person(session, campaign, store, Arm.reach, state=RecipientState.failed)
+    person(session, campaign, store, Arm.holdout, (2_000, 1))
+    order = session.scalars(
+        select(Order)
+        .join(Purchase, Purchase.order_id == Order.id)
+        .where(Purchase.amount_fen == 4_000)
+    ).one()
+    order.discount_fen = 1_000
+    profit.say(
+        session, campaign.merchant_id, margin_bp=6_000, message_fen=8, actor="staff:1", now=NOON
+    )
+
+    found = reports.spending(session, campaign, NOON)
+
+    assert found is not None
+    assert found.profit is not None
+    # 60 % of 50 yuan less the 10 of the coupon is 20; one message of two people costs 4 fen each.
+    reached = (2_000 - 8) / 2
+    assert found.profit.point == pytest.approx(reached - 1_200)
+    assert found.lift.point == pytest.approx(4_000 / 2 - 2_000)
+
+
+def test_what_was_measured_is_kept_and_read_until_it_is_old(
+    session: Session, store: Store, campaign: Campaign
+) -> None:
+    person(session, campaign, store, Arm.reach, (4_000, 0.5))
+    person(session, campaign, store, Arm.holdout)
+    launched = campaign.launched_at
+    assert launched is not None
+    soon = launched + timedelta(days=1)
+    assert measuring.list_due(session, soon) == [campaign.id]
+
+    measuring.keep(session, campaign, measuring.measure(session, campaign, soon))
+
+    assert measuring.list_due(session, soon) == []
+    person(session, campaign, store, Arm.reach, (9_999, 0.7))
+    session.flush()
+    kept = latest(session, campaign, soon + timedelta(minutes=10))
+    assert kept is not None
+    assert (kept.part("reach").people, kept.part("reach").revenue.total) == (1, 4_000)
+    later = soon + timedelta(minutes=30)
+    assert measuring.list_due(session, later) == [campaign.id]
+    fresh = latest(session, campaign, later)
+    assert fresh is not None
+    assert fresh.part("reach").people == 2
+    campaign.audience_count = measuring.SMALL + 1  # too many to count while a page waits
+    assert latest(session, campaign, later) == kept
+    over = launched + timedelta(days=15)
+    measuring.keep(session, campaign, measuring.measure(session, campaign, over))
+    assert measuring.list_due(session, over + timedelta(days=1)) == []
+    final = latest(session, campaign, over + timedelta(days=90))
+    assert final is not None
+    assert final.part("reach").revenue.total == 13_999
+
+
+def latest(session: Session, campaign: Campaign, now: datetime) -> measuring.Measured | None:
+    return measuring.latest_many(session, [campaign], now).get(campaign.id)
+
+
+def test_a_margin_has_to_be_one(session: Session, merchant: Merchant) -> None:
+    with pytest.raises(profit.AssumptionInvalid) as refused:
+        profit.say(
+            session, merchant.id, margin_bp=10_000, message_fen=-1, actor="staff:1", now=NOON
+        )
+
+    assert sorted(refused.value.errors) == ["margin", "message_cost"]
+    assert profit.find(session, merchant.id) is None
 
 
 def test_a_draft_has_no_report(session: Session) -> None:

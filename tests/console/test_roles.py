@@ -30,15 +30,19 @@ NEEDS = {
     ],
     "campaigns.manage": [
         "GET /campaigns/<int:campaign_id>/edit",
+        "GET /campaigns/margin",
         "GET /campaigns/new",
         "POST /campaigns/<int:campaign_id>/edit",
         "POST /campaigns/forecast",
+        "POST /campaigns/margin",
         "POST /campaigns/new",
     ],
     "campaigns.view": [
         "GET /campaigns/",
         "GET /campaigns/<int:campaign_id>",
         "GET /campaigns/<int:campaign_id>/report",
+        "GET /campaigns/<int:campaign_id>/report.csv",
+        "GET /campaigns/results",
     ],
     "coupons.issue": [
         "GET /members/<no>/give",

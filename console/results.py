@@ -1,0 +1,139 @@
+"""活动一览: what all campaigns brought, on one axis; and the margin that profit is counted with."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+
+from analytics import campaigns as reports
+from analytics import profit
+from console import campaign_report, lift_view, reply, words
+from console.access import me, staff
+from console.forms import Form
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from crm.campaigns import queries
+from crm.models import Campaign
+
+page = Blueprint("results", __name__, url_prefix="/campaigns")
+
+SHOWN = 20
+
+
+@page.get("/results")
+@staff("campaigns.view")
+def index() -> Response:
+    now = clock_now()
+    with reading() as session:
+        launched = reports.latest_launched(session, me().merchant_id, SHOWN)
+        known = reports.spendings(session, launched, now)
+        found = [(each, known[each.id]) for each in launched if each.id in known]
+        redeemed = reports.redeemed_of(session, [campaign.id for campaign, _ in found])
+        margin = profit.find(session, me().merchant_id)
+    drawn = any(spent.lift.enough for _, spent in found)
+    return reply.page(
+        "campaigns/results.html",
+        rows=[
+            _row(campaign, spent, redeemed.get(campaign.id, 0), now) for campaign, spent in found
+        ],
+        forest=_forest(found) if drawn else None,
+        margin=None if margin is None else f"{margin.margin_bp / 100:g}%",
+        fewest=campaign_report.fewest(),
+    )
+
+
+@page.get("/margin")
+@staff("campaigns.manage")
+def margin() -> Response:
+    with reading() as session:
+        said = profit.find(session, me().merchant_id)
+    form = Form(
+        margin="" if said is None else f"{said.margin_bp / 100:g}",
+        message_cost="" if said is None else f"{said.message_fen / 100:g}",
+        to=request.args.get("to", ""),
+    )
+    return reply.page("campaigns/margin.html", form=form)
+
+
+@page.post("/margin")
+@staff("campaigns.manage")
+def say_margin() -> Response:
+    form, now = Form(request.form, margin="", message_cost="", to=""), clock_now()
+    margin_bp = _decimal(form, "margin", 100)
+    message_fen = _decimal(form, "message_cost", 100) if form["message_cost"].strip() else 0.0
+    if margin_bp is not None and message_fen is not None:
+        try:
+            with transaction() as session:
+                profit.say(
+                    session,
+                    me().merchant_id,
+                    margin_bp=round(margin_bp),
+                    message_fen=message_fen,
+                    actor=me().actor,
+                    now=now,
+                )
+        except profit.AssumptionInvalid as refused:
+            form.refuse_with(refused, "margin")
+    if form.errors:
+        return reply.page("campaigns/margin.html", 422, form=form)
+    to = reply.local(form["to"], url_for("console.results.index"))
+    return reply.done(to, "记下了，利润按它算")
+
+
+@page.get("/<int:campaign_id>/report.csv")
+@staff("campaigns.view")
+def export(campaign_id: int) -> Response:
+    """Sums only, nobody's name."""
+    now = clock_now()
+    with reading() as session:
+        campaign = queries.get_campaign(session, me().merchant_id, campaign_id)
+        table = campaign_report.to_csv(session, campaign, now)
+    if table is None:
+        return reply.done(url_for("console.campaigns.report", campaign_id=campaign_id))
+    response = Response("\ufeff" + table, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f"attachment; filename=campaign-{campaign_id}.csv"
+    return response
+
+
+def _decimal(form: Form, name: str, scale: int) -> float | None:
+    """A number with up to four decimals, times `scale`."""
+    try:
+        value = round(float(form[name].strip().rstrip("%").lstrip("¥")), 4)
+    except ValueError:
+        form.refuse(name, "填一个数")
+        return None
+    if not 0 <= value <= 1_000:  # also what is no number at all
+        form.refuse(name, "填一个数")
+        return None
+    return value * scale
+
+
+def _row(
+    campaign: Campaign, spent: reports.Spending, redeemed: int, now: datetime
+) -> dict[str, Any]:
+    people = spent.reached.people
+    return {
+        "name": campaign.name,
+        "href": url_for("console.campaigns.report", campaign_id=campaign.id),
+        "launched": words.when(spent.since, now),
+        "people": words.count(people),
+        "held": words.count(spent.held.people),
+        "redeemed": words.count(redeemed),
+        "revenue": lift_view.said(spent.lift, people),
+        "revenue_sure": spent.lift.sure,
+        "profit": "" if spent.profit is None else lift_view.said(spent.profit, people),
+        "profit_sure": spent.profit is not None and spent.profit.sure,
+    }
+
+
+def _forest(found: list[tuple[Campaign, reports.Spending]]) -> dict[str, Any]:
+    return lift_view.forest(
+        [
+            (
+                campaign.name,
+                url_for("console.campaigns.report", campaign_id=campaign.id),
+                spent.lift,
+            )
+            for campaign, spent in found
+        ]
+    )
