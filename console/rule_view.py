@@ -1,108 +1,90 @@
-"""A rule as it is drawn and said: the parts of each row, and one sentence for a list."""
+"""A rule as it is drawn: the parts of each row, in the order of a sentence."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
-from console.rules import COMPARISONS, WORDS, Node
-from crm.segments.rules import FIELDS
+from console.rules import Node, op_of
+from crm.segments.fields import FIELDS, Param
 
-Choices = Sequence[tuple[int, str]]
-CONNECTED = {"all": " 且 ", "any": " 或 ", "none": " 都不 "}
+Choices = Mapping[str, Sequence[tuple[int | str, str]]]
+
+_FIELDS = [
+    (group, [(field.name, field.label) for field in fields])
+    for group, fields in groupby(
+        sorted(
+            FIELDS.values(), key=lambda field: [f.group for f in FIELDS.values()].index(field.group)
+        ),
+        key=lambda field: field.group,
+    )
+]
 
 
 def draw(
-    node: Node,
-    tags: Choices,
-    stores: Choices,
-    alone: Mapping[str, str],
-    errors: Mapping[str, str],
+    node: Node, choices: Choices, alone: Mapping[str, str], errors: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What the template needs of a node: the controls of a row in the order of a sentence."""
+    """What the template needs of a node: a group with its rows, or the controls of a row.
+
+    `choices` are the merchant's own things by kind; `alone` and `errors` are by place.
+    """
     wrong = [why for place, why in errors.items() if _is_about(place, node)]
     shown: dict[str, Any] = {"path": node.path, "error": wrong[0] if wrong else ""}
+    shown |= {"is_group": node.is_group, "hits": alone.get(node.place)}
     if node.is_group:
-        inner = [draw(child, tags, stores, alone, errors) for child in node.children]
-        return {**shown, "is_group": True, "op": node.op, "children": inner}
+        inner = [draw(child, choices, alone, errors) for child in node.children]
+        return {**shown, "op": node.op, "children": inner, "may_nest": node.may_nest}
     return {
         **shown,
-        "is_group": False,
         "field": node.typed["field"],
-        "fields": [
-            (name, text)
-            for name, text in WORDS.items()
-            if (name != "tag" or tags) and (name != "source_store" or stores)
-        ],
-        "parts": _parts(node, tags, stores),
-        "hits": alone.get(node.place),
+        "fields": _FIELDS,
+        "about": FIELDS[node.typed["field"]].about,
+        "parts": _parts(node, choices),
     }
 
 
-def say(node: Node, tags: Mapping[int, str], stores: Mapping[int, str]) -> str:
-    """`消费金额至少 200 元（最近 90 天） 且 最近一次到店早于 30 天前`."""
-    if node.is_group:
-        inner = [say(child, tags, stores) for child in node.children]
-        text = CONNECTED[node.op].join(inner) or "所有会员"
-        return f"（{text}）" if node.path != "0" and len(inner) > 1 else text
-    typed = node.typed
-    kind, comparison = WORDS[typed["field"]], COMPARISONS[typed["cmp"]]
-    span = f"最近 {typed['days']} 天" if typed["days"] else ""
-    match typed["field"]:
-        case "spent":
-            return f"{span}{kind}{comparison} {typed['value']} 元"
-        case "orders":
-            return f"{span}{kind}{comparison} {typed['value']} 次"
-        case "tag":
-            return f"{comparison}标签「{tags.get(int(typed['value']), '已删除')}」"
-        case "source_store":
-            return f"{kind}{comparison}{stores.get(int(typed['value']), '已关的门店')}"
-    if typed["cmp"] == "never":
-        return "从未到店"
-    ending = "天前" if typed["cmp"] == "before" else "天内"
-    return f"{kind}{'早于' if typed['cmp'] == 'before' else '在'} {typed['days']} {ending}"
+def _parts(node: Node, choices: Choices) -> list[dict[str, Any]]:
+    field, op = FIELDS[node.typed["field"]], op_of(node)
+    leading = [param for param in op.params if param.leads]
+    rest = [param for param in op.params if not param.leads]
+    compare = _select(node, "cmp", "怎么比", [(one.name, one.words) for one in field.ops])
+    if len(field.ops) == 1:
+        compare = {"kind": "fixed", "name": f"{node.path}.cmp", "value": op.name, "text": op.words}
+    parts: list[dict[str, Any]] = []
+    for param in leading:
+        parts += _param(node, param, choices)
+    parts.append(compare)
+    for param in rest:
+        parts += _param(node, param, choices)
+    return parts
 
 
-def _parts(node: Node, tags: Choices, stores: Choices) -> list[dict[str, Any]]:
-    kind, typed = node.typed["field"], node.typed
-    compare = _select(node, "cmp", "怎么比", [(op, COMPARISONS[op]) for op in FIELDS[kind]])
-    match kind:
-        case "spent" | "orders":
-            unit = "元" if kind == "spent" else "次"
-            return [
-                _word("在最近"),
-                {**_number(node, "days", "多少天，不填就是从头算"), "hint": "不限"},
-                _word("天"),
-                compare,
-                _number(node, "value", "数值"),
-                _word(unit),
-            ]
-        case "tag":
-            return [compare, _select(node, "value", "标签", tags)]
-        case "source_store":
-            return [compare, _select(node, "value", "门店", stores)]
-    if typed["cmp"] == "never":
-        return [compare]
-    ending = "天前" if typed["cmp"] == "before" else "天内"
-    return [compare, _number(node, "days", "多少天"), _word(ending)]
+def _param(node: Node, param: Param, choices: Choices) -> list[dict[str, Any]]:
+    control: dict[str, Any]
+    if param.kind == "choice":
+        control = _select(node, param.name, param.label, param.choices)
+    elif param.kind == "ref":
+        options = [("", param.empty)] if param.optional else []
+        own = [*options, *choices.get(param.ref, ())]
+        control = _select(node, param.name, param.label, own or [("", f"还没有{param.label}")])
+    else:
+        label = f"{param.label}，不填就是{param.empty}" if param.optional else param.label
+        hint = param.empty if param.optional else ""
+        control = {**_control(node, param.name, label), "kind": "number", "hint": hint}
+    words = [{"kind": "word", "text": text} for text in (param.before, param.after)]
+    return [part for part in (words[0], control, words[1]) if part.get("text", True)]
 
 
-def _word(text: str) -> dict[str, Any]:
-    return {"kind": "word", "text": text}
-
-
-def _number(node: Node, name: str, label: str) -> dict[str, Any]:
-    return {
-        "kind": "number",
-        "name": f"{node.path}.{name}",
-        "value": node.typed[name],
-        "label": label,
-    }
+def _control(node: Node, name: str, label: str) -> dict[str, Any]:
+    return {"name": f"{node.path}.{name}", "value": node.typed[name], "label": label}
 
 
 def _select(node: Node, name: str, label: str, options: Sequence[Any]) -> dict[str, Any]:
-    return {**_number(node, name, label), "kind": "select", "options": options}
+    return {**_control(node, name, label), "kind": "select", "options": options}
 
 
 def _is_about(place: str, node: Node) -> bool:
     """An error names a node, or a field of it: `0.1` or `0.1.value`."""
     head, _, tail = place.rpartition(".")
+    if node.op == "none" and head == f"{node.place}.0".lstrip("."):
+        return not tail.isdigit()
     return place == node.place or (not tail.isdigit() and head == node.place)

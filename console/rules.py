@@ -1,76 +1,67 @@
 """The rule builder without client state: the form is the tree.
 
 A field's name is the path of its node (`0-1-0.field`). `read` rebuilds what was typed, `edit` does
-what a button asked (`rule 0-1`, `drop 0-0`), `to_rule` makes the segment's rule of it, and `nodes`
-draws it again. Pure: no session, no clock.
+what a button asked (`rule 0-1`, `drop 0-0`), `to_rule` makes the segment's rule of it. What may be
+typed is the catalogue's, `crm.segments.fields`. Pure: no session, no clock.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from console.forms import whole
 from core.money import format_yuan, parse_yuan
-from crm.segments.rules import FIELDS, MAX_CONDITIONS
+from crm.segments.fields import FIELDS, Op, Param
+from crm.segments.fields.kinds import NAMED_BY_CODE
+from crm.segments.rules import MAX_CONDITIONS
 
-NAME = re.compile(r"(0(?:-\d{1,2}){0,4})\.(op|field|cmp|value|days)")
-OPS = {"all": "and", "any": "or", "none": "not"}
-NEW = {"field": "spent", "cmp": ">=", "value": "100", "days": "90"}
-DEFAULTS: dict[str, dict[str, str]] = {
-    "spent": {"cmp": ">=", "value": "100", "days": "90"},
-    "orders": {"cmp": ">=", "value": "2", "days": ""},
-    "last_visit": {"cmp": "before", "value": "", "days": "30"},
-    "tag": {"cmp": "has", "value": "", "days": ""},
-    "source_store": {"cmp": "is", "value": "", "days": ""},
-    "joined": {"cmp": "after", "value": "", "days": "30"},
-}
-WORDS = {
-    "spent": "消费金额",
-    "orders": "消费次数",
-    "last_visit": "最近一次到店",
-    "tag": "标签",
-    "source_store": "来源门店",
-    "joined": "加入会员",
-}
-COMPARISONS = {
-    ">=": "至少",
-    "<=": "最多",
-    "before": "早于",
-    "after": "在最近",
-    "never": "从未",
-    "has": "有",
-    "has_not": "没有",
-    "is": "是",
-    "is_not": "不是",
-}
+NAME = re.compile(r"(0(?:-\d{1,2}){0,4})\.([a-z]{2,10})")
+GROUPS = ("all", "any", "none")
+DEEPEST_GROUP = 2
+NEW = "spent"
 
 
 @dataclass
 class Node:
-    """A group with `children`, or a condition with what was typed into it."""
+    """A group with `children`, or a condition with what was typed into it.
+
+    `place` is the path that the rule's errors and counts name it by; `to_rule` gives it.
+    """
 
     path: str
     op: str = ""
     typed: dict[str, str] = field(default_factory=dict)
     children: list["Node"] = field(default_factory=list)
+    place: str = ""
 
     @property
     def is_group(self) -> bool:
         return bool(self.op)
 
     @property
-    def place(self) -> str:
-        """The path as the rule's errors and counts name it: `0-1-0` is `1.0`."""
-        return ".".join(self.path.split("-")[1:])
+    def may_nest(self) -> bool:
+        return self.path.count("-") + 1 < DEEPEST_GROUP
 
 
 def empty() -> Node:
     """Where a new segment starts: came often enough, has not been here for a while."""
     tree = Node("0", op="all")
-    tree.children = [Node("", typed=dict(NEW))]
-    tree.children.append(Node("", typed={"field": "last_visit", **DEFAULTS["last_visit"]}))
+    tree.children = [condition(NEW), condition("last_visit")]
     return _numbered(tree)
+
+
+def condition(kind: str, op: Op | None = None, **typed: str) -> Node:
+    """A condition with its start values where nothing was typed."""
+    op = op or FIELDS[kind].ops[0]
+    given = {param.name: typed.get(param.name, str(param.start)) for param in op.params}
+    return Node("", typed={"field": kind, "cmp": op.name, **given})
+
+
+def op_of(node: Node) -> Op:
+    op = FIELDS[node.typed["field"]].op(node.typed["cmp"])
+    assert op is not None
+    return op
 
 
 def read(form: Mapping[str, str]) -> Node:
@@ -85,9 +76,9 @@ def read(form: Mapping[str, str]) -> Node:
         typed = found[path]
         if "op" in typed or path == (0,):
             op = typed.get("op", "all")
-            nodes[path] = Node("", op=op if op in OPS else "all")
+            nodes[path] = Node("", op=op if op in GROUPS else "all")
         else:
-            nodes[path] = Node("", typed=_settled(typed))
+            nodes[path] = _settled(typed)
         if len(path) > 1 and path[:-1] in nodes and nodes[path[:-1]].is_group:
             nodes[path[:-1]].children.append(nodes[path])
     return _numbered(nodes[(0,)])
@@ -98,56 +89,99 @@ def edit(tree: Node, do: str) -> Node:
     verb, _, path = do.partition(" ")
     target, parent = _find(tree, path), _find(tree, path.rpartition("-")[0])
     if verb == "rule" and target and target.is_group:
-        target.children.append(Node("", typed=dict(NEW)))
-    elif verb == "group" and target and target.is_group:
-        target.children.append(Node("", op="any", children=[Node("", typed=dict(NEW))]))
+        target.children.append(condition(NEW))
+    elif verb == "group" and target and target.is_group and target.may_nest:
+        target.children.append(Node("", op="any", children=[condition(NEW)]))
     elif verb == "drop" and target and parent:
         parent.children.remove(target)
     return _numbered(tree)
 
 
-def to_rule(node: Node) -> dict[str, Any]:
-    """The rule as a segment keeps it. What is not a number stays text, for `crm` to refuse."""
-    if node.is_group:
-        return {"op": OPS[node.op], "rules": [to_rule(child) for child in node.children]}
-    kind, comparison, typed = node.typed["field"], node.typed["cmp"], node.typed
-    rule: dict[str, Any] = {"field": kind, "op": comparison}
-    if kind == "spent":
-        rule["value"] = _fen(typed["value"])
-    elif kind in ("orders", "tag", "source_store"):
-        rule["value"] = _whole(typed["value"])
-    needed = kind in ("last_visit", "joined") and comparison != "never"
-    if needed or (kind in ("spent", "orders") and typed["days"]):
-        rule["days"] = _whole(typed["days"])
-    return rule
+def conditions(node: Node) -> Iterator[Node]:
+    """Every condition of the tree."""
+    if not node.is_group:
+        yield node
+    for child in node.children:
+        yield from conditions(child)
+
+
+def to_rule(node: Node, place: str = "") -> dict[str, Any]:
+    """The rule as a segment keeps it. What is not a number stays text, for `crm` to refuse.
+
+    "None of these" is a `not` around an `or`.
+    """
+    node.place = place
+    if not node.is_group:
+        return _condition_rule(node)
+    inner = f"{place}.0" if node.op == "none" else place
+    rules = [
+        to_rule(child, f"{inner}.{index}".lstrip(".")) for index, child in enumerate(node.children)
+    ]
+    if node.op == "none":
+        return {"op": "not", "rules": [{"op": "or", "rules": rules}]}
+    return {"op": "and" if node.op == "all" else "or", "rules": rules}
 
 
 def from_rule(rule: dict[str, Any]) -> Node:
-    """The tree of a saved rule."""
-    return _numbered(_node(rule))
+    """The tree of a saved rule; the root is a group, so that there is something to add to."""
+    tree = _node(rule)
+    if not tree.is_group:
+        tree = Node("", op="all", children=[tree])
+    return _numbered(tree)
 
 
 def _node(rule: dict[str, Any]) -> Node:
     if "rules" in rule:
-        op = next(name for name, kept in OPS.items() if kept == rule["op"])
-        return Node("", op=op, children=[_node(child) for child in rule["rules"]])
-    value = rule.get("value", "")
-    if rule["field"] == "spent":
-        value = format_yuan(value, trim=True).replace(",", "")
-    days = rule.get("days") or ""
-    typed = {"field": rule["field"], "cmp": rule["op"], "value": str(value), "days": str(days)}
-    return Node("", typed=typed)
+        inner = rule["rules"]
+        if rule["op"] != "not":
+            kind = "all" if rule["op"] == "and" else "any"
+            return Node("", op=kind, children=[_node(child) for child in inner])
+        if inner[0].get("op") == "or" and "rules" in inner[0]:
+            inner = inner[0]["rules"]
+        return Node("", op="none", children=[_node(child) for child in inner])
+    op = FIELDS[rule["field"]].op(rule["op"])
+    assert op is not None
+    typed = {param.name: _typed(param, rule.get(param.name)) for param in op.params}
+    return Node("", typed={"field": rule["field"], "cmp": op.name, **typed})
 
 
-def _settled(typed: dict[str, str]) -> dict[str, str]:
-    """A condition whose kind was just changed takes the new kind's comparison and start values."""
+def _typed(param: Param, value: Any) -> str:
+    if value is None:
+        return ""
+    if param.kind == "fen":
+        return format_yuan(value, trim=True).replace(",", "")
+    return str(value)
+
+
+def _condition_rule(node: Node) -> dict[str, Any]:
+    rule: dict[str, Any] = {"field": node.typed["field"], "op": node.typed["cmp"]}
+    for param in op_of(node).params:
+        text = node.typed[param.name]
+        if text or not param.optional:
+            rule[param.name] = _value(param, text)
+    return rule
+
+
+def _value(param: Param, text: str) -> int | str:
+    if param.kind == "fen":
+        return _fen(text)
+    if param.kind == "choice":
+        return next((value for value, _ in param.choices if str(value) == text), text)
+    if param.ref in NAMED_BY_CODE:
+        return text
+    number = whole(text)
+    return text if number is None else number
+
+
+def _settled(typed: dict[str, str]) -> Node:
+    """A condition whose kind was just changed takes the new kind's comparison and start values;
+    one whose comparison was changed keeps what both ask for."""
     kind = typed.get("field", "")
-    kind = kind if kind in FIELDS else "spent"
-    comparison = typed.get("cmp", "")
-    if comparison not in FIELDS[kind]:
-        return {"field": kind, **DEFAULTS[kind]}
-    given = {name: typed.get(name, DEFAULTS[kind][name]) for name in ("value", "days")}
-    return {"field": kind, "cmp": comparison, **given}
+    kind = kind if kind in FIELDS else NEW
+    op = FIELDS[kind].op(typed.get("cmp", ""))
+    if op is None or typed.get("was", kind) != kind:
+        return condition(kind)
+    return condition(kind, op, **{name: typed[name] for name in typed.keys() - {"field", "cmp"}})
 
 
 def _numbered(node: Node, path: str = "0") -> Node:
@@ -168,8 +202,3 @@ def _fen(text: str) -> int | str:
         return parse_yuan(text) if text else ""
     except ValueError:
         return text
-
-
-def _whole(text: str) -> int | str:
-    number = whole(text)
-    return text if number is None else number

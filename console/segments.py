@@ -10,16 +10,23 @@ from console import people, reply, rule_view, rules, words
 from console.access import me, staff
 from console.forms import Form
 from console.rules import Node
-from core import audit
+from core import audit, deadline
 from core.clock import now as clock_now
 from core.database import reading, transaction
-from crm import tags
+from crm.campaigns import reach
 from crm.errors import RuleInvalid
+from crm.segments import compiling, refs
 from crm.segments import saving as segments
+from crm.segments.fields import Condition
 from crm.segments.preview import Preview
 from crm.segments.preview import counts as count_each
 from crm.segments.preview import preview as count_steps
 from crm.segments.preview import sample as draw_sample
+from crm.segments.rules import conditions
+from crm.segments.words import say
+
+PATIENCE = 4.0
+"""Seconds that the numbers beside a rule may take."""
 
 page = Blueprint("segments", __name__, url_prefix="/segments")
 
@@ -29,8 +36,6 @@ page = Blueprint("segments", __name__, url_prefix="/segments")
 def index() -> Response:
     now = clock_now()
     with reading() as session:
-        tag_names = {tag.id: tag.name for tag, _ in tags.list_tags(session, me().merchant_id)}
-        store_names = {store.id: store.name for store in me().stores}
         saved = segments.list_segments(session, me().merchant_id)
         people = count_each(session, [segment.rule for segment in saved], me().merchant_id, now)
         shown = [
@@ -38,7 +43,7 @@ def index() -> Response:
                 "id": segment.id,
                 "people": words.count(number),
                 "name": segment.name,
-                "words": rule_view.say(rules.from_rule(segment.rule), tag_names, store_names),
+                "words": _words(session, segment.rule),
                 "changed": words.when(segment.updated_at, now),
             }
             for segment, number in zip(saved, people, strict=True)
@@ -80,6 +85,11 @@ def preview() -> Response:
     form = Form(request.form)
     tree = rules.edit(rules.read(request.form), form["do"])
     return _page(tree, form, template="segments/preview.html")
+
+
+def _words(session: Session, rule: Any) -> str:
+    root = compiling.tree(rule)
+    return say(root, refs.names(session, me().merchant_id, conditions(root)))
 
 
 def _save(segment_id: int | None) -> Response:
@@ -130,43 +140,49 @@ def _page(
 ) -> Response:
     now, merchant_id = clock_now(), me().merchant_id
     with reading() as session:
-        tag_choices = [(tag.id, tag.name) for tag, _ in tags.list_tags(session, merchant_id)]
-        store_choices = [(store.id, store.name) for store in me().stores]
-        _fill(tree, tag_choices, store_choices)
+        choices = _choices(session, tree, merchant_id)
         rule = rules.to_rule(tree)
         wrong = errors or segments.check(session, merchant_id, rule)
         wrong = {place: why for place, why in wrong.items() if place != "name"}
-        counted = {} if wrong else _counted(session, tree, rule, merchant_id, now)
+        counted = {} if wrong else _counted(session, rule, merchant_id, now)
     return reply.page(
         template,
         status,
         form=form,
         title=title,
         action=action,
-        tree=rule_view.draw(tree, tag_choices, store_choices, counted.get("alone", {}), wrong),
+        tree=rule_view.draw(tree, choices, counted.get("alone", {}), wrong),
         **{
             "count": "—",
             "share": "先把标红的条件填对",
             "percent": 0,
             "steps": [],
             "sample": [],
+            "reach": None,
             **counted,
         },
     )
 
 
 def _counted(
-    session: Session, tree: Node, rule: dict[str, Any], merchant_id: int, now: datetime
+    session: Session, rule: dict[str, Any], merchant_id: int, now: datetime
 ) -> dict[str, Any]:
-    found = count_steps(session, rule, merchant_id, now)
-    sampled = draw_sample(session, rule, merchant_id, now)
+    """Every number beside the rule, for as long as a visitor waits for them."""
+    try:
+        with deadline.at_most(session, PATIENCE):
+            found = count_steps(session, rule, merchant_id, now)
+            sampled = draw_sample(session, rule, merchant_id, now)
+            steps = _steps(session, rule, merchant_id, found)
+    except deadline.TookTooLong:
+        return {"share": "会员太多，一时算不完。可以先保存，人数稍后在列表里看"}
     share = found.matched / found.members if found.members else 0
     return {
         "alone": {path: words.about(n, found.estimated) for path, n in found.alone.items()},
         "count": words.count(found.matched),
         "share": f"占会员 {share:.1%}",
         "percent": round(share * 100, 1),
-        "steps": _steps(session, tree, found),
+        "steps": steps,
+        "reach": _reach(session, rule, merchant_id, now),
         "sample": [
             {
                 "name": people.name_of(row.member),
@@ -180,27 +196,50 @@ def _counted(
     }
 
 
-def _steps(session: Session, tree: Node, found: Preview) -> list[dict[str, str]]:
+def _reach(
+    session: Session, rule: dict[str, Any], merchant_id: int, now: datetime
+) -> dict[str, str] | None:
+    """How many could be written to at this moment; None where that takes too long to say."""
+    try:
+        with deadline.at_most(session, PATIENCE):
+            found = reach.forecast(session, merchant_id=merchant_id, rule=rule, now=now)
+    except deadline.TookTooLong:
+        return None
+    return {
+        "count": words.count(found.reachable),
+        "share": words.share(found.reachable, found.total) or "0%",
+    }
+
+
+def _steps(
+    session: Session, rule: dict[str, Any], merchant_id: int, found: Preview
+) -> list[dict[str, str]]:
     """How each condition narrows what the ones before it left."""
-    if tree.op != "all" or len(tree.children) < 2:
+    root = compiling.tree(rule)
+    if len(found.steps) < 2 or isinstance(root, Condition):
         return []
-    tag_names = {tag.id: tag.name for tag, _ in tags.list_tags(session, me().merchant_id)}
-    store_names = {store.id: store.name for store in me().stores}
+    names = refs.names(session, merchant_id, conditions(root))
     rows = [{"words": "全部会员", "count": words.count(found.members), "change": ""}]
     before = found.members
-    for index, (child, left) in enumerate(zip(tree.children, found.steps, strict=False), 1):
-        text = rule_view.say(child, tag_names, store_names)
+    for index, (child, left) in enumerate(zip(root.rules, found.steps, strict=True), 1):
         change = f"−{(before - left) / before:.0%}" if before else ""
         shown = words.about(left, found.estimated and index < len(found.steps))
-        rows.append({"words": text, "count": shown, "change": change})
+        rows.append({"words": say(child, names, top=False), "count": shown, "change": change})
         before = left
     return rows
 
 
-def _fill(node: Node, tag_choices: Any, store_choices: Any) -> None:
-    """A condition just turned into one about tags or stores begins with the first of them."""
-    for child in node.children:
-        _fill(child, tag_choices, store_choices)
-    choices = {"tag": tag_choices, "source_store": store_choices}.get(node.typed.get("field", ""))
-    if choices and not node.typed["value"]:
-        node.typed["value"] = str(choices[0][0])
+def _choices(session: Session, tree: Node, merchant_id: int) -> dict[str, Any]:
+    """The merchant's own things that the rows offer. A row that must point at one begins with the
+    first."""
+    choices: dict[str, Any] = {}
+    for node in rules.conditions(tree):
+        for param in rules.op_of(node).params:
+            if param.kind != "ref":
+                continue
+            if param.ref not in choices:
+                choices[param.ref] = refs.choices(session, merchant_id, param.ref)
+            own = choices[param.ref]
+            if own and not param.optional and not node.typed[param.name]:
+                node.typed[param.name] = str(own[0][0])
+    return choices

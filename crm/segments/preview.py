@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import case, func, literal, literal_column, select
 from sqlalchemy.orm import Session
 
-from crm.models import Member, Tag
-from crm.segments import reasons
-from crm.segments.compiling import compile_rule, everyone, matches, tree, value_of
-from crm.segments.rules import Condition, Group, Node, conditions
-from merchants.models import Store
+from crm.models import Member
+from crm.segments import reasons, refs
+from crm.segments.compiling import compile_rule, everyone, looks_at, matches, tree
+from crm.segments.fields import Condition
+from crm.segments.rules import Group, Node, conditions
 
 EXACT_UP_TO = 200_000
 SPREAD, PRIME = 1_588_635_695, 2**31 - 1  # id × SPREAD modulo PRIME: neighbours land far apart
@@ -121,49 +121,54 @@ def _holds(node: Node, yes: frozenset[str]) -> bool:
 def sample(
     session: Session, rule: Any, merchant_id: int, now: datetime, limit: int = 5
 ) -> list[Sample]:
-    """Some of the members who are in, each with the reason in words."""
+    """Some of the members who are in, the newest first, each with the reason in words.
+
+    Who they are is asked first, so that the facts are looked up for those few alone.
+    """
+    found = compile_rule(rule, merchant_id, now).order_by(Member.id.desc()).limit(limit)
+    return explain(session, rule, merchant_id, list(session.scalars(found)), now)
+
+
+def explain(
+    session: Session, rule: Any, merchant_id: int, member_ids: Sequence[int], now: datetime
+) -> list[Sample]:
+    """Why each of these members is in, in the order given; who is not in has what is not true."""
     root = tree(rule)
     asked = list(conditions(root))
     rows = session.execute(
         select(
             Member,
             *(matches(condition, now).label(f"in_{i}") for i, condition in enumerate(asked)),
-            *(value_of(condition, now).label(f"is_{i}") for i, condition in enumerate(asked)),
-        )
-        .where(everyone(merchant_id), matches(root, now))
-        .order_by(Member.id.desc())
-        .limit(limit)
+            *(looks_at(condition, now).label(f"is_{i}") for i, condition in enumerate(asked)),
+        ).where(everyone(merchant_id), Member.id.in_(member_ids))
     ).all()
-    names = _names(session, asked, {row[0].source_store_id for row in rows})
-    found = []
-    for row in rows:
+    people = {row[0].id: row for row in rows}
+    names = refs.names(session, merchant_id, asked)
+    names |= dict(_facts_names(session, merchant_id, asked, rows))
+    explained = []
+    for row in (people[id_] for id_ in member_ids if id_ in people):
         facts = {
             condition.path: (bool(row[1 + i]), row[1 + len(asked) + i])
             for i, condition in enumerate(asked)
         }
-        found.append(Sample(row[0], reasons.explain(root, facts, names, now)))
-    return found
+        explained.append(Sample(row[0], reasons.explain(root, facts, names, now)))
+    return explained
+
+
+def _facts_names(
+    session: Session, merchant_id: int, asked: Sequence[Condition], rows: Sequence[Any]
+) -> dict[tuple[str, int | str], str]:
+    """Names of what the members themselves have: the store they came from, the tier they are in."""
+    own = {"source_store": "store", "tier": "tier"}
+    return {
+        (ref, key): name
+        for ref in {own[condition.field] for condition in asked if condition.field in own}
+        if rows
+        for key, name in refs.choices(session, merchant_id, ref)
+    }
 
 
 def _nodes(node: Node) -> list[Node]:
     if isinstance(node, Condition):
         return [node]
     return [node, *(inner for rule in node.rules for inner in _nodes(rule))]
-
-
-def _names(
-    session: Session, asked: list[Condition], store_ids: set[int | None]
-) -> Mapping[tuple[str, int], str]:
-    tags = {condition.value for condition in asked if condition.field == "tag"}
-    stores = store_ids | {
-        condition.value for condition in asked if condition.field == "source_store"
-    }
-    names: dict[tuple[str, int], str] = {}
-    if tags:
-        for key, name in session.execute(select(Tag.id, Tag.name).where(Tag.id.in_(tags))):
-            names["tag", key] = name
-    wanted = [key for key in stores if key is not None]
-    if wanted:
-        for key, name in session.execute(select(Store.id, Store.name).where(Store.id.in_(wanted))):
-            names["store", key] = name
-    return names

@@ -1,15 +1,13 @@
 """The rule of a segment: a JSON tree, checked whole.
 
 A group is `{"op": "and" | "or" | "not", "rules": [...]}`; `not` holds one rule. A condition is
-one of
+`{"field": …, "op": …}` and the values that the operator takes, as the catalogue
+(`crm.segments.fields`) describes them:
 
-    {"field": "spent",        "op": ">=" | "<=", "value": <fen>, "days": <n>?}    no days: ever
-    {"field": "orders",       "op": ">=" | "<=", "value": <count>, "days": <n>?}
-    {"field": "last_visit",   "op": "before" | "after", "days": <n>}
-    {"field": "last_visit",   "op": "never"}
-    {"field": "tag",          "op": "has" | "has_not", "value": <tag id>}
-    {"field": "source_store", "op": "is" | "is_not", "value": <store id>}
-    {"field": "joined",       "op": "before" | "after", "days": <n>}
+    {"field": "spent",   "op": ">=",       "value": 20000, "days": 90}      fen; no days: ever
+    {"field": "product", "op": "bought",   "value": 7, "count": 2, "days": 30}
+    {"field": "coupon",  "op": "expiring", "days": 7}                      any coupon
+    {"field": "tag",     "op": "has",      "value": 3}
 
 "before" is longer ago than so many days, "after" is within them. An `and` without rules, at the
 root only, is everybody.
@@ -19,34 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-MAX_DEPTH = 5
+from crm.segments.fields import FIELDS, Condition, Param
+
+MAX_DEPTH = 6
 MAX_CONDITIONS = 30
-MAX_DAYS = 3_650
-MAX_VALUE = 10**12
-
-FIELDS: dict[str, tuple[str, ...]] = {
-    "spent": (">=", "<="),
-    "orders": (">=", "<="),
-    "last_visit": ("before", "after", "never"),
-    "tag": ("has", "has_not"),
-    "source_store": ("is", "is_not"),
-    "joined": ("before", "after"),
-}
-VALUE_NAMES = {
-    "spent": "金额（分）",
-    "orders": "单数",
-    "tag": "标签",
-    "source_store": "门店",
-}
-
-
-@dataclass(frozen=True)
-class Condition:
-    path: str
-    field: str
-    op: str
-    value: int = 0
-    days: int | None = None
+MAX_TEXT = 64
 
 
 @dataclass(frozen=True)
@@ -119,49 +94,47 @@ def _group(rule: dict[str, Any], path: str, depth: int, errors: dict[str, str]) 
 
 
 def _condition(rule: dict[str, Any], path: str, errors: dict[str, str]) -> Condition:
-    field, op = rule.get("field"), rule.get("op")
-    if not isinstance(field, str) or field not in FIELDS:
+    name, op_name = rule.get("field"), rule.get("op")
+    field = FIELDS.get(name) if isinstance(name, str) else None
+    if field is None:
         errors[_at(path, "field")] = "没有这种条件"
-        return Condition(path, "joined", "after", days=1)
-    if not isinstance(op, str) or op not in FIELDS[field]:
-        errors[_at(path, "op")] = f"比较方式只能是 {'、'.join(FIELDS[field])}"
-        op = FIELDS[field][0]
-    allowed = {"field", "op"}
-    value, days = 0, None
-    if field in VALUE_NAMES:
-        allowed.add("value")
-        lowest = 1 if field in ("tag", "source_store") else 0
-        value = _number(rule, "value", VALUE_NAMES[field], lowest, MAX_VALUE, path, errors)
-    if field in ("spent", "orders"):
-        allowed.add("days")
-        if rule.get("days") is not None:
-            days = _number(rule, "days", "天数", 1, MAX_DAYS, path, errors)
-    elif field in ("last_visit", "joined") and op != "never":
-        allowed.add("days")
-        days = _number(rule, "days", "天数", 1, MAX_DAYS, path, errors)
-    _unknown(rule, allowed, path, errors)
-    return Condition(path, field, op, value, days)
+        return Condition(path, "joined", "after", {"days": 1})
+    op = field.op(op_name) if isinstance(op_name, str) else None
+    if op is None:
+        errors[_at(path, "op")] = f"比较方式只能是 {'、'.join(op.name for op in field.ops)}"
+        op = field.ops[0]
+    args = {param.name: _value(rule, param, path, errors) for param in op.params}
+    _unknown(rule, {"field", "op", *args}, path, errors)
+    given = {key: value for key, value in args.items() if value is not None}
+    return Condition(path, field.name, op.name, given)
 
 
-def _number(
-    rule: dict[str, Any],
-    key: str,
-    name: str,
-    lowest: int,
-    highest: int,
-    path: str,
-    errors: dict[str, str],
-) -> int:
-    number = rule.get(key)
-    if number is None or number == "":
-        errors[_at(path, key)] = f"请填{name}"
-    elif isinstance(number, bool) or not isinstance(number, int):
-        errors[_at(path, key)] = f"{name}要是整数"
-    elif not lowest <= number <= highest:
-        errors[_at(path, key)] = f"{name}要在 {lowest} 到 {highest} 之间"
+def _value(rule: dict[str, Any], param: Param, path: str, errors: dict[str, str]) -> Any:
+    """The checked value, or None for one that may be left out and was."""
+    given = rule.get(param.name)
+    if given is None or given == "":
+        if not param.optional:
+            errors[_at(path, param.name)] = f"请填{param.label}"
+        return None
+    if param.kind == "choice":
+        known = {value: type(value) for value, _ in param.choices}
+        if isinstance(given, str | int) and known.get(given) is type(given):
+            return given
+        errors[_at(path, param.name)] = f"没有这种{param.label}"
+    elif param.kind == "ref":
+        if isinstance(given, str) and 1 <= len(given) <= MAX_TEXT:
+            return given
+        if isinstance(given, int) and not isinstance(given, bool) and 1 <= given < 2**63:
+            return given
+        errors[_at(path, param.name)] = f"没有这个{param.label}"
+    elif isinstance(given, bool) or not isinstance(given, int):
+        errors[_at(path, param.name)] = f"{param.label}要是整数"
+    elif not param.lowest <= given <= param.highest:
+        bounds = f"{param.lowest} 到 {param.highest}"
+        errors[_at(path, param.name)] = f"{param.label}要在 {bounds} 之间"
     else:
-        return number
-    return lowest
+        return given
+    return None
 
 
 def _unknown(rule: dict[str, Any], allowed: set[str], path: str, errors: dict[str, str]) -> None:

@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.errors import RuleInvalid, SegmentNotFound
-from crm.models import Segment, Tag
+from crm.models import Segment
+from crm.segments import refs
 from crm.segments.rules import conditions, read
-from merchants.models import Store
 
 MAX_NAME = 32
 
@@ -57,20 +57,9 @@ def list_segments(session: Session, merchant_id: int) -> list[Segment]:
 
 
 def check(session: Session, merchant_id: int, rule: Any) -> dict[str, str]:
-    """The faults of a rule, tags and stores that are not the merchant's among them."""
+    """The faults of a rule, by path; pointing at what is not the merchant's is one."""
     root, errors = read(rule)
-    if errors:
-        return errors
-    for condition in conditions(root):
-        if condition.field == "tag":
-            tag = session.get(Tag, condition.value)
-            if tag is None or tag.merchant_id != merchant_id:
-                errors[f"{condition.path}.value".lstrip(".")] = "没有这个标签"
-        if condition.field == "source_store":
-            store = session.get(Store, condition.value)
-            if store is None or store.merchant_id != merchant_id:
-                errors[f"{condition.path}.value".lstrip(".")] = "没有这家门店"
-    return errors
+    return errors or refs.strangers(session, merchant_id, conditions(root))
 
 
 def _check(session: Session, merchant_id: int, name: str, rule: Any, but: int = 0) -> None:

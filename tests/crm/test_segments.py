@@ -14,58 +14,15 @@ from core import database
 from crm import segments, tags
 from crm.errors import RuleInvalid, SegmentNotFound
 from tests.counting import statements
-from tests.crm.rules import STORES, TAGS, Someone, holds, last_paid, rule, someone
+from tests.crm.people_drawn import settle, translated
+from tests.crm.rules import Someone, holds, rule, someone
 from tests.factories.crm import make_member, make_merchant, make_purchase, make_store, make_tag
 
 quick = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-def settle(session: Session, people: Sequence[Someone], now: datetime) -> dict[str, dict[int, int]]:
-    """Write the people down; the ids that stand for their indices."""
-    stores = {n: make_store(session, name=f"{n} 号店").id for n in range(1, STORES + 1)}
-    labels = {n: make_tag(session, name=f"标签{n}") for n in range(1, TAGS + 1)}
-    members: dict[int, int] = {}
-    for index, who in enumerate(people):
-        ago = who.last_visit_days_ago
-        member = make_member(
-            session,
-            joined_at=now - timedelta(days=who.joined_days_ago),
-            last_visit_at=None if ago is None else now - timedelta(days=ago),
-            last_paid_at=last_paid(who, now),
-            source_store_id=who.store and stores[who.store],
-            orders_count=sum(b.counted for b in who.bought),
-            spent_fen=sum(b.amount_fen for b in who.bought),
-            refunded_fen=sum(b.refunded_fen for b in who.bought),
-        )
-        for bought in who.bought:
-            purchase = make_purchase(
-                session,
-                member,
-                session.get_one(type(make_store(session)), stores[1]),
-                amount_fen=bought.amount_fen,
-                at=now - timedelta(days=bought.days_ago),
-            )
-            purchase.refunded_fen, purchase.counted = bought.refunded_fen, bought.counted
-        for tag in who.tags:
-            tags.put(session, labels[tag], [member.id], actor="system", now=now)
-        members[index] = member.id
-    session.flush()
-    return {"member": members, "store": stores, "tag": {n: tag.id for n, tag in labels.items()}}
-
-
-def translated(node: dict[str, Any], ids: dict[str, dict[int, int]]) -> dict[str, Any]:
-    """The rule with the ids of tags and stores in place of their indices."""
-    if "rules" in node:
-        return {**node, "rules": [translated(inner, ids) for inner in node["rules"]]}
-    if node["field"] == "tag":
-        return {**node, "value": ids["tag"][node["value"]]}
-    if node["field"] == "source_store":
-        return {**node, "value": ids["store"][node["value"]]}
-    return node
 
 
 def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -81,7 +38,7 @@ def check_agreement(
     merchant_id = make_merchant(session).id
     make_member(session, merchant=make_merchant(session, code="other"))
     for one in drawn:
-        expected = {ids["member"][i] for i, who in enumerate(people) if holds(one, who)}
+        expected = {ids["member"][i] for i, who in enumerate(people) if holds(one, who, now)}
         asked = translated(one, ids)
         assert segments.validate(asked) == {}
         found = set(session.scalars(segments.compile(asked, merchant_id, now)))
@@ -89,8 +46,11 @@ def check_agreement(
         shown = segments.preview(session, asked, merchant_id, now)
         assert (shown.members, shown.matched) == (len(people), len(expected))
         for path, node in nodes(one):
-            assert shown.alone[path] == sum(holds(node, who) for who in people), (one, path)
+            assert shown.alone[path] == sum(holds(node, who, now) for who in people), (one, path)
         assert segments.count(session, asked, merchant_id, now) == len(expected)
+        told = segments.sample(session, asked, merchant_id, now, limit=10)
+        assert {sample.member.id for sample in told} == expected
+        assert all(all(sample.reasons) for sample in told), one
 
 
 @quick
@@ -173,7 +133,7 @@ def test_a_tree_that_is_too_deep_or_too_big_is_refused():
     for _ in range(2_000):
         deep = {"op": "and", "rules": [deep]}
 
-    assert segments.validate(deep) == {"0.0.0.0.0": "嵌套太深，最多 5 层"}
+    assert segments.validate(deep) == {"0.0.0.0.0.0": "嵌套太深，最多 6 层"}
     nested = {"op": "and", "rules": [{"op": "or", "rules": [leaf] * 16}] * 2}
     assert segments.validate(nested) == {"": "条件太多，最多 30 个"}
 
