@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from catalogue.menus import MenuProduct, get_menu
 from catalogue.pricing import Item
-from cli import demo_campaign
+from cli import demo_campaign, demo_journeys
 from cli.demo_crowd import draw_name, openid_of, union_of
 from core.clock import local
 from core.database import claim, transaction
@@ -96,6 +96,10 @@ def write(
             for visit in visits[start : start + BATCH]:
                 _order(session, visit, shelves[visit.store_id], chance, now)
             _forget_jobs(session, last_job)
+    with transaction() as session:
+        last_job = _last_job(session)
+        demo_journeys.run(session, merchant, now)
+        _forget_jobs(session, last_job)
     return {"members": size + audience, "orders": len(visits)}
 
 

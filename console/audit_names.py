@@ -12,7 +12,7 @@ from catalogue.models import Product, Sku, StoreSku
 from console import people
 from console.access import ROLES
 from coupons.models import Coupon, CouponTemplate
-from crm.models import Campaign, Member, Segment
+from crm.models import Campaign, Journey, Member, Segment
 from merchants.models import ApiKey, Role, Staff, Store
 from orders.models import Order
 
@@ -114,6 +114,11 @@ _SOURCES: dict[str, Any] = {
             f"活动「{row[1]}」",
             url_for("console.campaigns.show", campaign_id=row[0]),
         ),
+    ),
+    "journey": (
+        lambda mine: select(Journey.id, Journey.name).where(Journey.merchant_id == mine),
+        Journey.id,
+        lambda row: (f"旅程「{row[1]}」", url_for("console.journeys.show", journey_id=row[0])),
     ),
     "segment": (
         lambda mine: select(Segment.id, Segment.name).where(Segment.merchant_id == mine),

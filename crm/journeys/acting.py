@@ -146,7 +146,7 @@ def _write(
         else:
             ready.append(run)
     allowed = _under_cap(session, journey, key, ready, now)
-    results |= {run.id: Acted("frequency_cap") for run in ready if run.id not in allowed}
+    results |= {run.id: Acted("frequency") for run in ready if run.id not in allowed}
     ready = [run for run in ready if run.id in allowed]
     gifts = _gifts(session, ready)
     letters = {

@@ -147,9 +147,8 @@ def _step(
             done = {run.id: _Done("waited") for run in group}
         case "listen":
             heard = {run.id for run in group if run.heard}
-            heard |= facts.happened(
-                session, node["event"], [run for run in group if not run.heard], "node_at"
-            )
+            silent = [run for run in group if not run.heard]
+            heard |= facts.happened(session, node["event"], silent, now, since="node_at")
             done = {run.id: _told(run.id in heard, "heard", "timeout") for run in group}
         case "branch":
             yes = facts.holds(session, node, group, now)

@@ -12,7 +12,12 @@ from crm.segments.compiling import matches, tree
 
 
 def happened(
-    session: Session, kind: str, runs: Sequence[JourneyRun], since: str = "entered_at"
+    session: Session,
+    kind: str,
+    runs: Sequence[JourneyRun],
+    now: datetime,
+    *,
+    since: str = "entered_at",
 ) -> set[int]:
     """The runs whose member did `kind` since they came in, or (`node_at`) came to their node."""
     moment = JourneyRun.node_at if since == "node_at" else JourneyRun.entered_at
@@ -23,6 +28,7 @@ def happened(
             JourneyRun.id.in_([run.id for run in runs]),
             MemberEvent.kind == kind,
             MemberEvent.at > moment,
+            MemberEvent.at <= now,
         )
     )
     return set(session.scalars(found.distinct())) if runs else set()
@@ -36,7 +42,7 @@ def at_goal(
         return set()
     if goal["kind"] == "left_segment":
         return {run.id for run in runs} - _matching(session, goal["rule"], runs, now)
-    return happened(session, goal["kind"], runs)
+    return happened(session, goal["kind"], runs, now)
 
 
 def holds(
@@ -45,7 +51,7 @@ def holds(
     """The runs that a branch sends to its `yes`."""
     if node["test"] == "segment":
         return _matching(session, node["rule"], runs, now)
-    return happened(session, node["event"], runs)
+    return happened(session, node["event"], runs, now)
 
 
 def _matching(

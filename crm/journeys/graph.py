@@ -21,15 +21,15 @@ Graph = dict[str, Any]
 Node = dict[str, Any]
 
 SLOTS: dict[str, tuple[str, ...]] = {"branch": ("yes", "no"), "listen": ("next", "timeout")}
-KINDS = ("wait", "listen", "branch", "coupon", "message", "tag", "points")
-ACTS = ("coupon", "message", "tag", "points")
+KINDS = ("wait", "listen", "branch", "coupon", "message", "tag")
+ACTS = ("coupon", "message", "tag")
 
 HEARD = {
     "followed": "followed",
     "first_order": "paid",
     "abandoned": "order_abandoned",
     "carted": "carted",
-    "tier": "tier_changed",
+    "tier": "tier_moved",
     "low_balance": "balance_low",
     "tagged": "tagged",
 }

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from core.database import claim
+from crm import listening
 from crm.models import Measure, Member, MemberEvent, TierMove
 from crm.tiers.programme import Programme, by_rank, load, worth_of_one
 
@@ -88,7 +89,7 @@ def move_many(
         values = {"tier": after, "tier_since": now, "tier_until": programme.until(now)}
         claim(session, update(Member).where(Member.id.in_(ids)).values(values))
     rows.add_all(session, TierMove, _history(moves, reason, now))
-    told = [
+    told: list[dict[str, Any]] = [
         {
             "member_id": member_id,
             "kind": "tier_moved",
@@ -102,6 +103,8 @@ def move_many(
         for member_id, (before, after) in moves.items()
     ]
     rows.add_all(session, MemberEvent, told)
+    for each in told:
+        listening.tell(session, each["member_id"], [(each["kind"], now, each["data"])])
     return len(moves)
 
 

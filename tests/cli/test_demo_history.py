@@ -72,7 +72,9 @@ def test_coupons_messages_and_report_agree(past: Shop) -> None:
         told = reports.redemption(session, campaign.id)
         of_template = usage.usage(session, [template.id])[template.id]
         sent = queries.progress(session, campaign).count(RecipientState.sent)
-        gone = select(func.count()).where(OutboundMessage.state == OutboundState.sent)
+        gone = select(func.count()).where(
+            OutboundMessage.state == OutboundState.sent, OutboundMessage.kind == "campaign"
+        )
         used = (Coupon.campaign_id == campaign.id, Coupon.state == CouponState.redeemed)
         late = select(func.count()).where(*used, Coupon.redeemed_at > clock_now() - timedelta(7))
 

@@ -294,7 +294,7 @@ def test_the_cap_over_all_marketing_holds_for_journeys(session: Session, now: da
         run_on(session, journey, now)
 
     found = session.scalars(select(JourneyStep.outcome).order_by(JourneyStep.run_id))
-    assert list(found) == ["sent", "frequency_cap"]
+    assert list(found) == ["sent", "frequency"]
 
 
 def test_a_coupon_that_is_used_up_pauses_the_journey_and_nobody_moves(
