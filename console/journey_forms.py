@@ -1,5 +1,6 @@
 """The side panel's forms: what a step or the trigger is made of, typed and read back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,29 +12,37 @@ from crm.models import Segment
 HOURS = [("", "到时间就走"), *((str(hour), f"等到 {hour} 点") for hour in range(8, 22))]
 
 
-def of_step(node: dict[str, Any]) -> Form:
-    """The form that shows a step."""
+def of_step(node: dict[str, Any], typed: Mapping[str, str]) -> Form:
+    """The form that shows a step, with what was typed and not saved yet."""
     values = {name: "" if value is None else value for name, value in node.items()}
+    if node["kind"] == "branch":
+        values = {"event": "paid", "segment_id": "", **values}
     if "put" in values:
         values["put"] = "1" if node["put"] else "0"
-    return Form(values)
+    return _form(values, typed)
 
 
-def of_start(graph: Graph, name: str) -> Form:
+def of_start(graph: Graph, name: str, typed: Mapping[str, str]) -> Form:
+    """The form of the trigger and the rules; its fields follow what is chosen in it."""
     trigger, entry, goal = graph["trigger"], graph["entry"], graph["goal"]
-    return Form(
-        name=name,
-        trigger=trigger["kind"],
-        days=trigger.get("days", ""),
-        tag=trigger.get("tag_id") or "",
-        template=trigger.get("template_id") or "",
-        segment=trigger.get("segment_id") or "",
-        entry=entry["rule"],
-        entry_days=entry.get("days", 30),
-        goal=goal["kind"],
-        goal_segment=goal.get("segment_id") or "",
-        holdout=graph["holdout_bp"],
-    )
+    values = {
+        "name": name,
+        "trigger": trigger["kind"],
+        "days": trigger.get("days", ""),
+        "tag": trigger.get("tag_id") or "",
+        "template": trigger.get("template_id") or "",
+        "segment": trigger.get("segment_id") or "",
+        "entry": entry["rule"],
+        "entry_days": entry.get("days", 30),
+        "goal": goal["kind"],
+        "goal_segment": goal.get("segment_id") or "",
+        "holdout": graph["holdout_bp"],
+    }
+    return _form(values, typed)
+
+
+def _form(values: dict[str, Any], typed: Mapping[str, str]) -> Form:
+    return Form({**values, **{name: typed[name] for name in values if name in typed}})
 
 
 def read_step(session: Session, kind: str, form: Form) -> dict[str, Any]:

@@ -226,10 +226,10 @@ def _canvas(
             "adding": None,
         }
         if selected == START:
-            form = form or journey_forms.of_start(graph, journey.name)
+            form = form or journey_forms.of_start(graph, journey.name, request.args)
             context["panel"] = {"kind": START, "title": said.trigger(graph, names), "facts": None}
         elif selected:
-            form = form or journey_forms.of_step(graph["nodes"][selected])
+            form = form or journey_forms.of_step(graph["nodes"][selected], request.args)
             context["panel"] = {
                 "kind": graph["nodes"][selected]["kind"],
                 "title": said.step(graph["nodes"][selected], names)[0],

@@ -180,6 +180,7 @@ def written_acts() -> set[str]:
         "order": OrderState,
         "campaign": CampaignState,
         "template": TemplateState,
+        "journey": ("create", "publish", "live", "paused", "ended"),
         "member.tag_": ("add", "drop"),
     }
     found: set[str] = set()
