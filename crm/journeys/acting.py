@@ -15,7 +15,7 @@ from coupons import issuing
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import Coupon, CouponTemplate
 from coupons.words import card_title
-from crm import contacts, tags
+from crm import contacts, points, tags
 from crm.campaigns import words
 from crm.campaigns.reach import MOMENT
 from crm.journeys.graph import Node
@@ -66,7 +66,7 @@ def act(
             return _write(session, journey, key, node, runs, now)
         case "tag":
             return _tag(session, journey, node, runs, now)
-    return {}
+    return _award(session, journey, key, node, runs, now)
 
 
 def message_key(run_id: int, key: str) -> str:
@@ -114,6 +114,27 @@ def _tag(
         tags.put(session, tag, ids, actor=f"journey:{journey.id}", now=now)
     else:
         tags.take_off(session, tag, ids)
+    return {run.id: Acted("done") for run in runs}
+
+
+def _award(
+    session: Session,
+    journey: Journey,
+    key: str,
+    node: Node,
+    runs: Sequence[JourneyRun],
+    now: datetime,
+) -> Results:
+    """Points at once; members are held in the order of their ids."""
+    for run in sorted(runs, key=lambda each: each.member_id):
+        points.grant(
+            session,
+            run.member_id,
+            node["points"],
+            cause=message_key(run.id, key),
+            reason=journey.name,
+            now=now,
+        )
     return {run.id: Acted("done") for run in runs}
 
 

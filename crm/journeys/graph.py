@@ -21,8 +21,8 @@ Graph = dict[str, Any]
 Node = dict[str, Any]
 
 SLOTS: dict[str, tuple[str, ...]] = {"branch": ("yes", "no"), "listen": ("next", "timeout")}
-KINDS = ("wait", "listen", "branch", "coupon", "message", "tag")
-ACTS = ("coupon", "message", "tag")
+KINDS = ("wait", "listen", "branch", "coupon", "message", "tag", "points")
+ACTS = ("coupon", "message", "tag", "points")
 
 HEARD = {
     "followed": "followed",

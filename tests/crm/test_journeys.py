@@ -29,7 +29,7 @@ from crm.models import (
 from messaging.models import Channel, OutboundMessage
 from tests.factories.campaigns import make_granter, make_talker
 from tests.factories.coupons import make_coupon, make_template
-from tests.factories.crm import make_member, make_merchant, make_person, make_tag
+from tests.factories.crm import make_member, make_merchant, make_person, make_tag, point_balance
 from tests.factories.journeys import make_journey, plan, run_on, runs_of
 
 DAY = timedelta(days=1)
@@ -269,6 +269,18 @@ def test_a_grant_about_coupons_carries_the_coupon_of_the_journey(
 
     [letter] = letters(session)
     assert (letter.channel, letter.payload["data"]["thing1"]) == (Channel.subscribe, "见面礼")
+
+
+def test_points_are_given_once_with_the_journeys_name(session: Session, now: datetime) -> None:
+    journey = make_journey(session, plan({"kind": "points", "points": 50}, WAIT))
+    member = make_talker(session)
+    bring(session, journey, member, now)
+
+    run_on(session, journey, now)
+    run_on(session, journey, now)
+
+    session.refresh(member)
+    assert (member.points, point_balance(session, member.id)) == (50, (50, 0))
 
 
 def test_at_night_a_message_waits_for_the_morning(session: Session, now: datetime) -> None:
