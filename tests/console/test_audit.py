@@ -17,6 +17,7 @@ from core.database import reading
 from coupons.models import CouponState, TemplateState
 from crm.models import CampaignState
 from merchants.models import Merchant, Staff, StaffState, Store
+from messaging.broadcasts.models import BroadcastState
 from orders.models import OrderState
 from tests.console.conftest import Browser, Chain
 from tests.factories.catalogue import make_product, make_sku
@@ -180,6 +181,7 @@ def written_acts() -> set[str]:
         "order": OrderState,
         "campaign": CampaignState,
         "template": TemplateState,
+        "broadcast": BroadcastState,
         "journey": ("create", "publish", "live", "paused", "ended"),
         "member.tag_": ("add", "drop"),
     }
