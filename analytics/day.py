@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from analytics import templates
 from catalogue.models import Product, ProductState, ShelfState, Sku, StoreSku
 from core.clock import business_day, day_bounds
-from coupons.models import Coupon, CouponState, CouponTemplate
+from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
 from crm.models import Member
 from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
 from payments.models import Refund, RefundState
@@ -149,8 +150,14 @@ def offer_costs(
     coupons = session.execute(
         select(CouponTemplate.name, func.count(), off)
         .join(Coupon, Coupon.template_id == CouponTemplate.id)
-        .where(*_redeemed(store_ids, since, until))
+        .where(*_redeemed(store_ids, since, until), CouponTemplate.uses_total == 1)
         .group_by(CouponTemplate.id, CouponTemplate.name)
+    )
+    several = templates.uses(
+        session,
+        CouponEntry.store_id.in_(store_ids),
+        CouponEntry.at >= since,
+        CouponEntry.at < until,
     )
     promotions = session.execute(
         select(OrderDiscount.name, func.count(), func.sum(OrderDiscount.amount_fen))
@@ -159,6 +166,7 @@ def offer_costs(
         .group_by(OrderDiscount.ref_id, OrderDiscount.name)
     )
     found = [Cost(name, int(times), int(fen)) for name, times, fen in (*coupons, *promotions)]
+    found += [Cost(use.name, use.times, use.fen) for use in several if use.times > 0]
     return sorted(found, key=lambda cost: (-cost.fen, cost.name))
 
 
@@ -175,13 +183,15 @@ def coupon_revenue(
 
 
 def liability(session: Session, merchant_id: int, now: datetime) -> Liability:
-    """Counted per template, so that a percent coupon counts as one of its cap."""
+    """What all uses that are left may take off, as far as the templates know: a percent coupon
+    counts with its cap."""
     worth = case(
+        (CouponTemplate.worth_fen > 0, CouponTemplate.worth_fen),
         (CouponTemplate.face_fen > 0, CouponTemplate.face_fen),
         else_=func.coalesce(CouponTemplate.cap_fen, 0),
     )
     number, fen = session.execute(
-        select(func.count(), func.coalesce(func.sum(worth), 0))
+        select(func.count(), func.coalesce(func.sum(worth * Coupon.uses_left), 0))
         .select_from(CouponTemplate)
         .join(Coupon, Coupon.template_id == CouponTemplate.id)
         .where(

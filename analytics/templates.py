@@ -1,13 +1,15 @@
 """What became of the coupons of each template."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from coupons.models import Coupon, CouponState, CouponTemplate
+from coupons.locking import BACK, USES
+from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
 
 FEWEST_ENDED = 20
 """Fewer coupons than these tell nothing about the next ones."""
@@ -21,20 +23,49 @@ class Usage:
 
 
 def usage(session: Session, template_ids: Sequence[int]) -> dict[int, Usage]:
-    """One grouped query; a template without coupons has zeros."""
-    used = Coupon.state == CouponState.redeemed
+    """Two grouped queries; a template without coupons has zeros."""
+    used = or_(Coupon.state == CouponState.redeemed, Coupon.uses_left < CouponTemplate.uses_total)
+    once = CouponTemplate.uses_total == 1
     rows = session.execute(
         select(
             Coupon.template_id,
             func.count(),
             func.sum(case((used, 1), else_=0)),
-            func.coalesce(func.sum(case((used, Coupon.discount_fen), else_=0)), 0),
+            func.coalesce(func.sum(case((and_(used, once), Coupon.discount_fen), else_=0)), 0),
         )
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
         .where(Coupon.template_id.in_(template_ids))
         .group_by(Coupon.template_id)
     )
     found = {id_: Usage(int(n), int(redeemed), int(fen)) for id_, n, redeemed, fen in rows}
+    for use in uses(session, CouponTemplate.id.in_(template_ids)):
+        found[use.template_id] = replace(found[use.template_id], cost_fen=use.fen)
     return {template_id: found.get(template_id, Usage()) for template_id in template_ids}
+
+
+class Uses(NamedTuple):
+    template_id: int
+    name: str
+    times: int
+    fen: int
+
+
+def uses(session: Session, *which: ColumnElement[bool]) -> list[Uses]:
+    """Of coupons of several uses, those that stand, from the ledger: a coupon knows its last."""
+    sign = case((CouponEntry.kind.in_(USES), 1), else_=-1)
+    rows = session.execute(
+        select(
+            CouponTemplate.id,
+            CouponTemplate.name,
+            func.sum(sign),
+            func.coalesce(func.sum(sign * CouponEntry.discount_fen), 0),
+        )
+        .join(Coupon, Coupon.template_id == CouponTemplate.id)
+        .join(CouponEntry, CouponEntry.coupon_id == Coupon.id)
+        .where(CouponTemplate.uses_total > 1, CouponEntry.kind.in_((*USES, *BACK)), *which)
+        .group_by(CouponTemplate.id, CouponTemplate.name)
+    )
+    return [Uses(id_, name, int(times), int(fen)) for id_, name, times, fen in rows]
 
 
 def redeemed_share(session: Session, template: CouponTemplate, now: datetime) -> float | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from catalogue.models import Product, Sku, StoreSku
 from console import people
 from console.access import ROLES
-from coupons.models import Coupon, CouponTemplate
+from coupons.models import Coupon, CouponTemplate, Promotion
 from crm.models import Campaign, Journey, Member, Segment
 from merchants.models import ApiKey, Role, Staff, Store
 from orders.models import Order
@@ -106,6 +106,11 @@ _SOURCES: dict[str, Any] = {
         ),
         CouponTemplate.id,
         lambda row: (f"券「{row[1]}」", ""),
+    ),
+    "promotion": (
+        lambda mine: select(Promotion.id, Promotion.name).where(Promotion.merchant_id == mine),
+        Promotion.id,
+        lambda row: (f"促销「{row[1]}」", ""),
     ),
     "campaign": (
         lambda mine: select(Campaign.id, Campaign.name).where(Campaign.merchant_id == mine),

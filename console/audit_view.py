@@ -150,6 +150,7 @@ _NAMELESS = {
     "order": "订单",
     "coupon": "优惠券",
     "template": "券模板",
+    "promotion": "促销",
     "campaign": "活动",
     "segment": "人群",
     "store_sku": "商品",

@@ -39,6 +39,10 @@ ACTS = {
     "template.create": Act("coupons", "新建券模板"),
     "template.active": Act("coupons", "恢复发券"),
     "template.paused": Act("coupons", "暂停发券", "warn"),
+    "promotion.create": Act("coupons", "新建促销"),
+    "promotion.change": Act("coupons", "改促销草稿"),
+    "promotion.running": Act("coupons", "上线促销"),
+    "promotion.stopped": Act("coupons", "停掉促销", "warn"),
     "member.merge": Act("members", "合并会员", "note"),
     "member.tag_add": Act("members", "加标签"),
     "member.tag_drop": Act("members", "去掉标签"),
@@ -140,6 +144,7 @@ STATES = {
         "void": "已作废",
     },
     "template": {"active": "在发", "paused": "已暂停"},
+    "promotion": {"draft": "草稿", "running": "已上线", "stopped": "已停"},
     "campaign": {
         "draft": "草稿",
         "approved": "已批准",

@@ -21,7 +21,7 @@ from core.numbers import new_token
 from coupons import amounts, codes, redemption, undoing
 from coupons import words as coupon_words
 from coupons.errors import BelowMinimum, BillNeeded, CodeExpired, CouponNotFound, UndoQuota
-from coupons.models import Coupon, CouponKind, CouponState, CouponTemplate
+from coupons.models import Coupon, CouponKind, CouponTemplate
 from crm.models import Member
 
 page = Blueprint("redeem", __name__, url_prefix="/redeem")
@@ -191,11 +191,13 @@ def _bill(template: CouponTemplate, form: Form) -> dict[str, Any]:
         except BelowMinimum as refusal:
             form.refuse("bill", refusal.detail)
     known = fen is not None and off is not None
-    percent = template.kind is CouponKind.percent
+    piece = amounts.PIECE.get(template.kind, "")
+    part = template.kind is CouponKind.percent or bool(piece)
     return {
-        "ask": not known and (percent or template.min_spend_fen > 0),
-        "first": percent and off is None,
-        "hint": "只算这张券适用的商品" if template.product_ids else "打折前、没减券的金额",
+        "ask": not known and (part or template.min_spend_fen > 0),
+        "first": part and off is None,
+        "hint": piece
+        or ("只算这张券适用的商品" if template.product_ids else "打折前、没减券的金额"),
         "words": f"¥{words.yuan(fen)}" if fen is not None and known else "",
         "left_words": f"¥{words.yuan(fen - off)}" if fen is not None and off is not None else "",
         "off_words": tickets.off_words(template) if off is None else f"抵 ¥{words.yuan(off)}",
@@ -282,7 +284,7 @@ def _mine(session: Session, code: str) -> Coupon:
 
 def _redeemed_by_me() -> Any:
     return select(Coupon).where(
-        Coupon.state == CouponState.redeemed,
+        Coupon.redeem_key.is_not(None),
         Coupon.store_id.in_(me().all_store_ids),
         Coupon.redeemed_by_id == me().staff_id,
     )

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from catalogue.names import product_names
+from catalogue.names import category_names, product_names
 from console import state, words
 from core.database import reading
-from core.money import format_yuan
 from coupons import words as coupon_words
 from coupons.models import Coupon, CouponKind, CouponTemplate
 
@@ -22,34 +21,47 @@ class Ticket:
 
 
 def of_template(template: CouponTemplate) -> Ticket:
-    return _ticket(template, coupon_words.validity(template))
+    uses = coupon_words.uses(template.uses_total)
+    ends = coupon_words.validity(template)
+    return _ticket(template, f"{uses} · {ends}" if uses else ends)
 
 
 def of_coupon(coupon: Coupon, template: CouponTemplate, now: datetime) -> Ticket:
-    if coupon.redeemed_at:
+    if coupon.redeemed_at and not coupon.uses_left:
         return _ticket(template, f"{words.when(coupon.redeemed_at, now)} 用掉了")
     if coupon.expires_at <= now:
         return _ticket(template, f"{words.on(coupon.expires_at, now)} 过期了")
-    return _ticket(template, f"{words.on(coupon.expires_at, now)} 到期")
+    ends = f"{words.on(coupon.expires_at, now)} 到期"
+    left = coupon_words.uses(template.uses_total, coupon.uses_left)
+    return _ticket(template, f"{left} · {ends}" if left else ends)
 
 
 def off_words(template: CouponTemplate) -> str:
-    """What redeeming does, for a button: `抵 ¥12.00`, `打 8.5 折`."""
+    """What redeeming does, for a button: `抵 ¥12.00`, `打 8.5 折`, `免费换 1 件`."""
     if template.kind is CouponKind.amount:
         return f"抵 ¥{words.yuan(template.face_fen)}"
-    return f"打 {_tenths(template)} 折"
+    if template.kind is CouponKind.exchange:
+        return f"{coupon_words.face(template)} 1 件"
+    if template.kind is CouponKind.nth:
+        return f"第 {template.nth} 件{coupon_words.face(template)}"
+    if template.kind is CouponKind.delivery:
+        return "减配送费"
+    return f"打 {coupon_words.tenths(template.off_bp)} 折"
 
 
 def goods(template: CouponTemplate) -> list[str]:
     """The goods that it is limited to; none: all. However many tickets a page has: one read."""
-    if not template.product_ids:
+    if template.product_ids is None and template.category_ids is None:
         return []
-    names = state.find("product_names")
+    names = state.find("goods_names")
     if names is None:
         with reading() as session:
-            names = product_names(session, template.merchant_id)
-        state.put("product_names", names)
-    return coupon_words.goods(template, names)
+            names = (
+                product_names(session, template.merchant_id),
+                category_names(session, template.merchant_id),
+            )
+        state.put("goods_names", names)
+    return coupon_words.goods(template, *names)
 
 
 def only(template: CouponTemplate) -> str:
@@ -62,31 +74,22 @@ def masked(code: str) -> str:
 
 
 def _ticket(template: CouponTemplate, terms: str) -> Ticket:
-    amount = template.kind is CouponKind.amount
+    face, unit = _face(template)
+    condition, *rest = coupon_words.condition(template).split("，")
     return Ticket(
-        face=format_yuan(template.face_fen, trim=True) if amount else _tenths(template),
-        unit="¥" if amount else "折",
-        condition=_condition(template),
+        face=face,
+        unit=unit,
+        condition=condition,
         name=template.name,
-        terms=" · ".join(part for part in (terms, _cap(template)) if part),
+        terms=" · ".join(part for part in (terms, *rest) if part),
         only=only(template),
     )
 
 
-def _condition(template: CouponTemplate) -> str:
-    """What fits on a stub: one condition, the threshold first."""
-    if template.min_spend_fen:
-        return f"满 {format_yuan(template.min_spend_fen, trim=True)} 可用"
-    if template.cap_fen:
-        return f"最高减 ¥{format_yuan(template.cap_fen, trim=True)}"
-    return "无门槛"
-
-
-def _cap(template: CouponTemplate) -> str:
-    if template.cap_fen and template.min_spend_fen:
-        return f"最高减 ¥{format_yuan(template.cap_fen, trim=True)}"
-    return ""
-
-
-def _tenths(template: CouponTemplate) -> str:
-    return f"{(10_000 - template.off_bp) / 1_000:g}"
+def _face(template: CouponTemplate) -> tuple[str, str]:
+    """The big figure and its unit, or a word alone."""
+    text = coupon_words.face(template)
+    if text.startswith("¥"):
+        return text[1:], "¥"
+    figure, _, unit = text.partition(" ")
+    return figure, unit

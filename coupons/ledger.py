@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, case, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
 from core import rows
+from coupons.errors import RedemptionUndone
 from coupons.models import AFTER, Coupon, CouponEntry, EntryKind
 from coupons.queries import UsableCoupon
 
@@ -47,11 +48,13 @@ def write(
 
 
 def find_use(session: Session, coupon_id: int, key: str) -> CouponEntry | None:
-    """The use that a clerk or a till made of the coupon under `key`, unless it was taken back."""
-    causes = [f"{kind}:{coupon_id}:key:{key}" for kind in (EntryKind.used, EntryKind.redeemed)]
-    back = f"{EntryKind.returned}:{coupon_id}:key:{key}"
-    found = session.scalars(select(CouponEntry).where(CouponEntry.cause.in_([*causes, back]))).all()
-    return None if any(one.cause == back for one in found) else next(iter(found), None)
+    """The use that a clerk or a till made of the coupon under `key`. Raises RedemptionUndone."""
+    kinds = (EntryKind.used, EntryKind.redeemed, EntryKind.returned)
+    causes = [f"{kind}:{coupon_id}:key:{key}" for kind in kinds]
+    found = session.scalars(select(CouponEntry).where(CouponEntry.cause.in_(causes))).all()
+    if any(one.kind is EntryKind.returned for one in found):
+        raise RedemptionUndone
+    return next(iter(found), None)
 
 
 def write_many(

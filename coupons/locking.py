@@ -134,8 +134,9 @@ def give_back(session: Session, order_id: int, now: datetime, *, reason: str = "
             kind,
             cause=f"order:{order_id}",
             actor="system",
+            store_id=uses[coupon.id].store_id,
             order_id=order_id,
-            discount_fen=uses[coupon.id],
+            discount_fen=uses[coupon.id].discount_fen,
             reason=reason,
             now=now,
         )
@@ -167,17 +168,16 @@ def use_kind(coupon: Coupon) -> EntryKind:
     return EntryKind.redeemed if coupon.state is CouponState.redeemed else EntryKind.used
 
 
-def list_uses(session: Session, order_id: int) -> dict[int, int | None]:
-    """The coupons that the order used and has not given back: id → what it took off."""
-    entries = session.execute(
-        select(CouponEntry.coupon_id, CouponEntry.kind, CouponEntry.discount_fen).where(
-            CouponEntry.order_id == order_id,
-            CouponEntry.kind.in_((*USES, *BACK)),
+def list_uses(session: Session, order_id: int) -> dict[int, CouponEntry]:
+    """The coupons that the order used and has not given back, by id, with the entry of that."""
+    entries = session.scalars(
+        select(CouponEntry).where(
+            CouponEntry.order_id == order_id, CouponEntry.kind.in_((*USES, *BACK))
         )
     ).all()
     back = {entry.coupon_id for entry in entries if entry.kind in BACK}
     used = (entry for entry in entries if entry.kind in USES)
-    return {one.coupon_id: one.discount_fen for one in used if one.coupon_id not in back}
+    return {one.coupon_id: one for one in used if one.coupon_id not in back}
 
 
 def _lock_several(session: Session, ids: Collection[int]) -> Sequence[Coupon]:

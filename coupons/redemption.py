@@ -158,15 +158,14 @@ def redeem(
         "discount_fen": amounts.counter_discount_fen(template, bill_fen),
         "bill_fen": bill_fen,
     }
-    try:
-        taken = _take(session, coupon, values, redeemed_at, now)
-    except IntegrityError:  # the key is unique: another coupon went under it
-        raise AlreadyRedeemed("这次核销的编号已经用过了") from None
-    if not taken:
+    while not _take(session, coupon, values, redeemed_at, now):
+        seen = coupon.uses_left
         coupon = reload(session, coupon.id)
         if _was_redeemed(session, coupon, template, key):  # a copy of this request was faster
             return _same_redemption(session, coupon, key, store_id, by)
-        raise refused(session, coupon, now)
+        if coupon.state is not CouponState.issued or coupon.uses_left == seen:
+            raise refused(session, coupon, now)
+        values |= spent(coupon)  # somebody took another of its uses
     rows.note(coupon, values)
     _write_down(session, coupon, by, before, key, device, redeemed_at, now)
     return coupon
@@ -195,13 +194,16 @@ def _take(
 ) -> bool:
     """Only from the number of uses that was read: of two at once, one takes it."""
     left = {"free_left": coupon.uses_left}
-    if happened is None:
-        given = {"free_id": coupon.id, "now": now, **left, **values}
-        return rows.run(session, _USE_FREE, given) == 1
-    # One of several uses leaves it issued, and what has run out is not issued again.
-    states = _TAKEABLE if coupon.uses_left == 1 else _ISSUED
-    given = {"free_id": coupon.id, "happened": happened, **states, **left, **values}
-    return rows.run(session, _WAS_FREE, given) == 1
+    statement, given = _USE_FREE, {"free_id": coupon.id, "now": now, **left, **values}
+    if happened is not None:
+        # One of several uses leaves it issued, and what has run out is not issued again.
+        states = _TAKEABLE if coupon.uses_left == 1 else _ISSUED
+        given = {"free_id": coupon.id, "happened": happened, **states, **left, **values}
+        statement = _WAS_FREE
+    try:
+        return rows.run(session, statement, given) == 1
+    except IntegrityError:  # the key is unique: another coupon went under it
+        raise AlreadyRedeemed("这次核销的编号已经用过了") from None
 
 
 def _not_here(

@@ -13,6 +13,7 @@ from coupons.models import (
     CouponState,
     CouponTemplate,
     PromotionKind,
+    StackGroup,
     UseChannel,
 )
 
@@ -164,6 +165,15 @@ def only(goods_names: Sequence[str]) -> str:
 def _few(names: Sequence[str]) -> str:
     more = f" 等 {len(names)} 种" if len(names) > MOST_NAMED else ""
     return "、".join(names[:MOST_NAMED]) + more
+
+
+def stacking(template: CouponTemplate) -> str:
+    """What else it may go with, where that is not one coupon beside the store's promotions."""
+    if template.exclusive:
+        return "不和其他优惠同用"
+    if template.stack_group is StackGroup.extra:
+        return "能和别的券一起用"
+    return "和满减二选一" if template.stack_group is StackGroup.promotion else ""
 
 
 def uses(total: int, left: int | None = None) -> str:

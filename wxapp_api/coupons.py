@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import g, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from catalogue.names import category_names, product_names
 from core import idempotency, limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -41,6 +42,14 @@ class TemplatesOut(Page[TemplateOut]):
     """A page of templates that can be claimed."""
 
 
+class Names(NamedTuple):
+    """What stores and goods are called, for the words of any number of coupons."""
+
+    stores: dict[int, str]
+    products: dict[int, str]
+    categories: dict[int, str]
+
+
 @blueprint.get("/coupon-templates", responses={200: TemplatesOut}, security=MEMBER)
 @member
 def list_templates(query: TemplatesQuery) -> TemplatesOut:
@@ -54,7 +63,7 @@ def list_templates(query: TemplatesQuery) -> TemplatesOut:
             limit=query.limit,
             now=clock_now(),
         )
-        names = store_names(session)
+        names = names_of(session)
     return TemplatesOut(items=[template_out(each, names) for each in found], next=more)
 
 
@@ -128,8 +137,8 @@ def show_code(path: CouponPath) -> CodeOut:
 def coupons_out(
     session: Session, found: Sequence[CouponWithTemplate], now: datetime
 ) -> list[CouponOut]:
-    """In two queries, however many."""
-    names = store_names(session)
+    """In four queries, however many."""
+    names = names_of(session)
     order_ids = {each.coupon.order_id for each in found if each.coupon.order_id}
     rows = session.execute(select(Order.id, Order.no).where(Order.id.in_(order_ids)))
     numbers = {row.id: row.no for row in rows}
@@ -137,7 +146,7 @@ def coupons_out(
 
 
 def coupon_out(
-    found: CouponWithTemplate, names: dict[int, str], numbers: dict[int, str], now: datetime
+    found: CouponWithTemplate, names: Names, numbers: dict[int, str], now: datetime
 ) -> CouponOut:
     coupon, template = found.coupon, found.template
     return CouponOut(
@@ -151,14 +160,16 @@ def coupon_out(
         expires_at=coupon.expires_at,
         order_no=numbers.get(coupon.order_id or 0),
         redeemed_at=coupon.redeemed_at,
-        store_name=names.get(coupon.store_id or 0, ""),
+        store_name=names.stores.get(coupon.store_id or 0, ""),
         discount_fen=coupon.discount_fen,
+        uses_left=coupon.uses_left,
+        uses_text=words.uses(template.uses_total, coupon.uses_left),
         source_text=words.source(coupon.source),
         giftable=gifting.may_give(coupon, template, now),
     )
 
 
-def template_out(found: Claimable, names: dict[int, str]) -> TemplateOut:
+def template_out(found: Claimable, names: Names) -> TemplateOut:
     template = found.template
     return TemplateOut(
         id=str(template.id),
@@ -171,13 +182,17 @@ def template_out(found: Claimable, names: dict[int, str]) -> TemplateOut:
     )
 
 
-def store_names(session: Session) -> dict[int, str]:
+def names_of(session: Session) -> Names:
     merchant_id = g.member.merchant_id
     rows = session.execute(select(Store.id, Store.name).where(Store.merchant_id == merchant_id))
-    return {row.id: row.name for row in rows}
+    return Names(
+        {row.id: row.name for row in rows},
+        product_names(session, merchant_id),
+        category_names(session, merchant_id),
+    )
 
 
-def terms(template: CouponTemplate, names: dict[int, str]) -> dict[str, Any]:
+def terms(template: CouponTemplate, names: Names) -> dict[str, Any]:
     return {
         "name": template.name,
         "kind": template.kind.value,
@@ -187,5 +202,7 @@ def terms(template: CouponTemplate, names: dict[int, str]) -> dict[str, Any]:
         "min_spend_fen": template.min_spend_fen,
         "face_text": words.face(template),
         "condition_text": words.condition(template),
-        "scope_text": words.scope(template, names),
+        "scope_text": words.scope(template, *names),
+        "stacking_text": words.stacking(template),
+        "uses_total": template.uses_total,
     }

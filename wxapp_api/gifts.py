@@ -18,7 +18,7 @@ from crm import events
 from crm.models import Member
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
-from wxapp_api.coupons import store_names, terms
+from wxapp_api.coupons import Names, names_of, terms
 from wxapp_api.schemas.coupons import (
     CouponPath,
     GiftIn,
@@ -111,20 +111,20 @@ def withdraw(path: GiftPath) -> GiftOut:
 
 def gifts_out(session: Session, found: Sequence[Gift], now: datetime) -> list[GiftOut]:
     """In two queries, however many."""
-    stores = store_names(session)
+    places = names_of(session)
     ids = {
         id_ for each in found for id_ in (each.gift.from_member_id, each.gift.to_member_id) if id_
     }
     rows = session.execute(select(Member.id, Member.name).where(Member.id.in_(ids)))
     names = {row.id: row.name or "一位朋友" for row in rows}
-    return [_gift_out(each, stores, names, now) for each in found]
+    return [_gift_out(each, places, names, now) for each in found]
 
 
-def _gift_out(found: Gift, stores: dict[int, str], names: dict[int, str], now: datetime) -> GiftOut:
+def _gift_out(found: Gift, places: Names, names: dict[int, str], now: datetime) -> GiftOut:
     gift, state = found.gift, found.gift.state
     if state is GiftState.offered and gift.expires_at <= now:
         state = GiftState.lapsed  # the sweep has not been round yet
-    shown: dict[str, Any] = terms(found.template, stores)
+    shown: dict[str, Any] = terms(found.template, places)
     return GiftOut(
         id=str(gift.id),
         state=state.value,

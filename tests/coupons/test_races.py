@@ -282,3 +282,24 @@ def test_gifts_that_race_for_the_last_place_fill_it_once(app: Flask, now: dateti
 
     assert refusals(results) == ["gift_limit"] * 6
     assert held().count(2) == 1
+
+
+def test_of_many_clerks_no_more_take_a_use_than_there_are(app: Flask, now: datetime) -> None:
+    with transaction() as session:
+        merchant = make_merchant(session)
+        store = make_store(session, merchant)
+        clerk = make_staff(session, merchant, stores=(store,))
+        member = make_member(session, merchant=merchant)
+        coupon = make_coupon(session, member, make_template(session, merchant, uses_total=5))
+    token = codes.rotating(coupon.code, now)[0]
+
+    def use(number: int) -> int:
+        taken = {"store_id": store.id, "staff_id": clerk.id, "key": f"tap-{number}"}
+        with transaction() as session:
+            return redeem(session, token, now=now, **taken).id
+
+    assert refusals(race(app, 24, use)) == ["coupon_already_redeemed"] * 19
+    with reading() as session:
+        coupon = session.scalars(select(Coupon)).one()
+        assert (coupon.uses_left, coupon.state) == (0, CouponState.redeemed)
+    assert count(EntryKind.used) + count(EntryKind.redeemed) == 5

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from core import database
 from core.audit import AuditEntry
 from core.security_events import SecurityEvent
+from coupons import locking
 from coupons.models import Coupon, CouponState
 from crm.models import Member
 from merchants.models import Merchant
@@ -22,6 +23,7 @@ from payments.errors import (
     RefundTooMuch,
 )
 from payments.models import AttemptState, BillState, Refund, RefundState
+from tests.conftest import NOW
 from tests.factories.coupons import make_coupon, make_template
 from tests.payments.conftest import MCHID, Till
 from tests.racing import race, refusals
@@ -360,7 +362,8 @@ def test_an_order_of_nothing_is_given_back_at_once(till: Till) -> None:
     with database.transaction() as session:
         template = make_template(session, session.get_one(Merchant, order.merchant_id))
         coupon = make_coupon(session, till.member, template)
-        coupon.state, coupon.order_id = CouponState.redeemed, order.id
+        locking.lock(session, coupon, order.id, NOW)
+        locking.redeem_locked(session, order.id, order.store_id, NOW)
 
     cancel(till, order)
 

@@ -60,7 +60,9 @@ class TermsOut(Out):
     min_spend_fen: Fen
     face_text: str = Field(description="¥8 / 8.5 折")
     condition_text: str = Field(description="满 20 可用")
-    scope_text: str = Field(description="全部门店 / 静安寺店、徐汇店")
+    scope_text: str = Field(description="全部门店 / 静安寺店 · 杨枝甘露 · 周末")
+    stacking_text: str = Field(description="不和其他优惠同用; empty: one of its kind an order")
+    uses_total: int = Field(description="1: an ordinary coupon")
 
 
 class TemplateOut(TermsOut):
@@ -83,7 +85,9 @@ class CouponOut(TermsOut):
     order_no: str | None = Field(description="the order that holds or used it")
     redeemed_at: Moment | None
     store_name: str = Field(description="where it was used")
-    discount_fen: int | None = Field(description="what it saved")
+    discount_fen: int | None = Field(description="what it saved, the last time")
+    uses_left: int
+    uses_text: str = Field(description="共 10 次，还剩 7 次; empty for a single use")
     source_text: str = Field(description="关注见面礼")
     giftable: bool = Field(description="may be given to a friend now")
 
