@@ -75,12 +75,12 @@ def campaign_stop(run: Run, campaign_id: int) -> None:
 
 
 @job("crm.campaign_batch", queue="bulk", timeout=300)
-def campaign_batch(run: Run, campaign_id: int) -> None:
+def campaign_batch(run: Run, campaign_id: int, wave_id: int | None = None) -> None:
     """Issue to the next slice. When the coupons run out the campaign pauses and says why."""
     _keep_quiet(campaign_id)
     try:
         with run.finish() as session:
-            campaigns.next_batch(session, campaign_id, now=clock.now())
+            campaigns.next_batch(session, campaign_id, wave_id=wave_id, now=clock.now())
     except (GoneAlready, NotClaimable) as refused:
         with run.finish() as session:
             campaign = session.get_one(Campaign, campaign_id)

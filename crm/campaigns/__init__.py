@@ -6,7 +6,7 @@ its effect. A message of unknown outcome is never sent again.
 """
 
 from crm.campaigns.batching import next_batch
-from crm.campaigns.drafting import change, create
+from crm.campaigns.drafting import change, create, raise_caps
 from crm.campaigns.launching import launch, start
 from crm.campaigns.moving import approve, kill, pause, resume, schedule, unschedule, withdraw
 from crm.campaigns.reach import Forecast, forecast
@@ -21,6 +21,7 @@ __all__ = [
     "launch",
     "next_batch",
     "pause",
+    "raise_caps",
     "resume",
     "schedule",
     "start",

@@ -4,24 +4,38 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from core import audit
+from core.database import claim
 from coupons.models import CouponTemplate, TemplateState
 from crm.campaigns.holdout import WHOLE
+from crm.campaigns.variants import MOST, list_variants
 from crm.contacts import NIGHT, check_hours
 from crm.errors import CampaignInvalid, CampaignMoved
-from crm.models import Campaign, CampaignMove, CampaignState, Segment
+from crm.models import Campaign, CampaignMove, CampaignState, CampaignVariant, Segment
 
 MAX_NAME = 32
 MAX_MESSAGE = 300
 MAX_HOLDOUT_BP = 5_000
+MOST_HOURS = 72
+
+
+@dataclass(frozen=True)
+class Other:
+    """A variant beside the campaign's own: another coupon, other words, another hour."""
+
+    template_id: int
+    message: str
+    send_hour: int | None = None
 
 
 @dataclass(frozen=True)
 class Draft:
     """What a merchant fills in. `quiet_hours` is (from, until) in the store's zone, None: always
-    allowed."""
+    allowed. `others` are tried against it; see `crm.models.Campaign` for the caps.
+    """
 
     name: str
     segment_id: int
@@ -29,6 +43,15 @@ class Draft:
     message: str
     holdout_bp: int = 1_000
     quiet_hours: tuple[int, int] | None = NIGHT
+    others: tuple[Other, ...] = ()
+    send_hour: int | None = None
+    best_hour: bool = False
+    pilot_bp: int = 0
+    winner_hours: int | None = None
+    budget_fen: int | None = None
+    liability_fen: int | None = None
+    daily_people: int | None = None
+    expected_use_bp: int = WHOLE
 
 
 def create(
@@ -45,6 +68,7 @@ def create(
     )
     session.add(campaign)
     session.flush()
+    _write_others(session, campaign, draft)
     session.add(
         CampaignMove(
             campaign_id=campaign.id,
@@ -68,6 +92,9 @@ def change(
     before = {name: getattr(campaign, name) for name in _columns(draft)}
     for name, value in _columns(draft).items():
         setattr(campaign, name, value)
+    others_changed = _write_others(session, campaign, draft)
+    if before == _columns(draft) and not others_changed:
+        return
     session.flush()
     audit.record(
         session,
@@ -81,14 +108,94 @@ def change(
     )
 
 
+def raise_caps(
+    session: Session,
+    campaign: Campaign,
+    *,
+    budget_fen: int | None = None,
+    liability_fen: int | None = None,
+    daily_people: int | None = None,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Other caps for a campaign that is under way; None lifts one. Raises CampaignInvalid."""
+    caps = {"budget_fen": budget_fen, "liability_fen": liability_fen, "daily_people": daily_people}
+    if campaign.state in (CampaignState.finished, CampaignState.killed):
+        raise CampaignMoved
+    if errors := _wrong_caps(caps):
+        raise CampaignInvalid(errors=errors)
+    before = {name: getattr(campaign, name) for name in caps}
+    claim(session, update(Campaign).where(Campaign.id == campaign.id).values(**caps))
+    session.refresh(campaign)
+    audit.record(
+        session,
+        actor=actor,
+        action="campaign.caps",
+        subject=f"campaign:{campaign.id}",
+        before=before,
+        after=caps,
+        merchant_id=campaign.merchant_id,
+        now=now,
+    )
+
+
+def read(session: Session, campaign: Campaign) -> Draft:
+    """What is written down, as a draft."""
+    begin, end = campaign.quiet_from_hour, campaign.quiet_until_hour
+    plain = {name: getattr(campaign, name) for name in _PLAIN}
+    _, *others = list_variants(session, campaign)
+    return Draft(
+        **plain,
+        quiet_hours=None if begin is None or end is None else (begin, end),
+        others=tuple(Other(v.template_id, v.message, v.send_hour) for v in others),
+    )
+
+
+def _write_others(session: Session, campaign: Campaign, draft: Draft) -> bool:
+    """Whether they are not what they were."""
+    wanted = [(o.template_id, o.message.strip(), o.send_hour) for o in draft.others]
+    _, *known = list_variants(session, campaign)
+    if wanted == [(v.template_id, v.message, v.send_hour) for v in known]:
+        return False
+    mine = CampaignVariant.campaign_id == campaign.id
+    claim(session, delete(CampaignVariant).where(mine))
+    for no, (template_id, message, send_hour) in enumerate(wanted, start=1):
+        session.add(
+            CampaignVariant(
+                campaign_id=campaign.id,
+                no=no,
+                template_id=template_id,
+                message=message,
+                send_hour=send_hour,
+            )
+        )
+    session.flush()
+    return True
+
+
+_PLAIN = (
+    "name",
+    "segment_id",
+    "template_id",
+    "message",
+    "holdout_bp",
+    "send_hour",
+    "best_hour",
+    "pilot_bp",
+    "winner_hours",
+    "budget_fen",
+    "liability_fen",
+    "daily_people",
+    "expected_use_bp",
+)
+
+
 def _columns(draft: Draft) -> dict[str, str | int | None]:
     quiet_from, quiet_until = draft.quiet_hours or (None, None)
     return {
+        **{name: getattr(draft, name) for name in _PLAIN},
         "name": draft.name.strip(),
-        "segment_id": draft.segment_id,
-        "template_id": draft.template_id,
         "message": draft.message.strip(),
-        "holdout_bp": draft.holdout_bp,
         "quiet_from_hour": quiet_from,
         "quiet_until_hour": quiet_until,
     }
@@ -108,9 +215,51 @@ def _check(session: Session, merchant_id: int, draft: Draft) -> None:
         errors["template_id"] = "请选一张券"
     elif template.state is not TemplateState.active:
         errors["template_id"] = "这张券已经停发"
+    errors |= _check_trial(session, merchant_id, draft) | _check_caps(draft)
     if not 0 <= draft.holdout_bp <= MAX_HOLDOUT_BP:
         errors["holdout_bp"] = f"对照组最多 {MAX_HOLDOUT_BP * 100 // WHOLE}%"
     if wrong := check_hours(draft.quiet_hours):
         errors["quiet_hours"] = wrong
     if errors:
         raise CampaignInvalid(errors=errors)
+
+
+def _check_trial(session: Session, merchant_id: int, draft: Draft) -> dict[str, str]:
+    errors: dict[str, str] = {}
+    if len(draft.others) > MOST - 1:
+        errors["others"] = f"最多比 {MOST} 种"
+    for no, other in enumerate(draft.others, start=1):
+        letter = "ABCD"[min(no, MOST - 1)]
+        template = session.get(CouponTemplate, other.template_id)
+        if template is None or template.merchant_id != merchant_id:
+            errors[f"template_{no}"] = f"给 {letter} 组选一张券"
+        elif template.state is not TemplateState.active:
+            errors[f"template_{no}"] = "这张券已经停发"
+        if not 1 <= len(other.message.strip()) <= MAX_MESSAGE:
+            errors[f"message_{no}"] = f"文字要 1 到 {MAX_MESSAGE} 个字"
+    hours = [draft.send_hour, *(other.send_hour for other in draft.others)]
+    if any(hour is not None and not 0 <= hour <= 23 for hour in hours):
+        errors["send_hour"] = "几点发要在 0 到 23 之间"
+    elif draft.best_hour and any(hour is not None for hour in hours):
+        errors["send_hour"] = "按各人的习惯发，就不能再定几点"
+    if draft.winner_hours is not None:
+        if not draft.others:
+            errors["winner_hours"] = "只有一种，没有可比的"
+        elif not 1 <= draft.winner_hours <= MOST_HOURS:
+            errors["winner_hours"] = f"先看 1 到 {MOST_HOURS} 小时"
+        if not 500 <= draft.pilot_bp <= 9_000:
+            errors["pilot_bp"] = "先发的要占 5% 到 90%"
+    return errors
+
+
+def _check_caps(draft: Draft) -> dict[str, str]:
+    caps = ("budget_fen", "liability_fen", "daily_people")
+    errors = _wrong_caps({name: getattr(draft, name) for name in caps})
+    if not 1 <= draft.expected_use_bp <= WHOLE:
+        errors["expected_use_bp"] = "预计核销要在 1% 到 100% 之间"
+    return errors
+
+
+def _wrong_caps(caps: dict[str, int | None]) -> dict[str, str]:
+    wrong = [name for name, value in caps.items() if value is not None and value <= 0]
+    return dict.fromkeys(wrong, "要大于 0，不限就空着")

@@ -1,4 +1,4 @@
-"""Who is held out: a hash of the member, seeded per campaign, the same in SQL and in Python.
+"""Who is drawn: a hash of the member, seeded per campaign, the same in SQL and in Python.
 
 A line modulo a prime, squared, and a line again, all drawn from the seed: each campaign holds out
 other people, and the same campaign always the same ones. A line alone is not enough: for an unlucky
@@ -20,19 +20,20 @@ def held_out(member_id: Any, *, seed: int, share_bp: int) -> ColumnElement[bool]
     """Whether a member is held out, as a condition; given a number, it is the answer itself."""
     if share_bp <= 0:
         return false()
-    chosen: ColumnElement[bool] = _hash(member_id, seed) < PRIME * share_bp // WHOLE
+    chosen: ColumnElement[bool] = hash_of(member_id, f"holdout:{seed}") < PRIME * share_bp // WHOLE
     return chosen
 
 
-def _hash(member_id: Any, seed: int) -> Any:
-    first, second, third, fourth = _factors(seed)
+def hash_of(member_id: Any, salt: str) -> Any:
+    """A number below PRIME; another salt draws other people."""
+    first, second, third, fourth = _factors(salt)
     line = ((member_id % PRIME) * first + second) % PRIME
     return ((line * line) % PRIME * third + fourth) % PRIME
 
 
 @lru_cache(maxsize=64)
-def _factors(seed: int) -> tuple[int, ...]:
-    digest = hashlib.sha256(f"holdout:{seed}".encode()).digest()
+def _factors(salt: str) -> tuple[int, ...]:
+    digest = hashlib.sha256(salt.encode()).digest()
     return tuple(
         int.from_bytes(digest[at : at + 8], "big") % (PRIME - 1) + 1 for at in range(0, 32, 8)
     )

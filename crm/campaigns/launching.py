@@ -1,15 +1,17 @@
 """Launch: the audience is written down at once, with an upper bound, an arm and a channel each."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, case, func, insert, literal, null, select
+from sqlalchemy import FromClause, Select, and_, case, func, insert, literal, null, select
 from sqlalchemy.orm import Session
 
 from core.database import UTCDateTime
 from core.outbox import enqueue
-from crm.campaigns import reach, tallies
+from crm.campaigns import reach, tallies, waves
 from crm.campaigns.holdout import held_out
-from crm.campaigns.moving import BATCH_KEY, move
+from crm.campaigns.moving import BATCH_KEY, WAVE_KEY, move
+from crm.campaigns.variants import drawn, list_variants
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState, Segment
 from crm.segments.compiling import everyone, matches, tree
 
@@ -48,12 +50,9 @@ def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
     campaign.audience_count = _write_audience(session, campaign, now)
     session.flush()
     tallies.recount(session, campaign.id)
-    enqueue(
-        session,
-        "crm.campaign_batch",
-        key=f"{BATCH_KEY.format(campaign.id)}{campaign.cursor}",
-        campaign_id=campaign.id,
-    )
+    for wave in waves.list_open(session, campaign.id):
+        key = BATCH_KEY if wave.due_at <= now else WAVE_KEY
+        waves.queue(session, wave, key=f"{key.format(campaign.id)}{wave.id}:0", now=now)
     return campaign.audience_count
 
 
@@ -68,10 +67,16 @@ def _write_audience(session: Session, campaign: Campaign, now: datetime) -> int:
         )
         .subquery()
     )
+    variants = list_variants(session, campaign)
+    variant = drawn(people.c.member_id, seed=campaign.seed, number=len(variants))
+    plan = waves.plan(session, campaign, variants, variant, people.c.member_id, now=now)
+    everybody: FromClause = people
+    if plan.hours is not None:
+        everybody = people.outerjoin(plan.hours, plan.hours.c.member_id == people.c.member_id)
     reached = reach.is_reached(people.c.answer)
     away = held_out(people.c.member_id, seed=campaign.seed, share_bp=campaign.holdout_bp)
     told = and_(reached, ~away)
-    rows = select(
+    rows: Select[Any] = select(
         literal(campaign.id),
         people.c.member_id,
         case((told, Arm.reach.value), (reached, Arm.holdout.value), else_=Arm.none.value),
@@ -79,7 +84,11 @@ def _write_audience(session: Session, campaign: Campaign, now: datetime) -> int:
         literal(now, UTCDateTime()),
         case((reached, people.c.answer), else_=null()),
         case((told, null()), (reached, "holdout"), else_=people.c.answer),
-    ).order_by(people.c.member_id)
+        case((told, variant), else_=0),
+        case((told, plan.wave_id), else_=null()),
+    )
+    rows = rows.select_from(everybody).order_by(people.c.member_id)
     columns = ["campaign_id", "member_id", "arm", "state", "state_at", "channel", "skip_reason"]
+    columns += ["variant", "wave_id"]
     result = session.execute(insert(Recipient).from_select(columns, rows, include_defaults=False))
     return int(result.rowcount)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from core import audit
 from core.database import claim
 from core.outbox import JobState, OutboxJob, enqueue
 from crm import contacts
-from crm.campaigns import tallies
+from crm.campaigns import tallies, waves
 from crm.errors import CampaignInvalid, CampaignMoved
 from crm.models import (
     NEXT,
@@ -18,6 +18,7 @@ from crm.models import (
     Campaign,
     CampaignMove,
     CampaignState,
+    CampaignWave,
     Recipient,
     RecipientState,
 )
@@ -27,6 +28,7 @@ SEND_CHUNK = 200
 # How the keys of a campaign's jobs begin.
 BATCH_KEY, SEND_KEY = "crm.campaign_batch:{}:", "crm.campaign_send:{}:"
 RESUME_KEY = "crm.campaign_resume:{}:"
+WAVE_KEY = "crm.campaign_wave:{}:"  # a wave of later: that it waits is no work at hand
 
 
 ADVICE = {
@@ -92,7 +94,7 @@ def queue_rest(session: Session, campaign_id: int, *, now: datetime) -> None:
     """Issuing goes on at the cursor, and what was issued unsent is sent."""
     state = session.scalar(select(Campaign.state).where(Campaign.id == campaign_id))
     if state is CampaignState.running:
-        queue_batch(session, campaign_id, now=now)
+        queue_waves(session, campaign_id, now=now)
         queue_unsent(session, campaign_id, now=now)
 
 
@@ -158,13 +160,16 @@ def finish_if_done(session: Session, campaign_id: int, *, now: datetime) -> bool
             [RecipientState.planned, RecipientState.issued, RecipientState.sending]
         ),
     )
+    open_waves = exists().where(
+        CampaignWave.campaign_id == campaign_id, CampaignWave.issued_all.is_(False)
+    )
     finished = claim(
         session,
         update(Campaign)
         .where(
             Campaign.id == campaign_id,
             Campaign.state == CampaignState.running,
-            Campaign.issued_all.is_(True),
+            ~open_waves,
             ~open_rows,
         )
         .values(state=CampaignState.finished, finished_at=now),
@@ -175,10 +180,17 @@ def finish_if_done(session: Session, campaign_id: int, *, now: datetime) -> bool
     return True
 
 
-def queue_batch(session: Session, campaign_id: int, *, now: datetime) -> None:
-    """Queue issuing at the cursor. A copy finds that the cursor has moved."""
-    key = f"{BATCH_KEY.format(campaign_id)}again:{now.timestamp()}"
-    enqueue(session, "crm.campaign_batch", key=key, campaign_id=campaign_id)
+def queue_waves(
+    session: Session, campaign_id: int, *, now: datetime, only_due: bool = False
+) -> int:
+    """Queue issuing at every cursor; how many. A copy finds that the cursor has moved."""
+    open_waves = [
+        wave for wave in waves.list_open(session, campaign_id) if wave.due_at <= now or not only_due
+    ]
+    for wave in open_waves:
+        key = (BATCH_KEY if wave.due_at <= now else WAVE_KEY).format(campaign_id)
+        waves.queue(session, wave, key=f"{key}{wave.id}:again:{now.timestamp()}", now=now)
+    return len(open_waves)
 
 
 def queue_unsent(session: Session, campaign_id: int, *, now: datetime) -> int:

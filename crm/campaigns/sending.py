@@ -15,8 +15,8 @@ from crm.campaigns.moving import (
     contact,
     finish_if_done,
     has_live_jobs,
-    queue_batch,
     queue_unsent,
+    queue_waves,
 )
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
 from gateways.wechat.troubles import HOPELESS, Trouble, trouble_of
@@ -178,9 +178,7 @@ def revive(session: Session, *, now: datetime) -> int:
             continue
         if quiet_until(campaign, now) is not None or has_live_jobs(session, campaign.id):
             continue
-        if not campaign.issued_all:
-            queue_batch(session, campaign.id, now=now)
-            revived += 1
+        revived += queue_waves(session, campaign.id, now=now, only_due=True)
         revived += queue_unsent(session, campaign.id, now=now)
     return revived
 

@@ -7,6 +7,8 @@ from crm.models.campaigns import (
     CampaignMove,
     CampaignState,
     CampaignTally,
+    CampaignVariant,
+    CampaignWave,
     Recipient,
     RecipientState,
 )
@@ -44,6 +46,8 @@ __all__ = [
     "CampaignMove",
     "CampaignState",
     "CampaignTally",
+    "CampaignVariant",
+    "CampaignWave",
     "EntryKind",
     "Expiry",
     "Fall",

@@ -1,6 +1,6 @@
 """A campaign is a segment, a coupon and a message, with part of the people held out."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -63,7 +63,13 @@ class RecipientState(StrEnum):
 
 
 class Campaign(Base):
-    """`cursor` is the last recipient row that a batch has issued to; it moves with the effect."""
+    """`expected_fen` and `face_fen` are what has been issued: its expected cost, and its worth.
+
+    `budget_fen` and `liability_fen` cap them, `daily_people` the people of one day (`today_*`);
+    null: no cap. Of the coupons `expected_use_bp` are expected to be used. With `winner_hours` only
+    `pilot_bp` of the people get their variant at once; the others so many hours later, all of them
+    the `winner` if there is a clear one.
+    """
 
     __tablename__ = "campaigns"
     __table_args__ = (Index("ix_campaigns_list", "merchant_id", "state", "id"),)
@@ -82,14 +88,57 @@ class Campaign(Base):
     created_by: Mapped[str] = mapped_column(Code(64))
     created_at: Mapped[datetime]
     scheduled_at: Mapped[datetime | None]
+    send_hour: Mapped[int | None]
+    best_hour: Mapped[bool] = mapped_column(default=False)
+    pilot_bp: Mapped[int] = mapped_column(default=0)
+    winner_hours: Mapped[int | None]
+    budget_fen: Mapped[int | None]
+    liability_fen: Mapped[int | None]
+    daily_people: Mapped[int | None]
+    expected_use_bp: Mapped[int] = mapped_column(default=10_000)
 
     rule: Mapped[dict[str, Any] | None]
     upper_bound: Mapped[int] = mapped_column(default=0)
     audience_count: Mapped[int] = mapped_column(default=0)
-    cursor: Mapped[int] = mapped_column(default=0)
-    issued_all: Mapped[bool] = mapped_column(default=False)
     launched_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    expected_fen: Mapped[int] = mapped_column(default=0)
+    face_fen: Mapped[int] = mapped_column(default=0)
+    today_on: Mapped[date | None]
+    today_people: Mapped[int] = mapped_column(default=0)
+    winner: Mapped[int | None]
+    judged_at: Mapped[datetime | None]
+
+
+class CampaignVariant(Base):
+    """What is tried against the campaign's own offer, words and hour, which are variant 0."""
+
+    __tablename__ = "campaign_variants"
+    __table_args__ = (UniqueConstraint("campaign_id", "no"),)
+
+    id: Mapped[Id]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    no: Mapped[int]
+    template_id: Mapped[int] = mapped_column(ForeignKey("coupon_templates.id"))
+    message: Mapped[LongText]
+    send_hour: Mapped[int | None]
+
+
+class CampaignWave(Base):
+    """`cursor` is the last recipient row that a batch has issued to; it moves with the effect.
+
+    `is_rest`: the people who wait for what the pilot shows.
+    """
+
+    __tablename__ = "campaign_waves"
+    __table_args__ = (Index("ix_campaign_waves_open", "campaign_id", "issued_all", "due_at"),)
+
+    id: Mapped[Id]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    due_at: Mapped[datetime]
+    is_rest: Mapped[bool] = mapped_column(default=False)
+    cursor: Mapped[int] = mapped_column(default=0)
+    issued_all: Mapped[bool] = mapped_column(default=False)
 
 
 class CampaignMove(Base):
@@ -111,6 +160,7 @@ class Recipient(Base):
         Index("ix_campaign_recipients_work", "campaign_id", "state", "id"),
         Index("ix_campaign_recipients_stuck", "state", "state_at"),
         Index("ix_campaign_recipients_whose", "member_id"),
+        Index("ix_campaign_recipients_wave", "wave_id", "id"),
     )
 
     id: Mapped[Id]
@@ -119,6 +169,8 @@ class Recipient(Base):
     arm: Mapped[Arm] = mapped_column(State(Arm))
     state: Mapped[RecipientState] = mapped_column(State(RecipientState))
     state_at: Mapped[datetime]
+    variant: Mapped[int] = mapped_column(default=0)
+    wave_id: Mapped[int | None] = mapped_column(ForeignKey("campaign_waves.id"))
     channel: Mapped[Channel | None] = mapped_column(State(Channel))
     skip_reason: Mapped[str | None] = mapped_column(Code(32))
     coupon_id: Mapped[int | None] = mapped_column(ForeignKey("coupons.id"), unique=True)

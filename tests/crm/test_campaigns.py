@@ -16,7 +16,15 @@ from crm import campaigns, contacts, merging
 from crm.campaigns import holdout, moving, queries
 from crm.campaigns.drafting import Draft
 from crm.errors import CampaignInvalid, CampaignMoved
-from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState
+from crm.models import (
+    Arm,
+    Campaign,
+    CampaignState,
+    CampaignWave,
+    Member,
+    Recipient,
+    RecipientState,
+)
 from messaging import planning
 from messaging.models import Channel, MessageWindow, OutboundMessage
 from tests.factories.campaigns import (
@@ -45,6 +53,15 @@ def recipient(session: Session, campaign: Campaign, member: Member) -> Recipient
     return session.scalars(
         select(Recipient)
         .where(Recipient.campaign_id == campaign.id, Recipient.member_id == member.id)
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def wave(session: Session, campaign: Campaign) -> CampaignWave:
+    """The only one of a plain campaign."""
+    return session.scalars(
+        select(CampaignWave)
+        .where(CampaignWave.campaign_id == campaign.id)
         .execution_options(populate_existing=True)
     ).one()
 
@@ -105,7 +122,9 @@ def test_launch_decides_for_everybody_before_anything_is_issued(session: Session
     assert session.scalar(select(func.count(Coupon.id))) == 0
     assert campaign.state is CampaignState.running
     assert (campaign.audience_count, campaign.rule) == (len(crowd), EVERYBODY)
-    assert queued(session, "crm.campaign_batch") == [{"campaign_id": campaign.id}]
+    assert queued(session, "crm.campaign_batch") == [
+        {"campaign_id": campaign.id, "wave_id": wave(session, campaign).id}
+    ]
     steps = [(move.from_state, move.to_state) for move in queries.history(session, campaign)]
     assert steps == [
         (None, "draft"),
@@ -196,7 +215,7 @@ def test_batches_issue_once_and_plan_one_message_each(session: Session, now: dat
 
     assert run_to_end(session, campaign, now, size=2) == [2, 2, 2, 0]
 
-    assert campaign.issued_all
+    assert wave(session, campaign).issued_all
     assert campaign.state is CampaignState.running
     owners = session.scalars(select(Coupon.member_id)).all()
     assert sorted(owners) == sorted(member.id for member in (*talkers, granter))
@@ -291,7 +310,7 @@ def test_a_slice_is_written_down_whole_or_not_at_all(session: Session, now: date
         campaigns.next_batch(session, campaign.id, now=now)
     session.rollback()
 
-    assert campaign.cursor == 0
+    assert wave(session, campaign).cursor == 0
     assert session.scalar(select(func.count(Coupon.id))) == 0
 
 
@@ -318,7 +337,7 @@ def test_coupons_that_run_out_issue_none_of_the_slice(session: Session, now: dat
     session.rollback()
 
     session.refresh(campaign)
-    assert campaign.cursor == 0
+    assert wave(session, campaign).cursor == 0
     assert session.scalar(select(func.count(Coupon.id))) == 0
 
 

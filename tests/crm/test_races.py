@@ -14,7 +14,7 @@ from coupons.models import Coupon, CouponTemplate
 from crm import campaigns, points, purchases
 from crm.campaigns import sending
 from crm.models import (
-    Campaign,
+    CampaignWave,
     EntryKind,
     LotState,
     Member,
@@ -67,10 +67,10 @@ def test_one_slice_is_taken_by_one_worker(app: Flask, now: datetime):
     done = [answer for answer in race(app, WORKERS, batch) if answer is not None]
 
     # Whoever came late may have found the next slice, never the same one.
-    assert 1 <= len(done) <= 3
+    assert 1 <= len(done) <= 4
     with reading() as session:
         issued = session.scalar(select(func.count(Coupon.id)))
-        assert issued == sum(slice_.issued for slice_ in done) == 20 * len(done)
+        assert issued == sum(slice_.issued for slice_ in done) == 20 * min(len(done), 3)
         assert session.scalar(select(func.count(OutboundMessage.id))) == issued
         assert session.scalars(select(CouponTemplate.issued_count)).one() == issued
 
@@ -81,16 +81,16 @@ def test_control_a_cursor_that_is_just_written_is_taken_by_several(app: Flask, n
 
     def naive(_: int) -> list[int]:
         with transaction() as session:
-            campaign = session.get_one(Campaign, campaign_id)
+            wave = session.scalars(select(CampaignWave)).one()
             ids = session.scalars(
                 select(Recipient.id)
-                .where(Recipient.campaign_id == campaign_id, Recipient.id > campaign.cursor)
+                .where(Recipient.campaign_id == campaign_id, Recipient.id > wave.cursor)
                 .order_by(Recipient.id)
                 .limit(20)
             ).all()
             read.wait()
             session.execute(
-                update(Campaign).where(Campaign.id == campaign_id).values(cursor=ids[-1])
+                update(CampaignWave).where(CampaignWave.id == wave.id).values(cursor=ids[-1])
             )
             return list(ids)
 

@@ -16,7 +16,7 @@ from core.database import transaction
 from coupons.models import Coupon
 from crm import campaigns, segments, tags
 from crm.campaigns.drafting import Draft
-from crm.models import Campaign, CampaignState, Member, Recipient, RecipientState
+from crm.models import Campaign, CampaignState, CampaignWave, Member, Recipient, RecipientState
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
 from messaging.models import (
@@ -62,7 +62,8 @@ class Crowd:
         return int(fetch(select(func.count(Coupon.id)).where(mine))[0])
 
     def issued_all(self) -> bool:
-        return bool(fetch(select(Campaign.issued_all).where(Campaign.id == self.campaign_id))[0])
+        mine = CampaignWave.campaign_id == self.campaign_id
+        return bool(fetch(select(func.min(CampaignWave.issued_all)).where(mine))[0])
 
     def state(self) -> CampaignState:
         (state,) = fetch(select(Campaign.state).where(Campaign.id == self.campaign_id))

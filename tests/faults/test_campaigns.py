@@ -133,8 +133,12 @@ def test_quota_and_busy_are_waited_for(world: World, errcode: int, pause: int) -
 
 
 def is_waiting_after(crowd: Crowd, attempts: int) -> bool:
-    job = sending_job(crowd)
-    return job.state is JobState.waiting and job.attempt == attempts
+    waiting = select(OutboxJob.id).where(
+        OutboxJob.key.startswith(f"crm.campaign_send:{crowd.campaign_id}:"),
+        OutboxJob.state == JobState.waiting,
+        OutboxJob.attempt == attempts,
+    )
+    return bool(fetch(waiting))
 
 
 def batch_is_at_work(crowd: Crowd) -> bool:

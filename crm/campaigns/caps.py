@@ -1,0 +1,112 @@
+"""What a campaign may still give out: its budget, its day, and the coupons that lie unused.
+
+Asked while the campaign's row is locked, so the answer is exact for however many workers. People
+are taken in their order for as long as there is room.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from core.clock import business_day, local
+from core.money import format_yuan
+from coupons.models import Coupon, CouponKind, CouponState, CouponTemplate
+from crm.campaigns.holdout import WHOLE
+from crm.models import Campaign
+
+_IN_HAND = (CouponState.issued, CouponState.locked)
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many of the people asked for fit; of what did not, why, in words, and until when.
+
+    `full` says what a campaign pauses for, `tomorrow` when its day's people are through.
+    """
+
+    people: int
+    expected_fen: int = 0
+    face_fen: int = 0
+    full: str = ""
+    tomorrow: datetime | None = None
+
+
+def worth_fen(template: CouponTemplate) -> int:
+    """The most that one coupon takes off in all its uses, as far as is known; 0: it is not."""
+    face = template.face_fen if template.kind is CouponKind.amount else template.cap_fen
+    return (template.worth_fen or face or 0) * template.uses_total
+
+
+def expected_fen(campaign: Campaign, face_fen: int) -> int:
+    """What coupons of that worth will cost if as many are used as the campaign expects."""
+    return -(-face_fen * campaign.expected_use_bp // WHOLE)
+
+
+def find_room(session: Session, campaign: Campaign, faces: Sequence[int], *, now: datetime) -> Room:
+    """How many of the next people, whose coupons are worth `faces`, the caps leave room for."""
+    number = len(faces)
+    tomorrow = None
+    if campaign.daily_people is not None:
+        number = min(number, max(0, campaign.daily_people - count_today(campaign, now)))
+        if number == 0 and faces:
+            tomorrow = _midnight(now)
+    spent, issued, full = campaign.expected_fen, campaign.face_fen, ""
+    unused = _Unused(session, campaign, now)
+    for position, face in enumerate(faces[:number]):
+        cost = expected_fen(campaign, face)
+        if campaign.budget_fen is not None and spent + cost > campaign.budget_fen:
+            full = f"预算 ¥{format_yuan(campaign.budget_fen)} 用完了"
+        elif not unused.has_room(issued + face):
+            full = f"没用掉的券到了上限 ¥{format_yuan(campaign.liability_fen or 0)}"
+        if full:
+            number = position
+            break
+        spent, issued = spent + cost, issued + face
+    return Room(number, spent - campaign.expected_fen, issued - campaign.face_fen, full, tomorrow)
+
+
+def count_today(campaign: Campaign, now: datetime) -> int:
+    """The people who have had theirs on this day of the store's."""
+    return campaign.today_people if campaign.today_on == business_day(now) else 0
+
+
+class _Unused:
+    """The worth of a campaign's coupons that are in people's hands. Counted only when it matters:
+    as long as all that was ever issued stays under the cap there is nothing to count."""
+
+    def __init__(self, session: Session, campaign: Campaign, now: datetime) -> None:
+        self._session, self._campaign, self._now = session, campaign, now
+        self._gone: int | None = None
+
+    def has_room(self, issued_fen: int) -> bool:
+        cap = self._campaign.liability_fen
+        if cap is None or issued_fen <= cap:
+            return True
+        if self._gone is None:
+            self._gone = self._campaign.face_fen - self._in_hand()
+        return issued_fen - self._gone <= cap
+
+    def _in_hand(self) -> int:
+        worth = case(
+            (CouponTemplate.worth_fen > 0, CouponTemplate.worth_fen),
+            (CouponTemplate.kind == CouponKind.amount, CouponTemplate.face_fen),
+            else_=func.coalesce(CouponTemplate.cap_fen, 0),
+        )
+        counted = (
+            select(func.sum(worth * Coupon.uses_left))
+            .select_from(Coupon)
+            .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+            .where(
+                Coupon.campaign_id == self._campaign.id,
+                Coupon.state.in_(_IN_HAND),
+                Coupon.expires_at > self._now,
+            )
+        )
+        return int(self._session.scalar(counted) or 0)
+
+
+def _midnight(now: datetime) -> datetime:
+    return local(now).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
