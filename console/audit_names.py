@@ -12,7 +12,7 @@ from catalogue.models import Product, Sku, StoreSku
 from console import people
 from console.access import ROLES
 from coupons.models import Coupon, CouponTemplate, Promotion
-from crm.models import Campaign, Journey, Member, Segment
+from crm.models import Campaign, CouponBatch, Journey, Member, Segment
 from merchants.models import ApiKey, Role, Staff, Store
 from orders.models import Order
 
@@ -111,6 +111,13 @@ _SOURCES: dict[str, Any] = {
         lambda mine: select(Promotion.id, Promotion.name).where(Promotion.merchant_id == mine),
         Promotion.id,
         lambda row: (f"促销「{row[1]}」", ""),
+    ),
+    "batch": (
+        lambda mine: select(CouponBatch.id, CouponBatch.name).where(
+            CouponBatch.merchant_id == mine
+        ),
+        CouponBatch.id,
+        lambda row: (f"批次「{row[1]}」", ""),
     ),
     "campaign": (
         lambda mine: select(Campaign.id, Campaign.name).where(Campaign.merchant_id == mine),

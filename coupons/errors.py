@@ -145,3 +145,10 @@ class GiftGone(Gone):
 class GiftLimit(Conflict):
     code = "gift_limit"
     title = "这种券你收得够多了"
+
+
+class AlreadyHeld(Conflict):
+    """A printed code that somebody else has claimed."""
+
+    code = "coupon_already_held"
+    title = "这个券码已经被别人领走了"

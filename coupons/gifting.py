@@ -46,7 +46,8 @@ class Gift:
 def may_give(coupon: Coupon, template: CouponTemplate, now: datetime) -> bool:
     """Whether its holder may offer it now."""
     free = coupon.state is CouponState.issued and coupon.valid_from <= now < coupon.expires_at
-    return free and template.giftable and coupon.source != SOURCE
+    unused = coupon.uses_left == template.uses_total
+    return free and unused and template.giftable and coupon.source != SOURCE
 
 
 def offer(
@@ -63,6 +64,8 @@ def offer(
         raise NotGiftable("这种券不能转送")
     if coupon.source == SOURCE:
         raise NotGiftable("别人送你的券不能再转送")
+    if coupon.uses_left != template.uses_total:
+        raise NotGiftable("用过的次卡不能转送")
     if not take_free(session, coupon_id, {"state": CouponState.locked}, now):
         raise why_not(reload(session, coupon_id), now)
     rows.note(coupon, {"state": CouponState.locked})

@@ -44,7 +44,7 @@ def issue(
     """
     template = lock_template(session, template_id)
     check_open(template, now)
-    row = _row(template, source, now) | {"member_id": member_id, "issue_key": key}
+    row = row_of(template, source, now) | {"member_id": member_id, "issue_key": key}
     if not _insert(session, row):
         return None
     coupon = session.scalars(select(Coupon).where(Coupon.issue_key == key)).one()
@@ -72,7 +72,7 @@ def issue_many(
     check_open(template, now)
     issued = _issued(session, template.id, source, member_ids)
     fresh = [member_id for member_id in dict.fromkeys(member_ids) if member_id not in issued]
-    common = _row(template, source, now)
+    common = row_of(template, source, now)
     ours: dict[int, int] = {}
     for _ in range(5):
         if not fresh:
@@ -140,11 +140,20 @@ def count_issued(session: Session, template: CouponTemplate, number: int) -> Non
 
 def campaign_of(source: str) -> int | None:
     """`campaign:12` → 12."""
-    kind, _, number = source.partition(":")
-    return int(number) if kind == "campaign" and number.isdigit() else None
+    return _numbered("campaign", source)
 
 
-def _row(template: CouponTemplate, source: str, now: datetime) -> dict[str, Any]:
+def batch_of(source: str) -> int | None:
+    """`batch:12` → 12."""
+    return _numbered("batch", source)
+
+
+def _numbered(kind: str, source: str) -> int | None:
+    given, _, number = source.partition(":")
+    return int(number) if given == kind and number.isdigit() else None
+
+
+def row_of(template: CouponTemplate, source: str, now: datetime) -> dict[str, Any]:
     """What all coupons have in common that this template gives out now."""
     begins = max(now, template.valid_from) if template.valid_from else now
     ends = [now + FOREVER]
@@ -161,6 +170,7 @@ def _row(template: CouponTemplate, source: str, now: datetime) -> dict[str, Any]
         "expires_at": min(ends),
         "source": source,
         "campaign_id": campaign_of(source),
+        "batch_id": batch_of(source),
         "issued_at": now,
     }
 

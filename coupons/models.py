@@ -76,6 +76,8 @@ class EntryKind(StrEnum):
     credited = "credited"
     expired = "expired"
     voided = "voided"
+    imported = "imported"
+    claimed = "claimed"
     offered = "offered"
     gifted = "gifted"
     kept = "kept"
@@ -90,6 +92,8 @@ AFTER = {
     EntryKind.returned: CouponState.issued,
     EntryKind.expired: CouponState.expired,
     EntryKind.voided: CouponState.void,
+    EntryKind.imported: CouponState.issued,
+    EntryKind.claimed: CouponState.issued,
     EntryKind.offered: CouponState.locked,
     EntryKind.gifted: CouponState.issued,
     EntryKind.kept: CouponState.issued,
@@ -216,6 +220,7 @@ class Coupon(Base):
     expires_at: Mapped[datetime]
     source: Mapped[str] = mapped_column(Code(64))
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("coupon_batches.id"), index=True)
     issue_key: Mapped[str] = mapped_column(Code(160), unique=True)
     issued_at: Mapped[datetime]
     order_id: Mapped[int | None]  # no foreign key: orders.coupon_id is one, and two make a circle
@@ -255,6 +260,18 @@ class CouponEntry(Base):
     reason: Mapped[str] = mapped_column(default="")
     happened_at: Mapped[datetime | None]
     at: Mapped[datetime]
+
+
+class ImportedCode(Base):
+    """A code that another system gave out, beside our own number of the same coupon."""
+
+    __tablename__ = "imported_codes"
+    __table_args__ = (UniqueConstraint("merchant_id", "code"),)
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    code: Mapped[str] = mapped_column(Code(64))
+    coupon_id: Mapped[int] = mapped_column(ForeignKey("coupons.id"), unique=True)
 
 
 class GiftState(StrEnum):

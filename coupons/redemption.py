@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core import audit, rows, statements
 from core.clock import local
 from core.outbox import enqueue
-from coupons import amounts, codes, ledger, limits, words
+from coupons import amounts, anonymous, codes, ledger, limits, words
 from coupons.errors import (
     AlreadyRedeemed,
     CodeExpired,
@@ -92,11 +92,15 @@ def preview(
     session: Session, code_or_token: str, staff_store_ids: Collection[int], now: datetime
 ) -> Preview:
     """Look, change nothing. Raises CouponNotFound (also for another merchant's) or CodeExpired."""
-    reading = codes.read(code_or_token, now)
-    coupon = find_by_code(session, reading.code)
-    merchants = select(Store.merchant_id).where(Store.id.in_(staff_store_ids))
-    if coupon is None or coupon.merchant_id not in set(session.scalars(merchants)):
+    merchants = select(Store.merchant_id).where(Store.id.in_(staff_store_ids)).distinct()
+    found = (
+        anonymous.find(session, code_or_token, merchant_id, now)
+        for merchant_id in session.scalars(merchants).all()
+    )
+    coupon = next((each for each in found if each is not None), None)
+    if coupon is None:
         raise CouponNotFound("没有这张券，看看有没有输错")
+    fresh = anonymous.is_fresh(code_or_token, now)
     template = get_template(session, coupon.template_id)
     mine = [
         id_ for id_ in staff_store_ids if template.store_ids is None or id_ in template.store_ids
@@ -106,7 +110,7 @@ def preview(
         problem = f"这张券只能在{where(session, template)}用"
     if not problem:
         problem = _not_here(session, coupon, template, mine[0], now)
-    return Preview(coupon, template, mine, problem, reading.fresh)
+    return Preview(coupon, template, mine, problem, fresh)
 
 
 def redeem(
@@ -120,6 +124,7 @@ def redeem(
     bill_fen: int | None = None,
     device: str = "",
     redeemed_at: datetime | None = None,
+    member_id: int | None = None,
     now: datetime,
 ) -> Coupon:
     """One use of it, for exactly one caller; the same `key` again answers the same coupon.
@@ -127,14 +132,14 @@ def redeem(
     issued → redeemed; a coupon of several uses stays issued until the last. `staff_id`, or the
     `actor` that a till is. `bill_fen` is what the guest would pay without it; a coupon that takes a
     part of something needs it. `redeemed_at`: a till that was offline tells its own time, at most
-    LATEST ago; the coupon must have been good then. Raises CouponNotFound, CodeExpired, WrongStore,
+    LATEST ago; the coupon must have been good then. `member_id`: whose a printed code becomes that
+    is nobody's yet. Raises CouponNotFound, CodeExpired, WrongStore,
     NotGoodHere, BillNeeded, BelowMinimum, AlreadyRedeemed, RedemptionUndone, CouponExpired,
     CouponVoid, TooLongAgo or CouponUnavailable, and then nothing changed. The caller has checked
     that the clerk works there.
     """
     by = By(actor or f"staff:{staff_id}", staff_id)
-    reading = codes.parse(code_or_token, now)
-    found = _find(session, reading.code, store_id)
+    reading, found = _look(session, code_or_token, store_id, now)
     if found is not None and _was_redeemed(session, *found, key):
         return _same_redemption(session, found[0], key, store_id, by)
     if reading.stale:
@@ -142,6 +147,9 @@ def redeem(
     if found is None:
         raise CouponNotFound("没有这张券，看看有没有输错")
     coupon, template = found
+    if member_id is not None and coupon.member_id is None:
+        anonymous.give(session, coupon.id, member_id, by.actor, now)
+        session.refresh(coupon)
     if template.store_ids is not None and store_id not in template.store_ids:
         raise WrongStore(f"这张券只能在{where(session, template)}用")
     if redeemed_at is not None and not now - LATEST <= redeemed_at <= now + AHEAD:
@@ -169,6 +177,25 @@ def redeem(
     rows.note(coupon, values)
     _write_down(session, coupon, by, before, key, device, redeemed_at, now)
     return coupon
+
+
+def _look(
+    session: Session, text: str, store_id: int, now: datetime
+) -> tuple[codes.Reading, tuple[Coupon, CouponTemplate] | None]:
+    """What was scanned or typed; a code of another system by our own number. Raises CouponNotFound.
+
+    What is right costs one read, what is wrong some more.
+    """
+    try:
+        reading = codes.parse(text, now)
+        found = _find(session, reading.code, store_id)
+    except CouponNotFound:
+        reading, found = codes.Reading(text, fresh=False), None
+    if found is None and not reading.stale:
+        outer = anonymous.find_imported(session, text, get_store(session, store_id).merchant_id)
+        if outer is not None:
+            return codes.Reading(outer, fresh=False), _find(session, outer, store_id)
+    return reading, found
 
 
 def _find(session: Session, code: str, store_id: int) -> tuple[Coupon, CouponTemplate] | None:

@@ -31,6 +31,8 @@ SOURCES = {
     "campaign": "活动送的",
     "staff": "店员送的",
     "gift": "朋友送的",
+    "batch": "商家送的",
+    "open": "店里送的",
 }
 
 

@@ -67,3 +67,23 @@ class JourneyInvalid(Invalid):
 class JourneyMoved(Conflict):
     code = "journey_moved"
     title = "旅程的状态已经变了，刷新看看"
+
+
+class ListInvalid(Invalid):
+    code = "list_invalid"
+    title = "名单有误"
+
+
+class BatchInvalid(Invalid):
+    code = "batch_invalid"
+    title = "这一批填写有误"
+
+
+class BatchNotFound(NotFound):
+    code = "batch_not_found"
+    title = "没有这一批"
+
+
+class BatchMoved(Conflict):
+    code = "batch_moved"
+    title = "这一批已经在作废了"

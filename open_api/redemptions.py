@@ -6,9 +6,10 @@ from sqlalchemy.orm import Session
 
 from core.clock import now as clock_now
 from core.database import reading, transaction
-from coupons import codes, redemption, undoing
+from coupons import anonymous, redemption, undoing
 from coupons.errors import CouponNotFound
 from coupons.models import Coupon, CouponEntry, CouponTemplate, EntryKind
+from crm import lookup
 from open_api.access import API_KEY, actor, api_key, guess, make_blueprint, store_of
 from open_api.schemas import CodePath, KeyHeader, RedemptionIn, RedemptionOut, UndoIn, UndoneOut
 
@@ -25,6 +26,11 @@ def redeem(header: KeyHeader, body: RedemptionIn) -> RedemptionOut:
     """
     now = clock_now()
     with guess(now), transaction() as session:
+        member = (
+            lookup.get_member(session, g.key.merchant_id, no=body.member_no)
+            if body.member_no
+            else None
+        )
         coupon = redemption.redeem(
             session,
             body.code,
@@ -34,6 +40,7 @@ def redeem(header: KeyHeader, body: RedemptionIn) -> RedemptionOut:
             bill_fen=body.bill_fen,
             device=body.device,
             redeemed_at=body.redeemed_at,
+            member_id=member.id if member else None,
             now=now,
         )
     with reading() as session:
@@ -46,7 +53,7 @@ def undo(path: CodePath, body: UndoIn) -> UndoneOut:
     """Take back a redemption of this very key, within ten minutes, three a day."""
     now = clock_now()
     with guess(now), transaction() as session:
-        coupon = redemption.find_by_code(session, codes.parse(path.code, now).code)
+        coupon = anonymous.find(session, path.code, g.key.merchant_id, now)
         if coupon is None:
             raise CouponNotFound
         undone = undoing.undo_by_key(

@@ -82,6 +82,9 @@ class RedemptionIn(In):
         None, description="before the discount; a percent coupon needs it"
     )
     device: Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]*$")] = ""
+    member_no: Annotated[str, StringConstraints(max_length=16)] | None = Field(
+        None, description="whose a printed code becomes that is nobody's yet"
+    )
     redeemed_at: Moment | None = Field(
         None, description="the till's own time when it was offline; at most 72 hours ago"
     )

@@ -15,6 +15,7 @@ MAPS = [
     ("优惠券 Coupon", "coupons.models", "NEXT"),
     ("转送的券 Gift", "coupons.models", "NEXT_GIFT"),
     ("促销 Promotion", "coupons.models", "NEXT_PROMOTION"),
+    ("一批券 Batch", "crm.models.batches", "NEXT_BATCH"),
     ("库存占用 Stock hold", "catalogue.models", "NEXT"),
     ("账单 Bill", "payments.models", "NEXT_BILL"),
     ("付款尝试 Payment attempt", "payments.models", "NEXT_ATTEMPT"),

@@ -9,11 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalogue.names import category_names, product_names
-from core import idempotency, limits
+from core import idempotency, limits, lockouts
 from core.clock import now as clock_now
 from core.database import reading, transaction
-from coupons import codes, gifting, queries, words
+from coupons import anonymous, codes, gifting, queries, words
 from coupons.claiming import claim_one
+from coupons.errors import CodeExpired, CouponNotFound
 from coupons.locking import why_not
 from coupons.models import CouponState, CouponTemplate
 from coupons.queries import Claimable, CouponWithTemplate
@@ -24,6 +25,7 @@ from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.schemas.common import Page
 from wxapp_api.schemas.coupons import (
+    CodeIn,
     CodeOut,
     CouponCounts,
     CouponOut,
@@ -94,6 +96,33 @@ def claim(path: TemplatePath) -> tuple[CouponOut, int]:
                 idempotency.finish(session, scope=scope, key=key, result=result)
     with reading() as session:
         found = queries.get_for_member(session, g.member.id, coupon_id)
+        return coupons_out(session, [found], now)[0], 201
+
+
+@blueprint.post("/coupons/claim-code", responses={201: CouponOut}, security=MEMBER)
+@member
+def claim_code(body: CodeIn) -> tuple[CouponOut, int]:
+    """A printed code becomes the member's; again: the same answer.
+
+    Ten wrong codes a minute lock the member out for a while.
+    """
+    limits.check("claim", ip=request.remote_addr, member=g.member.id, merchant=g.member.merchant_id)
+    now, me, subject = clock_now(), g.member, f"codes:member:{g.member.id}"
+    with transaction() as session:
+        lockouts.attempt(session, subject, now=now)
+    try:
+        with transaction() as session:
+            coupon_id = anonymous.claim_code(
+                session, body.code, member_id=me.id, merchant_id=me.merchant_id, now=now
+            ).id
+    except (CouponNotFound, CodeExpired):
+        with transaction() as session:
+            lockouts.missed(session, subject, now=now, merchant_id=me.merchant_id)
+        raise
+    with transaction() as session:
+        lockouts.take_back(session, subject)
+    with reading() as session:
+        found = queries.get_for_member(session, me.id, coupon_id)
         return coupons_out(session, [found], now)[0], 201
 
 

@@ -1,5 +1,6 @@
 """Tables of crm, by topic."""
 
+from crm.models.batches import NEXT_BATCH, BatchKind, BatchRow, BatchState, CouponBatch
 from crm.models.campaigns import (
     NEXT,
     Arm,
@@ -41,13 +42,18 @@ from crm.models.tiers import Expiry, Fall, GrowthEntry, Loyalty, Measure, Tier, 
 __all__ = [
     "BASE_TIER",
     "NEXT",
+    "NEXT_BATCH",
     "Arm",
+    "BatchKind",
+    "BatchRow",
+    "BatchState",
     "Campaign",
     "CampaignMove",
     "CampaignState",
     "CampaignTally",
     "CampaignVariant",
     "CampaignWave",
+    "CouponBatch",
     "EntryKind",
     "Expiry",
     "Fall",

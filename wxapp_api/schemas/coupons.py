@@ -41,6 +41,10 @@ class SecretPath(Params):
     secret: Annotated[str, StringConstraints(min_length=20, max_length=64)]
 
 
+class CodeIn(In):
+    code: Annotated[str, StringConstraints(strip_whitespace=True, min_length=4, max_length=64)]
+
+
 class GiftIn(In):
     words: Annotated[
         str,
