@@ -86,6 +86,8 @@ ACTS = {
     "shelf.set": Act("goods", "上下架"),
     "key.create": Act("staff", "新建接口密钥", "warn"),
     "key.revoke": Act("staff", "停用接口密钥", "bad"),
+    "chat.assign": Act("official", "接下会话"),
+    "chat.close": Act("official", "结束会话"),
     "reply.save": Act("official", "改自动回复"),
     "reply.drop": Act("official", "删自动回复", "warn"),
     "staff.logged_in": Act("staff", "登录"),

@@ -7,6 +7,7 @@ from console import (
     coupons,
     goods,
     home,
+    inbox,
     journey_runs,
     journeys,
     login,
@@ -44,6 +45,7 @@ PAGES = (
     staffing.page,
     api_keys.page,
     official.page,
+    inbox.page,
     audit_log.page,
     more.page,
 )

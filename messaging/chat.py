@@ -43,11 +43,21 @@ def log(session: Session, lines: Sequence[Line]) -> None:
 
 
 def log_outbound(
-    session: Session, *, appid: str, openid: str, kind: str, text: str, at: datetime
+    session: Session,
+    *,
+    appid: str,
+    openid: str,
+    kind: str,
+    text: str,
+    at: datetime,
+    by: str = "",
 ) -> None:
-    """What the account said by itself."""
+    """What the account said by itself, or somebody of the staff did in its name."""
     line = {"appid": appid, "openid": openid, "direction": Direction.outbound, "kind": kind[:32]}
-    rows.add(session, ChatMessage, {**line, "text": text, "reply_key": None, "at": at})
+    data = {"by": by} if by else None
+    rows.add(
+        session, ChatMessage, {**line, "text": text, "reply_key": None, "at": at, "data": data}
+    )
 
 
 def find_reply(session: Session, reply_key: str) -> list[Part]:
@@ -58,6 +68,23 @@ def find_reply(session: Session, reply_key: str) -> list[Part]:
     if found is None:
         return []
     return [found.data or answers.text(found.text)]
+
+
+def list_said(session: Session, appid: str, openid: str, *, limit: int = 60) -> list[ChatMessage]:
+    """The last of what was said, in the order in which it was written down: WeChat's own times are
+    whole seconds."""
+    mine = (ChatMessage.appid == appid, ChatMessage.openid == openid)
+    latest = (ChatMessage.at.desc(), ChatMessage.id.desc())
+    found = session.scalars(select(ChatMessage).where(*mine).order_by(*latest).limit(limit))
+    return sorted(found, key=lambda message: message.id)
+
+
+def find_said(session: Session, appid: str, openid: str, message_id: int) -> ChatMessage | None:
+    """One line of this person's chat."""
+    found = session.get(ChatMessage, message_id)
+    if found is None or (found.appid, found.openid) != (appid, openid):
+        return None
+    return found
 
 
 def _media(content: Content) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from core.database import claim
 from core.inbox import EventState, InboundEvent
 from core.numbers import token_hash
 from gateways.wechat.messages import Message
-from messaging import answers, chat, following, receiving, scenes
+from messaging import answers, chat, conversations, following, receiving, scenes
 from messaging.answers import Part
 from messaging.receiving import Happened
 
@@ -77,8 +77,10 @@ def act_on_kept(session: Session, kept: Sequence[InboundEvent], *, now: datetime
     heard = [(event, receiving.from_body(event.body, event.raw or "")) for event in kept]
     for _, message in sorted(heard, key=lambda each: (each[1].appid, each[1].openid)):
         receiving.act(session, message, now=now)
+    replied = {id(message): answers.of(event.body.get(REPLY)) for event, message in heard}
+    conversations.heard(session, [(message, replied[id(message)]) for _, message in heard], now)
     for event, message in heard:
-        reply = answers.of(event.body.get(REPLY))
+        reply = replied[id(message)]
         key = _reply_key(event.source, message)
         lines += chat.exchange(message, reply, reply_key=key, now=event.received_at)
         following.send(session, message, reply, key=key, now=now)
@@ -125,6 +127,8 @@ def act_once(
         return chat.find_reply(session, key)
     happened = receiving.act(session, message, now=now)
     reply = answer(session, message, happened, now)
+    if message.event is None or any(part["type"] == "human" for part in reply):
+        conversations.heard(session, [(message, reply)], now)
     chat.log(session, chat.exchange(message, reply, reply_key=key, now=now))
     following.send(session, message, reply, key=key, now=now)
     return reply

@@ -223,6 +223,46 @@ class ReplyRule(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
 
 
+class Conversation(Base):
+    """What waits for a human in the chat with one person.
+
+    `waiting_since` is set while nobody has answered, `quiet_until` while the automatic answers are
+    silent, `staff_id` names who has taken it on.
+    """
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        UniqueConstraint("appid", "openid"),
+        Index(None, "appid", "last_at", "id"),
+        Index(None, "appid", "waiting_since", "id"),
+        Index(None, "appid", "quiet_until"),
+        Index(None, "staff_id", "last_at"),
+    )
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    last_text: Mapped[str] = mapped_column(String(200), default="")
+    last_direction: Mapped[Direction] = mapped_column(State(Direction))
+    last_at: Mapped[datetime]
+    unread: Mapped[int] = mapped_column(Integer, default=0)
+    waiting_since: Mapped[datetime | None]
+    quiet_until: Mapped[datetime | None]
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class QuickReply(Base):
+    """Something that staff say often."""
+
+    __tablename__ = "quick_replies"
+    __table_args__ = (UniqueConstraint("appid", "place"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    place: Mapped[int] = mapped_column(Integer)
+    text: Mapped[str] = mapped_column(String(300))
+
+
 class AccountTag(Base):
     """WeChat's id of a tag that we made on an account."""
 

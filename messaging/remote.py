@@ -16,13 +16,14 @@ from core.database import reading, retrying, transaction
 from core.logs import log
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from gateways.wechat.official import OfficialAccount
-from messaging import chat, grants, scenes, sending, suppression, windows
+from messaging import chat, conversations, grants, scenes, sending, suppression, windows
 from messaging.models import Channel, OutboundMessage, OutboundState, Scene
 from messaging.scenes import LONGEST, scene_text
 
 WINDOW_OVER = frozenset({45015, 45047})
 NOTHING_GRANTED = 43101
 SENT_BEFORE = 45065
+_MEDIA = {"image": "[图片]", "voice": "[语音]"}
 
 
 def deliver(message_id: int) -> OutboundState:
@@ -232,18 +233,22 @@ def _put_back(message: OutboundMessage, window_ids: list[int]) -> None:
 
 def words_of(payload: dict[str, Any]) -> str:
     """What a message says, for the chat log."""
-    words = payload.get("text") or payload.get("title")
+    words = payload.get("text") or payload.get("title") or _MEDIA.get(payload.get("type", ""))
     if words is None:
         words = " ".join(str(value) for value in (payload.get("data") or {}).values())
     return str(words)
 
 
 def _log(session: Any, message: OutboundMessage, now: datetime) -> None:
+    by, words = message.payload.get("by", ""), words_of(message.payload)
     chat.log_outbound(
         session,
         appid=message.appid,
         openid=message.openid,
         kind=message.channel.value,
-        text=words_of(message.payload),
+        text=words,
         at=now,
+        by=by,
     )
+    if by:
+        conversations.spoke(session, message.appid, message.openid, words, now=now)

@@ -15,7 +15,7 @@ from coupons.errors import CodeExpired, CouponNotFound
 from gateways.wechat.messages import Message
 from merchants.models import Merchant, Store, StoreTable
 from merchants.staff import stores_of
-from messaging import answers, replies
+from messaging import answers, conversations, replies
 from messaging.accounts import find_owner, mini_for_official
 from messaging.answers import Part
 from messaging.menus import HOME, REDEEM_KEY
@@ -41,7 +41,9 @@ def write_reply(
 
 
 def answer_words(session: Session, message: Message, now: datetime) -> list[Part]:
-    """What to answer to an ordinary message: it depends on the rules only."""
+    """What to answer to an ordinary message: it depends on the rules, and on nobody holding it."""
+    if conversations.is_quiet(session, message.appid, message.openid, now):
+        return []
     return _answer(session, message.appid, replies.KEYWORD, message.text, now)
 
 

@@ -7,6 +7,7 @@ from sandbox import pushes
 from sandbox.people import Person, openid_of
 from sandbox.settings import Account
 from sandbox.state import World
+from sandbox.wechat import media
 from sandbox.wechat.followers import Follow
 from sandbox.wechat.qrstore import Qr
 
@@ -53,21 +54,36 @@ def unfollow(world: World, person: Person, account: Account, *, wait: bool = Tru
 
 
 def say(world: World, person: Person, account: Account, text: str, *, wait: bool = True) -> Result:
+    shown = {"kind": "text", "text": text}
+    title = f"{person.name}说：{text[:40]}"
+    return _say(world, person, account, shown, title, wait, MsgType="text", Content=text)
+
+
+def show(world: World, person: Person, account: Account, name: str, *, wait: bool = True) -> Result:
+    """Send a picture; `name` is what is on it."""
+    media_id = media.PREFIX + name
+    fields = {"PicUrl": f"{world.settings.sandbox_url}/picture", "MediaId": media_id}
+    shown = {"kind": "text", "text": f"[图片] {name}"}
+    title = f"{person.name}发了一张图片"
+    return _say(world, person, account, shown, title, wait, MsgType="image", **fields)
+
+
+def _say(
+    world: World,
+    person: Person,
+    account: Account,
+    shown: dict[str, str],
+    title: str,
+    wait: bool,
+    **fields: Any,
+) -> Result:
     openid = openid_of(account.appid, person.id)
     with world.lock:
         if account.kind == "official" and not world.followers.find(account.appid, openid):
             raise NotPossible("先关注，才能发消息")
         world.windows.open(account.appid, openid, "message")
-        world.chats.add(person, account.appid, sender="me", kind="text", text=text)
-        push = pushes.build(
-            world,
-            account,
-            person,
-            openid,
-            MsgType="text",
-            Content=text,
-            title=f"{person.name}说：{text[:40]}",
-        )
+        world.chats.add(person, account.appid, sender="me", **shown)
+        push = pushes.build(world, account, person, openid, title=title, **fields)
     return _told(pushes.send(world, push, wait=wait))
 
 

@@ -37,6 +37,14 @@ class Api:
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._json(path, self._with_token("POST", path, {}, encode(body)))
 
+    def file(self, path: str, **params: str) -> bytes:
+        """A file; where WeChat answers JSON instead it said no, or gave an address."""
+        answer = self._with_token("GET", path, params, None)
+        if answer.body[:1] == b"{" or answer.status >= 400:
+            self._json(path, answer)
+            raise WechatUnavailable(path, "no file in the answer")
+        return answer.body
+
     def sns(self, path: str, **params: str) -> dict[str, Any]:
         """A call that proves itself with appid and secret instead of a token."""
         known = {"appid": self.appid, "secret": self._secret}

@@ -107,6 +107,10 @@ class OfficialAccount:
         """A picture or a voice that was uploaded before: `kind` is image or voice."""
         self._say(openid, kind, {"media_id": media_id})
 
+    def media(self, media_id: str) -> bytes:
+        """A picture or a voice that somebody sent; 40007 once its three days are over."""
+        return self._api.file("/cgi-bin/media/get", media_id=media_id)
+
     def _say(self, openid: str, kind: str, content: dict[str, Any]) -> None:
         self._api.post(_SEND, {"touser": openid, "msgtype": kind, kind: content})
 

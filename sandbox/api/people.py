@@ -73,6 +73,13 @@ def say(person_id: str) -> ResponseReturnValue:
     return jsonify(acts.say(the_world(), person_of(person_id), account, text, wait=_wait(data)))
 
 
+@control.post("/people/<person_id>/show")
+def show(person_id: str) -> ResponseReturnValue:
+    data = body()
+    account, name = account_of(data, "official"), need(data, "name")
+    return jsonify(acts.show(the_world(), person_of(person_id), account, name, wait=_wait(data)))
+
+
 @control.post("/people/<person_id>/tap")
 def tap(person_id: str) -> ResponseReturnValue:
     data = body()

@@ -61,6 +61,17 @@ NEEDS = {
         "GET /journeys/<int:journey_id>/runs",
         "GET /journeys/<int:journey_id>/runs/<int:run_id>",
     ],
+    "chats.reply": [
+        "GET /inbox/",
+        "GET /inbox/<int:conversation_id>",
+        "GET /inbox/<int:conversation_id>/pictures/<int:message_id>",
+        "GET /inbox/quick",
+        "GET /stream/chats",
+        "POST /inbox/<int:conversation_id>/assign",
+        "POST /inbox/<int:conversation_id>/close",
+        "POST /inbox/<int:conversation_id>/send",
+        "POST /inbox/quick",
+    ],
     "coupons.issue": [
         "GET /members/<no>/give",
         "POST /members/<no>/give",

@@ -1,0 +1,236 @@
+"""Conversations with followers: who waits, what was said, and an answer in one's own words."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from console import inbox_view, reply
+from console.access import me, staff
+from console.forms import Form, whole
+from console.official.blueprint import find_account, get_account, shown
+from core import audit
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import NotFound
+from core.numbers import new_token
+from gateways.wechat.errors import WechatError, WechatUnavailable
+from merchants import roles
+from merchants.models import Staff, StaffState
+from messaging import chat, conversations, media, remote, staff_replies
+from messaging.models import Conversation, OutboundState
+
+page = Blueprint("inbox", __name__, url_prefix="/inbox")
+
+TABS = {"waiting": "等回复", "mine": "我接的", "all": "全部"}
+
+
+@page.get("/")
+@staff("chats.reply")
+def index() -> Response:
+    tab = request.args.get("tab", "waiting")
+    tab = tab if tab in TABS else "waiting"
+    now = clock_now()
+    with reading() as session:
+        account = find_account(session)
+        if account is None:
+            return reply.page("inbox/index.html", account=None)
+        found = conversations.list_page(
+            session,
+            account.appid,
+            waiting=tab == "waiting",
+            staff_id=me().staff_id if tab == "mine" else None,
+            cursor=request.args.get("cursor", ""),
+        )
+        waiting = conversations.count_waiting(session, account.appid)
+        rows = inbox_view.rows(session, found.items, now)
+    here = url_for("console.inbox.index", tab=tab)
+    more = found.next and url_for("console.inbox.index", tab=tab, cursor=found.next)
+    return reply.page(
+        "inbox/index.html",
+        account=shown(account),
+        tab=tab,
+        here=here,
+        tabs=[
+            (
+                words,
+                url_for("console.inbox.index", tab=name),
+                waiting if name == "waiting" else "",
+                name == tab,
+            )
+            for name, words in TABS.items()
+        ],
+        rows=rows,
+        more=more,
+        words=f"{waiting} 个人在等" if waiting else "没有人在等",
+    )
+
+
+@page.get("/<int:conversation_id>")
+@staff("chats.reply")
+def show(conversation_id: int) -> Response:
+    return _page(conversation_id, Form())
+
+
+@page.post("/<int:conversation_id>/send")
+@staff("chats.reply")
+def send(conversation_id: int) -> Response:
+    """Prepare, call, record: what WeChat says is shown where it was said."""
+    form, now = Form(request.form), clock_now()
+    with transaction() as session:
+        conversation = _mine(session, conversation_id)
+        text = _chosen(session, conversation, form)
+        key = form["key"]
+        if text is None or not (key.isalnum() and 16 <= len(key) <= 64):
+            form.refuse("text", "要填")
+            message = None
+        else:
+            message = staff_replies.prepare_reply(
+                session, conversation, text, by=me().name, key=key, now=now
+            )
+            conversations.assign(session, conversation, me().staff_id, now=now)
+    if form.errors:
+        return _page(conversation_id, form, 422)
+    if message is not None:
+        try:
+            state = remote.deliver(message.id)
+        except (WechatError, WechatUnavailable):
+            state = OutboundState.prepared  # the job that was queued with it tries again
+        if state is not OutboundState.sent and reply.is_htmx():
+            return _page(conversation_id, Form())
+    return reply.done(url_for("console.inbox.show", conversation_id=conversation_id))
+
+
+@page.post("/<int:conversation_id>/assign")
+@staff("chats.reply")
+def assign(conversation_id: int) -> Response:
+    now, wanted = clock_now(), whole(request.form.get("staff", "")) or me().staff_id
+    with transaction() as session:
+        conversation = _mine(session, conversation_id)
+        names = dict(_colleagues(session))
+        if wanted not in names:
+            raise NotFound("没有这位同事")
+        if conversations.assign(session, conversation, wanted, now=now):
+            _record(session, "chat.assign", conversation, {"name": names[wanted]}, now)
+    said = "你来接这个会话" if wanted == me().staff_id else f"已转给{names[wanted]}"
+    return reply.done(
+        url_for("console.inbox.show", conversation_id=conversation_id), f"{said}，机器人先不插话"
+    )
+
+
+@page.post("/<int:conversation_id>/close")
+@staff("chats.reply")
+def close(conversation_id: int) -> Response:
+    with transaction() as session:
+        conversation = _mine(session, conversation_id)
+        if conversations.close(session, conversation):
+            _record(session, "chat.close", conversation, None, clock_now())
+    return reply.done(url_for("console.inbox.index"), "已结束，自动回复恢复")
+
+
+@page.get("/<int:conversation_id>/pictures/<int:message_id>")
+@staff("chats.reply")
+def picture(conversation_id: int, message_id: int) -> Response:
+    """A picture that somebody sent, through us: the page asks no other host."""
+    with reading() as session:
+        conversation = _mine(session, conversation_id)
+        said = chat.find_said(session, conversation.appid, conversation.openid, message_id)
+        media_id = (said.data or {}).get("media_id", "") if said and said.kind == "image" else ""
+    found = media.fetch_picture(conversation.appid, media_id) if media_id else None
+    if found is None:
+        raise NotFound("图片过期了，微信只留三天")
+    response = Response(found[0], mimetype=found[1])
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@page.get("/quick")
+@staff("chats.reply")
+def quick() -> Response:
+    with reading() as session:
+        texts = conversations.list_quick(session, get_account(session).appid)
+    return reply.page("inbox/quick.html", form=Form(texts="\n".join(texts)))
+
+
+@page.post("/quick")
+@staff("chats.reply")
+def set_quick() -> Response:
+    form = Form(request.form)
+    lines = [line.strip() for line in form["texts"].splitlines() if line.strip()]
+    if len(lines) > conversations.MOST_QUICK:
+        form.refuse("texts", f"最多 {conversations.MOST_QUICK} 条")
+    if any(len(line) > 300 for line in lines):
+        form.refuse("texts", "每条最多 300 个字")
+    if form.errors:
+        return reply.page("inbox/quick.html", 422, form=form)
+    with transaction() as session:
+        conversations.set_quick(session, get_account(session).appid, lines)
+    return reply.done(url_for("console.inbox.index"), "快捷回复已保存")
+
+
+def _page(conversation_id: int, form: Form, status: int = 200) -> Response:
+    now = clock_now()
+    form.put("key", _fresh_key())
+    with transaction() as session:
+        conversation = _mine(session, conversation_id)
+        conversations.read(session, conversation)
+        seen = inbox_view.conversation(session, conversation, now)
+        seen["quick"] = conversations.list_quick(session, conversation.appid)
+        seen["colleagues"] = _colleagues(session)
+    return reply.page("inbox/show.html", status, c=seen, form=form)
+
+
+def _fresh_key() -> str:
+    """One for each form that is shown, so that a form sent twice says it once."""
+    return "".join(char for char in new_token() if char.isalnum())[:32]
+
+
+def _chosen(session: Session, conversation: Conversation, form: Form) -> str | None:
+    """What was typed, or the quick reply that was pressed."""
+    place = whole(form["quick"])
+    quick = conversations.list_quick(session, conversation.appid)
+    if place is not None and place < len(quick):
+        return quick[place]
+    return form.text("text", longest=staff_replies.LONGEST)
+
+
+def _colleagues(session: Session) -> list[tuple[int, str]]:
+    """Who may answer, oneself first."""
+    able = [role for role in roles.PERMISSIONS if roles.may(role, "chats.reply")]
+    rows = session.execute(
+        select(Staff.id, Staff.name)
+        .where(
+            Staff.merchant_id == me().merchant_id,
+            Staff.state == StaffState.active,
+            Staff.role.in_(able),
+        )
+        .order_by(Staff.id)
+    )
+    return sorted(dict(rows.all()).items(), key=lambda each: each[0] != me().staff_id)
+
+
+def _mine(session: Session, conversation_id: int) -> Conversation:
+    found = conversations.get(session, get_account(session).appid, conversation_id)
+    if found is None:
+        raise NotFound("没有这个会话")
+    return found
+
+
+def _record(
+    session: Session,
+    action: str,
+    conversation: Conversation,
+    after: dict[str, Any] | None,
+    now: datetime,
+) -> None:
+    audit.record(
+        session,
+        actor=me().actor,
+        action=action,
+        subject=f"chat:{conversation.id}",
+        after=after,
+        merchant_id=me().merchant_id,
+        now=now,
+    )
