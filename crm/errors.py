@@ -87,3 +87,32 @@ class BatchNotFound(NotFound):
 class BatchMoved(Conflict):
     code = "batch_moved"
     title = "这一批已经在作废了"
+
+
+class ApprovalNotFound(NotFound):
+    code = "approval_not_found"
+    title = "没有这个审核"
+
+
+class ApprovalOwn(Conflict):
+    code = "approval_own"
+    title = "自己提交的要别人来同意"
+
+
+class ApprovalOver(Conflict):
+    code = "approval_over"
+    title = "这个审核已经处理过了"
+
+
+class ApprovalNeeded(Conflict):
+    """`detail` says what makes a second person necessary."""
+
+    code = "approval_needed"
+    title = "要另一个人同意"
+
+
+class NoWayToSend(Conflict):
+    """`detail` says what to do first."""
+
+    code = "no_way_to_send"
+    title = "现在发不到"

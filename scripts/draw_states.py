@@ -21,6 +21,7 @@ MAPS = [
     ("付款尝试 Payment attempt", "payments.models", "NEXT_ATTEMPT"),
     ("退款 Refund", "payments.models", "NEXT_REFUND"),
     ("营销活动 Campaign", "crm.models", "NEXT"),
+    ("活动审核 Campaign approval", "crm.models", "NEXT_APPROVAL"),
     ("自动化旅程 Journey", "crm.models.journeys", "NEXT"),
     ("积分批次 Point lot", "crm.models.points", "NEXT"),
     ("发出的消息 Outbound message", "messaging.models", "NEXT"),

@@ -11,7 +11,7 @@ from coupons import gifting
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import Coupon
 from crm import campaigns, contacts, members, points
-from crm.campaigns import moving, sending
+from crm.campaigns import asking, moving, sending
 from crm.models import Campaign, CampaignState
 from messaging import batches
 from orders.models import Order
@@ -56,6 +56,13 @@ def campaign_launch(run: Run, campaign_id: int, actor: str = "system") -> None:
             raise Later(early)
         if early <= 0:
             campaigns.launch(session, campaign, actor=actor, now=now)
+
+
+@job("crm.ask_approval")
+def ask_approval(run: Run, approval_id: int) -> None:
+    """Tell those who may agree, in the chat where it is open to us; the console shows it anyway."""
+    with run.finish() as session:
+        asking.tell_approvers(session, approval_id, now=clock.now())
 
 
 @job("crm.campaign_resume", timeout=300)

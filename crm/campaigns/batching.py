@@ -14,7 +14,6 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core.clock import business_day
-from core.config import current_config
 from core.database import claim
 from core.outbox import enqueue
 from core.rows import all_moved
@@ -23,6 +22,7 @@ from coupons.models import Coupon, CouponTemplate
 from coupons.words import card_title
 from crm import contacts
 from crm.campaigns import caps, tallies, variants, waves, words
+from crm.campaigns.letters import write
 from crm.campaigns.moving import (
     BATCH_KEY,
     SEND_CHUNK,
@@ -44,8 +44,6 @@ from crm.models import (
     RecipientState,
 )
 from messaging import planning, sending
-from messaging.accounts import find_official, mini_for_official
-from messaging.models import Channel
 from messaging.planning import Plan
 
 BATCH = 500
@@ -315,16 +313,6 @@ def _letter(campaign: Campaign, each: _Reached, gift: words.Gift) -> sending.Let
     payload = write(text, name, gift, plan)
     key = f"campaign:{campaign.id}:{each.person.recipient_id}"
     return sending.Letter(key, plan.appid, plan.openid, plan.channel, "campaign", payload)
-
-
-def write(text: str, name: str, gift: words.Gift, plan: Plan) -> dict[str, Any]:
-    """The message in the form of its channel."""
-    if plan.channel is Channel.subscribe:
-        return words.subscribe(text, name, gift, plan.template_id)
-    official = find_official(plan.appid)
-    picture = official.card_media_id if official else ""
-    mini, base_url = mini_for_official(plan.appid), current_config().app.base_url
-    return words.chat(text, name, gift, mini, base_url, picture)
 
 
 def _record(session: Session, rows: list[dict[str, Any]], now: datetime) -> None:

@@ -11,6 +11,7 @@ from core import audit
 from core.database import claim
 from coupons.models import CouponTemplate, TemplateState
 from crm.campaigns.holdout import WHOLE
+from crm.campaigns.moving import void_approvals
 from crm.campaigns.variants import MOST, list_variants
 from crm.contacts import NIGHT, check_hours
 from crm.errors import CampaignInvalid, CampaignMoved
@@ -96,6 +97,7 @@ def change(
     if before == _columns(draft) and not others_changed:
         return
     session.flush()
+    void_approvals(session, campaign.id, actor=actor, now=now)
     audit.record(
         session,
         actor=actor,

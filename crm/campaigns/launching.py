@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from core.database import UTCDateTime
 from core.outbox import enqueue
-from crm.campaigns import reach, tallies, waves
+from crm.campaigns import reach, tallies, thresholds, waves
 from crm.campaigns.holdout import held_out
-from crm.campaigns.moving import BATCH_KEY, WAVE_KEY, move
+from crm.campaigns.moving import BATCH_KEY, WAVE_KEY, move, pause
 from crm.campaigns.variants import drawn, list_variants
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState, Segment
 from crm.segments.compiling import everyone, matches, tree
@@ -50,6 +50,10 @@ def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
     campaign.audience_count = _write_audience(session, campaign, now)
     session.flush()
     tallies.recount(session, campaign.id)
+    why = thresholds.why_needed(session, campaign, thresholds.launched_size(session, campaign))
+    if why:  # nothing has been issued yet, and nothing is until somebody agrees
+        pause(session, campaign, actor="system", reason=why, now=now)
+        return campaign.audience_count
     for wave in waves.list_open(session, campaign.id):
         key = BATCH_KEY if wave.due_at <= now else WAVE_KEY
         waves.queue(session, wave, key=f"{key.format(campaign.id)}{wave.id}:0", now=now)

@@ -10,10 +10,12 @@ from core import audit
 from core.database import claim
 from core.outbox import JobState, OutboxJob, enqueue
 from crm import contacts
-from crm.campaigns import tallies, waves
-from crm.errors import CampaignInvalid, CampaignMoved
+from crm.campaigns import tallies, thresholds, waves
+from crm.errors import ApprovalNeeded, CampaignInvalid, CampaignMoved
 from crm.models import (
     NEXT,
+    Approval,
+    ApprovalState,
     Arm,
     Campaign,
     CampaignMove,
@@ -49,8 +51,22 @@ def approve(session: Session, campaign: Campaign, *, actor: str, now: datetime) 
 
 
 def withdraw(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
-    """approved → draft, to be changed."""
+    """approved → draft, to be changed: whoever agreed did not agree to what it will be."""
+    void_approvals(session, campaign.id, actor=actor, now=now)
     move(session, campaign, CampaignState.draft, actor=actor, now=now)
+
+
+def void_approvals(session: Session, campaign_id: int, *, actor: str, now: datetime) -> None:
+    """Whatever was asked or given for a campaign counts no more."""
+    claim(
+        session,
+        update(Approval)
+        .where(
+            Approval.campaign_id == campaign_id,
+            Approval.state.in_([ApprovalState.pending, ApprovalState.approved]),
+        )
+        .values(state=ApprovalState.withdrawn, decided_by=actor, decided_at=now),
+    )
 
 
 def schedule(
@@ -84,7 +100,10 @@ def give_up(session: Session, campaign_id: int, errcode: int, *, now: datetime) 
 
 
 def resume(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
-    """paused → running; a job queues what is left to do."""
+    """paused → running; a job queues what is left to do. Raises ApprovalNeeded."""
+    why = thresholds.why_needed(session, campaign, thresholds.launched_size(session, campaign))
+    if why:
+        raise ApprovalNeeded(why)
     move(session, campaign, CampaignState.running, actor=actor, now=now)
     key = f"{RESUME_KEY.format(campaign.id)}{now.timestamp()}"
     enqueue(session, "crm.campaign_resume", key=key, campaign_id=campaign.id)

@@ -3,6 +3,9 @@
 from crm.models.batches import NEXT_BATCH, BatchKind, BatchRow, BatchState, CouponBatch
 from crm.models.campaigns import (
     NEXT,
+    NEXT_APPROVAL,
+    Approval,
+    ApprovalState,
     Arm,
     Campaign,
     CampaignMove,
@@ -42,7 +45,10 @@ from crm.models.tiers import Expiry, Fall, GrowthEntry, Loyalty, Measure, Tier, 
 __all__ = [
     "BASE_TIER",
     "NEXT",
+    "NEXT_APPROVAL",
     "NEXT_BATCH",
+    "Approval",
+    "ApprovalState",
     "Arm",
     "BatchKind",
     "BatchRow",

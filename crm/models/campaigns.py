@@ -141,6 +141,48 @@ class CampaignWave(Base):
     issued_all: Mapped[bool] = mapped_column(default=False)
 
 
+class ApprovalState(StrEnum):
+    pending = "pending"
+    approved = "approved"
+    refused = "refused"
+    withdrawn = "withdrawn"
+
+
+NEXT_APPROVAL: dict[ApprovalState, set[ApprovalState]] = {
+    ApprovalState.pending: {
+        ApprovalState.approved,
+        ApprovalState.refused,
+        ApprovalState.withdrawn,
+    },
+    ApprovalState.approved: {ApprovalState.withdrawn},
+    ApprovalState.refused: set(),
+    ApprovalState.withdrawn: set(),
+}
+
+
+class Approval(Base):
+    """Somebody asked for a second person's word for a campaign of that size."""
+
+    __tablename__ = "campaign_approvals"
+    __table_args__ = (
+        Index("ix_campaign_approvals_campaign", "campaign_id", "state"),
+        Index("ix_campaign_approvals_open", "merchant_id", "state"),
+    )
+
+    id: Mapped[Id]
+    code: Mapped[str] = mapped_column(Code(16), unique=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    people: Mapped[int]
+    cost_fen: Mapped[int]
+    state: Mapped[ApprovalState] = mapped_column(State(ApprovalState))
+    requested_by: Mapped[str] = mapped_column(Code(64))
+    requested_at: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(Code(64))
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(default="")
+
+
 class CampaignMove(Base):
     __tablename__ = "campaign_history"
 

@@ -1,0 +1,73 @@
+"""The question to those who may agree to a large campaign, in the chat with the account."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.config import current_config
+from core.money import format_yuan
+from core.outbox import enqueue
+from crm.models import Approval, ApprovalState, Campaign
+from merchants.models import Staff, StaffState
+from merchants.roles import may
+from messaging import planning, sending
+from messaging.models import Channel
+
+
+def tell_approvers(session: Session, approval_id: int, *, now: datetime) -> int:
+    """Prepare a message for each who may agree and has an open chat; how many that are."""
+    approval = session.get_one(Approval, approval_id)
+    if approval.state is not ApprovalState.pending:
+        return 0
+    working = select(Staff).where(
+        Staff.merchant_id == approval.merchant_id,
+        Staff.state == StaffState.active,
+        Staff.person_id.is_not(None),
+    )
+    people = {
+        staff.person_id: staff
+        for staff in session.scalars(working)
+        if staff.person_id is not None
+        and may(staff.role, "campaigns.launch")
+        and approval.requested_by != f"staff:{staff.id}"
+    }
+    plans = planning.plan_channels(
+        session,
+        merchant_id=approval.merchant_id,
+        person_ids=list(people),
+        template=None,
+        now=now,
+    )
+    text = _question(session, approval)
+    told = 0
+    for person_id, plan in plans.items():
+        if plan.channel is not Channel.customer_service:
+            continue
+        message = sending.prepare(
+            session,
+            key=f"approval:{approval.id}:{people[person_id].id}",
+            appid=plan.appid,
+            openid=plan.openid,
+            channel=plan.channel,
+            kind="approval",
+            payload={"type": "text", "text": text},
+            now=now,
+        )
+        if message is not None:
+            enqueue(session, "messaging.deliver", message_id=message.id)
+            told += 1
+    return told
+
+
+def _question(session: Session, approval: Approval) -> str:
+    campaign = session.get_one(Campaign, approval.campaign_id)
+    kind, _, number = approval.requested_by.partition(":")
+    asker = session.get(Staff, int(number)) if kind == "staff" and number.isdigit() else None
+    link = f"{current_config().app.base_url}/console/campaigns/{campaign.id}"
+    return (
+        f"{asker.name if asker else '同事'}想发活动「{campaign.name}」：约 {approval.people:,} 人，"
+        f"预计最多 {format_yuan(approval.cost_fen, symbol=True)}。\n"
+        f"同意就回「同意 {approval.code}」，不行就回「不同意 {approval.code}」。\n"
+        f"细节：{link}"
+    )
