@@ -85,6 +85,7 @@ ACTS = {
     "campaign.approval_refused": Act("campaigns", "不同意活动", "warn"),
     "campaign.tested": Act("campaigns", "试发活动给自己"),
     "campaign.caps": Act("campaigns", "改活动上限", "warn"),
+    "channels.policy": Act("campaigns", "改活动走的渠道"),
     "marketing.rules": Act("campaigns", "改营销规则", "warn"),
     "stock.set": Act("goods", "改库存"),
     "shelf.set": Act("goods", "上下架"),

@@ -37,6 +37,7 @@ class Channel(StrEnum):
     customer_service = "customer_service"
     template = "template"
     subscribe = "subscribe"
+    broadcast = "broadcast"  # one message to many, see messaging.broadcasts
 
 
 class OutboundState(StrEnum):
@@ -286,3 +287,15 @@ class PublishedMenu(Base):
     audience: Mapped[str] = mapped_column(Code(32))
     menu: Mapped[dict[str, Any]] = mapped_column(JSON)
     published_at: Mapped[datetime]
+
+
+class ChannelPolicy(Base):
+    """Which ways a merchant's campaigns may take; see `messaging.policies.Policy`."""
+
+    __tablename__ = "channel_policies"
+
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"), primary_key=True)
+    customer_service: Mapped[bool]
+    subscribe: Mapped[bool]
+    broadcast: Mapped[bool]
+    keep_broadcasts: Mapped[int] = mapped_column(Integer)

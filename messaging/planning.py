@@ -1,7 +1,8 @@
 """The channel planner: how a person may lawfully be reached now, or why not.
 
 A customer-service message while a window is open costs nothing and comes first; then a subscribe
-message that the person granted. Service templates are never a way for a coupon or an advert.
+message that the person granted; then, where the merchant's policy allows it, one of the follower's
+four broadcasts of the month. Service templates are never a way for a coupon or an advert.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
+from messaging.broadcasts import quotas
 from messaging.models import Channel, Follower, MessageWindow, SubscribeGrant
+from messaging.policies import Policy
 from messaging.suppression import list_suppressed
 from messaging.windows import is_open_clause
 from people.models import Identity
@@ -23,8 +26,12 @@ SKIP_REASONS = {
     "not_following": "没关注公众号，也没允许订阅消息",
     "suppressed": "微信说过发不到，先不再试",
     "no_window": "48 小时内没给公众号发过消息，也没允许订阅消息",
+    "no_broadcast": "没有别的渠道，这个月的群发次数也用完了",
 }
-_SAYS_MORE = {"not_following": 0, "no_window": 1, "suppressed": 2}
+_SAYS_MORE = {"not_following": 0, "no_window": 1, "no_broadcast": 2, "suppressed": 3}
+_FIRST = (Channel.customer_service, Channel.subscribe, Channel.broadcast)
+ONE_BY_ONE = Policy()
+"""What may be said to a single person: no broadcast, which is for many."""
 _SLICE = 500
 
 
@@ -66,8 +73,12 @@ def plan_channels(
     person_ids: Sequence[int],
     template: str | None,
     now: datetime,
+    policy: Policy = ONE_BY_ONE,
 ) -> dict[int, Plan]:
-    """The same for many people at once, three queries per 500; every person has a plan."""
+    """The same for many people at once, a few queries per 500; every person has a plan.
+
+    A caller that can send broadcasts hands the merchant's own `policy` (`policies.policy_of`).
+    """
     plans: dict[int, Plan] = {}
     for start in range(0, len(person_ids), _SLICE):
         slice_ids = person_ids[start : start + _SLICE]
@@ -75,7 +86,7 @@ def plan_channels(
         rows = session.execute(known.where(Identity.person_id.in_(slice_ids)))
         pairs = [(person, appid, openid) for person, appid, openid in rows]
         plans |= dict.fromkeys(slice_ids, Plan(None, reason="no_identity"))
-        plans |= _plan(session, merchant_id, pairs, template, now)
+        plans |= _plan(session, merchant_id, pairs, template, now, policy)
     return plans
 
 
@@ -85,6 +96,7 @@ def _plan(
     pairs: list[tuple[int, str, str]],
     template: str | None,
     now: datetime,
+    policy: Policy = ONE_BY_ONE,
 ) -> dict[int, Plan]:
     code = session.get_one(Merchant, merchant_id).code
     officials = {account.appid for account in officials_of(code)}
@@ -96,23 +108,50 @@ def _plan(
     openids = [openid for _, _, openid in pairs]
     following = _following(session, officials, openids)
     barred = list_suppressed(session, {*officials, *templates}, openids, now)
-    windows = (_windows(session, officials, openids, now) & following) - barred
-    granted = _granted(session, templates, openids) - barred
+    ways: dict[Channel, set[tuple[str, str]]] = {}
+    if policy.customer_service:
+        ways[Channel.customer_service] = _windows(session, officials, openids, now) & following
+    if policy.subscribe:
+        ways[Channel.subscribe] = _granted(session, templates, openids)
+    if policy.broadcast:
+        spent = _spent(session, following, now, policy)
+        ways[Channel.broadcast] = following - spent
     plans: dict[int, Plan] = {}
     for person_id, appid, openid in pairs:
         here = (appid, openid)
-        best = plans.get(person_id)
-        if here in windows:
-            plans[person_id] = Plan(Channel.customer_service, appid, openid)
-        elif here in granted and (best is None or best.channel is None):
-            plans[person_id] = Plan(Channel.subscribe, appid, openid, templates[appid])
-        elif best is None or best.channel is None:
-            reason = "no_window" if here in following else "not_following"
-            if here in barred:
-                reason = "suppressed"
-            if best is None or _SAYS_MORE[reason] > _SAYS_MORE[best.reason]:
-                plans[person_id] = Plan(None, reason=reason)
+        channel = next((c for c in _FIRST if here in ways.get(c, ()) and here not in barred), None)
+        if channel is not None:
+            granted = templates[appid] if channel is Channel.subscribe else ""
+            plan = Plan(channel, appid, openid, granted)
+        elif here in barred:
+            plan = Plan(None, reason="suppressed")
+        elif here in following:
+            plan = Plan(None, reason="no_broadcast" if policy.broadcast else "no_window")
+        else:
+            plan = Plan(None, reason="not_following")
+        known = plans.get(person_id)
+        if known is None or _rank(plan) > _rank(known):
+            plans[person_id] = plan
     return plans
+
+
+def _rank(plan: Plan) -> int:
+    """The cheaper way is the better plan; of two reasons the one that says more."""
+    if plan.channel is not None:
+        return 10 - _FIRST.index(plan.channel)
+    return _SAYS_MORE[plan.reason]
+
+
+def _spent(
+    session: Session, following: set[tuple[str, str]], now: datetime, policy: Policy
+) -> set[tuple[str, str]]:
+    """Followers who have no broadcast left but those that the merchant saves."""
+    found: set[tuple[str, str]] = set()
+    for appid in {appid for appid, _ in following}:
+        used = quotas.used_by(session, appid, [o for a, o in following if a == appid], now)
+        most = quotas.PER_MONTH - policy.keep_broadcasts
+        found |= {(appid, openid) for openid, number in used.items() if number >= most}
+    return found
 
 
 def _following(session: Session, appids: set[str], openids: Iterable[str]) -> set[tuple[str, str]]:

@@ -8,9 +8,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
-from messaging.accounts import find_mini
 from messaging.models import NEXT, Channel, OutboundMessage, OutboundState
 from messaging.rules import refuse_marketing
+from messaging.templates import moment_of
 
 DEDUPLICATED = timedelta(minutes=9)
 """How long after the first try a template message may be asked for again under its client id;
@@ -128,7 +128,9 @@ def record_receipt(
 def settle_stuck(session: Session, *, before: datetime, now: datetime) -> int:
     """What has been `sending` since before a moment was cut off: its outcome is unknown."""
     stuck = update(OutboundMessage).where(
-        OutboundMessage.state == OutboundState.sending, OutboundMessage.changed_at < before
+        OutboundMessage.state == OutboundState.sending,
+        OutboundMessage.changed_at < before,
+        OutboundMessage.channel != Channel.broadcast,  # hours may pass until WeChat tells
     )
     values = {"reason": "interrupted", "changed_at": now}
     return claim(session, stuck.values(state=OutboundState.unknown, **values))
@@ -151,9 +153,8 @@ def list_to_ask_again(session: Session, *, now: datetime, limit: int = 200) -> l
 
 
 def _row(letter: Letter, now: datetime) -> dict[str, Any]:
-    mini = find_mini(letter.appid)
-    about_coupons = mini.subscribe_templates.get("coupon_arrived") if mini else None
-    refuse_marketing(letter.channel, letter.kind, letter.payload, coupon_template_id=about_coupons)
+    moment = moment_of(letter.appid, str(letter.payload.get("template_id", "")))
+    refuse_marketing(letter.channel, letter.kind, letter.payload, moment=moment)
     return {
         **letter._asdict(),
         "state": OutboundState.prepared,

@@ -67,5 +67,5 @@ def sweep_broadcasts(run: Run) -> None:
         except (WechatError, WechatUnavailable) as error:
             log.info("mass_send_not_told", mass_send_id=mass.id, error=str(error))
     with run.finish() as session:
-        for broadcast_id in queries.list_given_up(session, now=now):
-            moving.finish_if_done(session, broadcast_id, now=now)
+        for mass in queries.list_given_up(session, now=now):
+            moving.settled(session, mass, now=now)

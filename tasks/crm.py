@@ -11,9 +11,10 @@ from coupons import gifting
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import Coupon
 from crm import campaigns, contacts, members, points
-from crm.campaigns import asking, moving, sending
+from crm.campaigns import asking, masses, moving, sending
 from crm.models import Campaign, CampaignState
 from messaging import batches
+from messaging.broadcasts.models import MassSend
 from orders.models import Order
 from tasks.registry import Later, Run, job
 
@@ -137,6 +138,27 @@ def _send_group(
 
     retrying(record)
     return max((fate.wait for fate in fates), default=0)
+
+
+@job("crm.campaign_mass", queue="bulk", timeout=300)
+def campaign_mass(run: Run, campaign_id: int) -> None:
+    """Hand those to WeChat whom only a broadcast reaches, ten thousand to a request."""
+    _keep_quiet(campaign_id)
+    now, gathered = clock.now(), 1
+    while gathered:
+        with run.transaction() as session:
+            gathered = masses.gather(session, campaign_id, now=now)
+    with run.finish() as session:
+        moving.finish_if_done(session, campaign_id, now=now)
+
+
+@job("crm.campaign_mass_over", queue="bulk", timeout=300)
+def campaign_mass_over(run: Run, mass_send_id: int) -> None:
+    """WeChat has told the totals of a request: everybody in it is settled, slice by slice."""
+    now, settled = clock.now(), 1
+    while settled:
+        with run.transaction() as session:
+            settled = masses.settle(session, session.get_one(MassSend, mass_send_id), now=now)
 
 
 @job("crm.forget_contacts", timeout=300)

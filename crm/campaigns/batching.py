@@ -21,7 +21,7 @@ from coupons import issuing
 from coupons.models import Coupon, CouponTemplate
 from coupons.words import card_title
 from crm import contacts
-from crm.campaigns import caps, tallies, variants, waves, words
+from crm.campaigns import caps, masses, tallies, variants, waves, words
 from crm.campaigns.letters import write
 from crm.campaigns.moving import (
     BATCH_KEY,
@@ -44,7 +44,9 @@ from crm.models import (
     RecipientState,
 )
 from messaging import planning, sending
+from messaging.models import Channel
 from messaging.planning import Plan
+from messaging.policies import policy_of
 
 BATCH = 500
 
@@ -200,6 +202,7 @@ def _plan(
         person_ids=[person.member.person_id for person in people],
         template=MOMENT,
         now=now,
+        policy=policy_of(session, campaign.merchant_id),
     )
     reached: list[_Reached] = []
     skipped: dict[int, str] = {}
@@ -292,6 +295,8 @@ def _issue(
     ]
     _record(session, rows, now)
     _queue_sending(session, campaign.id, [each.person.recipient_id for each in reached])
+    if any(each.plan.channel is Channel.broadcast for each in reached):
+        masses.queue(session, campaign.id, now=now)
 
 
 def _give(

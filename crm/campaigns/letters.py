@@ -11,6 +11,8 @@ from messaging.planning import Plan
 
 def write(text: str, name: str, gift: words.Gift, plan: Plan) -> dict[str, Any]:
     """The message in the form of its channel."""
+    if plan.channel is Channel.broadcast:  # the same words for everybody
+        return {"text": words.fill(text, "", gift)}
     if plan.channel is Channel.subscribe:
         return words.subscribe(text, name, gift, plan.template_id)
     official = find_official(plan.appid)

@@ -25,12 +25,14 @@ from crm.models import (
     RecipientState,
 )
 from gateways.wechat.troubles import Trouble, trouble_of
+from messaging.models import Channel
 
 SEND_CHUNK = 200
 # How the keys of a campaign's jobs begin.
 BATCH_KEY, SEND_KEY = "crm.campaign_batch:{}:", "crm.campaign_send:{}:"
 RESUME_KEY = "crm.campaign_resume:{}:"
 WAVE_KEY = "crm.campaign_wave:{}:"  # a wave of later: that it waits is no work at hand
+MASS_KEY = "crm.campaign_mass:{}:"
 
 
 ADVICE = {
@@ -216,7 +218,11 @@ def queue_unsent(session: Session, campaign_id: int, *, now: datetime) -> int:
     """Queue the sending of every recipient that was issued to; how many jobs. Copies do no harm."""
     ids = session.scalars(
         select(Recipient.id)
-        .where(Recipient.campaign_id == campaign_id, Recipient.state == RecipientState.issued)
+        .where(
+            Recipient.campaign_id == campaign_id,
+            Recipient.state == RecipientState.issued,
+            Recipient.channel != Channel.broadcast,
+        )
         .order_by(Recipient.id)
     ).all()
     chunks = [ids[start : start + SEND_CHUNK] for start in range(0, len(ids), SEND_CHUNK)]
@@ -229,14 +235,28 @@ def queue_unsent(session: Session, campaign_id: int, *, now: datetime) -> int:
             first_id=chunk[0],
             last_id=chunk[-1],
         )
+    together = exists().where(
+        Recipient.campaign_id == campaign_id,
+        Recipient.state == RecipientState.issued,
+        Recipient.channel == Channel.broadcast,
+    )
+    if session.scalar(select(together)):
+        queue_mass(session, campaign_id, now=now, run_at=now)
+        return len(chunks) + 1
     return len(chunks)
+
+
+def queue_mass(session: Session, campaign_id: int, *, now: datetime, run_at: datetime) -> None:
+    """Gather those who are broadcast to; asked twice within a minute it is done once."""
+    key = f"{MASS_KEY.format(campaign_id)}{int(now.timestamp()) // 60}"
+    enqueue(session, "crm.campaign_mass", key=key, run_at=run_at, campaign_id=campaign_id)
 
 
 def has_live_jobs(session: Session, campaign_id: int) -> bool:
     """Whether a job of the campaign waits or runs: what it covers is not lost, only late."""
     keys = [
         OutboxJob.key.startswith(key.format(campaign_id), autoescape=True)
-        for key in (BATCH_KEY, SEND_KEY, RESUME_KEY)
+        for key in (BATCH_KEY, SEND_KEY, RESUME_KEY, MASS_KEY)
     ]
     live = exists().where(or_(*keys), OutboxJob.state.in_([JobState.waiting, JobState.pushed]))
     return bool(session.scalar(select(live)))

@@ -1,7 +1,8 @@
 """Who may lawfully be written to now, as one SQL expression over the members.
 
-A coupon travels in a customer-service message while a window is open, or in a subscribe message
-that the person granted and whose template is about coupons; service templates are no way (WeChat's
+A coupon travels in a customer-service message while a window is open, in a subscribe message that
+the person granted and whose template is about coupons, or, where the merchant's policy allows it,
+in one of the follower's four broadcasts of the month; service templates are no way (WeChat's
 rules 3.9.2 and 3.9.3). The same answer for a few people with their openids is
 `messaging.planning.plan_channels`; a test holds the two together.
 """
@@ -19,7 +20,9 @@ from crm.models import Member
 from crm.segments.compiling import everyone, matches, tree
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
+from messaging.broadcasts import quotas
 from messaging.models import Channel, Follower, MessageWindow, SubscribeGrant
+from messaging.policies import Policy, policy_of
 from messaging.suppression import is_suppressed
 from messaging.windows import is_open_clause
 from people.models import Identity
@@ -33,6 +36,8 @@ SKIP_REASONS: dict[str, str] = {
     "not_following": "没关注公众号，也没允许订阅消息",
     "suppressed": "微信说过发不到，先不再试",
     "no_window": "48 小时内没给公众号发过消息，也没允许订阅消息",
+    "no_broadcast": "没有别的渠道，这个月的群发次数也用完了",
+    "broadcast_alone": "只有一个人要群发，微信不收",
     "merged": "已并入另一个账号",
     "stopped": "活动已终止",
     "holdout": "对照组",
@@ -97,20 +102,26 @@ def outcome(session: Session, merchant_id: int, *, now: datetime) -> ColumnEleme
     ]
     following = _following(officials)
     barred = _barred([*officials, *(account.appid for account in minis_of(code))], now)
+    policy = policy_of(session, merchant_id)
+    ways = [
+        (_window_open(officials, now), Channel.customer_service, policy.customer_service),
+        (_granted(grants, now), Channel.subscribe, policy.subscribe),
+        (_broadcast_left(officials, policy, now), Channel.broadcast, policy.broadcast),
+    ]
     return case(
         (Member.marketing_consent.is_(False), "no_consent"),
         (~under_cap(rules_of(session, merchant_id), now), "frequency"),
-        (_window_open(officials, now), Channel.customer_service.value),
-        (_granted(grants, now), Channel.subscribe.value),
+        *((open_, channel.value) for open_, channel, allowed in ways if allowed),
         (barred, "suppressed"),
-        (following, "no_window"),
+        (following, "no_broadcast" if policy.broadcast else "no_window"),
         (_known_to_wechat(), "not_following"),
         else_="no_identity",
     )
 
 
 def is_reached(answer: ColumnElement[str]) -> ColumnElement[bool]:
-    return answer.in_([Channel.customer_service.value, Channel.subscribe.value])
+    ways = (Channel.customer_service, Channel.subscribe, Channel.broadcast)
+    return answer.in_([channel.value for channel in ways])
 
 
 def _following(officials: list[str]) -> ColumnElement[bool]:
@@ -134,6 +145,18 @@ def _window_open(officials: list[str], now: datetime) -> ColumnElement[bool]:
         MessageWindow.openid == Identity.openid,
         is_open_clause(now),
         ~is_suppressed(Identity.appid, Identity.openid, now),
+    )
+
+
+def _broadcast_left(officials: list[str], policy: Policy, now: datetime) -> ColumnElement[bool]:
+    return exists().where(
+        Identity.person_id == Member.person_id,
+        Identity.appid.in_(officials),
+        Follower.appid == Identity.appid,
+        Follower.openid == Identity.openid,
+        Follower.subscribed.is_(True),
+        ~is_suppressed(Identity.appid, Identity.openid, now),
+        ~quotas.used_up(Identity.appid, Identity.openid, keep=policy.keep_broadcasts, now=now),
     )
 
 

@@ -22,7 +22,7 @@ from crm.models import Campaign, CampaignState, Recipient, RecipientState
 from gateways.wechat.troubles import HOPELESS, Trouble, trouble_of
 from messaging import batches
 from messaging.batches import Fate, Ready
-from messaging.models import OutboundMessage, OutboundState
+from messaging.models import Channel, OutboundMessage, OutboundState
 
 GROUP = 64
 STUCK_AFTER = timedelta(minutes=10)
@@ -64,6 +64,7 @@ def start(
         .where(
             Recipient.campaign_id == campaign_id,
             Recipient.state == RecipientState.issued,
+            Recipient.channel != Channel.broadcast,  # those go together: crm.campaigns.masses
             Recipient.id.between(first_id, last_id),
         )
         .order_by(Recipient.id)
@@ -156,7 +157,11 @@ def settle_stuck(session: Session, *, now: datetime, limit: int = 500) -> int:
     """Recipients left in `sending` by a worker that died: recorded from what is known; how many."""
     stuck = session.scalars(
         select(Recipient.id)
-        .where(Recipient.state == RecipientState.sending, Recipient.state_at < now - STUCK_AFTER)
+        .where(
+            Recipient.state == RecipientState.sending,
+            Recipient.state_at < now - STUCK_AFTER,
+            Recipient.channel != Channel.broadcast,
+        )
         .limit(limit)
     ).all()
     return sum(settle(session, recipient_id, now=now) is not None for recipient_id in stuck)

@@ -56,7 +56,9 @@ def address(
     insert_ignore(session, BroadcastRecipient, [{**row, "openid": each} for each in openids])
 
 
-def next_slice(session: Session, broadcast: Broadcast, after: int) -> dict[int, str]:
+def next_slice(
+    session: Session, broadcast: Broadcast, after: int, *, limit: int = SLICE
+) -> dict[int, str]:
     """The next people that nothing was decided for: row → openid."""
     found = (
         select(BroadcastRecipient.id, BroadcastRecipient.openid)
@@ -67,7 +69,7 @@ def next_slice(session: Session, broadcast: Broadcast, after: int) -> dict[int, 
             BroadcastRecipient.id > after,
         )
         .order_by(BroadcastRecipient.id)
-        .limit(SLICE)
+        .limit(limit)
     )
     return dict(session.execute(found).all())
 
@@ -79,13 +81,14 @@ def spend(
     refused: dict[str, str],
     *,
     now: datetime,
+    keep: int = 0,
 ) -> list[str]:
-    """Take one broadcast of each; the openids of those who have none left.
+    """Take one broadcast of each who has more than `keep`; the openids of those who have not.
 
     `refused`: openid → why not to ask. Whoever WeChat addresses by itself is skipped by nothing.
     """
     wanted = [openid for openid in people.values() if openid not in refused]
-    taken = quotas.spend(session, broadcast.appid, wanted, now=now)
+    taken = quotas.spend(session, broadcast.appid, wanted, now=now, keep=keep)
     _mark(session, [row for row, openid in people.items() if openid in taken], spent=True)
     if broadcast.audience in (Audience.all, Audience.tag):
         return []

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core import audit
 from core.database import claim
+from core.outbox import enqueue
 from messaging.broadcasts.errors import BroadcastMoved
 from messaging.broadcasts.models import (
     NEXT,
@@ -82,5 +83,10 @@ def finish_if_done(session: Session, broadcast_id: int, *, now: datetime) -> boo
 
 
 def settled(session: Session, mass: MassSend, *, now: datetime) -> None:
-    """A request has come to its end: the broadcast may be over."""
+    """A request has come to its end: the broadcast may be over, and a campaign wants to know."""
     finish_if_done(session, mass.broadcast_id, now=now)
+    campaign_id = session.scalar(
+        select(Broadcast.campaign_id).where(Broadcast.id == mass.broadcast_id)
+    )
+    if campaign_id is not None:
+        enqueue(session, "crm.campaign_mass_over", mass_send_id=mass.id)

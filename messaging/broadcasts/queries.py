@@ -107,18 +107,18 @@ def list_cut_off(session: Session, *, now: datetime) -> list[int]:
     )
 
 
-def list_given_up(session: Session, *, now: datetime) -> list[int]:
-    """Broadcasts that only wait for requests of which nobody will ever know."""
+def list_given_up(session: Session, *, now: datetime) -> list[MassSend]:
+    """Requests of which nobody will ever know, and that somebody still waits for."""
     found = (
-        select(Broadcast.id)
-        .join(MassSend, MassSend.broadcast_id == Broadcast.id)
+        select(MassSend)
+        .join(Broadcast, Broadcast.id == MassSend.broadcast_id)
         .where(
             Broadcast.state == BroadcastState.sending,
             MassSend.state == MassState.unknown,
             MassSend.first_sent_at <= now - RECOGNISED,
         )
     )
-    return list(session.scalars(found.distinct()))
+    return list(session.scalars(found))
 
 
 def _sum(sends: list[MassSend]) -> Result:

@@ -5,6 +5,7 @@ WeChat's month is China's. The counter only goes back when a whole request was r
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
@@ -33,9 +34,7 @@ def used_by(session: Session, appid: str, openids: Sequence[str], now: datetime)
     return dict(session.execute(found).all())
 
 
-def used_up(
-    appid: ColumnElement[str], openid: ColumnElement[str], *, keep: int, now: datetime
-) -> ColumnElement[bool]:
+def used_up(appid: Any, openid: Any, *, keep: int, now: datetime) -> ColumnElement[bool]:
     """Whether a follower has no broadcast left beyond the `keep` that a merchant saves."""
     return exists().where(
         BroadcastQuota.appid == appid,

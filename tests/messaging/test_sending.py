@@ -10,7 +10,7 @@ from core import clock
 from core.config import current_config
 from core.database import reading, transaction
 from gateways.wechat.errors import WechatError
-from messaging import grants, remote, rules, sending
+from messaging import grants, remote, rules, sending, templates
 from messaging.models import Channel as Ch
 from messaging.models import (
     ChatMessage,
@@ -20,7 +20,7 @@ from messaging.models import (
     SubscribeGrant,
 )
 from messaging.words import gift_message
-from sandbox.demo_config import MINI, SUBSCRIBE_TEMPLATES, TEMPLATES
+from sandbox.demo_config import MINI, OFFICIAL, SUBSCRIBE_TEMPLATES, TEMPLATES
 from tests.factories.messaging import make_grant, make_message, make_window
 from tests.wechat_world import Shop
 
@@ -59,26 +59,43 @@ def test_a_key_is_used_once(session: Session, now: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "kind", "payload", "allowed"),
+    ("channel", "kind", "payload", "moment", "said"),
     [
-        (Ch.template, "campaign", {"data": {"thing1": "新品上市"}}, False),
-        (Ch.template, "order", {"data": {"thing1": "送您一张优惠券"}}, False),
-        (Ch.template, "order", {"data": {"thing1": "订单已完成"}}, True),
-        (Ch.subscribe, "campaign", {"template_id": READY, "data": {}}, False),
-        (Ch.subscribe, "campaign", {"template_id": COUPON, "data": {}}, True),
-        (Ch.subscribe, "order", {"template_id": READY, "data": {}}, True),
-        (Ch.customer_service, "campaign", {"type": "text", "text": "优惠券"}, True),
+        (Ch.template, "campaign", {"data": {"thing1": "新品上市"}}, "order_ready", "模板消息只能"),
+        (Ch.template, "reminder", {"data": {"thing1": "快过期"}}, None, "模板消息只能"),
+        (Ch.template, "order", {"data": {"thing1": "送您一张优惠券"}}, "order_ready", "「优惠券」"),
+        (Ch.template, "order", {"data": {"a": "满·减 到店", "b": "即享"}}, None, "「满减」"),
+        (Ch.template, "order", {"data": {"thing1": "红 包 等你"}}, "order_ready", "「红包」"),
+        (Ch.template, "order", {"data": {"thing1": "订单已完成"}}, "order_ready", ""),
+        (Ch.subscribe, "campaign", {"data": {}}, "order_ready", "不是用来通知优惠券"),
+        (Ch.subscribe, "campaign", {"data": {}}, None, "不是用来通知优惠券"),
+        (Ch.subscribe, "campaign", {"data": {}}, "coupon_arrived", ""),
+        (Ch.subscribe, "reminder", {"data": {}}, "coupon_expiring", ""),
+        (Ch.subscribe, "order", {"data": {}}, "order_ready", ""),
+        (Ch.customer_service, "campaign", {"type": "text", "text": "优惠券"}, None, ""),
     ],
 )
 def test_no_coupon_and_no_advert_in_service_templates(
-    channel: Ch, kind: str, payload: dict[str, object], allowed: bool
+    channel: Ch, kind: str, payload: dict[str, object], moment: str | None, said: str
 ) -> None:
-    if allowed:
-        rules.refuse_marketing(channel, kind, payload, coupon_template_id=COUPON)
+    if not said:
+        rules.refuse_marketing(channel, kind, payload, moment=moment)
         return
 
-    with pytest.raises(rules.MarketingInTemplate):
-        rules.refuse_marketing(channel, kind, payload, coupon_template_id=COUPON)
+    with pytest.raises(rules.MarketingInTemplate) as refused:
+        rules.refuse_marketing(channel, kind, payload, moment=moment)
+
+    assert said in refused.value.detail
+
+
+def test_a_template_is_known_by_the_moment_it_is_bound_to(shop: Shop) -> None:
+    assert templates.moment_of(MINI, COUPON) == "coupon_arrived"
+    assert templates.moment_of(MINI, READY) == "order_ready"
+    assert templates.moment_of(OFFICIAL, TEMPLATES["new_order"]) == "new_order"
+    assert templates.moment_of(MINI, "somebody-elses") is None
+    assert templates.is_for_marketing("coupon_arrived")
+    assert not templates.is_for_marketing("order_ready")
+    assert not templates.is_for_marketing(None)
 
 
 def test_a_message_reaches_the_chat_once(shop: Shop) -> None:

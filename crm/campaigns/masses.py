@@ -1,0 +1,226 @@
+"""A campaign's broadcasts: people whom no cheaper way reaches, gathered into requests to WeChat.
+
+They are issued their coupon like everybody else; a minute later all who were issued by then go
+into one broadcast per text. WeChat tells totals only: when it says that a request is through,
+everybody in it counts as sent, and the report says that this is so.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from core.database import claim
+from crm import contacts
+from crm.campaigns import tallies
+from crm.campaigns.moving import contact, finish_if_done, queue_mass
+from crm.models import Campaign, CampaignState, Recipient, RecipientState
+from gateways.wechat.mass import FEWEST, MOST
+from messaging.broadcasts import launching
+from messaging.broadcasts.models import (
+    Audience,
+    Broadcast,
+    BroadcastRecipient,
+    BroadcastState,
+    MassSend,
+    MassState,
+)
+from messaging.models import Channel, OutboundMessage, OutboundState
+from messaging.policies import policy_of
+
+GATHER = timedelta(seconds=60)
+SLICE = MOST
+FAILED = "broadcast_failed"
+
+
+class _Person(NamedTuple):
+    """A recipient, their member, their message and its address."""
+
+    id: int
+    member_id: int
+    outbound_id: int
+    appid: str
+    openid: str
+    text: str
+
+
+def queue(session: Session, campaign_id: int, *, now: datetime) -> None:
+    """Gather in a minute whoever has been issued a coupon by then."""
+    queue_mass(session, campaign_id, now=now, run_at=now + GATHER)
+
+
+def gather(session: Session, campaign_id: int, *, now: datetime) -> int:
+    """issued → sending for the next slice of people, their broadcasts cut into requests; how many.
+
+    Whoever has no broadcast left after all has failed; a single person waits for company while
+    others are still to come.
+    """
+    campaign = session.get_one(Campaign, campaign_id, populate_existing=True)
+    if campaign.state is not CampaignState.running:
+        return 0
+    groups: dict[tuple[str, str], list[_Person]] = defaultdict(list)
+    for person in _list_issued(session, campaign_id):
+        groups[person.appid, person.text].append(person)
+    more_to_come = _is_anybody_planned(session, campaign_id)
+    done = 0
+    for (appid, text), people in sorted(groups.items()):
+        if len(people) < FEWEST and more_to_come:
+            continue
+        broadcast = _make(session, campaign, appid, text, now)
+        launching.address(session, broadcast.id, [row.openid for row in people])
+        keep = policy_of(session, campaign.merchant_id).keep_broadcasts
+        waiting = launching.next_slice(session, broadcast, 0, limit=SLICE)
+        launching.spend(session, broadcast, waiting, {}, now=now, keep=keep)
+        launching.cut(session, broadcast, now=now)
+        _start(session, campaign_id, broadcast, people, now)
+        done += len(people)
+    return done
+
+
+def settle(session: Session, mass: MassSend, *, now: datetime, limit: int = SLICE) -> int:
+    """sending → what WeChat said of the request; how many more there may be."""
+    outcome = {
+        MassState.finished: (OutboundState.sent, RecipientState.sent),
+        MassState.failed: (OutboundState.failed, RecipientState.failed),
+        MassState.unknown: (OutboundState.unknown, RecipientState.unknown),
+    }.get(mass.state)
+    if outcome is None:
+        return 0
+    campaign_id = session.scalar(
+        select(Broadcast.campaign_id).where(Broadcast.id == mass.broadcast_id)
+    )
+    assert campaign_id is not None
+    rows = [
+        _Person(recipient, member, message, appid, openid, text="")
+        for recipient, member, message, appid, openid in session.execute(
+            select(
+                Recipient.id,
+                Recipient.member_id,
+                OutboundMessage.id,
+                OutboundMessage.appid,
+                OutboundMessage.openid,
+            )
+            .join(OutboundMessage, OutboundMessage.id == Recipient.outbound_id)
+            .join(BroadcastRecipient, BroadcastRecipient.openid == OutboundMessage.openid)
+            .where(
+                BroadcastRecipient.mass_send_id == mass.id,
+                Recipient.campaign_id == campaign_id,
+                Recipient.state == RecipientState.sending,
+                Recipient.channel == Channel.broadcast,
+            )
+            .order_by(Recipient.id)
+            .limit(limit)
+        )
+    ]
+    if not rows:
+        return 0
+    message_state, state = outcome
+    reason = FAILED if state is RecipientState.failed else None
+    _move(session, campaign_id, rows, RecipientState.sending, state, now, reason=reason)
+    changed = update(OutboundMessage).where(
+        OutboundMessage.id.in_([row.outbound_id for row in rows])
+    )
+    remote = {"state": message_state, "changed_at": now, "remote_id": mass.msg_id}
+    claim(session, changed.values(**remote, errcode=mass.errcode, reason=mass.status))
+    if state is RecipientState.failed:
+        members = [row.member_id for row in rows]
+        contacts.take_back(session, members, **contact(campaign_id))
+    finish_if_done(session, campaign_id, now=now)
+    return len(rows)
+
+
+def _list_issued(session: Session, campaign_id: int) -> list[_Person]:
+    found = session.execute(
+        select(
+            Recipient.id,
+            Recipient.member_id,
+            OutboundMessage.id,
+            OutboundMessage.appid,
+            OutboundMessage.openid,
+            OutboundMessage.payload,
+        )
+        .join(OutboundMessage, OutboundMessage.id == Recipient.outbound_id)
+        .where(
+            Recipient.campaign_id == campaign_id,
+            Recipient.state == RecipientState.issued,
+            Recipient.channel == Channel.broadcast,
+        )
+        .order_by(Recipient.id)
+        .limit(SLICE)
+    )
+    return [_Person(row[0], row[1], row[2], row[3], row[4], str(row[5]["text"])) for row in found]
+
+
+def _is_anybody_planned(session: Session, campaign_id: int) -> bool:
+    planned = exists().where(
+        Recipient.campaign_id == campaign_id, Recipient.state == RecipientState.planned
+    )
+    return bool(session.scalar(select(planned)))
+
+
+def _make(session: Session, campaign: Campaign, appid: str, text: str, now: datetime) -> Broadcast:
+    broadcast = Broadcast(
+        merchant_id=campaign.merchant_id,
+        appid=appid,
+        name=campaign.name[:30],
+        kind="text",
+        content={"text": text, "page": "pages/coupons/coupons"},
+        audience=Audience.campaign,
+        campaign_id=campaign.id,
+        state=BroadcastState.gathering,
+        created_by="system",
+        created_at=now,
+        started_at=now,
+    )
+    session.add(broadcast)
+    session.flush()
+    return broadcast
+
+
+def _start(
+    session: Session,
+    campaign_id: int,
+    broadcast: Broadcast,
+    people: Sequence[_Person],
+    now: datetime,
+) -> None:
+    """Whoever is in a request is being sent to; the others have failed, each with the reason."""
+    found = select(BroadcastRecipient.openid, BroadcastRecipient.skip_reason).where(
+        BroadcastRecipient.broadcast_id == broadcast.id
+    )
+    why = dict(session.execute(found).all())
+    for reason in set(why.values()):
+        rows = [row for row in people if why[row.openid] == reason]
+        to = RecipientState.failed if reason else RecipientState.sending
+        _move(session, campaign_id, rows, RecipientState.issued, to, now, reason=reason)
+        state = OutboundState.failed if reason else OutboundState.sending
+        started = update(OutboundMessage).where(
+            OutboundMessage.id.in_([row.outbound_id for row in rows])
+        )
+        values = {"state": state, "changed_at": now, "first_sent_at": now, "reason": reason or ""}
+        claim(session, started.values(**values))
+        if reason:
+            members = [row.member_id for row in rows]
+            contacts.take_back(session, members, **contact(campaign_id))
+
+
+def _move(
+    session: Session,
+    campaign_id: int,
+    rows: Sequence[_Person],
+    source: RecipientState,
+    to: RecipientState,
+    now: datetime,
+    *,
+    reason: str | None,
+) -> None:
+    moving = update(Recipient).where(
+        Recipient.id.in_([row.id for row in rows]),
+        Recipient.state == source,
+    )
+    moved = claim(session, moving.values(state=to, state_at=now, skip_reason=reason))
+    place = tallies.reached(to, reason or "")
+    tallies.move(session, campaign_id, tallies.reached(source), [place] * moved)
