@@ -98,7 +98,7 @@ _SOURCES: dict[str, Any] = {
             .where(Coupon.merchant_id == mine)
         ),
         Coupon.id,
-        lambda row: (f"券「{row[1]}」", ""),
+        lambda row: (f"券「{row[1]}」", url_for("console.coupon.show", coupon_id=row[0])),
     ),
     "template": (
         lambda mine: select(CouponTemplate.id, CouponTemplate.name).where(
@@ -117,7 +117,7 @@ _SOURCES: dict[str, Any] = {
             CouponBatch.merchant_id == mine
         ),
         CouponBatch.id,
-        lambda row: (f"批次「{row[1]}」", ""),
+        lambda row: (f"批次「{row[1]}」", url_for("console.batches.show", batch_id=row[0])),
     ),
     "campaign": (
         lambda mine: select(Campaign.id, Campaign.name).where(Campaign.merchant_id == mine),

@@ -3,7 +3,9 @@
 from console import (
     api_keys,
     audit_log,
+    batches,
     campaigns,
+    coupon,
     coupons,
     goods,
     home,
@@ -34,6 +36,8 @@ PAGES = (
     redeem.page,
     goods.page,
     coupons.page,
+    batches.page,
+    coupon.page,
     members.page,
     tiers.page,
     segments.page,

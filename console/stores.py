@@ -1,16 +1,13 @@
 """Stores and the people who work there: QR posters, tables, invites."""
 
-import io
 from datetime import datetime
 from typing import Any
 
-import segno
 from flask import Blueprint, Response, request, url_for
-from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from console import reply, words
+from console import qr, reply, words
 from console.access import ROLES, me, staff
 from console.forms import Form, whole
 from core import audit
@@ -140,16 +137,7 @@ def _invite_page(form: Form, status: int = 200, chosen: list[int] | None = None)
 
 
 def _scene(scene: Scene) -> dict[str, Any]:
-    return {"id": scene.id, "qr": _qr(scene.url) if scene.url else None}
-
-
-def _qr(text: str) -> Markup:
-    """A QR code as SVG without style attributes."""
-    out = io.BytesIO()
-    segno.make(text, error="m").save(
-        out, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=2, dark="#1b2427"
-    )
-    return Markup(out.getvalue().decode())  # noqa: S704 - segno draws it, nothing is quoted in it
+    return {"id": scene.id, "qr": qr.svg(scene.url) if scene.url else None}
 
 
 def _store(store: Store, now: datetime) -> dict[str, Any]:

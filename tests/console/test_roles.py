@@ -73,10 +73,20 @@ NEEDS = {
         "POST /inbox/quick",
     ],
     "coupons.issue": [
+        "GET /batches/",
+        "GET /batches/<int:batch_id>",
+        "GET /batches/new",
+        "POST /batches/<int:batch_id>/resume",
+        "POST /batches/new",
         "GET /members/<no>/give",
         "POST /members/<no>/give",
     ],
     "coupons.manage": [
+        "GET /batches/<int:batch_id>/revoke",
+        "GET /batches/<int:batch_id>/sheet",
+        "GET /coupon/<int:coupon_id>/void",
+        "POST /batches/<int:batch_id>/revoke",
+        "POST /coupon/<int:coupon_id>/void",
         "GET /coupons/new",
         "POST /coupons/<int:template_id>/state",
         "POST /coupons/new",
@@ -88,10 +98,14 @@ NEEDS = {
         "POST /redeem/confirm",
     ],
     "coupons.undo": [
+        "GET /coupon/<int:coupon_id>/undo",
+        "POST /coupon/<int:coupon_id>/undo",
         "GET /redeem/<code>/undo",
         "POST /redeem/<code>/undo",
     ],
     "coupons.view": [
+        "GET /coupon/",
+        "GET /coupon/<int:coupon_id>",
         "GET /coupons/",
     ],
     "members.export": [
