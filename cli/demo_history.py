@@ -7,11 +7,12 @@ taken out again, because what they would tell people has long been said.
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+import crm.demo
 from catalogue.menus import MenuProduct, get_menu
 from catalogue.pricing import Item
 from cli import demo_campaign, demo_journeys
@@ -34,6 +35,8 @@ from orders.placing import place
 from orders.quoting import BEST, Cart
 from payments import attempts, billing, settling
 
+SEGMENTS_SEEN = timedelta(days=14)
+"""Who came into which segment and went out of it is looked at on each of the last days."""
 MERCHANT, DAYS, BATCH = "qinghe", 60, 40
 HOURS = (9, 10, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 17, 18, 19, 20)
 
@@ -90,15 +93,20 @@ def write(
         _forget_jobs(session, last_job)
         shelves = {store.id: _on_shelf(session, store) for store in stores}
     visits.sort(key=lambda visit: visit.at)
+    seen = now - timedelta(days=DAYS * 2)
     for start in range(0, len(visits), BATCH):
         with transaction() as session:
             last_job = _last_job(session)
             for visit in visits[start : start + BATCH]:
+                if visit.at - seen >= timedelta(days=1) and now - visit.at <= SEGMENTS_SEEN:
+                    crm.demo.refresh(session, merchant.id, visit.at)
+                    seen = visit.at
                 _order(session, visit, shelves[visit.store_id], chance, now)
             _forget_jobs(session, last_job)
     with transaction() as session:
         last_job = _last_job(session)
         demo_journeys.run(session, merchant, now)
+        crm.demo.refresh(session, merchant.id, now)
         _forget_jobs(session, last_job)
     return {"members": size + audience, "orders": len(visits)}
 
@@ -142,6 +150,9 @@ def _join(
         now=joined,
     )
     member.name = draw_name(chance)
+    own = random.Random(number)
+    if own.random() < 0.6:
+        member.birthday = date(own.randint(1975, 2006), own.randint(1, 12), own.randint(1, 28))
     followers.follow(
         session,
         appid=official.appid,

@@ -15,7 +15,7 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm.campaigns import reach
 from crm.errors import RuleInvalid
-from crm.segments import compiling, refs
+from crm.segments import compiling, living, refs
 from crm.segments import saving as segments
 from crm.segments.fields import Condition
 from crm.segments.preview import Preview
@@ -111,6 +111,8 @@ def _save(segment_id: int | None) -> Response:
                 segment = segments.get_segment(session, who.merchant_id, segment_id)
                 before = {"name": segment.name, "rule": segment.rule}
                 segments.change(session, segment, name=form["name"], rule=rule, now=now)
+            segments.wear(session, segment, form["tag"], now)
+            living.refresh_soon(session, segment)
             audit.record(
                 session,
                 actor=who.actor,

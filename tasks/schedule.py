@@ -35,6 +35,8 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.forget_contacts", 86_400),
     Periodic("crm.journey_advance", 10),
     Periodic("crm.journey_scan", 600),
+    Periodic("crm.refresh_segments", 600),
+    Periodic("crm.score_members", 86_400),
     Periodic("payments.sweep_notices", 30),
     Periodic("coupons.expire", 600),
     Periodic("crm.expire_points", 3_600),

@@ -39,7 +39,7 @@ from crm.models.points import (
     PointHold,
     PointLot,
 )
-from crm.models.segments import Segment
+from crm.models.segments import Segment, SegmentDay, SegmentMember
 from crm.models.tiers import Expiry, Fall, GrowthEntry, Loyalty, Measure, Tier, TierMove
 
 __all__ = [
@@ -94,6 +94,8 @@ __all__ = [
     "RunArm",
     "RunState",
     "Segment",
+    "SegmentDay",
+    "SegmentMember",
     "Tag",
     "Tier",
     "TierMove",

@@ -3,7 +3,7 @@
 from crm.segments.compiling import compile_rule as compile
 from crm.segments.preview import Preview, Sample, count, preview, sample
 from crm.segments.rules import validate
-from crm.segments.saving import change, check, create, get_segment, list_segments
+from crm.segments.saving import change, check, create, get_segment, list_segments, wear
 
 __all__ = [
     "Preview",
@@ -18,4 +18,5 @@ __all__ = [
     "preview",
     "sample",
     "validate",
+    "wear",
 ]

@@ -1,0 +1,59 @@
+"""Jobs of segments: who is in them now, the scores that they read, the ready-made groups."""
+
+from sqlalchemy import select
+
+from core import clock
+from core.database import reading
+from core.logs import log
+from crm.models import Segment
+from crm.segments import lifecycle, living, rfm
+from merchants.models import Merchant
+from tasks.registry import Run, job
+
+
+@job("crm.refresh_segments")
+def refresh_segments(run: Run) -> None:
+    """Give new merchants their groups; a job of its own for every segment."""
+    now = clock.now()
+    with run.finish() as session:
+        for merchant_id in session.scalars(select(Merchant.id)).all():
+            lifecycle.ensure(session, merchant_id, now)
+        for segment in session.scalars(select(Segment)).all():
+            living.refresh_soon(session, segment)
+
+
+@job("crm.refresh_segment", queue="bulk", timeout=300)
+def refresh_segment(run: Run, segment_id: int) -> None:
+    """Who came into the segment and who went, a hundred thousand members a transaction."""
+    now, last_id = clock.now(), 0
+    came = went = 0
+    while True:
+        with run.transaction() as session:
+            segment = session.get_one(Segment, segment_id)
+            done = living.refresh_slice(session, segment, after_id=last_id, now=now)
+        came, went = came + done.came, went + done.went
+        if done.last_id is None:
+            break
+        last_id = done.last_id
+    with run.finish() as session:
+        living.settle(session, session.get_one(Segment, segment_id), now)
+    if came or went:
+        log.info("segment_refreshed", segment=segment_id, came=came, went=went)
+
+
+@job("crm.score_members", queue="bulk", timeout=600)
+def score_members(run: Run) -> None:
+    """RFM scores of every merchant's buyers, written where they changed."""
+    with reading() as session:
+        merchants = session.scalars(select(Merchant.id)).all()
+    for merchant_id in merchants:
+        with reading() as session:
+            cuts = rfm.cuts(session, merchant_id)
+        last_id: int | None = 0
+        while last_id is not None:
+            with run.transaction() as session:
+                last_id, _ = rfm.score_slice(
+                    session, merchant_id, cuts, after_id=last_id, now=clock.now()
+                )
+    with run.finish():
+        pass
