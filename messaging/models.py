@@ -276,17 +276,39 @@ class AccountTag(Base):
     tag_id: Mapped[int] = mapped_column(Integer)
 
 
-class PublishedMenu(Base):
-    """The menu as last published: `default`, or the conditional one of a tag (`tag:<id>`)."""
+class MenuState(StrEnum):
+    draft = "draft"
+    publishing = "publishing"
+    published = "published"
+    failed = "failed"
 
-    __tablename__ = "published_menus"
-    __table_args__ = (UniqueConstraint("appid", "audience"),)
+
+NEXT_MENU: dict[MenuState, frozenset[MenuState]] = {
+    MenuState.draft: frozenset({MenuState.publishing}),
+    MenuState.publishing: frozenset({MenuState.published, MenuState.failed}),
+    MenuState.published: frozenset(),
+    MenuState.failed: frozenset({MenuState.publishing}),
+}
+
+
+class MenuVersion(Base):
+    """The menus of an account at one time: `default` for everybody, `staff` for the staff's tag.
+
+    A draft is changed in place; what was published stays as it was.
+    """
+
+    __tablename__ = "menu_versions"
+    __table_args__ = (UniqueConstraint("appid", "number"),)
 
     id: Mapped[Id]
     appid: Mapped[str] = mapped_column(Code(64))
-    audience: Mapped[str] = mapped_column(Code(32))
-    menu: Mapped[dict[str, Any]] = mapped_column(JSON)
-    published_at: Mapped[datetime]
+    number: Mapped[int] = mapped_column(Integer)
+    menus: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[MenuState] = mapped_column(State(MenuState))
+    actor: Mapped[str] = mapped_column(Code(64))
+    problem: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime]
+    published_at: Mapped[datetime | None]
 
 
 class ChannelPolicy(Base):

@@ -25,6 +25,7 @@ MAPS = [
     ("自动化旅程 Journey", "crm.models.journeys", "NEXT"),
     ("积分批次 Point lot", "crm.models.points", "NEXT"),
     ("发出的消息 Outbound message", "messaging.models", "NEXT"),
+    ("公众号菜单 Menu version", "messaging.models", "NEXT_MENU"),
     ("群发 Broadcast", "messaging.broadcasts.models", "NEXT"),
     ("群发的一次请求 Mass send", "messaging.broadcasts.models", "NEXT_MASS"),
 ]

@@ -141,6 +141,12 @@ def publish_menus(run: Run, appid: str) -> None:
     menu_remote.tag_staff(appid, openids)
 
 
+@job("messaging.publish_menu", queue="urgent")
+def publish_menu(run: Run, version_id: int) -> None:
+    """Somebody drew a menu and wants it at WeChat."""
+    menu_remote.publish(version_id)
+
+
 @job("messaging.tag_staff", queue="urgent")
 def tag_staff(run: Run, appid: str, openid: str) -> None:
     """Somebody accepted an invite: they see the staff menu, and are one person everywhere."""

@@ -3,7 +3,7 @@
 They hang on one blueprint; `account` says which account a page is about.
 """
 
-from console.official import answering
+from console.official import answering, menus
 from console.official.blueprint import page
 
-__all__ = ["answering", "page"]
+__all__ = ["answering", "menus", "page"]

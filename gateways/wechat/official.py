@@ -10,10 +10,12 @@ from core.config import OfficialAccount as Account
 from gateways.wechat import oauth
 from gateways.wechat.api import Api
 from gateways.wechat.callback import Callback
+from gateways.wechat.errors import WechatError
 from gateways.wechat.mass import Mass
 from gateways.wechat.mini import text
 from gateways.wechat.oauth import OAuthUser
 
+_NO_MENU = 46003
 _SEND = "/cgi-bin/message/custom/send"
 
 
@@ -152,6 +154,25 @@ class OfficialAccount:
         """A menu for the followers with this tag; the newest that matches wins. Its id."""
         body = {**menu, "matchrule": {"tag_id": str(tag_id)}}
         return str(self._api.post("/cgi-bin/menu/addconditional", body).get("menuid", ""))
+
+    def get_menus(self) -> dict[str, Any]:
+        """What the interface has published: `menu` and `conditionalmenu`; {} when nothing has been.
+
+        A menu made by hand at WeChat's own pages shows in `current_menu` only.
+        """
+        try:
+            return self._api.get("/cgi-bin/menu/get")
+        except WechatError as error:
+            if error.errcode == _NO_MENU:
+                return {}
+            raise
+
+    def current_menu(self) -> dict[str, Any]:
+        """What everybody sees now, however it was made: `is_menu_open`, `selfmenu_info`."""
+        return self._api.get("/cgi-bin/get_current_selfmenu_info")
+
+    def delete_conditional_menu(self, menu_id: str) -> None:
+        self._api.post("/cgi-bin/menu/delconditional", {"menuid": menu_id})
 
     def create_qr(self, scene: str, expire_seconds: int | None = None) -> Ticket:
         """A QR code that follows and reports `scene` (1–64 characters); None: for ever."""

@@ -1,40 +1,102 @@
 """Publishing menus and staff tags at WeChat: conversations, called by jobs."""
 
+from typing import Any
+
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, aliased
 
 import gateways
 from core.clock import now as clock_now
-from core.config import current_config
 from core.database import claim, insert_ignore, reading, transaction
+from gateways.wechat.errors import WechatError
 from merchants.models import Staff, StaffState
-from messaging import menus
-from messaging.accounts import find_owner, mini_for_official
-from messaging.models import AccountTag, PublishedMenu
+from messaging.accounts import find_owner
+from messaging.menus import versions
+from messaging.models import AccountTag, MenuState, MenuVersion
 from people.models import Identity, Person
 
 _PER_CALL = 50
+MEANINGS = {
+    40018: "按钮名字太长",
+    40025: "下级按钮名字太长",
+    40054: "网址不合规",
+    40055: "网址不合规",
+    40165: "小程序页面不存在",
+    65316: "链到的网站太多",
+    48001: "公众号没有菜单权限",
+}
 
 
 def publish_menus(appid: str) -> None:
-    """The default menu, and the one for staff; asking again publishes again, which is harmless."""
-    official = gateways.wechat().official(appid)
-    mini = mini_for_official(appid)
-    base_url = current_config().app.base_url.rstrip("/")
-    default = menus.default_menu(mini_appid=mini.appid if mini else None, base_url=base_url)
-    staff = menus.staff_menu(appid=appid, base_url=base_url)
-    tag_id = ensure_tag(appid, official.account.staff_tag)
-    official.create_menu(default)
-    official.add_conditional_menu(staff, tag_id)
+    """What was published last, again: a sandbox that began afresh has forgotten it."""
+    with reading() as session:
+        wanted = versions.current(session, appid)
+    put(appid, wanted)
+
+
+def publish(version_id: int) -> None:
+    """Publish a version that was queued; a version that was not (any more) is left alone.
+
+    What WeChat refuses for good is written down; what may be asked again is raised.
+    """
+    with reading() as session:
+        version = session.get_one(MenuVersion, version_id)
+    if version.state is not MenuState.publishing:
+        return
+    try:
+        put(version.appid, version.menus)
+    except WechatError as error:
+        if error.transient:
+            raise
+        why = f"微信没有接受：{MEANINGS.get(error.errcode, error.errmsg)}（{error.errcode}）"
+        with transaction() as session:
+            versions.record_refused(session, version_id, why)
+        return
     with transaction() as session:
-        for audience, menu in (("default", default), (f"tag:{tag_id}", staff)):
-            which = delete(PublishedMenu).where(
-                PublishedMenu.appid == appid, PublishedMenu.audience == audience
-            )
-            claim(session, which)
-            session.add(
-                PublishedMenu(appid=appid, audience=audience, menu=menu, published_at=clock_now())
-            )
+        versions.record_published(session, version_id, now=clock_now())
+
+
+def put(appid: str, wanted: dict[str, Any]) -> None:
+    """Everybody's menu and the staff's; asking again asks for the same.
+
+    A new conditional menu lies on top of older ones of the same tag, which are taken away after.
+    """
+    official = gateways.wechat().official(appid)
+    tag_id = ensure_tag(appid, official.account.staff_tag)
+    official.create_menu(wanted["default"])
+    older = [
+        str(menu["menuid"])
+        for menu in official.get_menus().get("conditionalmenu", [])
+        if str(menu.get("matchrule", {}).get("tag_id", "")) == str(tag_id)
+    ]
+    if wanted.get("staff", {}).get("button"):
+        official.add_conditional_menu(wanted["staff"], tag_id)
+    for menu_id in older:
+        official.delete_conditional_menu(menu_id)
+
+
+def read_live(appid: str) -> dict[str, Any]:
+    """What WeChat has now: `default` and `staff`, each a menu or nothing.
+
+    A menu that was made by hand at WeChat's own pages is told of in another place.
+    """
+    official = gateways.wechat().official(appid)
+    given = official.get_menus()
+    default = given.get("menu")
+    if default is None:
+        now = official.current_menu()
+        default = now.get("selfmenu_info") if now.get("is_menu_open") else None
+    with reading() as session:
+        tag_id = find_tag(session, appid, official.account.staff_tag)
+    staff = next(
+        (
+            menu
+            for menu in given.get("conditionalmenu", [])
+            if str(menu.get("matchrule", {}).get("tag_id", "")) == str(tag_id)
+        ),
+        None,
+    )
+    return {"default": default, "staff": staff}
 
 
 def tag_staff(appid: str, openids: list[str]) -> None:

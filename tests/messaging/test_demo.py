@@ -6,7 +6,7 @@ from core.database import reading, transaction
 from merchants import demo as merchants_demo
 from merchants.models import Staff, StaffInvite
 from messaging import demo
-from messaging.models import PublishedMenu, ReplyRule, Scene
+from messaging.models import ReplyRule, Scene
 from sandbox import acts
 from sandbox.demo_config import OFFICIAL
 from tests.wechat_world import Shop
@@ -16,7 +16,7 @@ def counts() -> list[int]:
     with reading() as session:
         return [
             session.scalar(select(func.count()).select_from(table)) or 0
-            for table in (Scene, StaffInvite, ReplyRule, PublishedMenu)
+            for table in (Scene, StaffInvite, ReplyRule)
         ]
 
 
@@ -34,7 +34,7 @@ def test_the_demo_is_ready_at_wechat_and_loads_once(shop: Shop) -> None:
     shop.drain()
 
     assert {line.rsplit(":", 1)[1] for line in first} == {"done"}
-    assert seen == counts() == [3 + 18 + 2, 2, 4, 2]
+    assert seen == counts() == [3 + 18 + 2, 2, 4]
     printed = shop.world.qrs.list(limit=1000)
     assert len(printed) == 23
     with reading() as session:
