@@ -9,21 +9,24 @@ from sqlalchemy.orm import Session
 from core import audit, rows
 from core.database import claim, insert_ignore
 from core.outbox import enqueue
-from crm import contacts, events, points, tiers
+from crm import balance, contacts, events, points, tiers
 from crm.campaigns import tallies
 from crm.journeys import ending
 from crm.models import (
     Arm,
+    GrowthEntry,
     Member,
     MemberEvent,
     MemberPlace,
     MemberScore,
     MemberTag,
     MemberVisit,
+    PaidTerm,
     Purchase,
     PurchaseLine,
     Recipient,
     RecipientState,
+    TierMove,
 )
 from people.models import Person
 
@@ -62,6 +65,7 @@ def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> 
     _add_totals(session, winner, loser)
     _move(session, winner_id, loser_id)
     points.move(session, winner=winner, loser=loser, now=now)
+    balance.move(session, winner=winner, loser=loser, now=now)
     tiers.after_merge(session, winner, loser, now=now)
     session.refresh(winner)
     session.refresh(loser)
@@ -128,7 +132,7 @@ def _add_totals(session: Session, winner: Member, loser: Member) -> None:
 
 
 def _move(session: Session, winner_id: int, loser_id: int) -> None:
-    for table in (Purchase, PurchaseLine, MemberEvent):
+    for table in (Purchase, PurchaseLine, MemberEvent, TierMove, GrowthEntry, PaidTerm):
         claim(
             session,
             update(table).where(table.member_id == loser_id).values(member_id=winner_id),

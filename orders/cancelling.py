@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from catalogue import stock
 from coupons import locking
-from crm import events
+from crm import events, points
 from orders.models import Order, OrderState, PaymentState
 from orders.moving import move
 
@@ -17,9 +17,9 @@ UNMADE = (OrderState.placed, OrderState.accepted)
 def cancel(session: Session, order: Order, *, actor: str, reason: str, now: datetime) -> bool:
     """Cancel an order in the state that `order` shows; False when it has moved on meanwhile.
 
-    The coupon of an unpaid order is released; stock goes back unless the goods were made already.
-    A paid order's money is the caller's: it requests the refund in the same transaction, and the
-    coupon returns when the refund is through.
+    The coupon and the points of an unpaid order are released; stock goes back unless the goods were
+    made already. A paid order's money is the caller's: it requests the refund in the same
+    transaction, and coupon and points return when the refund is through.
     """
     made = order.state not in UNMADE
     unpaid = order.payment_state is PaymentState.unpaid
@@ -37,6 +37,8 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
     if not moved:
         return False
     locking.release(session, order.id, now)
+    if order.points_used and order.payment_state is PaymentState.unpaid:
+        points.give_back(session, order.id, part=1, whole=1, now=now)
     if not made:
         stock.give_back(session, order.id, now)
     if unpaid and actor == "system":

@@ -11,8 +11,20 @@ from core.database import Base, Code, Id, State
 
 
 class Fulfilment(StrEnum):
+    """`none`: nobody makes or hands over anything."""
+
     pickup = "pickup"
     dine_in = "dine_in"
+    none = "none"
+
+
+class LineKind(StrEnum):
+    """Goods, or a plan (储值, 付费会员, 次卡), which is there as soon as it is paid."""
+
+    goods = "goods"
+    top_up = "top_up"
+    membership = "membership"
+    card = "pass"
 
 
 class OrderState(StrEnum):
@@ -25,7 +37,8 @@ class OrderState(StrEnum):
 
 
 NEXT = {
-    OrderState.placed: {OrderState.accepted, OrderState.cancelled},
+    # Straight to completed goes what nobody has to make: a plan, when it is paid.
+    OrderState.placed: {OrderState.accepted, OrderState.completed, OrderState.cancelled},
     OrderState.accepted: {OrderState.preparing, OrderState.ready, OrderState.cancelled},
     OrderState.preparing: {OrderState.ready, OrderState.cancelled},
     OrderState.ready: {OrderState.completed, OrderState.cancelled},
@@ -57,13 +70,15 @@ class HistoryKind(StrEnum):
 class DiscountKind(StrEnum):
     promotion = "promotion"
     coupon = "coupon"
+    points = "points"
 
 
 class Order(Base):
     """One order of one member in one store.
 
     `payable_fen` = `goods_fen` − `discount_fen`, fixed. A store sees it once it is paid. `quote` is
-    the explained price as the member saw it.
+    the explained price as the member saw it. `kind` is that of its lines: a plan (`plan_id`) is
+    bought by itself, has no pickup number and is completed by its payment.
     """
 
     __tablename__ = "orders"
@@ -86,6 +101,8 @@ class Order(Base):
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     fulfilment: Mapped[Fulfilment] = mapped_column(State(Fulfilment), default=Fulfilment.pickup)
     table_id: Mapped[int | None] = mapped_column(ForeignKey("store_tables.id"))
+    kind: Mapped[LineKind] = mapped_column(State(LineKind), default=LineKind.goods)
+    plan_id: Mapped[int | None]  # no foreign key: a plan is never deleted
     state: Mapped[OrderState] = mapped_column(State(OrderState), default=OrderState.placed)
     payment_state: Mapped[PaymentState] = mapped_column(
         State(PaymentState), default=PaymentState.unpaid
@@ -99,6 +116,7 @@ class Order(Base):
     paid_fen: Mapped[int] = mapped_column(default=0)
     refunded_fen: Mapped[int] = mapped_column(default=0)
     coupon_id: Mapped[int | None] = mapped_column(ForeignKey("coupons.id"))
+    points_used: Mapped[int] = mapped_column(default=0)
     note: Mapped[str] = mapped_column(default="")
     quote: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     placed_at: Mapped[datetime]
@@ -112,7 +130,10 @@ class Order(Base):
 
 
 class OrderLine(Base):
-    """A line at its fixed price; `payable_fen` = `unit_fen` × `quantity` − `discount_fen`."""
+    """A line at its fixed price; `payable_fen` = `unit_fen` × `quantity` − `discount_fen`.
+
+    A plan's line has neither SKU nor product.
+    """
 
     __tablename__ = "order_lines"
     __table_args__ = (
@@ -124,8 +145,9 @@ class OrderLine(Base):
     id: Mapped[Id]
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
     position: Mapped[int]
-    sku_id: Mapped[int] = mapped_column(ForeignKey("skus.id"))
-    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    kind: Mapped[LineKind] = mapped_column(State(LineKind), default=LineKind.goods)
+    sku_id: Mapped[int | None] = mapped_column(ForeignKey("skus.id"))
+    product_id: Mapped[int | None] = mapped_column(ForeignKey("products.id"))
     name: Mapped[str] = mapped_column(String(64))
     sku_name: Mapped[str] = mapped_column(String(32), default="")
     image: Mapped[str] = mapped_column(default="")

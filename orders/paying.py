@@ -10,9 +10,10 @@ from catalogue.models import Product
 from core import rows
 from core.outbox import enqueue
 from coupons import locking
-from crm import purchases
+from crm import points, purchases
 from crm.models import Purchase, PurchaseLine
-from orders.models import Order, OrderLine, OrderState, PaymentState
+from orders import selling
+from orders.models import LineKind, Order, OrderLine, OrderState, PaymentState
 from orders.moving import move_payment
 
 _BOUGHT = rows.table_of(Purchase).c
@@ -78,7 +79,12 @@ def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime)
         return False
     if order.coupon_id is not None:
         locking.redeem_locked(session, order.id, order.store_id, now)
-    if purchases.record_purchase(
+    if order.points_used:
+        points.spend_held(session, order.id)
+    if order.kind is not LineKind.goods:
+        selling.complete_paid(session, order, now=now)
+    # Stored value is no turnover before it is spent.
+    if order.kind is not LineKind.top_up and purchases.record_purchase(
         session, order.member_id, order.id, order.store_id, amount_fen, now
     ):
         rows.run(session, _TELL_LINES, {"of_order": order.id})
@@ -93,7 +99,8 @@ def record_refund(
     """Note `refund_fen` as refunded; False when that would be more than was paid.
 
     The purchase is taken back in the member's totals and points; when all of it is refunded the
-    coupon is free again. Once per refund: the caller's own compare-and-set decides.
+    coupon is free again, and of the points that were spent the same part comes back. Once per
+    refund: the caller's own compare-and-set decides.
     """
     session.refresh(order)
     refunded = order.refunded_fen + refund_fen
@@ -114,5 +121,7 @@ def record_refund(
         return False
     if whole:
         locking.give_back(session, order.id, now, reason=reason or "整单退款")
+    if order.points_used:
+        points.give_back(session, order.id, part=refunded, whole=order.paid_fen, now=now)
     purchases.reverse_purchase(session, order.id, refund_fen, now)
     return True

@@ -16,11 +16,13 @@ from core.clock import business_day
 from core.numbers import DIGITS, order_no, random_code
 from core.outbox import enqueue
 from coupons import locking
+from crm import points
 from crm.models import Member
 from orders.errors import CouponNotApplicable, PriceChanged, StoreClosed, TableNeeded
 from orders.models import (
     Fulfilment,
     HistoryKind,
+    LineKind,
     Order,
     OrderDiscount,
     OrderHistory,
@@ -64,6 +66,8 @@ def place(
     off = {each.id: each.amount_fen for each in quoted.price.coupons}
     for coupon in sorted(quoted.coupons, key=lambda each: each.id):
         locking.lock(session, coupon, order.id, now, discount_fen=off[coupon.id])
+    if quoted.points.used:
+        points.hold_for(session, member.id, order.id, quoted.points.used, now=now)
     enqueue(
         session,
         "orders.expire",
@@ -104,6 +108,7 @@ def _write(
         "store_id": quoted.store.id,
         "member_id": member.id,
         "fulfilment": quoted.fulfilment,
+        "kind": LineKind.goods,
         "table_id": quoted.table.id if quoted.table else None,
         "state": OrderState.placed,
         "payment_state": PaymentState.unpaid,
@@ -115,6 +120,7 @@ def _write(
         "paid_fen": 0,
         "refunded_fen": 0,
         "coupon_id": quoted.coupon_id,
+        "points_used": quoted.points.used,
         "note": note,
         "quote": quoted.snapshot(),
         "placed_at": now,

@@ -14,13 +14,16 @@ from coupons.locking import why_not
 from coupons.models import StackGroup
 from coupons.queries import UsableCoupon
 from coupons.taking import Line
+from crm import tiers
 from crm.models import Member
 from merchants.models import Store, StoreTable
 from merchants.queries import find_table, get_store_of, is_open
+from orders import points_off
 from orders.amounts import price_cart
 from orders.errors import TableNeeded, TooManyPieces
 from orders.models import Fulfilment
 from orders.offers import coupon_rules, promotion_rules
+from orders.points_off import PointsOffer
 from orders.rules import CouponRule, Discount, Price, Rejected
 
 BEST: Final = "best"
@@ -33,6 +36,7 @@ class Cart:
     """What a member asks for. `coupon_id` BEST: whichever coupons save most together.
 
     `coupon_ids` are further ones; of all that are named those count that may be used together.
+    `points`: how many to spend, at most.
     """
 
     store_id: int
@@ -41,6 +45,7 @@ class Cart:
     coupon_id: int | Literal["best"] | None = None
     table_code: str | None = None
     coupon_ids: tuple[int, ...] = ()
+    points: int | Literal["most"] | None = None
 
     @property
     def named(self) -> tuple[int, ...]:
@@ -88,6 +93,7 @@ class Quote:
     best_saved_fen: int
     coupons: tuple[UsableCoupon, ...]
     store_open: bool
+    points: PointsOffer
 
     @property
     def coupon_id(self) -> int | None:
@@ -155,6 +161,11 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
     named = _named(session, cart, rules, member, now)
     price = best if cart.coupon_id == BEST else price_with(named)
     choices = {rule.id: _choice(rule, price_with) for rule in rules}
+    used = tuple(usable[each.id] for each in _largest_first(price))
+    points = PointsOffer()
+    if member.points > 0:  # the rules are read for those alone who have something to spend
+        programme = tiers.load(session, member.merchant_id)
+        price, points = points_off.offer(price, member.points, programme, cart.points)
     return Quote(
         store=store,
         table=table,
@@ -164,8 +175,9 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
         choices=tuple(sorted(choices.values(), key=lambda choice: -choice.discount_fen)),
         best=tuple(choices[each.id] for each in _largest_first(best)),
         best_saved_fen=sum(each.amount_fen for each in best.coupons),
-        coupons=tuple(usable[each.id] for each in _largest_first(price)),
+        coupons=used,
         store_open=is_open(store, now),
+        points=points,
     )
 
 

@@ -27,7 +27,7 @@ from people.identities import list_identities
 from people.models import Identity, IdentityKind
 
 PAGE = "pages/order/order?no={}"
-FULFILMENTS = {Fulfilment.pickup: "自取", Fulfilment.dine_in: "堂食"}
+FULFILMENTS = {Fulfilment.pickup: "自取", Fulfilment.dine_in: "堂食", Fulfilment.none: "线上"}
 
 
 def alert_staff(session: Session, order: Order, now: datetime) -> int:

@@ -54,5 +54,5 @@ def _check_pieces(session: Session, member: Member, cart: Cart) -> None:
     )
     wanted = cart.pieces
     for sku_id, quantity in session.execute(held):
-        if sku_id in wanted and wanted[sku_id] + int(quantity) > MOST_OF_ONE:
+        if sku_id is not None and sku_id in wanted and wanted[sku_id] + int(quantity) > MOST_OF_ONE:
             raise TooManyPieces(f"没付款的单里已有 {quantity} 件，同一样最多 {MOST_OF_ONE} 件")

@@ -11,7 +11,7 @@ from core.logs import log
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from gateways.wechat.pay_records import RefundResult
-from orders import paying
+from orders import paying, selling
 from orders.models import Order
 from payments import ledger
 from payments.errors import NothingToRefund, RefundAmountInvalid, RefundTooMuch
@@ -46,7 +46,10 @@ def request(
     attempt = find_live_attempt(session, bill.id)
     if attempt is None or attempt.state is not AttemptState.succeeded or not attempt.amount_fen:
         raise NothingToRefund
-    return request_of(session, attempt, order, amount_fen, reason=reason, actor=actor, now=now)
+    refund = request_of(session, attempt, order, amount_fen, reason=reason, actor=actor, now=now)
+    cause = f"refund:{refund.id}"
+    selling.take_back(session, order, amount_fen, cause=cause, actor=actor, now=now)
+    return refund
 
 
 def request_of(
@@ -131,8 +134,18 @@ def fail(session: Session, refund_id: int, error: str, now: datetime) -> bool:
     if not _move(session, refund, RefundState.failed, error=error, settled_at=now):
         return False
     _give_back(session, attempt, refund.amount_fen)
+    _undo_take_back(session, refund, now)
     log.error("refund_failed", out_refund_no=refund.out_refund_no, error=error)
     return True
+
+
+def _undo_take_back(session: Session, refund: Refund, now: datetime) -> None:
+    """What was taken for the first of the numbers under which this refund was asked for."""
+    first = refund
+    while first.replaces_id is not None:
+        first = session.get_one(Refund, first.replaces_id)
+    order = session.get_one(Order, refund.order_id)
+    selling.undo_take_back(session, order, cause=f"refund:{first.id}", now=now)
 
 
 def _succeed(
@@ -179,6 +192,7 @@ def _replace(session: Session, refund: Refund, attempt: PaymentAttempt, now: dat
         return "repeated"
     _give_back(session, attempt, refund.amount_fen)
     if _replacements(session, refund) >= MOST_REPLACEMENTS:
+        _undo_take_back(session, refund, now)
         log.error("refund_failed", out_refund_no=refund.out_refund_no, error="CLOSED")
         return "closed"
     request_of(

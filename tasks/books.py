@@ -9,7 +9,7 @@ from core.database import reading
 from core.logs import log
 from coupons import ledger as coupon_ledger
 from coupons.models import Coupon
-from crm import points
+from crm import balance, points
 from crm.models import Member
 from orders.models import Order
 from payments import ledger
@@ -31,7 +31,9 @@ def check_books(_run: Run) -> None:
     jobs and the doctor show it until somebody has looked.
     """
     wrong = {
-        "member": _walk(Member, points.list_unbalanced),
+        "member": sorted(
+            {*_walk(Member, points.list_unbalanced), *_walk(Member, balance.list_unbalanced)}
+        ),
         "order": _walk(Order, ledger.list_unbalanced),
         "coupon": _walk(Coupon, coupon_ledger.list_unbalanced),
     }

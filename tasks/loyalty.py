@@ -8,7 +8,7 @@ from core.database import reading
 from core.logs import log
 from coupons import issuing
 from coupons.errors import GoneAlready, NotClaimable
-from crm import points
+from crm import plans, points
 from crm.models import Expiry, Loyalty
 from crm.tiers import keeping
 from merchants.models import Merchant
@@ -33,6 +33,19 @@ def expire_points(run: Run) -> None:
         while told:
             with run.transaction() as session:
                 told = points.remind_due(session, merchant_id, days, now=now)
+
+
+@job("crm.keep_terms", timeout=600)
+def keep_terms(run: Run) -> None:
+    """Paid memberships give the coupons of their month, and end on their day."""
+    now = clock.now()
+    given = ended = 1
+    while given:
+        with run.transaction() as session:
+            given = plans.give_due(session, now=now)
+    while ended:
+        with run.transaction() as session:
+            ended = plans.end_due(session, now=now)
 
 
 @job("crm.review_tiers", timeout=600)

@@ -32,6 +32,7 @@ def order_out(found: Details, refunds: Sequence[Refund]) -> OrderOut:
         payment_state=order.payment_state.value,
         state_text=words.state(order),
         fulfilment=order.fulfilment.value,
+        kind=order.kind.value,
         store=OrderStore.model_validate(store),
         table=OrderTable.model_validate(found.table) if found.table else None,
         pickup_number=order.pickup_number or "",
@@ -78,6 +79,7 @@ def order_row(found: Listed) -> OrderRow:
         payment_state=order.payment_state.value,
         state_text=words.state(order),
         fulfilment=order.fulfilment.value,
+        kind=order.kind.value,
         store_id=str(order.store_id),
         store_name=found.store.name,
         pickup_number=order.pickup_number or "",
@@ -92,8 +94,8 @@ def order_row(found: Listed) -> OrderRow:
 
 def line_out(line: OrderLine) -> LineOut:
     return LineOut(
-        sku_id=str(line.sku_id),
-        product_id=str(line.product_id),
+        sku_id=str(line.sku_id) if line.sku_id else None,
+        product_id=str(line.product_id) if line.product_id else None,
         name=line.name,
         sku_name=line.sku_name,
         image=line.image,

@@ -17,6 +17,7 @@ from wxapp_api.schemas.quotes import (
     CouponChoice,
     DiscountOut,
     LineOut,
+    PointsOut,
     QuoteOut,
     RejectedOut,
 )
@@ -48,6 +49,7 @@ def read_cart(body: CartIn) -> Cart:
         coupon_id=int(coupon_id) if coupon_id and coupon_id != "best" else coupon_id,  # type: ignore[arg-type]
         table_code=body.table_code,
         coupon_ids=tuple(sorted(map(int, body.coupon_ids))),
+        points=body.points,
     )
 
 
@@ -80,6 +82,7 @@ def quote_out(found: Quote) -> QuoteOut:
         goods_fen=price.goods_fen,
         discount_fen=price.discount_fen,
         payable_fen=price.payable_fen,
+        points=PointsOut.model_validate(found.points),
         wait_minutes=found.store.prep_minutes,
         store_open=found.store_open,
     )

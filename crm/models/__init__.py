@@ -29,6 +29,17 @@ from crm.models.journeys import (
 )
 from crm.models.marketing import MarketingContact, MarketingRules
 from crm.models.members import BASE_TIER, Member, MemberEvent, MemberTag, Purchase, Tag
+from crm.models.plans import (
+    NEXT_TERM,
+    BalanceEntry,
+    BalanceHold,
+    BalanceKind,
+    BalanceLot,
+    PaidTerm,
+    Plan,
+    PlanKind,
+    TermState,
+)
 from crm.models.points import (
     EntryKind,
     HoldState,
@@ -47,9 +58,14 @@ __all__ = [
     "NEXT",
     "NEXT_APPROVAL",
     "NEXT_BATCH",
+    "NEXT_TERM",
     "Approval",
     "ApprovalState",
     "Arm",
+    "BalanceEntry",
+    "BalanceHold",
+    "BalanceKind",
+    "BalanceLot",
     "BatchKind",
     "BatchRow",
     "BatchState",
@@ -82,6 +98,9 @@ __all__ = [
     "MemberScore",
     "MemberTag",
     "MemberVisit",
+    "PaidTerm",
+    "Plan",
+    "PlanKind",
     "PointEntry",
     "PointExchange",
     "PointGoods",
@@ -97,6 +116,7 @@ __all__ = [
     "SegmentDay",
     "SegmentMember",
     "Tag",
+    "TermState",
     "Tier",
     "TierMove",
 ]

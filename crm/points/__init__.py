@@ -11,7 +11,7 @@ from crm.points.books import ledger, list_unbalanced
 from crm.points.earning import REFUND_WINDOW, claw_back, earn, move, points_for
 from crm.points.falling_due import expire_due, release_due, remind_due
 from crm.points.holding import give_back, hold_for, spend_held
-from crm.points.lots import Held, NotEnoughPoints, grant, hold, take
+from crm.points.lots import Held, NotEnoughPoints, grant, hold, hold_living, take
 
 __all__ = [
     "REFUND_WINDOW",
@@ -24,6 +24,7 @@ __all__ = [
     "grant",
     "hold",
     "hold_for",
+    "hold_living",
     "ledger",
     "list_unbalanced",
     "move",

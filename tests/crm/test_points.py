@@ -317,7 +317,7 @@ ACTS = st.lists(
 
 @settings(
     max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(acts=ACTS)
 def test_books_and_lots_agree_whatever_happens(app: object, acts: list[tuple[str, int]]) -> None:

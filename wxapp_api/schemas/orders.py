@@ -69,7 +69,8 @@ class OrderOut(Out):
     state_text: str = Field(
         description="待付款 / 待接单 / 制作中 / 可取餐 / 已完成 / 已取消 / 已退款"
     )
-    fulfilment: Literal["pickup", "dine_in"]
+    fulfilment: Literal["pickup", "dine_in", "none"]
+    kind: Literal["goods", "top_up", "membership", "pass"]
     store: OrderStore
     table: OrderTable | None
     pickup_number: str = Field(description="A217, large on the page")
@@ -105,7 +106,8 @@ class OrderRow(Out):
     state: State
     payment_state: PaymentState
     state_text: str
-    fulfilment: Literal["pickup", "dine_in"]
+    fulfilment: Literal["pickup", "dine_in", "none"]
+    kind: Literal["goods", "top_up", "membership", "pass"]
     store_id: IdOut
     store_name: str
     pickup_number: str

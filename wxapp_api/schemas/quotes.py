@@ -32,6 +32,17 @@ class CartIn(In):
     table_code: Annotated[str, StringConstraints(max_length=32)] | None = Field(
         None, description="dine_in only"
     )
+    points: Annotated[int, Field(ge=0, le=10_000_000)] | Literal["most"] | None = Field(
+        None, description='how many points to spend at most; "most": as many as may be'
+    )
+
+
+class PointsOut(Out):
+    """What the member's points may do here; `used` is what payable_fen counts with."""
+
+    most: int = Field(description="how many this order takes")
+    most_fen: Fen = Field(description="what those take off")
+    used: int
 
 
 class ChosenOption(Out):
@@ -44,8 +55,8 @@ class ChosenOption(Out):
 class LineOut(Out):
     """`amount_fen` = `unit_fen` × `quantity`; `payable_fen` = `amount_fen` − `discount_fen`."""
 
-    sku_id: IdOut
-    product_id: IdOut
+    sku_id: IdOut | None = Field(description="null: not goods")
+    product_id: IdOut | None
     name: str
     sku_name: str
     image: str
@@ -59,7 +70,7 @@ class LineOut(Out):
 
 
 class DiscountOut(Out):
-    kind: Literal["promotion", "coupon"]
+    kind: Literal["promotion", "coupon", "points"]
     id: IdOut
     name: str
     reason: str = Field(description="满 40 减 5")
@@ -111,5 +122,6 @@ class QuoteOut(Out):
     discount_fen: Fen
     payable_fen: Fen
     currency: Literal["CNY"] = "CNY"
+    points: PointsOut
     wait_minutes: int
     store_open: bool = Field(description="false: the cart can be priced but not ordered")

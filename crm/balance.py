@@ -1,0 +1,283 @@
+"""Stored value: kept, spent, given back; principal and bonus apart, in lots, with a ledger.
+
+The rules, as the shop tells them: the oldest top-up is spent first, of each the principal before
+the bonus. A top-up can be refunded up to the principal that is left of it, and the bonus that is
+left shrinks in the same part. Snapshots on the member's row move with the ledger.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from core import rows
+from core.database import claim, insert_ignore
+from core.errors import Conflict
+from crm import events
+from crm.models import (
+    BalanceEntry,
+    BalanceHold,
+    BalanceKind,
+    BalanceLot,
+    HoldState,
+    Member,
+)
+from crm.points import hold_living
+
+LOW_FEN = 2_000
+"""Falling below this is an event: journeys may remind."""
+
+Parts = list[list[int]]
+"""[[lot, principal, bonus], …]"""
+
+
+class NotEnoughBalance(Conflict):
+    """`balance_fen`: what there is."""
+
+    code = "not_enough_balance"
+    title = "余额不够"
+
+
+class PrincipalSpent(Conflict):
+    """`left_fen`: what of this top-up may still be given back."""
+
+    code = "principal_spent"
+    title = "储值已经用了一部分"
+
+
+def credit(
+    session: Session,
+    member_id: int,
+    order_id: int,
+    *,
+    paid_fen: int,
+    bonus_fen: int,
+    now: datetime,
+) -> bool:
+    """A paid top-up becomes stored value; False when it was credited before."""
+    held = hold_living(session, member_id)
+    cause = f"top_up:{order_id}"
+    if not _enter(session, held.id, BalanceKind.topped_up, paid_fen, bonus_fen, cause, now):
+        return False
+    lot = {
+        "member_id": held.id,
+        "order_id": order_id,
+        "paid_fen": paid_fen,
+        "given_fen": bonus_fen,
+        "principal_fen": paid_fen,
+        "bonus_fen": bonus_fen,
+        "at": now,
+    }
+    rows.add(session, BalanceLot, lot)
+    data = {"order_id": order_id, "paid_fen": paid_fen, "bonus_fen": bonus_fen}
+    events.record(session, held.id, "topped_up", now=now, data=data)
+    return True
+
+
+def freeze(session: Session, member_id: int, cause: str, amount_fen: int, *, now: datetime) -> bool:
+    """Keep `amount_fen` for `cause` (`order:7`), so that nobody else spends it; False when that was
+    done before. Raises NotEnoughBalance, and nothing changes."""
+    held = hold_living(session, member_id)
+    known = select(BalanceHold.id).where(BalanceHold.cause == cause)
+    if session.scalar(known) is not None:
+        return False
+    have = session.scalar(select(Member.balance_fen).where(Member.id == held.id)) or 0
+    if amount_fen <= 0 or have < amount_fen:
+        raise NotEnoughBalance(balance_fen=have)
+    parts = _empty(session, held.id, amount_fen)
+    principal, bonus = _sums(parts)
+    _enter(session, held.id, BalanceKind.spent, -principal, -bonus, f"keep:{cause}", now)
+    row = {"member_id": held.id, "cause": cause, "amount_fen": amount_fen, "parts": parts}
+    rows.add(session, BalanceHold, row | {"state": HoldState.held, "at": now})
+    if have >= LOW_FEN > have - amount_fen:
+        data = {"balance_fen": have - amount_fen}
+        events.record(session, held.id, "balance_low", now=now, data=data)
+    return True
+
+
+def capture(session: Session, cause: str) -> bool:
+    """What was kept is spent for good; False when it is no longer kept."""
+    held = {"cause": cause, "state": HoldState.held}
+    return rows.compare_and_set(session, BalanceHold, held, {"state": HoldState.spent}) == 1
+
+
+def release(session: Session, cause: str, *, now: datetime) -> bool:
+    """What was kept, or spent and is refunded whole, goes back into its lots; once."""
+    hold = session.scalars(
+        select(BalanceHold)
+        .where(BalanceHold.cause == cause)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if hold is None:
+        return False
+    held = hold_living(session, hold.member_id)
+    back = {"id": hold.id, "state": (HoldState.held, HoldState.spent)}
+    if rows.compare_and_set(session, BalanceHold, back, {"state": HoldState.returned}) == 0:
+        return False
+    for lot_id, principal, bonus in hold.parts:
+        refilled = claim(
+            session,
+            update(BalanceLot)
+            .where(BalanceLot.id == lot_id)
+            .values(
+                principal_fen=BalanceLot.principal_fen + principal,
+                bonus_fen=BalanceLot.bonus_fen + bonus,
+            ),
+        )
+        rows.all_moved(BalanceLot, refilled)
+    principal, bonus = _sums(hold.parts)
+    _enter(session, held.id, BalanceKind.returned, principal, bonus, f"back:{cause}", now)
+    return True
+
+
+def refundable_fen(session: Session, order_id: int) -> int:
+    """How much of a top-up may be asked back: the principal that is left of it."""
+    left = select(BalanceLot.principal_fen).where(BalanceLot.order_id == order_id)
+    return int(session.scalar(left) or 0)
+
+
+def take_back(
+    session: Session, order_id: int, refund_fen: int, cause: str, *, now: datetime
+) -> int:
+    """Take principal out for a refund of its top-up, and the same part of the bonus that is left,
+    rounded up; how much bonus went. Raises PrincipalSpent, and nothing changes."""
+    mine = select(BalanceLot).where(BalanceLot.order_id == order_id)
+    lot = session.scalars(mine).one_or_none()
+    if lot is None:
+        raise PrincipalSpent(left_fen=0)
+    held = hold_living(session, lot.member_id)
+    session.refresh(lot)
+    if refund_fen > lot.principal_fen:
+        raise PrincipalSpent("最多退还没用掉的本金", left_fen=lot.principal_fen)
+    bonus = -(-lot.bonus_fen * refund_fen // lot.principal_fen)
+    if not _enter(session, held.id, BalanceKind.refunded, -refund_fen, -bonus, cause, now):
+        return bonus
+    before = {"id": lot.id, "principal_fen": lot.principal_fen, "bonus_fen": lot.bonus_fen}
+    left = {"principal_fen": lot.principal_fen - refund_fen, "bonus_fen": lot.bonus_fen - bonus}
+    rows.must_move(session, BalanceLot, before, left)
+    session.refresh(lot)
+    return bonus
+
+
+def undo_take_back(session: Session, order_id: int, cause: str, *, now: datetime) -> bool:
+    """A refund that failed: its principal and bonus are in the lot again."""
+    taken = session.scalars(select(BalanceEntry).where(BalanceEntry.cause == cause)).one_or_none()
+    if taken is None:
+        return False
+    held = hold_living(session, taken.member_id)
+    principal, bonus = -taken.principal_fen, -taken.bonus_fen
+    if not _enter(session, held.id, BalanceKind.returned, principal, bonus, f"undo:{cause}", now):
+        return False
+    refilled = update(BalanceLot).where(BalanceLot.order_id == order_id)
+    values = {
+        "principal_fen": BalanceLot.principal_fen + principal,
+        "bonus_fen": BalanceLot.bonus_fen + bonus,
+    }
+    rows.all_moved(BalanceLot, claim(session, refilled.values(values)))
+    return True
+
+
+def move(session: Session, *, winner: Member, loser: Member, now: datetime) -> None:
+    """Carry lots and balance from a merged member to the one it went into."""
+    bonus = loser.balance_bonus_fen
+    principal = loser.balance_fen - bonus
+    if loser.balance_fen:
+        for member, sign, side in ((loser, -1, "out"), (winner, 1, "in")):
+            cause = f"merge:{loser.id}:{side}"
+            amounts = (sign * principal, sign * bonus)
+            _enter(session, member.id, BalanceKind.merged, *amounts, cause, now)
+    for table in (BalanceLot, BalanceHold):
+        moved = update(table).where(table.member_id == loser.id)
+        claim(session, moved.values(member_id=winner.id))
+
+
+def ledger(
+    session: Session, member_id: int, *, before_id: int | None = None, limit: int = 30
+) -> list[BalanceEntry]:
+    """The newest movements first; `before_id` is the last one seen."""
+    mine = select(BalanceEntry).where(BalanceEntry.member_id == member_id)
+    if before_id is not None:
+        mine = mine.where(BalanceEntry.id < before_id)
+    return list(session.scalars(mine.order_by(BalanceEntry.id.desc()).limit(limit)))
+
+
+def list_unbalanced(session: Session, ids: range) -> list[int]:
+    """The members among these whose balance is not the sum of its entries, or of its lots."""
+    wrong: set[int] = set()
+    for table in (BalanceEntry, BalanceLot):
+        sums = (
+            select(
+                table.member_id,
+                func.sum(table.principal_fen + table.bonus_fen).label("whole"),
+                func.sum(table.bonus_fen).label("bonus"),
+            )
+            .where(table.member_id.between(ids.start, ids.stop - 1))
+            .group_by(table.member_id)
+            .subquery()
+        )
+        differ = or_(
+            func.coalesce(sums.c.whole, 0) != Member.balance_fen,
+            func.coalesce(sums.c.bonus, 0) != Member.balance_bonus_fen,
+        )
+        found = (
+            select(Member.id)
+            .outerjoin(sums, sums.c.member_id == Member.id)
+            .where(Member.id.between(ids.start, ids.stop - 1), differ)
+        )
+        wrong.update(session.scalars(found))
+    return sorted(wrong)
+
+
+def _empty(session: Session, member_id: int, amount_fen: int) -> Parts:
+    lots = session.execute(
+        select(BalanceLot.id, BalanceLot.principal_fen, BalanceLot.bonus_fen)
+        .where(BalanceLot.member_id == member_id)
+        .where(BalanceLot.principal_fen + BalanceLot.bonus_fen > 0)
+        .order_by(BalanceLot.id)
+        .with_for_update()
+    )
+    parts: Parts = []
+    for id_, principal, bonus in lots:
+        if amount_fen == 0:
+            break
+        own = min(principal, amount_fen)
+        given = min(bonus, amount_fen - own)
+        amount_fen -= own + given
+        parts.append([id_, own, given])
+        before = {"id": id_, "principal_fen": principal, "bonus_fen": bonus}
+        left = {"principal_fen": principal - own, "bonus_fen": bonus - given}
+        rows.must_move(session, BalanceLot, before, left)
+    if amount_fen:
+        raise rows.NotMoved(f"lots of member {member_id} miss {amount_fen} fen of its balance")
+    return parts
+
+
+def _sums(parts: Sequence[Sequence[int]]) -> tuple[int, int]:
+    return sum(part[1] for part in parts), sum(part[2] for part in parts)
+
+
+def _enter(
+    session: Session,
+    member_id: int,
+    kind: BalanceKind,
+    principal: int,
+    bonus: int,
+    cause: str,
+    now: datetime,
+) -> bool:
+    entry = {"member_id": member_id, "kind": kind, "principal_fen": principal}
+    entry |= {"bonus_fen": bonus, "cause": cause, "at": now}
+    if insert_ignore(session, BalanceEntry, [entry]) == 0:
+        return False
+    claim(
+        session,
+        update(Member)
+        .where(Member.id == member_id)
+        .values(
+            balance_fen=Member.balance_fen + principal + bonus,
+            balance_bonus_fen=Member.balance_bonus_fen + bonus,
+        ),
+    )
+    rows.reread(session, Member, member_id)
+    return True

@@ -1,0 +1,23 @@
+"""Plans: what is paid for and at once there. Stored value, paid membership, passes."""
+
+from crm.plans.fulfilling import (
+    before_refund,
+    fulfil,
+    refund_failed,
+    refundable_fen,
+)
+from crm.plans.offers import PlanNotFound, get_plan, list_plans
+from crm.plans.terms import current_term, end_due, give_due
+
+__all__ = [
+    "PlanNotFound",
+    "before_refund",
+    "current_term",
+    "end_due",
+    "fulfil",
+    "get_plan",
+    "give_due",
+    "list_plans",
+    "refund_failed",
+    "refundable_fen",
+]

@@ -1,0 +1,169 @@
+"""A paid membership: runs its days, gives its coupons every thirty of them, ends by itself."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from core import rows
+from core.database import claim
+from coupons import issuing, voiding
+from coupons.errors import GoneAlready, NotClaimable
+from coupons.models import Coupon, CouponState, CouponTemplate
+from crm import events
+from crm.models import PaidTerm, Plan, TermState
+from crm.points import hold_living
+
+MONTH = timedelta(days=30)
+
+
+def start(session: Session, plan: Plan, member_id: int, order_id: int, *, now: datetime) -> bool:
+    """Begin the term, or begin it where the member's present one ends. False: it was begun."""
+    held = hold_living(session, member_id)
+    current = current_term(session, held.id, now)
+    begins = max(now, current.ends_at) if current else now
+    row = {
+        "member_id": held.id,
+        "plan_id": plan.id,
+        "order_id": order_id,
+        "state": TermState.active,
+        "starts_at": begins,
+        "ends_at": begins + timedelta(days=plan.days),
+        "given": 0,
+        "next_gift_at": begins if plan.template_id and plan.coupons else None,
+    }
+    if rows.add_new(session, PaidTerm, row) is None:
+        return False
+    data = {"name": plan.name, "order_id": order_id}
+    events.record(session, held.id, "membership_bought", now=now, data=data)
+    return True
+
+
+def current_term(session: Session, member_id: int, now: datetime) -> PaidTerm | None:
+    """The term that ends last of those that run or have been paid for."""
+    return session.scalars(
+        select(PaidTerm)
+        .where(
+            PaidTerm.member_id == member_id,
+            PaidTerm.state == TermState.active,
+            PaidTerm.ends_at > now,
+        )
+        .order_by(PaidTerm.ends_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def give_due(session: Session, *, now: datetime, limit: int = 200) -> int:
+    """Coupons of terms whose month has begun; how many terms were looked at. Safe to repeat.
+
+    The template's row comes before the terms', so a term is read again under its lock; one whose
+    template gives out no more passes to its next month, and the shop sees it on the template.
+    """
+    due = session.execute(
+        select(PaidTerm.id, CouponTemplate.id, Plan.coupons)
+        .join(Plan, Plan.id == PaidTerm.plan_id)
+        .join(CouponTemplate, CouponTemplate.id == Plan.template_id)
+        .where(PaidTerm.state == TermState.active, PaidTerm.next_gift_at <= now)
+        .order_by(PaidTerm.next_gift_at, PaidTerm.id)
+        .limit(limit)
+    ).all()
+    for term_id, template_id, coupons in due:
+        issuing.lock_template(session, template_id)
+        one = select(PaidTerm).where(PaidTerm.id == term_id).with_for_update()
+        term = session.scalars(one.execution_options(populate_existing=True)).one()
+        if term.next_gift_at is None or term.next_gift_at > now:
+            continue
+        month = term.given + 1
+        try:
+            with session.begin_nested():
+                for number in range(coupons):
+                    key = gift_key(term.id, month, number)
+                    issuing.issue(
+                        session, template_id, term.member_id, source="membership", key=key, now=now
+                    )
+        except (GoneAlready, NotClaimable):
+            pass
+        following = term.starts_at + MONTH * month
+        term.given = month
+        term.next_gift_at = following if following < term.ends_at else None
+        session.flush()
+    return len(due)
+
+
+def end_due(session: Session, *, now: datetime, limit: int = 500) -> int:
+    """Terms that are over end, and the timeline is told; how many."""
+    over = (PaidTerm.state == TermState.active, PaidTerm.ends_at <= now)
+    due = session.execute(
+        select(PaidTerm.id, PaidTerm.member_id)
+        .where(*over)
+        .order_by(PaidTerm.ends_at, PaidTerm.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    ids = [term.id for term in due]
+    claim(
+        session, update(PaidTerm).where(PaidTerm.id.in_(ids), *over).values(state=TermState.ended)
+    )
+    for term in due:
+        events.record(session, term.member_id, "membership_ended", now=now)
+    return len(due)
+
+
+def unused(session: Session, order_id: int) -> bool:
+    """The term runs or is to come, and none of its coupons were used."""
+    term = _term_of(session, order_id)
+    return term is not None and coupons_unused(session, _gift_keys(session, term))
+
+
+def end_by_refund(session: Session, order_id: int, *, actor: str, now: datetime) -> bool:
+    """active → refunded, and its coupons are void; False when it was used."""
+    term = _term_of(session, order_id)
+    if term is None:
+        return False
+    gone = {"state": TermState.refunded, "next_gift_at": None}
+    rows.must_move(session, PaidTerm, {"id": term.id, "state": TermState.active}, gone)
+    return void_unused(session, _gift_keys(session, term), actor=actor, now=now)
+
+
+def gift_key(term_id: int, month: int, number: int) -> str:
+    return f"term:{term_id}:{month}:{number}"
+
+
+def coupons_unused(session: Session, keys: Sequence[str]) -> bool:
+    """None of these coupons was used, or is about to be."""
+    used = (
+        select(func.count(Coupon.id))
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(
+            Coupon.issue_key.in_(keys),
+            (Coupon.state != CouponState.issued) | (Coupon.uses_left < CouponTemplate.uses_total),
+        )
+    )
+    return not session.scalar(used)
+
+
+def void_unused(session: Session, keys: Sequence[str], *, actor: str, now: datetime) -> bool:
+    """Take back coupons that came with what is refunded; False when one of them was used.
+
+    They are void, and so locked, before they are looked at: the caller rolls back on False.
+    """
+    ids = session.scalars(select(Coupon.id).where(Coupon.issue_key.in_(keys))).all()
+    voided = voiding.void_many(session, ids, actor=actor, reason="退款", now=now)
+    begun = (
+        select(func.count(Coupon.id))
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(Coupon.id.in_(ids), Coupon.uses_left < CouponTemplate.uses_total)
+    )
+    return voided == len(ids) and not session.scalar(begun)
+
+
+def _term_of(session: Session, order_id: int) -> PaidTerm | None:
+    mine = select(PaidTerm).where(PaidTerm.order_id == order_id, PaidTerm.state == TermState.active)
+    return session.scalars(mine.execution_options(populate_existing=True)).one_or_none()
+
+
+def _gift_keys(session: Session, term: PaidTerm) -> list[str]:
+    plan = session.get_one(Plan, term.plan_id)
+    months = range(1, term.given + 1)
+    return [gift_key(term.id, month, at) for month in months for at in range(plan.coupons)]

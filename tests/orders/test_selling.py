@@ -1,0 +1,165 @@
+"""Plans: bought by themselves, complete when paid, taken back before they are refunded."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from coupons.models import Coupon, CouponState
+from crm import balance, plans
+from crm.models import MemberEvent, PaidTerm, Plan, PlanKind, Purchase, TermState
+from crm.plans import offers, terms
+from crm.plans.fulfilling import PlanNotRefundable
+from orders import cancelling, paying, selling
+from orders.errors import TooManyUnpaid
+from orders.models import Order, OrderLine, OrderState, PaymentState
+from tests.factories.coupons import make_template
+from tests.orders.shop import Shop
+
+
+def make_plan(shop: Shop, kind: PlanKind, now: datetime, **values: object) -> Plan:
+    row = {"name": "充 100 送 20", "price_fen": 10_000, **values}
+    plan = Plan(merchant_id=shop.merchant.id, kind=kind, **row)
+    return offers.create(shop.session, plan, actor="staff:1", now=now)
+
+
+def buy(shop: Shop, plan: Plan, now: datetime, key: str = "plan-1") -> Order:
+    order, _ = selling.place_plan(shop.session, plan, shop.member, shop.store, key=key, now=now)
+    assert paying.mark_paid(shop.session, order, amount_fen=plan.price_fen, now=now)
+    return order
+
+
+def refund(shop: Shop, order: Order, fen: int, now: datetime) -> None:
+    by = {"cause": f"refund:{fen}", "actor": "staff:1", "now": now}
+    selling.take_back(shop.session, order, fen, **by)
+    assert paying.record_refund(shop.session, order, fen, now)
+
+
+def test_a_top_up_is_there_when_it_is_paid_and_only_once(
+    session: Session, shop: Shop, now: datetime
+) -> None:
+    plan = make_plan(shop, PlanKind.top_up, now, bonus_fen=2_000)
+
+    order = buy(shop, plan, now)
+
+    assert not paying.mark_paid(session, order, amount_fen=10_000, now=now)
+    assert (order.state, order.payment_state) == (OrderState.completed, PaymentState.paid)
+    assert order.pickup_number is None
+    session.refresh(shop.member)
+    assert (shop.member.balance_fen, shop.member.balance_bonus_fen) == (12_000, 2_000)
+    assert (shop.member.spent_fen, shop.member.points_pending) == (0, 0)
+    assert session.scalar(select(func.count()).select_from(Purchase)) == 0
+    line = session.scalars(select(OrderLine)).one()
+    assert (line.kind.value, line.sku_id, line.payable_fen) == ("top_up", None, 10_000)
+
+
+def test_one_order_for_a_plan_waits_at_a_time(session: Session, shop: Shop, now: datetime) -> None:
+    plan = make_plan(shop, PlanKind.top_up, now)
+    place = (session, plan, shop.member, shop.store)
+    order, fresh = selling.place_plan(*place, key="plan-1", now=now)
+
+    again, repeated = selling.place_plan(*place, key="plan-1", now=now)
+    assert (fresh, repeated, again.id) == (True, False, order.id)
+    with pytest.raises(TooManyUnpaid):
+        selling.place_plan(*place, key="plan-2", now=now)
+
+    assert cancelling.cancel(session, order, actor="system", reason="超时", now=now)
+    assert selling.place_plan(*place, key="plan-3", now=now)[1]
+    offers.set_on_sale(session, plan, False, actor="staff:1", now=now)
+    with pytest.raises(plans.PlanNotFound):
+        selling.place_plan(*place, key="plan-4", now=now)
+
+
+def test_a_top_up_goes_back_up_to_its_principal(
+    session: Session, shop: Shop, now: datetime
+) -> None:
+    order = buy(shop, make_plan(shop, PlanKind.top_up, now, bonus_fen=2_000), now)
+    balance.freeze(session, shop.member.id, "x", 4_000, now=now)
+
+    with pytest.raises(balance.PrincipalSpent):
+        refund(shop, order, 6_001, now)
+    refund(shop, order, 6_000, now)
+
+    session.refresh(shop.member)
+    assert shop.member.balance_fen == 0
+    assert order.payment_state is PaymentState.part_refunded
+
+
+def test_a_membership_gives_every_month_and_ends_by_itself(
+    session: Session, shop: Shop, now: datetime
+) -> None:
+    template = make_template(session, shop.merchant)
+    plan = make_plan(shop, PlanKind.membership, now, days=60, template_id=template.id, coupons=2)
+    buy(shop, plan, now)
+    buy(shop, plan, now, key="plan-2")
+
+    first, second = session.scalars(select(PaidTerm).order_by(PaidTerm.id)).all()
+    assert first.ends_at == second.starts_at == now + timedelta(days=60)
+
+    def coupons() -> int:
+        return session.scalar(select(func.count()).select_from(Coupon)) or 0
+
+    plans.give_due(session, now=now)
+    plans.give_due(session, now=now)
+    assert coupons() == 2
+    plans.give_due(session, now=now + timedelta(days=30))
+    assert coupons() == 4
+    plans.give_due(session, now=now + timedelta(days=59))
+    assert coupons() == 4
+
+    assert plans.end_due(session, now=now + timedelta(days=60)) == 1
+    current = plans.current_term(session, shop.member.id, now + timedelta(days=61))
+    assert current is not None
+    assert current.id == second.id
+    ended = session.scalars(select(MemberEvent.kind).where(MemberEvent.kind.like("membership%")))
+    assert sorted(ended) == ["membership_bought", "membership_bought", "membership_ended"]
+    session.refresh(shop.member)
+    assert shop.member.spent_fen == 20_000
+
+
+def test_a_membership_goes_back_only_unused(session: Session, shop: Shop, now: datetime) -> None:
+    template = make_template(session, shop.merchant)
+    plan = make_plan(shop, PlanKind.membership, now, days=30, template_id=template.id, coupons=1)
+    order = buy(shop, plan, now)
+    plans.give_due(session, now=now)
+    assert terms.unused(session, order.id)
+
+    with pytest.raises(PlanNotRefundable), session.begin_nested():
+        refund(shop, order, 5_000, now)
+    refund(shop, order, 10_000, now)
+
+    coupon = session.scalars(select(Coupon).execution_options(populate_existing=True)).one()
+    term = session.scalars(select(PaidTerm).execution_options(populate_existing=True)).one()
+    assert (coupon.state, term.state) == (CouponState.void, TermState.refunded)
+
+
+def test_a_pass_is_a_coupon_of_several_uses(session: Session, shop: Shop, now: datetime) -> None:
+    template = make_template(session, shop.merchant, uses_total=10)
+    order = buy(shop, make_plan(shop, PlanKind.card, now, template_id=template.id), now)
+
+    coupon = session.scalars(select(Coupon)).one()
+    assert (coupon.uses_left, coupon.source) == (10, "pass")
+    coupon.uses_left = 9
+    session.flush()
+    with pytest.raises(PlanNotRefundable), session.begin_nested():
+        refund(shop, order, 10_000, now)
+    session.refresh(coupon)
+    assert coupon.state is CouponState.issued
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "field"),
+    [
+        (PlanKind.top_up, {"bonus_fen": 10_001}, "bonus"),
+        (PlanKind.membership, {"days": 30}, "template"),
+        (PlanKind.card, {}, "template"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(
+    shop: Shop, now: datetime, kind: PlanKind, values: dict[str, object], field: str
+) -> None:
+    with pytest.raises(offers.PlanInvalid) as refused:
+        make_plan(shop, kind, now, **values)
+
+    assert field in refused.value.errors
