@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, insert, literal, null, select
+from sqlalchemy import case, exists, func, insert, literal, null, select
 from sqlalchemy.orm import Session
 
 from crm import contacts
 from crm.models import Member, Segment
 from crm.segments.compiling import everyone, matches, tree
-from messaging.broadcasts import launching
+from messaging.broadcasts import launching, quotas
 from messaging.broadcasts.models import Audience, Broadcast, BroadcastRecipient
 from messaging.models import Follower
 from people.models import Identity
@@ -61,6 +61,23 @@ def spend_slice(session: Session, broadcast: Broadcast, after: int, *, now: date
     return max(people)
 
 
+def forecast(session: Session, broadcast: Broadcast, now: datetime) -> tuple[int, int]:
+    """Of a draft: how many followers it is for, and how many of them have no broadcast left.
+
+    To a tag only WeChat knows: (0, 0).
+    """
+    if broadcast.audience is Audience.tag:
+        return 0, 0
+    spent = quotas.used_up(Follower.appid, Follower.openid, keep=0, now=now)
+    people = (
+        _people(session, broadcast, now)
+        .where(Follower.appid == broadcast.appid, Follower.subscribed.is_(True))
+        .with_only_columns(func.count(), func.sum(case((spent, 1), else_=0)))
+    )
+    total, without = session.execute(people).one()
+    return int(total or 0), int(without or 0)
+
+
 def _members_of(session: Session, broadcast: Broadcast, openids: list[str]) -> dict[str, int]:
     found = (
         select(Identity.openid, Member.id)
@@ -88,6 +105,8 @@ def _people(session: Session, broadcast: Broadcast, now: datetime) -> Any:
                 matches(tree(segment.rule), now),
             )
         )
+    if broadcast.audience is Audience.all:
+        return row.select_from(Follower)
     refuses = exists().where(
         of_person,
         Member.person_id == Identity.person_id,

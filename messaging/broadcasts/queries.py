@@ -4,20 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.broadcasts.errors import BroadcastNotFound
 from messaging.broadcasts.models import (
     Broadcast,
-    BroadcastQuota,
     BroadcastState,
     MassSend,
     MassState,
 )
 from messaging.broadcasts.moving import RECOGNISED
-from messaging.broadcasts.quotas import PER_MONTH, month_of
-from messaging.models import Follower
 
 SETTLING = timedelta(minutes=2)
 
@@ -60,30 +57,6 @@ def results_of(session: Session, broadcast_ids: Sequence[int]) -> dict[int, Resu
     for mass in session.scalars(found):
         parts.setdefault(mass.broadcast_id, []).append(mass)
     return {broadcast_id: _sum(sends) for broadcast_id, sends in parts.items()}
-
-
-def left_in_month(session: Session, appid: str, now: datetime) -> dict[int, int]:
-    """How many followers have how many broadcasts left this month: {4: 1200, 3: 80, …}."""
-    rows = session.execute(
-        select(BroadcastQuota.used, func.count())
-        .join(
-            Follower,
-            (Follower.appid == BroadcastQuota.appid) & (Follower.openid == BroadcastQuota.openid),
-        )
-        .where(
-            BroadcastQuota.appid == appid,
-            BroadcastQuota.month == month_of(now),
-            BroadcastQuota.used > 0,
-            Follower.subscribed.is_(True),
-        )
-        .group_by(BroadcastQuota.used)
-    )
-    left = {max(PER_MONTH - used, 0): number for used, number in rows}
-    everybody = session.scalar(
-        select(func.count()).where(Follower.appid == appid, Follower.subscribed.is_(True))
-    )
-    left[PER_MONTH] = int(everybody or 0) - sum(left.values())
-    return left
 
 
 def list_to_ask_again(session: Session, *, now: datetime, limit: int = 50) -> list[int]:

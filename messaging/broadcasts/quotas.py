@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from core.clock import local
 from core.database import claim, insert_ignore
 from core.rows import all_moved
 from messaging.broadcasts.models import BroadcastQuota, BroadcastRecipient, MassSend
+from messaging.models import Follower
 
 PER_MONTH = 4
 
@@ -32,6 +33,26 @@ def used_by(session: Session, appid: str, openids: Sequence[str], now: datetime)
         BroadcastQuota.openid.in_(openids),
     )
     return dict(session.execute(found).all())
+
+
+def left_in_month(session: Session, appid: str, followers: int, now: datetime) -> dict[int, int]:
+    """How many of the account's `followers` have how many left: {4: 1200, 3: 80, …}."""
+    rows = session.execute(
+        select(BroadcastQuota.used, func.count())
+        .join(
+            Follower,
+            (Follower.appid == BroadcastQuota.appid) & (Follower.openid == BroadcastQuota.openid),
+        )
+        .where(
+            BroadcastQuota.appid == appid,
+            BroadcastQuota.month == month_of(now),
+            BroadcastQuota.used > 0,
+            Follower.subscribed.is_(True),
+        )
+        .group_by(BroadcastQuota.used)
+    )
+    left = {max(PER_MONTH - used, 0): int(people) for used, people in rows}
+    return left | {PER_MONTH: followers - sum(left.values())}
 
 
 def used_up(appid: Any, openid: Any, *, keep: int, now: datetime) -> ColumnElement[bool]:

@@ -33,8 +33,16 @@ NEEDS = {
         "POST /campaigns/<int:campaign_id>/launch",
         "POST /campaigns/<int:campaign_id>/pause",
         "POST /campaigns/<int:campaign_id>/resume",
+        "GET /broadcasts/<int:broadcast_id>/launch",
+        "POST /broadcasts/<int:broadcast_id>/launch",
     ],
     "campaigns.manage": [
+        "GET /broadcasts/<int:broadcast_id>/edit",
+        "GET /broadcasts/new",
+        "POST /broadcasts/<int:broadcast_id>/discard",
+        "POST /broadcasts/<int:broadcast_id>/edit",
+        "POST /broadcasts/<int:broadcast_id>/preview",
+        "POST /broadcasts/new",
         "GET /campaigns/<int:campaign_id>/edit",
         "GET /campaigns/margin",
         "GET /campaigns/new",
@@ -51,6 +59,10 @@ NEEDS = {
         "POST /campaigns/new",
     ],
     "campaigns.view": [
+        "GET /broadcasts/",
+        "GET /broadcasts/<int:broadcast_id>",
+        "GET /channels",
+        "GET /channels/<appid>/quota",
         "GET /campaigns/",
         "GET /campaigns/<int:campaign_id>",
         "GET /campaigns/<int:campaign_id>/report",
@@ -116,6 +128,7 @@ NEEDS = {
         "POST /members/<no>/tags",
     ],
     "members.view": [
+        "GET /members/<no>/reach",
         "GET /members/",
         "GET /members/<no>",
         "GET /loyalty/tiers/",
@@ -124,6 +137,7 @@ NEEDS = {
     "settings.manage": [
         "POST /official/menus/<int:version_id>/publish",
         "POST /official/menus/<int:version_id>/restore",
+        "POST /channels",
         "GET /keys/",
         "GET /keys/<int:key_id>/revoke",
         "GET /keys/new",

@@ -1,0 +1,139 @@
+"""A broadcast as staff see it: what it says, whom it is for, what WeChat told of it."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from console import words
+from console.access import Me
+from core import deadline
+from crm import broadcasting
+from crm.models import Segment
+from messaging.accounts import find_official
+from messaging.broadcasts import launching, queries
+from messaging.broadcasts.drafting import ARTICLE
+from messaging.broadcasts.models import Audience, Broadcast, BroadcastState
+from messaging.broadcasts.queries import Result
+
+FORECAST_SECONDS = 3.0
+STATES = {
+    BroadcastState.draft: ("草稿", ""),
+    BroadcastState.previewed: ("看过预览", "note"),
+    BroadcastState.gathering: ("准备名单", "note"),
+    BroadcastState.sending: ("发送中", "note"),
+    BroadcastState.finished: ("发完了", "ok"),
+    BroadcastState.failed: ("没有发出", "bad"),
+    BroadcastState.stopped: ("已作废", ""),
+}
+AUDIENCES = {
+    Audience.followers: "全部粉丝（不打扰拒收的人）",
+    Audience.segment: "人群",
+    Audience.tag: "微信标签",
+    Audience.all: "全部粉丝，进公众号历史",
+    Audience.campaign: "营销活动的人",
+}
+SKIPPED = {
+    "broadcast_spent": ("这个月 4 次群发已经用完", "下个月 1 号恢复"),
+    "frequency": ("这阵子收的营销消息够多了", "过几天再发就能收到"),
+    "broadcast_alone": ("只有一个人，微信不收", "群发至少要 2 人"),
+}
+# What WeChat's review says; the number is in its status.
+VERDICTS = {
+    "10001": "涉嫌广告",
+    "20001": "涉嫌政治",
+    "20004": "涉嫌社会",
+    "20002": "涉嫌色情",
+    "20006": "涉嫌违法犯罪",
+    "20008": "涉嫌欺诈",
+    "20013": "涉嫌版权",
+    "22000": "涉嫌互推",
+    "21000": "涉嫌其他",
+    "40001": "管理员拒绝了",
+    "40002": "管理员 30 分钟内没有确认",
+}
+MONTHLY = 4
+
+
+def row(broadcast: Broadcast, result: Result | None, now: datetime) -> dict[str, Any]:
+    state, kind = STATES[broadcast.state]
+    return {
+        "name": broadcast.name,
+        "href": url_for("console.broadcasts.show", broadcast_id=broadcast.id),
+        "state": state,
+        "kind": kind,
+        "form": "图文" if broadcast.kind == ARTICLE else "文字",
+        "audience": AUDIENCES[broadcast.audience],
+        "at": words.when(broadcast.started_at or broadcast.created_at, now),
+        "addressed": words.count(result.addressed) if result else "",
+        "sent": _told(result.sent if result else None),
+        "errors": _told(result.errors if result else None),
+    }
+
+
+def whole(session: Session, broadcast: Broadcast, who: Me, now: datetime) -> dict[str, Any]:
+    result = queries.results_of(session, [broadcast.id]).get(broadcast.id)
+    account = find_official(broadcast.appid)
+    audience = AUDIENCES[broadcast.audience]
+    if broadcast.segment_id is not None:
+        segment = session.get(Segment, broadcast.segment_id)
+        audience = f"人群「{segment.name}」里的粉丝" if segment else audience
+    if broadcast.tag_id is not None:
+        audience = f"微信标签 {broadcast.tag_id}"
+    skipped = launching.count_addressed(session, broadcast.id)
+    skipped.pop("", None)
+    is_open = broadcast.state in (BroadcastState.draft, BroadcastState.previewed)
+    return {
+        **row(broadcast, result, now),
+        "id": broadcast.id,
+        "content": broadcast.content,
+        "is_article": broadcast.kind == ARTICLE,
+        "account": account.name if account and account.name else "公众号",
+        "audience": audience,
+        "to_all": broadcast.audience is Audience.all,
+        "is_open": is_open,
+        "may_launch": broadcast.state is BroadcastState.previewed,
+        "is_going": broadcast.state in (BroadcastState.gathering, BroadcastState.sending),
+        "result": result,
+        "waiting": result.waiting if result else 0,
+        "verdicts": [_verdict(status) for status in result.statuses] if result else [],
+        "reason": "名单上没有可以群发的人" if broadcast.reason == "nobody" else "",
+        "skipped": [
+            {"words": SKIPPED[why][0], "hint": SKIPPED[why][1], "count": words.count(number)}
+            for why, number in sorted(skipped.items(), key=lambda item: -item[1])
+            if why in SKIPPED
+        ],
+        "forecast": _forecast(session, broadcast, now) if is_open else None,
+        "may": who.may("campaigns.manage"),
+    }
+
+
+def _forecast(session: Session, broadcast: Broadcast, now: datetime) -> dict[str, Any] | None:
+    """None: WeChat alone knows, or it takes too long to count."""
+    if broadcast.audience is Audience.tag:
+        return None
+    try:
+        with deadline.at_most(session, FORECAST_SECONDS):
+            total, spent = broadcasting.forecast(session, broadcast, now)
+    except deadline.TookTooLong:
+        return None
+    return {
+        "total": words.count(total),
+        "spent": words.count(spent) if spent else "",
+        "reached": words.count(total - spent),
+        "alone": total - spent == 1,
+        "nobody": total == spent,
+    }
+
+
+def _told(number: int | None) -> str:
+    return "" if number is None else words.count(number)
+
+
+def _verdict(status: str) -> str:
+    digits = "".join(char for char in status if char.isdigit())
+    said = VERDICTS.get(digits)
+    if said:
+        return f"微信没有放行：{said}"
+    return "微信没有接受，次数退回来了" if not digits else f"微信没有放行（{digits}）"

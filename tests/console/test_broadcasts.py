@@ -1,0 +1,158 @@
+"""群发 and 渠道 at the console, against the sandbox: written, previewed, sent, told."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from core import clock
+from core.database import reading, transaction
+from core.outbox import enqueue
+from crm import members
+from merchants.models import Role, Staff
+from merchants.queries import get_merchant
+from messaging import policies
+from messaging.broadcasts.models import Broadcast, BroadcastState
+from people import logins
+from people.models import IdentityKind
+from sandbox.demo_config import OFFICIAL
+from sandbox.wechat import masses
+from tests.console.conftest import HASH, Browser
+from tests.factories.merchants import make_merchant, make_staff
+from tests.factories.people import make_recognition
+from tests.wechat_world import Shop
+
+WORDS = "冬天的第一杯，今天起上新"
+
+
+@pytest.fixture
+def app(shop: Shop) -> Flask:
+    return shop.app
+
+
+@pytest.fixture
+def owner(shop: Shop) -> Browser:
+    with transaction() as session:
+        merchant = make_merchant(session, code="qinghe")
+        for username, role in (("owner", Role.owner), ("manager", Role.manager)):
+            who = make_staff(session, merchant, name=username, role=role)
+            who.username, who.password_hash = username, HASH
+    for person in ("aqing", "zhixia"):
+        shop.follow(person)
+    shop.drain()
+    return log_in(shop, "owner")
+
+
+def log_in(shop: Shop, username: str) -> Browser:
+    browser = Browser(shop.app)
+    with transaction() as session:
+        who = session.scalars(select(Staff).where(Staff.username == username)).one()
+        token = logins.open_session(
+            session,
+            person=None,
+            identity=None,
+            audience="staff",
+            lifetime=timedelta(hours=1),
+            now=clock.now(),
+            staff_id=who.id,
+        )
+    browser.client.set_cookie("linli_staff", token, path="/console")
+    return browser
+
+
+def only() -> Broadcast:
+    with reading() as session:
+        return session.scalars(select(Broadcast)).one()
+
+
+def test_a_broadcast_is_written_looked_at_sent_and_told(shop: Shop, owner: Browser) -> None:
+    assert "还没有群发过" in owner.get("/broadcasts/").text
+    fields = {"appid": OFFICIAL, "kind": "text", "audience": "followers", "text": WORDS}
+    wrong = owner.post("/broadcasts/new", **{**fields, "text": " "})
+    made = owner.post("/broadcasts/new", **fields)
+    assert (wrong.status_code, made.status_code) == (422, 303)
+    assert "写上要说的话" in wrong.text
+    here = f"/broadcasts/{only().id}"
+
+    early = owner.post(f"{here}/launch")
+    nobody = owner.post(f"{here}/preview", wechat_id="")
+    unknown = owner.post(f"{here}/preview", wechat_id="not-a-friend")
+    seen = owner.post(f"{here}/preview", wechat_id="zhixia")
+
+    assert (early.status_code, nobody.status_code, unknown.status_code) == (409, 422, 422)
+    assert "微信找不到这个人" in unknown.text
+    assert seen.status_code == 303
+    assert shop.chat("zhixia")[-1]["text"] == WORDS
+    page = owner.get(here).text
+    assert "2<small> 人收到</small>" in page
+    assert owner.get(f"{here}/launch").status_code == 200
+    manager = log_in(shop, "manager")
+    assert manager.post(f"{here}/launch").status_code == 403
+    assert owner.post(f"{here}/launch").status_code == 303
+    shop.drain()
+    assert "微信还没报" in owner.get(here).text
+    masses.finish(shop.world, shop.world.masses.list()[-1].msg_id)
+    shop.drain()
+    assert only().state is BroadcastState.finished
+    assert "微信只报总数" in owner.get(here).text
+    assert WORDS in owner.get("/broadcasts/").text
+    assert owner.post(f"{here}/discard").status_code == 409
+
+
+def test_what_wechat_does_not_let_through_is_said(shop: Shop, owner: Browser) -> None:
+    fields = {"appid": OFFICIAL, "kind": "text", "audience": "all", "text": WORDS}
+    owner.post("/broadcasts/new", **fields)
+    here = f"/broadcasts/{only().id}"
+    assert "管理员确认" in owner.get(here).text
+    owner.post(f"{here}/preview", wechat_id="zhixia")
+    owner.post(f"{here}/launch")
+    shop.drain()
+
+    masses.finish(shop.world, shop.world.masses.list()[-1].msg_id, "err(40002)")
+    shop.drain()
+
+    assert "管理员 30 分钟内没有确认" in owner.get(here).text
+
+
+def test_the_channels_page_sets_the_policy_and_asks_wechat(shop: Shop, owner: Browser) -> None:
+    page = owner.get("/channels").text
+    assert "还剩 4 次" in page
+    assert "优惠券到账" in page
+    good = {"customer_service": "1", "subscribe": "1", "broadcast": "1", "keep_broadcasts": "2"}
+
+    nothing = owner.post("/channels", customer_service="0", subscribe="0", broadcast="0")
+    saved = owner.post("/channels", **good)
+
+    assert (nothing.status_code, saved.status_code) == (422, 303)
+    with reading() as session:
+        merchant = get_merchant(session, "qinghe")
+        assert policies.policy_of(session, merchant.id).keep_broadcasts == 2
+    quota = owner.get(f"/channels/{OFFICIAL}/quota").text
+    assert "还剩 100，一天 100" in quota
+    assert owner.get("/channels/wx0000000000000000/quota").status_code == 404
+    shop.fault(api="api.quota_get", kind="error", errcode=-1)
+    assert "微信没有回答" in owner.get(f"/channels/{OFFICIAL}/quota").text
+
+
+def test_a_members_ways_stand_on_one_page(shop: Shop, owner: Browser) -> None:
+    shop.say("aqing", "在吗")
+    with transaction() as session:
+        enqueue(session, "messaging.act_on_kept")
+    shop.drain()
+    with transaction() as session:
+        merchant = get_merchant(session, "qinghe")
+        known = make_recognition(
+            session, kind=IdentityKind.official, openid=shop.openid("aqing"), appid=OFFICIAL
+        )
+
+        member = members.ensure(
+            session, merchant_id=merchant.id, person=known.person, now=clock.now()
+        )
+        no = member.no
+
+    page = owner.get(f"/members/{no}/reach").text
+
+    assert "发过消息，还能发 5 条" in page
+    assert "这个月还剩 4 次" in page
+    assert owner.get("/members/000000000000/reach").status_code == 404
