@@ -3,16 +3,19 @@
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
+from sqlalchemy.orm import Session
 
 from analytics import templates as figures
-from console import reply, tickets, words
+from console import offer_forms, offer_view, reply, tickets, words
 from console.access import me, staff
-from console.forms import Form, whole
+from console.forms import Form
+from console.offer_forms import Choices
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons import queries, templates
 from coupons import words as coupon_words
-from coupons.models import CouponKind, CouponTemplate, TemplateState
+from coupons.models import CouponKind, StackGroup, TemplateState, UseChannel
+from crm.tiers import programme
 
 page = Blueprint("coupons", __name__, url_prefix="/coupons")
 
@@ -20,10 +23,48 @@ FIELDS = {
     "face_fen": "face",
     "off_bp": "tenths",
     "cap_fen": "cap",
+    "pay_fen": "pay",
+    "uses_total": "uses",
     "valid_days": "days",
     "total_limit": "total",
     "per_member_limit": "each",
+    "daily_limit": "daily",
     "store_ids": "stores",
+    "product_ids": "goods",
+    "from_minute": "from",
+    "stack_group": "stacking",
+}
+KINDS = [
+    ("amount", "满减", "减固定金额"),
+    ("percent", "折扣", "可以设上限"),
+    ("exchange", "兑换", "换一件商品"),
+    ("nth", "第 N 件", "第二件半价"),
+    ("delivery", "免配送费", "外送订单用"),
+]
+STACKING = [
+    ("coupon", "一单一张，和店铺活动同享"),
+    ("extra", "能和别的券一起用"),
+    ("promotion", "和满减活动二选一"),
+    ("exclusive", "不和任何优惠同用"),
+]
+CHANNELS = [
+    ("any", "下单和到店都能用"),
+    ("online", "只能小程序下单用"),
+    ("counter", "只能到店核销"),
+]
+USUAL: dict[str, Any] = {"uses": "1", "channel": "any", "stacking": "coupon", "goods": "all"}
+"""What a form that does not ask means."""
+DEFAULTS = {
+    **USUAL,
+    "kind": "amount",
+    "face": "12",
+    "min": "80",
+    "tenths": "8.5",
+    "pay": "0",
+    "nth": "2",
+    "fee": "",
+    "days": "8",
+    "each": "1",
 }
 
 
@@ -34,12 +75,14 @@ def index() -> Response:
     with reading() as session:
         found = queries.list_templates(session, me().merchant_id)
         used = figures.usage(session, [template.id for template in found])
+        goods = offer_forms.names(session)
     names = {store.id: store.name for store in me().stores}
     shown = [
         {
             "id": template.id,
             "ticket": tickets.of_template(template),
-            "where": coupon_words.scope(template, names),
+            "where": coupon_words.scope(template, names, *goods),
+            "stacking": coupon_words.stacking(template),
             "active": template.state is TemplateState.active
             and (template.valid_until is None or template.valid_until > now),
             "paused": template.state is TemplateState.paused,
@@ -61,34 +104,42 @@ def index() -> Response:
 @page.get("/new")
 @staff("coupons.manage")
 def new() -> Response:
-    form = Form(kind="amount", name="", face="12", min="80", tenths="8.5", days="8", each="1")
-    return _page(form, me().all_store_ids)
+    with reading() as session:
+        return _page(session, Form(DEFAULTS), offer_forms.everything(session))
 
 
 @page.post("/new")
 @staff("coupons.manage")
 def create() -> Response:
-    form, now = Form(request.form), clock_now()
-    chosen = _chosen()
-    draft = _draft(form, chosen)
-    if draft is None:
-        return _page(form, chosen, 422)
+    form, now = Form(request.form, **USUAL), clock_now()
+    with reading() as session:
+        choices = offer_forms.ticked(session)
+        draft = _draft(form, choices)
+        if draft is None:
+            return _page(session, form, choices, 422)
+        warned = offer_view.severe(session, templates.build(draft, choices.goods), now)
+        if warned and form["anyway"] != "on":
+            form.refuse("anyway", "上面的重叠看过了，勾上再上线")
+            return _page(session, form, choices, 422)
     try:
         with transaction() as session:
             template = templates.create(session, me().merchant_id, draft, actor=me().actor, now=now)
     except templates.TemplateInvalid as refusal:
         for name, why in refusal.errors.items():
             form.refuse(FIELDS.get(name, name), why)
-        return _page(form, chosen, 422)
+        with reading() as session:
+            return _page(session, form, choices, 422)
     return reply.done(url_for("console.coupons.index"), f"「{template.name}」已上线")
 
 
 @page.post("/preview")
 @staff("coupons.manage")
 def preview() -> Response:
-    """The ticket as members will see it, while it is being written."""
-    form = Form(request.form)
-    return reply.page("coupons/preview.html", **_ticket(form, _chosen()))
+    """The ticket as members will see it, while it is being written, and what it would cost."""
+    with reading() as session:
+        choices = offer_forms.ticked(session)
+        shown = _look(session, Form(request.form, **USUAL), choices)
+    return reply.page("coupons/preview.html", **shown)
 
 
 @page.post("/<int:template_id>/state")
@@ -103,78 +154,79 @@ def put(template_id: int) -> Response:
     return reply.done(url_for("console.coupons.index"), f"「{template.name}」{said}")
 
 
-def _chosen() -> list[int]:
-    given = {whole(text) for text in request.form.getlist("stores")}
-    return [store_id for store_id in me().all_store_ids if store_id in given]
-
-
-def _draft(form: Form, stores: list[int]) -> templates.TemplateDraft | None:
+def _draft(form: Form, choices: Choices) -> templates.TemplateDraft | None:
     """What was typed, or None with what is wrong noted in the form."""
     kind = CouponKind(form.one_of("kind", CouponKind) or CouponKind.amount)
-    amount = kind is CouponKind.amount
-    name = form.text("name", longest=templates.MAX_NAME)
-    face = form.yuan("face", low=1) if amount else 0
-    off_bp = 0 if amount else _off_bp(form)
-    cap = None if amount else form.yuan("cap", low=1, needed=False)
-    least = form.yuan("min", needed=False)
-    days = form.whole("days", low=1, high=templates.MAX_DAYS)
-    total = form.whole("total", low=1, needed=False)
-    each = form.whole("each", low=1, high=100)
-    if form.errors or name is None or face is None or off_bp is None or each is None:
+    values: dict[str, Any] = {
+        "name": form.text("name", longest=templates.MAX_NAME),
+        "min_spend_fen": form.yuan("min", needed=False) or 0,
+        "uses_total": form.whole("uses", low=1, high=templates.MAX_USES),
+        "valid_days": form.whole("days", low=1, high=templates.MAX_DAYS),
+        "total_limit": form.whole("total", low=1, needed=False),
+        "per_member_limit": form.whole("each", low=1, high=100),
+        "daily_limit": form.whole("daily", low=1, needed=False),
+        **_worth(form, kind),
+        **offer_forms.limits(form, choices),
+    }
+    stacking = form.one_of("stacking", [name for name, _ in STACKING])
+    if form.errors:
         return None
     return templates.TemplateDraft(
-        name=name,
         kind=kind,
-        face_fen=face,
-        off_bp=off_bp,
-        cap_fen=cap,
-        min_spend_fen=least or 0,
-        store_ids=None if stores == me().all_store_ids else stores,
-        valid_days=days,
-        total_limit=total,
-        per_member_limit=each,
+        channel=UseChannel(form.one_of("channel", UseChannel) or UseChannel.any),
+        first_order=form["first"] == "on",
+        tiers=choices.tiers or None,
+        stack_group=StackGroup.coupon if stacking == "exclusive" else StackGroup(str(stacking)),
+        exclusive=stacking == "exclusive",
         claimable=form["claimable"] == "on",
+        giftable=form["giftable"] == "on",
+        **values,
     )
 
 
-def _off_bp(form: Form) -> int | None:
-    """`8.5` 折 is 1,500 basis points off."""
-    try:
-        tenths = float(form["tenths"])
-    except ValueError:
-        form.refuse("tenths", "填 0.1 到 9.9，比如 8.5")
-        return None
-    if not 0.1 <= tenths <= 9.9:
-        form.refuse("tenths", "填 0.1 到 9.9，比如 8.5")
-        return None
-    return 10_000 - round(tenths * 1_000)
+def _worth(form: Form, kind: CouponKind) -> dict[str, Any]:
+    """The fields that this kind has; those of the others are hidden and not looked at."""
+    if kind is CouponKind.amount:
+        return {"face_fen": form.yuan("face", low=1)}
+    if kind is CouponKind.percent:
+        return {"off_bp": form.tenths("tenths"), "cap_fen": form.yuan("cap", low=1, needed=False)}
+    if kind is CouponKind.exchange:
+        return {"pay_fen": form.yuan("pay", needed=False) or 0}
+    if kind is CouponKind.nth:
+        return {"nth": form.whole("nth", low=2, high=9), "off_bp": form.tenths("tenths")}
+    return {"face_fen": form.yuan("fee", needed=False) or 0}
 
 
-def _ticket(form: Form, stores: list[int]) -> dict[str, Any]:
-    draft = _draft(Form({**{name: form[name] for name in _NAMES}}), stores)
+def _look(session: Session, form: Form, choices: Choices) -> dict[str, Any]:
+    """The ticket, where it is good, a sum on real orders, and what it meets."""
+    draft, now = _draft(Form(form.given), choices), clock_now()
     if draft is None:
-        return {"ticket": None, "where": "", "most": ""}
-    template = CouponTemplate(
-        name=draft.name,
-        kind=draft.kind,
-        face_fen=draft.face_fen,
-        off_bp=draft.off_bp,
-        cap_fen=draft.cap_fen,
-        min_spend_fen=draft.min_spend_fen,
-        store_ids=draft.store_ids,
-        valid_days=draft.valid_days,
-    )
-    most = draft.face_fen or draft.cap_fen or 0
+        return {"ticket": None, "where": "", "most": "", "trial": "", "meetings": []}
+    template = templates.build(draft, choices.goods)
+    template.merchant_id = me().merchant_id
+    most = template.worth_fen * template.uses_total
     names = {store.id: store.name for store in me().stores}
+    goods = {good.id: good.name for good in choices.goods}
     return {
         "ticket": tickets.of_template(template),
-        "where": coupon_words.scope(template, names),
+        "where": coupon_words.scope(template, names, goods, choices.category_names),
+        "stacking": coupon_words.stacking(template),
         "most": words.yuan(most * draft.total_limit) if most and draft.total_limit else "",
+        "trial": offer_view.template_trial(session, template, now),
+        "meetings": offer_view.meetings(session, template, now),
     }
 
 
-_NAMES = ("kind", "name", "face", "min", "tenths", "cap", "days", "total", "each", "claimable")
-
-
-def _page(form: Form, stores: list[int], status: int = 200) -> Response:
-    return reply.page("coupons/new.html", status, form=form, chosen=stores, **_ticket(form, stores))
+def _page(session: Session, form: Form, choices: Choices, status: int = 200) -> Response:
+    return reply.page(
+        "coupons/new.html",
+        status,
+        form=form,
+        choices=choices,
+        kinds=KINDS,
+        stackings=STACKING,
+        channels=CHANNELS,
+        days=offer_forms.DAYS,
+        tiers=list(programme.names(session, me().merchant_id).items()),
+        **_look(session, form, choices),
+    )

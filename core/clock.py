@@ -53,6 +53,12 @@ def day_bounds(day: date, tz: str = SHANGHAI) -> tuple[datetime, datetime]:
     return start.astimezone(UTC), end.astimezone(UTC)
 
 
+def parse_local(text: str, tz: str = SHANGHAI) -> datetime:
+    """`2026-11-22T14:30` as people in the store write it, as UTC. Raises ValueError."""
+    at = datetime.fromisoformat(text.strip())
+    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(tz))).astimezone(UTC)
+
+
 def local(at: datetime, tz: str = SHANGHAI) -> datetime:
     """`at` as people in the store read it."""
     return at.astimezone(ZoneInfo(tz))

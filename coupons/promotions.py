@@ -35,6 +35,13 @@ class ActivePromotion(NamedTuple):
     def words(self) -> str:
         return words.promotion(self.kind, self.steps, self.off_bp, self.price_fen, self.nth)
 
+    @property
+    def promises(self) -> list[str]:
+        """A line for each thing it gives, by itself; what is about some goods by its name."""
+        if self.steps and self.product_ids is None and self.category_ids is None:
+            return [words.step(self.kind, threshold, off) for threshold, off in self.steps]
+        return [self.name]
+
     def is_in(self, store_id: int) -> bool:
         return self.store_ids is None or store_id in self.store_ids
 

@@ -41,6 +41,10 @@ def covers(
     return product_id in (product_ids or ()) or category_id in (category_ids or ())
 
 
+def frozen(ids: Collection[int] | None) -> frozenset[int] | None:
+    return None if ids is None else frozenset(ids)
+
+
 def is_on(hours: Hours, now: datetime) -> bool:
     """Whether its days and hours hold at `now`. A span past midnight belongs to the day before."""
     begin, end = hours.from_minute, hours.until_minute

@@ -67,8 +67,8 @@ def coupon_rules(
             name=each.name,
             worth=worth_of(each),
             reason=f"{words.face(each)} {words.condition(each)}",
-            product_ids=_frozen(each.product_ids),
-            category_ids=_frozen(each.category_ids),
+            product_ids=scope.frozen(each.product_ids),
+            category_ids=scope.frozen(each.category_ids),
             goods=goods.get(each.id, ""),
             blocked=limits.blocked(each, occasion),
             group=each.stack_group,
@@ -100,8 +100,8 @@ def _promotion(rule: ActivePromotion, now: datetime) -> PromotionRule:
         off_bp=rule.off_bp,
         price_fen=rule.price_fen,
         nth=rule.nth,
-        product_ids=_frozen(rule.product_ids),
-        category_ids=_frozen(rule.category_ids),
+        product_ids=scope.frozen(rule.product_ids),
+        category_ids=scope.frozen(rule.category_ids),
         words=rule.words,
         blocked="" if rule.is_on(now) else f"{scope.hours_words(rule)} 才有",
         group=rule.stack_group,
@@ -151,7 +151,3 @@ def _goods_words(
     if any(each.category_ids for each in coupons):
         categories = category_names(session, merchant_id)
     return {each.id: "、".join(words.goods(each, products, categories)) for each in coupons}
-
-
-def _frozen(ids: list[int] | None) -> frozenset[int] | None:
-    return None if ids is None else frozenset(ids)

@@ -113,7 +113,10 @@ def promotion_names(
 ) -> dict[int, list[str]]:
     """What each store's card promises now: 满 40 减 5."""
     found = [rule for rule in list_active(session, merchant.id, now) if rule.is_on(now)]
-    return {id_: [rule.name for rule in found if rule.is_in(id_)] for id_ in store_ids}
+    return {
+        id_: [text for rule in found if rule.is_in(id_) for text in rule.promises]
+        for id_ in store_ids
+    }
 
 
 def store_out(store: Store, metres: int | None, promotions: list[str], now: datetime) -> StoreOut:

@@ -103,6 +103,12 @@ NEEDS = {
         "POST /coupons/<int:template_id>/state",
         "POST /coupons/new",
         "POST /coupons/preview",
+        "GET /promotions/<int:promotion_id>",
+        "GET /promotions/new",
+        "POST /promotions/<int:promotion_id>",
+        "POST /promotions/<int:promotion_id>/state",
+        "POST /promotions/new",
+        "POST /promotions/preview",
     ],
     "coupons.redeem": [
         "GET /redeem/",
@@ -119,6 +125,8 @@ NEEDS = {
         "GET /coupon/",
         "GET /coupon/<int:coupon_id>",
         "GET /coupons/",
+        "GET /promotions/",
+        "GET /promotions/calendar",
     ],
     "members.export": [
         "GET /members/export",

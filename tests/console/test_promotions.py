@@ -1,0 +1,147 @@
+"""Promotions at the console: written, kept, started after a second look, stopped; the calendar."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from core.database import reading, transaction
+from coupons.models import (
+    CouponKind,
+    CouponTemplate,
+    Promotion,
+    PromotionKind,
+    PromotionState,
+    StackGroup,
+)
+from merchants.models import Merchant
+from tests.console.conftest import Chain
+from tests.console.test_pages import assert_says
+from tests.factories.catalogue import make_product, make_sku
+from tests.factories.coupons import make_promotion, make_template
+
+GOOD = {
+    "kind": "spend",
+    "name": "天天满减",
+    "t1": "60",
+    "o1": "8",
+    "t2": "30",
+    "o2": "3",
+    "starts": "2026-01-01T00:00",
+    "ends": "",
+    "stacking": "promotion",
+    "goods": "all",
+}
+
+
+def only() -> Promotion:
+    with reading() as session:
+        return session.scalars(select(Promotion)).one()
+
+
+def test_a_promotion_is_kept_changed_started_and_stopped(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    good = GOOD | {"stores": str(chain.here.id)}
+
+    assert owner.post("/promotions/new", **good, do="keep").status_code == 303
+    kept = only()
+    assert (kept.state, kept.kind) == (PromotionState.draft, PromotionKind.spend)
+    assert kept.steps == [[3000, 300], [6000, 800]]
+    assert kept.store_ids == [chain.here.id]
+    assert_says(owner.get("/promotions/").text, "天天满减", "草稿", "满 30 减 3，满 60 减 8")
+
+    changed = good | {"o1": "9", "from": "14:00", "until": "17:00"}
+    assert owner.post(f"/promotions/{kept.id}", **changed, do="start").status_code == 303
+    running = only()
+    assert running.state is PromotionState.running
+    assert (running.steps[1], running.from_minute) == ([6000, 900], 840)
+    refused = owner.post(f"/promotions/{kept.id}", **good, do="keep")
+    assert refused.status_code == 409
+    assert only().steps[1] == [6000, 900]
+
+    owner.post(f"/promotions/{kept.id}/state", state="stopped")
+    assert only().state is PromotionState.stopped
+    assert_says(owner.get("/promotions/").text, "已停", "上线")
+
+
+def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_kept(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    wrong = [
+        (GOOD | {"o2": "9"}, "门槛越高，要减得越多"),
+        (GOOD | {"t1": "", "t2": ""}, "至少写一档"),
+        (GOOD | {"from": "14:00"}, "开始和结束都要填"),
+        (GOOD | {"ends": "2025-01-01T00:00"}, "结束要在开始和现在之后"),
+        (GOOD | {"kind": "price", "tenths": "8"}, "选打折的商品"),
+        (GOOD | {"kind": "nth", "nth": "1", "tenths": "5"}, "在 2 到 9 之间"),
+    ]
+    for fields, why in wrong:
+        answer = owner.post("/promotions/new", **fields, stores=str(chain.here.id), do="start")
+        assert answer.status_code == 422
+        assert_says(answer.text, why)
+    with reading() as session:
+        assert session.scalars(select(Promotion)).all() == []
+
+
+def test_a_price_below_the_floor_wants_a_second_look(chain: Chain) -> None:
+    with transaction() as session:
+        merchant = session.get_one(Merchant, chain.merchant_id)
+        product = make_product(session, chain.here, name="桂花乌龙")
+        make_sku(session, chain.here, product=product, price_fen=1_200)
+        make_template(session, merchant, name="见面礼", face_fen=800, min_spend_fen=1_800)
+    owner = chain.browser("owner")
+    fields = GOOD | {"kind": "nth", "nth": "2", "tenths": "5", "stacking": "goods"}
+    fields |= {"name": "第二杯半价", "stores": str(chain.here.id), "do": "start"}
+
+    warned = owner.post("/promotions/new", **fields)
+    assert warned.status_code == 422
+    assert_says(warned.text, "每件合 ¥5，只有原价的 4.2 折", "看过了，就这样上线")
+    assert_says(owner.post("/promotions/preview", **fields).text, "第 2 件半价", "4.2 折")
+    assert owner.post("/promotions/new", **fields, anyway="on").status_code == 303
+    assert only().stack_group is StackGroup.goods
+    assert_says(owner.get("/promotions/calendar").text, "4.2 折", "有重叠")
+
+
+def test_the_calendar_shows_a_month_and_somebody_elses_is_not_found(chain: Chain) -> None:
+    with transaction() as session:
+        merchant = session.get_one(Merchant, chain.merchant_id)
+        soon = chain.now + timedelta(days=2)
+        make_promotion(session, merchant, name="快来了", starts_at=soon, created_at=chain.now)
+        make_template(session, merchant, name="见面礼", created_at=chain.now)
+        theirs = make_promotion(session, session.get_one(Merchant, chain.rival_merchant_id))
+    owner = chain.browser("owner")
+
+    page = owner.get(f"/promotions/calendar?month={soon:%Y-%m}").text
+    assert_says(page, "快来了", "见面礼", "「快来了」开始")
+    assert owner.get("/promotions/calendar?month=wrong").status_code == 200
+    assert owner.get(f"/promotions/{theirs.id}").status_code == 404
+    assert owner.post(f"/promotions/{theirs.id}/state", state="stopped").status_code == 404
+
+
+def test_a_coupon_of_each_kind_is_written(chain: Chain) -> None:
+    with transaction() as session:
+        product = make_product(session, chain.here, name="桂花冻")
+        make_sku(session, chain.here, product=product, price_fen=1_200)
+        product_id = product.id
+    owner = chain.browser("owner")
+    common = {"days": "8", "each": "1", "stores": str(chain.here.id)}
+    forms = [
+        {"kind": "exchange", "name": "换桂花冻", "pay": "2", "goods": "some", "uses": "5"}
+        | {"products": str(product_id), "stacking": "extra"},
+        {"kind": "nth", "name": "第二件半价", "nth": "2", "tenths": "5", "first": "on"},
+        {"kind": "delivery", "name": "免配送", "stacking": "exclusive", "channel": "online"},
+    ]
+    for fields in forms:
+        assert owner.post("/coupons/new", **common, **fields).status_code == 303
+
+    with reading() as session:
+        found = session.scalars(select(CouponTemplate).order_by(CouponTemplate.id)).all()
+    swap, nth, delivery = found
+    assert (swap.kind, swap.pay_fen, swap.product_ids) == (CouponKind.exchange, 200, [product_id])
+    assert (swap.worth_fen, swap.uses_total) == (1_000, 5)
+    assert swap.stack_group is StackGroup.extra
+    assert (nth.nth, nth.off_bp, nth.first_order, nth.worth_fen) == (2, 5_000, True, 600)
+    assert (delivery.exclusive, delivery.stack_group) == (True, StackGroup.delivery)
+    page = owner.get("/coupons/").text
+    assert_says(page, "元换", "共 5 次", "仅限：桂花冻", "半价", "同款第 2 件", "免配送")
+    nothing = owner.post("/coupons/new", **common, kind="exchange", name="换", goods="some")
+    assert nothing.status_code == 422
+    assert_says(nothing.text, "至少选一种商品")
