@@ -18,6 +18,7 @@ OFFICIAL, MINI, MCHID, MERCHANT = (
 SUBSCRIBE_TEMPLATES = {
     "order_ready": "Rk3vQmZt0pXhJ9sYw2LcB7nUfE5aGdOiK1xTqVzM8rA",
     "coupon_arrived": "Tn8bWcKe4yPjQ1mUz6HsD3gRvX0oLfAiC7xJwNkY2tE",
+    "coupon_expiring": "Gp4dYzRk7uHsN2vLx9TqB5wMfC1eJaOiV8nXrKoZ6yP",
 }
 TEMPLATES = {
     "order_ready": "Uc5xLwMh7aRkV2qTz9JdF0nSgY3eBpOiK6tXyGjN1vQ",
@@ -28,11 +29,13 @@ NAME = "青禾茶铺"
 TITLES = {
     "order_ready": "取餐提醒",
     "coupon_arrived": "优惠券到账提醒",
+    "coupon_expiring": "优惠券到期提醒",
     "new_order": "新订单提醒",
 }
 FIELDS = {
     "order_ready": {"character_string1": "取餐号", "thing2": "商品", "thing3": "门店"},
     "coupon_arrived": {"thing1": "优惠券", "time2": "有效期至", "thing3": "说明"},
+    "coupon_expiring": {"thing1": "优惠券", "time2": "有效期至", "thing3": "说明"},
     "new_order": {
         "character_string1": "取餐号",
         "thing2": "商品",

@@ -1,6 +1,8 @@
-"""Jobs of batches: a slice at a time, so that one that dies is gone on with."""
+"""Jobs of coupons in bulk: a slice at a time, so that one that dies is gone on with."""
 
 from core import clock
+from core.database import reading
+from crm import reminding
 from crm.batches import revoking, working
 from tasks.registry import Run, job
 
@@ -19,3 +21,15 @@ def void_batch(run: Run, batch_id: int, actor: str) -> None:
     while more:
         with run.transaction() as session:
             more = revoking.next_slice(session, batch_id, actor=actor, now=clock.now())
+
+
+@job("crm.remind_expiring", queue="messages", timeout=600)
+def remind_expiring(run: Run) -> None:
+    """Who holds a coupon that ends soon is told, once."""
+    with reading() as session:
+        merchants = reminding.list_merchants(session)
+    for merchant_id in merchants:
+        looked = 1
+        while looked:
+            with run.transaction() as session:
+                looked = reminding.remind(session, merchant_id, now=clock.now())

@@ -44,6 +44,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.review_tiers", 86_400),
     Periodic("crm.give_birthday_coupons", 86_400),
     Periodic("coupons.return_gifts", 300),
+    Periodic("crm.remind_expiring", 1_800),
     Periodic("core.check_books", 86_400),
 ]
 

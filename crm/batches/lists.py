@@ -116,7 +116,9 @@ def _key(given: str) -> tuple[str, str] | None:
 
 
 def _shown(given: str) -> str:
-    return given if _MEMBER_NO.fullmatch(given) else phones.mask(given)[:64]
+    """A number that may be a phone's is masked: the list is kept for as long as the batch."""
+    may_be_phone = not _MEMBER_NO.fullmatch(given) and sum(map(str.isdigit, given)) >= 5
+    return (phones.mask(given) if may_be_phone else given)[:64]
 
 
 def _find_members(

@@ -1,6 +1,13 @@
 """Tables of crm, by topic."""
 
-from crm.models.batches import NEXT_BATCH, BatchKind, BatchRow, BatchState, CouponBatch
+from crm.models.batches import (
+    NEXT_BATCH,
+    BatchKind,
+    BatchRow,
+    BatchState,
+    CouponBatch,
+    CouponReminder,
+)
 from crm.models.campaigns import (
     NEXT,
     NEXT_APPROVAL,
@@ -76,6 +83,7 @@ __all__ = [
     "CampaignVariant",
     "CampaignWave",
     "CouponBatch",
+    "CouponReminder",
     "EntryKind",
     "Expiry",
     "Fall",

@@ -1,4 +1,4 @@
-"""Tables of batches: many coupons given out, printed or imported in one go."""
+"""Tables of coupons in bulk: batches of them, and the reminders of their end."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -82,3 +82,17 @@ class BatchRow(Base):
     member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     code: Mapped[str | None] = mapped_column(Code(64))
     problem: Mapped[str] = mapped_column(String(32), default="")
+
+
+class CouponReminder(Base):
+    """That a coupon's end was near, looked at once: told, or why not. `outcome` is `told` or a
+    reason of the planner's, `no_consent`, `frequency`.
+    """
+
+    __tablename__ = "coupon_reminders"
+
+    coupon_id: Mapped[int] = mapped_column(ForeignKey("coupons.id"), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
+    outcome: Mapped[str] = mapped_column(Code(32))
+    outbound_id: Mapped[int | None] = mapped_column(ForeignKey("outbound_messages.id"))
+    at: Mapped[datetime]

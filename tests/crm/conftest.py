@@ -11,6 +11,7 @@ from core.config import Config
 from core.database import Base
 from tests.factories.campaigns import ABOUT_COUPONS, MINI, OFFICIAL
 
+ABOUT_EXPIRY = "expiry-template"
 ACCOUNTS = {
     "official_accounts": [{"appid": OFFICIAL, "secret": "s", "merchant": "qinghe"}],
     "mini_programs": [
@@ -18,7 +19,10 @@ ACCOUNTS = {
             "appid": MINI,
             "secret": "s",
             "merchant": "qinghe",
-            "subscribe_templates": {"coupon_arrived": ABOUT_COUPONS},
+            "subscribe_templates": {
+                "coupon_arrived": ABOUT_COUPONS,
+                "coupon_expiring": ABOUT_EXPIRY,
+            },
         }
     ],
 }
