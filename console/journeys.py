@@ -293,8 +293,7 @@ def _rewrite(
             mine = {
                 place: why
                 for place, why in wrong.items()
-                if checked
-                and (place in _START_FIELDS if checked == START else place.startswith(checked))
+                if _concerns(place, checked)
             }
             if mine:
                 raise JourneyInvalid(errors=mine)

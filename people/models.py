@@ -4,9 +4,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from core.crypto import Sealed
+from core.crypto import Sealed, keyring
 from core.database import Base, Code, Id, State
 
 
@@ -27,6 +27,9 @@ class MergeReason(StrEnum):
     phone = "phone"
 
 
+TAIL = 4
+
+
 class Person(Base):
     __tablename__ = "persons"
 
@@ -36,8 +39,21 @@ class Person(Base):
     avatar: Mapped[str] = mapped_column(String(512), default="")
     phone: Mapped[str | None] = mapped_column(Sealed())
     phone_hash: Mapped[str | None] = mapped_column(Code(64), unique=True)
+    phone_tail: Mapped[str | None] = mapped_column(Code(64), index=True)
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"), index=True)
     created_at: Mapped[datetime]
+
+
+    @validates("phone")
+    def _know_by_tail(self, _name: str, phone: str | None) -> str | None:
+        """People at a counter say the last four digits: a keyed hash of them goes with the number."""
+        self.phone_tail = tail_index(phone[-TAIL:]) if phone else None
+        return phone
+
+
+def tail_index(digits: str) -> str:
+    """The keyed hash by which a number's last digits are found."""
+    return keyring().blind_index(f"tail:{digits}")
 
 
 class Identity(Base):

@@ -107,12 +107,6 @@ def inside_by_version(session: Session, journey_id: int) -> dict[int, int]:
     return dict(found.all())
 
 
-def versions(session: Session, journey_id: int) -> list[JourneyVersion]:
-    """The newest first."""
-    found = select(JourneyVersion).where(JourneyVersion.journey_id == journey_id)
-    return list(session.scalars(found.order_by(JourneyVersion.number.desc())))
-
-
 def list_runs(
     session: Session,
     journey_id: int,
