@@ -51,6 +51,8 @@ ACTS = {
     "member.tag_add": Act("members", "加标签"),
     "member.tag_drop": Act("members", "去掉标签"),
     "member.withdrawn": Act("members", "在微信撤回授权", "warn"),
+    "member.looked_up": Act("members", "在聊天里查会员"),
+    "chat.today": Act("orders", "在聊天里看今日"),
     "members.export": Act("members", "导出会员", "bad"),
     "phone.joined": Act("members", "手机号并入会员", "note"),
     "phone.taken": Act("members", "验证手机号", "note"),

@@ -290,11 +290,7 @@ def _rewrite(
             wrong = drafting.check(session, who.merchant_id, graph)
             if name is not None:
                 drafting.rename(session, journey, name)
-            mine = {
-                place: why
-                for place, why in wrong.items()
-                if _concerns(place, checked)
-            }
+            mine = {place: why for place, why in wrong.items() if _concerns(place, checked)}
             if mine:
                 raise JourneyInvalid(errors=mine)
             drafting.write(session, journey, graph, now=now)

@@ -4,27 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
 from core import rows
-from core.database import Base, Code, Id, claim
+from core.database import claim
 from core.numbers import new_token
+from messaging.models import Dialogue
 
 LASTS = timedelta(minutes=5)
-
-
-class Dialogue(Base):
-    """`token` names this very dialogue: what it ends in is done once under it."""
-
-    __tablename__ = "chat_dialogues"
-
-    id: Mapped[Id]
-    appid: Mapped[str] = mapped_column(Code(64))
-    openid: Mapped[str] = mapped_column(Code(64), unique=True)
-    kind: Mapped[str] = mapped_column(Code(32))
-    token: Mapped[str] = mapped_column(Code(64))
-    data: Mapped[dict[str, Any]]
-    expires_at: Mapped[datetime]
 
 
 def ask(

@@ -321,3 +321,21 @@ class ChannelPolicy(Base):
     subscribe: Mapped[bool]
     broadcast: Mapped[bool]
     keep_broadcasts: Mapped[int] = mapped_column(Integer)
+
+
+class Dialogue(Base):
+    """The question a chat is in the middle of (`messaging.dialogues`).
+
+    `token` names this very dialogue: what it ends in is done once under it.
+    """
+
+    __tablename__ = "chat_dialogues"
+    __table_args__ = (UniqueConstraint("appid", "openid"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    kind: Mapped[str] = mapped_column(Code(32))
+    token: Mapped[str] = mapped_column(Code(64))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    expires_at: Mapped[datetime]

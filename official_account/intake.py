@@ -24,7 +24,8 @@ from gateways.wechat.callback import Callback
 from gateways.wechat.messages import Message
 from messaging import answers, inbox, parking
 from messaging.answers import Part
-from official_account import wording
+from official_account import commands, wording
+from official_account.commands import Command
 
 Keep = Callable[[str, Message], None]
 
@@ -75,6 +76,9 @@ def take_in(callback: Callback, source: str, message: Message) -> tuple[str, str
 def _keep_once(source: str, message: Message) -> list[Part]:
     """An ordinary message: the reply needs the rules only, and a job does the rest."""
     now = clock_now()
+    said = commands.read(message.text)
+    if said is not None and (parts := _obey_once(source, message, said)) is not None:
+        return parts
     with reading() as session:
         parts = wording.answer_words(session, message, now)
     with at_once() as session:
@@ -86,6 +90,16 @@ def _keep_once(source: str, message: Message) -> list[Part]:
             run_at = clock_now() + timedelta(seconds=seconds)
             enqueue(session, "messaging.act_on_kept", run_at=run_at if seconds else None)
     return parts
+
+
+def _obey_once(source: str, message: Message, said: Command) -> list[Part] | None:
+    """A command is obeyed where it is stored, once; None: they are not staff, or asked nothing."""
+    now = clock_now()
+    with reading() as session:
+        if not commands.is_meant(session, message, said, now):
+            return None
+    with transaction() as session:
+        return inbox.act_once(session, source, message, now=now, answer=commands.obey)
 
 
 def _act_once(source: str, message: Message) -> list[Part]:

@@ -18,10 +18,11 @@ from merchants.staff import stores_of
 from messaging import answers, conversations, replies
 from messaging.accounts import find_owner, mini_for_official
 from messaging.answers import Part
-from messaging.menus import HOME, REDEEM_KEY
+from messaging.menus import HOME, REDEEM_KEY, STAFF_KEY
 from messaging.models import Scene, SceneKind
 from messaging.receiving import Happened
 from messaging.words import link, mini_link
+from official_account import commands
 
 
 def write_reply(
@@ -33,6 +34,8 @@ def write_reply(
             return _greeting(session, message, happened, now)
         case "scan":
             return _arrival(session, message, happened, now)
+        case "click" if message.event_key.startswith(STAFF_KEY):
+            return commands.tapped(session, message, now)
         case "click":
             return _answer(session, message.appid, replies.CLICK, message.event_key, now)
         case "scancode_waitmsg":

@@ -23,7 +23,10 @@ def absorb(
     alive = update(Person).where(Person.id == gone.id, Person.merged_into_id.is_(None))
     phone, phone_hash = gone.phone, gone.phone_hash
     moved = claim(
-        session, alive.values(merged_into_id=keeper.id, union_id=None, phone=None, phone_hash=None, phone_tail=None)
+        session,
+        alive.values(
+            merged_into_id=keeper.id, union_id=None, phone=None, phone_hash=None, phone_tail=None
+        ),
     )
     session.refresh(gone)
     if not moved:

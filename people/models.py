@@ -43,10 +43,9 @@ class Person(Base):
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"), index=True)
     created_at: Mapped[datetime]
 
-
     @validates("phone")
     def _know_by_tail(self, _name: str, phone: str | None) -> str | None:
-        """People at a counter say the last four digits: a keyed hash of them goes with the number."""
+        """At a counter people say the last four digits: a keyed hash of them goes along."""
         self.phone_tail = tail_index(phone[-TAIL:]) if phone else None
         return phone
 

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 REDEEM_KEY = "redeem"
 CONTACT_KEY = "contact"
+STAFF_KEY = "staff:"
+"""Before the word that a tap of the staff menu stands for (`official_account.commands`)."""
 HOME, COUPONS, MEMBER, STORES, ORDERS = (
     "pages/home/home",
     "pages/coupons/coupons",
@@ -51,16 +53,28 @@ def default_menu(*, mini_appid: str | None, base_url: str) -> dict[str, Any]:
 
 
 def staff_menu(*, appid: str, base_url: str) -> dict[str, Any]:
-    """扫码核销 answers in the chat; the rest opens the console, which asks WeChat who is there."""
+    """扫码核销 and 店务 answer in the chat; the rest opens the console, which asks who is there."""
 
     def console(path: str) -> str:
         return f"{base_url}/console/enter?{urlencode({'appid': appid, 'next': path})}"
+
+    def tap(name: str, word: str) -> dict[str, Any]:
+        return {"type": "click", "name": name, "key": f"{STAFF_KEY}{word}"}
 
     return {
         "button": [
             {"type": "scancode_waitmsg", "name": "扫码核销", "key": REDEEM_KEY},
             {"type": "view", "name": "今日订单", "url": console("/console/orders/")},
-            {"type": "view", "name": "我的门店", "url": console("/console/stores/")},
+            {
+                "name": "店务",
+                "sub_button": [
+                    tap("今日数字", "今日"),
+                    tap("查会员", "查"),
+                    tap("发券", "发券"),
+                    tap("待审与退款", "活动"),
+                    {"type": "view", "name": "我的门店", "url": console("/console/stores/")},
+                ],
+            },
         ]
     }
 

@@ -152,7 +152,7 @@ def test_an_invite_makes_a_clerk_who_sees_the_staff_menu(tea: TeaShop) -> None:
     )
     menu = seen.get_json()["menu"]
     assert menu["conditional"] is True
-    assert [button["name"] for button in menu["button"]] == ["扫码核销", "今日订单", "我的门店"]
+    assert [button["name"] for button in menu["button"]] == ["扫码核销", "今日订单", "店务"]
 
     tea.shop.scan("aqing", tea.invite_text)  # type: ignore[attr-defined]
     assert "邀请已经用过或过期" in tea.shop.chat("aqing")[-1]["text"]
