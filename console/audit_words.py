@@ -86,6 +86,7 @@ ACTS = {
     "campaign.approval_approved": Act("campaigns", "同意活动"),
     "campaign.approval_refused": Act("campaigns", "不同意活动", "warn"),
     "campaign.tested": Act("campaigns", "试发活动给自己"),
+    "campaign.export": Act("campaigns", "导出活动名单", "bad"),
     "campaign.caps": Act("campaigns", "改活动上限", "warn"),
     "channels.policy": Act("campaigns", "改活动走的渠道"),
     "marketing.rules": Act("campaigns", "改营销规则", "warn"),

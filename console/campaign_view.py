@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from analytics import campaigns as reports
 from analytics import measuring
 from analytics.lift import FEWEST_PEOPLE
-from console import tickets, words
+from console import campaign_facts, tickets, words
 from console.access import Me
 from coupons.models import CouponKind, CouponTemplate
 from crm.campaigns import queries, sending, tallies
@@ -26,6 +26,7 @@ TABS = (
     ("", "全部"),
     ("draft", "草稿"),
     ("running", "在发"),
+    ("scheduled", "已定时"),
     ("paused", "已暂停"),
     ("finished", "已发完"),
 )
@@ -39,9 +40,18 @@ STATES = {
     CampaignState.killed: ("已停掉", "bad"),
 }
 MOVES: dict[CampaignState, dict[str, str]] = {
-    CampaignState.draft: {"edit": "campaigns.manage", "launch": "campaigns.launch"},
-    CampaignState.approved: {"launch": "campaigns.launch", "kill": "campaigns.launch"},
-    CampaignState.scheduled: {"kill": "campaigns.launch"},
+    CampaignState.draft: {
+        "edit": "campaigns.manage",
+        "schedule": "campaigns.launch",
+        "launch": "campaigns.launch",
+    },
+    CampaignState.approved: {
+        "withdraw": "campaigns.manage",
+        "kill": "campaigns.launch",
+        "schedule": "campaigns.launch",
+        "launch": "campaigns.launch",
+    },
+    CampaignState.scheduled: {"kill": "campaigns.launch", "unschedule": "campaigns.launch"},
     CampaignState.running: {"kill": "campaigns.launch", "pause": "campaigns.launch"},
     CampaignState.paused: {"kill": "campaigns.launch", "resume": "campaigns.launch"},
 }
@@ -177,6 +187,7 @@ def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[
         "skipped_count": words.count(skipped),
         "skipped": list_skipped(progress.skipped),
         "history": _history(session, campaign, now),
+        **campaign_facts.whole(session, campaign, who, now),
     }
 
 

@@ -1,35 +1,35 @@
 """Campaigns: write one down with a forecast beside it, launch, pause, stop, and see it run."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from flask import Blueprint, Response, request, url_for
-from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
 from analytics import templates as usage
-from console import campaign_report, campaign_view, reply, tickets, words
+from console import (
+    campaign_acts,
+    campaign_form,
+    campaign_report,
+    campaign_view,
+    reply,
+    words,
+)
 from console.access import me, staff
 from console.forms import Form, whole
 from core import cursors, deadline
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
-from coupons import queries as coupon_queries
-from coupons.models import CouponTemplate, TemplateState
-from crm import contacts
-from crm.campaigns import drafting, launching, moving, queries, reach
-from crm.errors import CampaignInvalid
-from crm.models import Campaign, CampaignState, Segment
-from crm.segments import saving as segments
+from coupons.models import CouponTemplate
+from crm.campaigns import drafting, launching, moving, queries
+from crm.errors import ApprovalNeeded, CampaignInvalid, CampaignMoved
+from crm.models import Campaign, CampaignState
 
 page = Blueprint("campaigns", __name__, url_prefix="/campaigns")
 
 PAGE = 50
-FORECAST_SECONDS = 4.0  # of the eight that a request has
-FIELDS = {"segment_id": "segment", "template_id": "template", "holdout_bp": "holdout"}
-FIRST_WORDS = "{昵称}，好久不见。给你留了一张「{券名}」，{到期日}前来用就行。"
 
 
 @page.get("/")
@@ -71,27 +71,16 @@ def index() -> Response:
 @page.get("/new")
 @staff("campaigns.manage")
 def new() -> Response:
-    with reading() as session:
-        quiet = contacts.rules_of(session, me().merchant_id).quiet_hours
-    defaults = {"name": "", "message": FIRST_WORDS, "holdout": "1000", "template": ""}
-    form = Form(request.args.to_dict(), **defaults, quiet="1" if quiet else "0")
-    return _edit_page(form, "新建活动", url_for("console.campaigns.create"))
+    form = campaign_form.first(request.args.to_dict())
+    return campaign_form.show(form, "新建活动", url_for("console.campaigns.create"), clock_now())
 
 
 @page.post("/new")
 @staff("campaigns.manage")
 def create() -> Response:
-    form, now, who = Form(request.form), clock_now(), me()
-    try:
-        with transaction() as session:
-            campaign = drafting.create(
-                session, who.merchant_id, _draft(form), actor=who.actor, now=now
-            )
-    except CampaignInvalid as refusal:
-        return _refused(form, refusal, "新建活动", url_for("console.campaigns.create"))
-    return reply.done(
-        url_for("console.campaigns.show", campaign_id=campaign.id), "草稿已保存，还没有发"
-    )
+    """What saved itself while it was filled in is the same draft."""
+    form = Form(request.form)
+    return _save(form, whole(form["id"]), "草稿已保存，还没有发")
 
 
 @page.get("/<int:campaign_id>/edit")
@@ -99,38 +88,45 @@ def create() -> Response:
 def edit(campaign_id: int) -> Response:
     with reading() as session:
         campaign = queries.get_campaign(session, me().merchant_id, campaign_id)
-    form = Form(
-        name=campaign.name,
-        segment=campaign.segment_id,
-        template=campaign.template_id,
-        message=campaign.message,
-        holdout=campaign.holdout_bp,
-        quiet="0" if campaign.quiet_from_hour is None else "1",
-    )
-    return _edit_page(form, campaign.name, request.path)
+        form = campaign_form.of_campaign(session, campaign)
+    return campaign_form.show(form, campaign.name, request.path, clock_now())
 
 
 @page.post("/<int:campaign_id>/edit")
 @staff("campaigns.manage")
 def change(campaign_id: int) -> Response:
-    form, now, who = Form(request.form), clock_now(), me()
-    try:
-        with transaction() as session:
-            campaign = queries.get_campaign(session, who.merchant_id, campaign_id)
-            drafting.change(session, campaign, _draft(form), actor=who.actor, now=now)
-    except CampaignInvalid as refusal:
-        return _refused(form, refusal, form["name"], request.path)
-    return reply.done(url_for("console.campaigns.show", campaign_id=campaign_id), "已保存")
+    return _save(Form(request.form), campaign_id, "已保存")
 
 
 @page.post("/forecast")
 @staff("campaigns.manage")
 def forecast() -> Response:
-    """Who would be reached now, while the form is being filled in; nothing is kept."""
+    """Who would be reached now, while the form is being filled in; what is whole saves itself."""
     form, now = Form(request.form), clock_now()
     with reading() as session:
-        context = _beside(session, form, now)
-    return reply.page("campaigns/forecast.html", **context)
+        context = campaign_form.beside(session, form, now)
+    saved, campaign_id = "", whole(form["id"])
+    if not form.errors:
+        with suppress(CampaignInvalid, CampaignMoved):
+            campaign_id = _keep(form, campaign_id, now)
+            saved = campaign_form.saved_words(now)
+    response = reply.page(
+        "campaigns/forecast.html", saved=saved, campaign_id=campaign_id or "", **context
+    )
+    if saved and campaign_id and not whole(form["id"]):
+        address = url_for("console.campaigns.edit", campaign_id=campaign_id)
+        response.headers["HX-Replace-Url"] = address
+    return response
+
+
+@page.post("/others")
+@staff("campaigns.manage")
+def others() -> Response:
+    """The fields of the variants beside the first, as many as were chosen."""
+    form = Form(request.form.to_dict(), **campaign_form.HABITS)
+    with reading() as session:
+        offers = campaign_form.open_offers(session)
+    return reply.page("campaigns/others.html", form=form, **campaign_form.lists(form, offers))
 
 
 @page.get("/<int:campaign_id>")
@@ -167,15 +163,15 @@ def launch(campaign_id: int) -> Response:
     try:
         with transaction() as session:
             campaign = queries.get_campaign(session, who.merchant_id, campaign_id)
-            if campaign.state is CampaignState.draft:
-                moving.approve(session, campaign, actor=who.actor, now=now)
+            campaign_acts.let_pass(session, campaign, now)
             launching.start(session, campaign, actor=who.actor, now=now)
     except LinliError as refusal:
         if refusal.status not in (409, 422):
             raise
         form = Form()
         form.refuse("launch", next(iter(refusal.errors.values()), refusal.detail))
-        return _launch_page(campaign_id, form, 422)
+        ask = isinstance(refusal, ApprovalNeeded)
+        return _launch_page(campaign_id, form, 422, ask=ask)
     return reply.done(
         url_for("console.campaigns.show", campaign_id=campaign_id), "启动了，正在准备名单"
     )
@@ -219,108 +215,36 @@ def _move(campaign_id: int, verb: Callable[..., None], said: str) -> Response:
     return reply.done(url_for("console.campaigns.show", campaign_id=campaign_id), said)
 
 
-def _draft(form: Form) -> drafting.Draft:
-    """What was typed; a missing choice is 0, which drafting refuses."""
-    number = {name: whole(form[name]) or 0 for name in FIELDS.values()}
-    return drafting.Draft(
-        name=form["name"],
-        segment_id=number["segment"],
-        template_id=number["template"],
-        message=form["message"],
-        holdout_bp=number["holdout"],
-        quiet_hours=None if form["quiet"] == "0" else contacts.NIGHT,
-    )
-
-
-def _refused(form: Form, refusal: CampaignInvalid, title: str, action: str) -> Response:
-    for name, why in refusal.errors.items():
-        form.refuse(FIELDS.get(name, name), why)
-    return _edit_page(form, title or "新建活动", action, 422)
-
-
-def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Response:
-    now, merchant_id = clock_now(), me().merchant_id
-    with reading() as session:
-        saved = segments.list_segments(session, merchant_id)
-        open_templates = [
-            template
-            for template in coupon_queries.list_templates(session, merchant_id)
-            if template.state is TemplateState.active
-        ]
-        context = _beside(session, form, now)
-    return reply.page(
-        "campaigns/edit.html",
-        status,
-        form=form,
-        title=title,
-        action=action,
-        ready=bool(saved and open_templates),
-        missing=_missing(bool(saved)),
-        segments=[("", "选一个人群"), *((segment.id, segment.name) for segment in saved)],
-        templates=[
-            ("", "选一张券"),
-            *(
-                (template.id, f"{template.name}（{tickets.off_words(template)}）")
-                for template in open_templates
-            ),
-        ],
-        **context,
-    )
-
-
-def _missing(has_segments: bool) -> dict[str, str]:
-    if has_segments:
-        return {
-            "title": "还没有在发的券",
-            "text": "活动要配一张券。先建一张，再回来。",
-            "href": url_for("console.coupons.new"),
-            "act": "新建一张券",
-        }
-    return {
-        "title": "先圈出要发给谁",
-        "text": "活动发给一个人群。先建一个，人数是实时算的。",
-        "href": url_for("console.segments.new"),
-        "act": "新建人群",
-    }
-
-
-def _beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
-    """The ticket, the message and the forecast of what is in the form."""
-    draft, merchant_id = _draft(form), me().merchant_id
-    segment = session.get(Segment, draft.segment_id)
-    template = session.get(CouponTemplate, draft.template_id)
-    context: dict[str, Any] = {
-        "ticket": None,
-        "forecast": None,
-        "too_many": False,
-        "bubble": form["message"],
-        "subscribe": [],
-        "quiet": draft.quiet_hours is not None,
-    }
-    used_share = None
-    if template is not None and template.merchant_id == merchant_id:
-        context["ticket"] = tickets.of_template(template)
-        context |= campaign_view.preview(form["message"], template, now)
-        used_share = usage.redeemed_share(session, template, now)
-    if segment is None or segment.merchant_id != merchant_id:
-        return context
+def _save(form: Form, campaign_id: int | None, said: str) -> Response:
+    now, wrong = clock_now(), False
     try:
-        with deadline.at_most(session, FORECAST_SECONDS):
-            found = reach.forecast(
-                session,
-                merchant_id=merchant_id,
-                rule=segment.rule,
-                holdout_bp=draft.holdout_bp,
-                now=now,
-            )
-    except deadline.TookTooLong:
-        context["too_many"] = True
-        return context
-    context["forecast"] = campaign_view.forecast(found, template, draft.holdout_bp, used_share)
-    return context
+        campaign_id = _keep(form, campaign_id, now)
+    except CampaignInvalid as refusal:
+        campaign_form.refuse(form, refusal)
+        wrong = True
+    if wrong or form.errors:
+        title = form["name"] or "新建活动"
+        return campaign_form.show(form, title, request.path, now, 422)
+    return reply.done(url_for("console.campaigns.show", campaign_id=campaign_id), said)
 
 
-def _launch_page(campaign_id: int, form: Form, status: int = 200) -> Response:
+def _keep(form: Form, campaign_id: int | None, now: datetime) -> int:
+    """Write the form down. Raises CampaignInvalid; nothing is written when a number is wrong."""
+    who = me()
+    with transaction() as session:
+        draft = campaign_form.read(session, form, now)
+        if campaign_id is None:
+            if form.errors:
+                raise CampaignInvalid
+            made = drafting.create(session, who.merchant_id, draft, actor=who.actor, now=now)
+            return made.id
+        campaign = queries.get_campaign(session, who.merchant_id, campaign_id)
+        if not form.errors:
+            drafting.change(session, campaign, draft, actor=who.actor, now=now)
+    return campaign_id
+
+
+def _launch_page(campaign_id: int, form: Form, status: int = 200, *, ask: bool = False) -> Response:
     now = clock_now()
     with reading() as session:
         campaign = queries.get_campaign(session, me().merchant_id, campaign_id)
@@ -328,14 +252,16 @@ def _launch_page(campaign_id: int, form: Form, status: int = 200) -> Response:
         template = session.get_one(CouponTemplate, campaign.template_id)
         used_share = usage.redeemed_share(session, template, now)
         try:
-            with deadline.at_most(session, FORECAST_SECONDS):
+            with deadline.at_most(session, campaign_form.FORECAST_SECONDS):
                 found = queries.forecast_campaign(session, campaign, now)
             shown_forecast = campaign_view.forecast(
                 found, template, campaign.holdout_bp, used_share
             )
         except deadline.TookTooLong:
             shown_forecast = None
-    return reply.page("campaigns/launch.html", status, c=shown, form=form, forecast=shown_forecast)
+    return reply.page(
+        "campaigns/launch.html", status, c=shown, form=form, forecast=shown_forecast, ask=ask
+    )
 
 
 def _kill_page(campaign_id: int, form: Form, status: int = 200) -> Response:

@@ -307,7 +307,7 @@ def _csv(items: list[Any]) -> Response:
         writer.writerow(
             [
                 member.no,
-                _harmless(people.name_of(member)),
+                people.harmless(people.name_of(member)),
                 (person.phone or "")[-4:],
                 words.yuan(member.spent_fen - member.refunded_fen),
                 member.orders_count,
@@ -318,8 +318,3 @@ def _csv(items: list[Any]) -> Response:
     response = Response("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = "attachment; filename=members.csv"
     return response
-
-
-def _harmless(text: str) -> str:
-    """A name that a spreadsheet would take for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r\n＝＋－＠" else text

@@ -20,3 +20,8 @@ def phone_of(person: Person) -> str:
 
 def colour(member: Member) -> str:
     return COLOURS[member.id % len(COLOURS)]
+
+
+def harmless(text: str) -> str:
+    """A text that a spreadsheet would take for a formula."""
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r\n＝＋－＠") else text

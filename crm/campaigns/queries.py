@@ -25,7 +25,8 @@ class Progress:
     """`audience` = the people of `states` + `held_out` + the people of `skipped`.
 
     `states` leaves skipped people out; `skipped` counts them by reason (`reach.SKIP_REASONS`), the
-    most frequent first, without the hold-out, which is not skipped but left alone. `reach` are
+    most frequent first, without the hold-out, which is not skipped but left alone; `failed` those
+    whose message was refused, by `gateways.wechat.troubles` or what had closed. `reach` are
     those whom the launch meant to reach, whatever became of them since.
     """
 
@@ -35,6 +36,7 @@ class Progress:
     issued: int
     states: dict[RecipientState, int]
     skipped: dict[str, int]
+    failed: dict[str, int]
 
     @property
     def open(self) -> int:
@@ -73,6 +75,7 @@ def progress(session: Session, campaign: Campaign) -> Progress:
     """Where everybody of the audience stands: sums, whatever the number of people."""
     states: Counter[RecipientState] = Counter()
     skipped: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
     arms: Counter[Arm] = Counter()
     for (arm, state, reason), number in tallies.read(session, campaign.id).items():
         arms[arm] += number
@@ -81,6 +84,8 @@ def progress(session: Session, campaign: Campaign) -> Progress:
                 skipped[reason] += number
             else:
                 states[state] += number
+            if state is RecipientState.failed:
+                failed[reason] += number
     return Progress(
         audience=arms.total(),
         reach=arms[Arm.reach],
@@ -88,6 +93,7 @@ def progress(session: Session, campaign: Campaign) -> Progress:
         issued=tallies.count_coupons(session, campaign.id),
         states=dict(states),
         skipped=dict(skipped.most_common()),
+        failed=dict(failed.most_common()),
     )
 
 

@@ -1,0 +1,255 @@
+"""The campaign form: what was typed as a draft and back, and what stands beside it."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Response, url_for
+from sqlalchemy.orm import Session
+
+from analytics import templates as usage
+from console import campaign_view, reply, tickets, words
+from console.access import me
+from console.forms import Form, whole
+from core import deadline
+from core.clock import local
+from core.database import reading
+from coupons import queries as coupon_queries
+from coupons.models import CouponTemplate, TemplateState
+from crm import contacts
+from crm.campaigns import caps, drafting, reach
+from crm.campaigns.drafting import Draft, Other
+from crm.campaigns.holdout import WHOLE
+from crm.errors import CampaignInvalid
+from crm.models import Campaign, Segment
+from crm.segments import saving as segments
+
+FORECAST_SECONDS = 4.0  # of the eight that a request has
+FIELDS = {
+    "segment_id": "segment",
+    "template_id": "template",
+    "holdout_bp": "holdout",
+    "budget_fen": "budget",
+    "liability_fen": "liability",
+    "daily_people": "daily",
+    "send_hour": "hour",
+    "pilot_bp": "pilot",
+}
+FIRST_WORDS = "{昵称}，好久不见。给你留了一张「{券名}」，{到期日}前来用就行。"
+HABITS = {"message": FIRST_WORDS, "holdout": "1000", "pilot": "3000"}
+AT_ONCE, BEST = "", "best"
+HOURS = [(str(hour), f"{hour} 点") for hour in range(7, 23)]
+
+
+def first(given: dict[str, str]) -> Form:
+    """An empty form, with the merchant's own habits."""
+    with reading() as session:
+        quiet = contacts.rules_of(session, me().merchant_id).quiet_hours
+    return Form(given, **HABITS, quiet="1" if quiet else "0")
+
+
+def of_campaign(session: Session, campaign: Campaign) -> Form:
+    draft = drafting.read(session, campaign)
+    hour = AT_ONCE if draft.send_hour is None else draft.send_hour
+    form = Form(
+        id=campaign.id,
+        name=draft.name,
+        segment=draft.segment_id,
+        template=draft.template_id,
+        message=draft.message,
+        holdout=draft.holdout_bp,
+        quiet="0" if draft.quiet_hours is None else "1",
+        hour=BEST if draft.best_hour else hour,
+        budget="" if draft.budget_fen is None else words.yuan(draft.budget_fen),
+        liability="" if draft.liability_fen is None else words.yuan(draft.liability_fen),
+        daily=draft.daily_people,
+        variants=len(draft.others),
+        pilot=draft.pilot_bp or 3_000,
+        winner_hours=draft.winner_hours,
+    )
+    for no, other in enumerate(draft.others, start=1):
+        form.put(f"template_{no}", other.template_id)
+        form.put(f"message_{no}", other.message)
+        form.put(f"hour_{no}", other.send_hour)
+    return form
+
+
+def read(session: Session, form: Form, now: datetime) -> Draft:
+    """What was typed; a missing choice is 0, which drafting refuses. Wrong numbers stay in the
+    form's errors."""
+    template_id = whole(form["template"]) or 0
+    number = whole(form["variants"]) or 0
+    others = tuple(
+        Other(
+            whole(form[f"template_{no}"]) or template_id,
+            form[f"message_{no}"] or form["message"],
+            whole(form[f"hour_{no}"]),
+        )
+        for no in range(1, number + 1)
+    )
+    winner = whole(form["winner_hours"]) if others else None
+    return Draft(
+        name=form["name"],
+        segment_id=whole(form["segment"]) or 0,
+        template_id=template_id,
+        message=form["message"],
+        holdout_bp=whole(form["holdout"]) or 0,
+        quiet_hours=None if form["quiet"] == "0" else _quiet(session),
+        others=others,
+        send_hour=whole(form["hour"]),
+        best_hour=form["hour"] == BEST,
+        pilot_bp=(whole(form["pilot"]) or 0) if winner else 0,
+        winner_hours=winner,
+        budget_fen=form.yuan("budget", low=1, high=10**11, needed=False),
+        liability_fen=form.yuan("liability", low=1, high=10**11, needed=False),
+        daily_people=form.whole("daily", low=1, high=10**8, needed=False),
+        expected_use_bp=_expected_use(session, template_id, now),
+    )
+
+
+def show(form: Form, title: str, action: str, now: datetime, status: int = 200) -> Response:
+    merchant_id = me().merchant_id
+    with reading() as session:
+        saved = segments.list_segments(session, merchant_id)
+        offers = open_offers(session)
+        context = beside(session, form, now)
+    return reply.page(
+        "campaigns/edit.html",
+        status,
+        form=form,
+        title=title,
+        action=action,
+        ready=bool(saved and offers),
+        missing=_missing(bool(saved)),
+        segments=[("", "选一个人群"), *((segment.id, segment.name) for segment in saved)],
+        **lists(form, offers),
+        **context,
+    )
+
+
+def open_offers(session: Session) -> list[tuple[int, str]]:
+    return [
+        (template.id, f"{template.name}（{tickets.off_words(template)}）")
+        for template in coupon_queries.list_templates(session, me().merchant_id)
+        if template.state is TemplateState.active
+    ]
+
+
+def lists(form: Form, offers: list[tuple[int, str]]) -> dict[str, Any]:
+    """What the selects of the form offer."""
+    return {
+        "templates": [("", "选一张券"), *offers],
+        "others": range(1, min(whole(form["variants"]) or 0, 3) + 1),
+        "other_templates": [("", "和 A 组同一张"), *offers],
+        "hours": [(AT_ONCE, "启动就发"), (BEST, "按各人常来的钟点"), *HOURS],
+        "other_hours": [("", "和 A 组一起"), *HOURS],
+    }
+
+
+def refuse(form: Form, refusal: CampaignInvalid) -> None:
+    for name, why in refusal.errors.items():
+        form.refuse(FIELDS.get(name, name), why)
+
+
+def beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
+    """The ticket, the message, the forecast of what is in the form, and what stands in the way."""
+    draft, merchant_id = read(session, form, now), me().merchant_id
+    segment = session.get(Segment, draft.segment_id)
+    template = session.get(CouponTemplate, draft.template_id)
+    context: dict[str, Any] = {
+        "ticket": None,
+        "forecast": None,
+        "too_many": False,
+        "bubble": form["message"],
+        "subscribe": [],
+        "quiet": draft.quiet_hours[1] if draft.quiet_hours else None,
+        "checks": [],
+    }
+    used_share = None
+    if template is not None and template.merchant_id == merchant_id:
+        context["ticket"] = tickets.of_template(template)
+        context |= campaign_view.preview(form["message"], template, now)
+        used_share = usage.redeemed_share(session, template, now)
+    if segment is None or segment.merchant_id != merchant_id:
+        return context
+    try:
+        with deadline.at_most(session, FORECAST_SECONDS):
+            found = reach.forecast(
+                session,
+                merchant_id=merchant_id,
+                rule=segment.rule,
+                holdout_bp=draft.holdout_bp,
+                now=now,
+            )
+    except deadline.TookTooLong:
+        context["too_many"] = True
+        return context
+    context["forecast"] = campaign_view.forecast(found, template, draft.holdout_bp, used_share)
+    if template is not None:
+        people = found.reachable - found.holdout
+        context["checks"] = _checks(session, draft, template, people, now)
+    return context
+
+
+def saved_words(now: datetime) -> str:
+    return f"{local(now):%H:%M} 已自动保存"
+
+
+def _checks(
+    session: Session, draft: Draft, template: CouponTemplate, people: int, now: datetime
+) -> list[tuple[bool, str]]:
+    """What will stop it on the way, or needs somebody: (fine, words)."""
+    face = caps.worth_fen(template)
+    each = -(-face * draft.expected_use_bp // WHOLE)
+    rows: list[tuple[bool, str]] = []
+    if draft.budget_fen is not None and each:
+        enough = draft.budget_fen >= people * each
+        most = min(people, draft.budget_fen // each)
+        text = f"预计花费 ¥{words.yuan(people * each)}"
+        rows.append(
+            (True, f"预算够：{text}")
+            if enough
+            else (False, f"不够{text}，约发到 {words.count(most)} 人就会停")
+        )
+    if draft.liability_fen is not None and face and draft.liability_fen < people * face:
+        most = draft.liability_fen // face
+        rows.append((False, f"没用掉的券到上限，约发到 {words.count(most)} 人就会停"))
+    if draft.daily_people is not None and draft.daily_people < people:
+        days = -(-people // draft.daily_people)
+        rows.append((True, f"一天 {words.count(draft.daily_people)} 人，约 {days} 天发完"))
+    rules = contacts.rules_of(session, me().merchant_id)
+    over = rules.approval_people is not None and people > rules.approval_people
+    over |= rules.approval_fen is not None and people * each > rules.approval_fen
+    if over:
+        rows.append((False, "人数或花费超过了设定，要另一个人同意才能发"))
+    if rules.most:
+        text = f"每人 {rules.days} 天里最多收 {rules.most} 次营销消息，到了的自动跳过"
+        rows.append((True, text))
+    return rows
+
+
+def _expected_use(session: Session, template_id: int, now: datetime) -> int:
+    template = session.get(CouponTemplate, template_id)
+    if template is None or template.merchant_id != me().merchant_id:
+        return WHOLE
+    share = usage.redeemed_share(session, template, now)
+    return WHOLE if share is None else min(WHOLE, max(1, round(share * WHOLE)))
+
+
+def _quiet(session: Session) -> tuple[int, int]:
+    return contacts.rules_of(session, me().merchant_id).quiet_hours or contacts.NIGHT
+
+
+def _missing(has_segments: bool) -> dict[str, str]:
+    if has_segments:
+        return {
+            "title": "还没有在发的券",
+            "text": "活动要配一张券。先建一张，再回来。",
+            "href": url_for("console.coupons.new"),
+            "act": "新建一张券",
+        }
+    return {
+        "title": "先圈出要发给谁",
+        "text": "活动发给一个人群。先建一个，人数是实时算的。",
+        "href": url_for("console.segments.new"),
+        "act": "新建人群",
+    }
