@@ -30,6 +30,8 @@ TITLES = {
     "points_adjusted": "调整积分",
     "exchanged": "积分兑换",
     "topped_up": "储值",
+    "prize_won": "抽中了",
+    "friend_brought": "邀请的朋友下单了",
     "balance_low": "余额不多了",
     "membership_bought": "开通付费会员",
     "membership_ended": "付费会员到期",

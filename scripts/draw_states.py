@@ -24,6 +24,8 @@ MAPS = [
     ("活动审核 Campaign approval", "crm.models", "NEXT_APPROVAL"),
     ("自动化旅程 Journey", "crm.models.journeys", "NEXT"),
     ("积分批次 Point lot", "crm.models.points", "NEXT"),
+    ("付费会员 Paid term", "crm.models.plans", "NEXT_TERM"),
+    ("邀请 Referral", "crm.models.play", "NEXT_REFERRAL"),
     ("发出的消息 Outbound message", "messaging.models", "NEXT"),
     ("公众号菜单 Menu version", "messaging.models", "NEXT_MENU"),
     ("群发 Broadcast", "messaging.broadcasts.models", "NEXT"),

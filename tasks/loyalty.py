@@ -10,6 +10,7 @@ from coupons import issuing
 from coupons.errors import GoneAlready, NotClaimable
 from crm import plans, points
 from crm.models import Expiry, Loyalty
+from crm.play import referring
 from crm.tiers import keeping
 from merchants.models import Merchant
 from tasks.registry import Run, job
@@ -46,6 +47,17 @@ def keep_terms(run: Run) -> None:
     while ended:
         with run.transaction() as session:
             ended = plans.end_due(session, now=now)
+
+
+@job("crm.reward_referrals", timeout=600)
+def reward_referrals(run: Run) -> None:
+    """Friends whose first order can no longer be refunded bring both their points."""
+    now, last = clock.now(), 0
+    while True:
+        with run.transaction() as session:
+            last = referring.settle_due(session, now=now, after_id=last)
+        if last == 0:
+            return
 
 
 @job("crm.review_tiers", timeout=600)

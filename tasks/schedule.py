@@ -41,6 +41,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("coupons.expire", 600),
     Periodic("crm.expire_points", 3_600),
     Periodic("crm.keep_terms", 600),
+    Periodic("crm.reward_referrals", 3_600),
     Periodic("crm.review_tiers", 86_400),
     Periodic("crm.give_birthday_coupons", 86_400),
     Periodic("coupons.return_gifts", 300),

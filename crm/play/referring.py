@@ -1,0 +1,224 @@
+"""Bringing a friend: both are rewarded when the newcomer's first order can no longer be refunded.
+
+Guards, each with a reason that the shop sees: oneself, somebody of the shop's own staff, somebody
+who has ordered before, more a month than the shop allows. Many in one day are held until somebody
+of the shop has looked.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
+
+from core import audit, rows
+from core.clock import local
+from core.errors import Conflict, NotFound
+from core.numbers import random_code
+from crm import events, points
+from crm.models import (
+    NEXT_REFERRAL,
+    GrowthEntry,
+    InviteCode,
+    Member,
+    Purchase,
+    Referral,
+    ReferralRules,
+    ReferralState,
+)
+from merchants.models import Staff, StaffState
+
+REASONS = {
+    "self": "自己邀请自己",
+    "staff": "店员不参加",
+    "not_new": "以前下过单",
+    "cap": "这个月的奖励到上限了",
+    "too_fast": "一天里邀请太多，等店里看过",
+    "by_hand": "店里看过，不算",
+}
+
+
+class InviteNotFound(NotFound):
+    code = "invite_not_found"
+    title = "没有这个邀请码"
+
+
+class InviteRefused(Conflict):
+    """`why`: one of REASONS."""
+
+    code = "invite_refused"
+    title = "这次邀请不算"
+
+
+def find_rules(session: Session, merchant_id: int) -> ReferralRules | None:
+    mine = select(ReferralRules).where(ReferralRules.merchant_id == merchant_id)
+    return session.scalars(mine).one_or_none()
+
+
+def code_of(session: Session, member_id: int) -> str:
+    """The member's code, drawn at the first question."""
+    mine = select(InviteCode.code).where(InviteCode.member_id == member_id)
+    for _ in range(5):
+        code = session.scalar(mine)
+        if code is not None:
+            return code
+        rows.add_new(session, InviteCode, {"member_id": member_id, "code": random_code(8)})
+    raise RuntimeError("no free invite code")
+
+
+def accept(session: Session, newcomer: Member, code: str, *, now: datetime) -> Referral:
+    """Note who brought the newcomer; again: the first one stays. Raises InviteNotFound or
+    InviteRefused, and nothing is kept."""
+    wanted = select(Member).join(InviteCode, InviteCode.member_id == Member.id)
+    inviter = session.scalars(
+        wanted.where(InviteCode.code == code.upper(), Member.merchant_id == newcomer.merchant_id)
+    ).one_or_none()
+    rules = find_rules(session, newcomer.merchant_id)
+    if inviter is None or rules is None or not rules.is_on:
+        raise InviteNotFound
+    known = select(Referral).where(Referral.newcomer_id == newcomer.id)
+    if (referral := session.scalars(known).one_or_none()) is not None:
+        return referral
+    if why := _why_not(session, inviter, newcomer):
+        raise InviteRefused(REASONS[why], why=why)
+    points.hold(session, inviter.id)  # so that the count below is of one request at a time
+    today = select(func.count(Referral.id)).where(
+        Referral.inviter_id == inviter.id, Referral.at > now - timedelta(days=1)
+    )
+    fast = (session.scalar(today) or 0) >= rules.held_over_a_day
+    row = {
+        "merchant_id": newcomer.merchant_id,
+        "inviter_id": inviter.id,
+        "newcomer_id": newcomer.id,
+        "state": ReferralState.held if fast else ReferralState.waiting,
+        "reason": "too_fast" if fast else "",
+        "at": now,
+    }
+    rows.add_new(session, Referral, row)
+    return session.scalars(known).one()
+
+
+def settle_due(session: Session, *, now: datetime, limit: int = 200, after_id: int = 0) -> int:
+    """Reward those whose newcomer's first order is past its refund window and was not given back.
+
+    The last id looked at, or 0 at the end. Safe to repeat: a reward is a compare-and-set.
+    """
+    safe = (
+        select(Purchase.id)
+        .where(
+            Purchase.member_id == Referral.newcomer_id,
+            Purchase.counted.is_(True),
+            Purchase.amount_fen > Purchase.refunded_fen,
+            Purchase.paid_at <= now - points.REFUND_WINDOW,
+        )
+        .correlate(Referral)
+        .exists()
+    )
+    due = session.scalars(
+        select(Referral)
+        .where(Referral.state == ReferralState.waiting, Referral.id > after_id, safe)
+        .order_by(Referral.id)
+        .limit(limit)
+    ).all()
+    for referral in due:
+        _reward(session, referral, now)
+    return due[-1].id if len(due) == limit else 0
+
+
+def decide(session: Session, referral: Referral, *, fair: bool, actor: str, now: datetime) -> bool:
+    """A held one is let through, or refused; False when it was decided before."""
+    to = ReferralState.waiting if fair else ReferralState.refused
+    if referral.state is not ReferralState.held or not _move(
+        session, referral, to, "" if fair else "by_hand"
+    ):
+        return False
+    audit.record(
+        session,
+        actor=actor,
+        action="referral.pass" if fair else "referral.refuse",
+        subject=f"member:{referral.inviter_id}",
+        merchant_id=referral.merchant_id,
+        now=now,
+    )
+    return True
+
+
+def get_referral(session: Session, merchant_id: int, referral_id: int) -> Referral:
+    """The gate: another merchant's is not found."""
+    found = session.get(Referral, referral_id)
+    if found is None or found.merchant_id != merchant_id:
+        raise InviteNotFound
+    return found
+
+
+def list_referrals(
+    session: Session, merchant_id: int, *, inviter_id: int | None = None, limit: int = 50
+) -> list[tuple[Referral, str, str]]:
+    """(referral, inviter's name, newcomer's name): the held first, then the newest."""
+    newcomer = aliased(Member)
+    query = (
+        select(Referral, Member.name, newcomer.name)
+        .join(Member, Member.id == Referral.inviter_id)
+        .join(newcomer, newcomer.id == Referral.newcomer_id)
+        .where(Referral.merchant_id == merchant_id)
+        .order_by(Referral.state != ReferralState.held, Referral.id.desc())
+        .limit(limit)
+    )
+    if inviter_id is not None:
+        query = query.where(Referral.inviter_id == inviter_id)
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def _why_not(session: Session, inviter: Member, newcomer: Member) -> str:
+    if inviter.id == newcomer.id or inviter.person_id == newcomer.person_id:
+        return "self"
+    if newcomer.first_paid_at is not None:
+        return "not_new"
+    works = select(Staff.id).where(
+        Staff.merchant_id == newcomer.merchant_id,
+        Staff.person_id.in_((inviter.person_id, newcomer.person_id)),
+        Staff.state == StaffState.active,
+    )
+    return "staff" if session.scalar(works.limit(1)) is not None else ""
+
+
+def _reward(session: Session, referral: Referral, now: datetime) -> None:
+    rules = find_rules(session, referral.merchant_id)
+    inviter = points.hold_living(session, referral.inviter_id)
+    newcomer = points.hold_living(session, referral.newcomer_id)
+    here = local(now)
+    month = here.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    had = select(func.count(Referral.id)).where(
+        Referral.inviter_id == referral.inviter_id,
+        Referral.state == ReferralState.rewarded,
+        Referral.rewarded_at >= month,
+    )
+    if rules is None or (session.scalar(had) or 0) >= rules.most_a_month:
+        _move(session, referral, ReferralState.refused, "cap")
+        return
+    if inviter.id == newcomer.id:  # two accounts of one person, merged since
+        _move(session, referral, ReferralState.refused, "self")
+        return
+    if not _move(session, referral, ReferralState.rewarded, "", rewarded_at=now):
+        return
+    shares = ((inviter.id, rules.inviter_points, "in"), (newcomer.id, rules.newcomer_points, "new"))
+    for member_id, number, side in shares:
+        cause = f"referral:{referral.id}:{side}"
+        if number:
+            points.grant(session, member_id, number, cause=cause, reason="邀请好友", now=now)
+    if rules.growth:
+        grown = {"growth": rules.growth, "cause": f"referral:{referral.id}", "at": now}
+        rows.add_new(session, GrowthEntry, {"member_id": inviter.id} | grown)
+    events.record(session, inviter.id, "friend_brought", now=now)
+
+
+def _move(
+    session: Session, referral: Referral, to: ReferralState, reason: str, **values: object
+) -> bool:
+    if to not in NEXT_REFERRAL[referral.state]:
+        return False
+    before = {"id": referral.id, "state": referral.state}
+    moved = rows.compare_and_set(
+        session, Referral, before, {"state": to, "reason": reason, **values}
+    )
+    session.refresh(referral)
+    return moved == 1
