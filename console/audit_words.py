@@ -96,6 +96,7 @@ ACTS = {
     "key.revoke": Act("staff", "停用接口密钥", "bad"),
     "chat.assign": Act("official", "接下会话"),
     "chat.close": Act("official", "结束会话"),
+    "scene.create": Act("official", "新建二维码"),
     "menu.save": Act("official", "改菜单草稿"),
     "menu.publish": Act("official", "发布菜单", "warn"),
     "menu.restore": Act("official", "换回旧菜单", "warn"),

@@ -100,6 +100,7 @@ def _subscribed(session: Session, message: Message, now: datetime) -> Happened:
     _open(session, message, WindowKind.follow)
     if follower.subscribed:
         enqueue(session, "messaging.welcome_follower", follower_id=follower.id)
+    _count(session, message, scene, followed=True)
     return _arrived(session, message, scene, now)
 
 
@@ -127,7 +128,13 @@ def _scanned(session: Session, message: Message, now: datetime) -> Happened:
             store_id=scene.store_id if scene else None,
         )
         enqueue(session, "messaging.welcome_follower", follower_id=follower.id)
-    if scene is not None and scene.store_id is not None:
+    _count(session, message, scene, followed=False)
+    return _arrived(session, message, scene, now)
+
+
+def _count(session: Session, message: Message, scene: Scene | None, *, followed: bool) -> None:
+    """A code that many see is counted by a job, so that nobody waits for its row in the chat."""
+    if scene is not None and scene.kind is not SceneKind.staff_invite:
         enqueue(
             session,
             "messaging.note_scan",
@@ -135,8 +142,8 @@ def _scanned(session: Session, message: Message, now: datetime) -> Happened:
             openid=message.openid,
             scene_id=scene.id,
             at=message.created_at.isoformat(),
+            followed=followed,
         )
-    return _arrived(session, message, scene, now)
 
 
 def _arrived(session: Session, message: Message, scene: Scene | None, now: datetime) -> Happened:

@@ -1,16 +1,16 @@
 """QR codes with a parameter: which store, table, invite or poster somebody scanned."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from core.crypto import keyring
-from core.database import claim
+from core.database import claim, insert_ignore
 from core.numbers import random_code, token_hash
 from core.outbox import enqueue
-from messaging.models import Scene, SceneKind
+from messaging.models import Scene, SceneDay, SceneKind
 
 _INVITE = "invite."
 _INVITE_TEXT = re.compile(r"invite\.[0-9A-Za-z]+")
@@ -53,6 +53,46 @@ def ensure_scene(
         created_at=now,
     )
     return _added(session, scene)
+
+
+def create_scene(
+    session: Session,
+    *,
+    merchant_id: int,
+    appid: str,
+    kind: SceneKind,
+    name: str,
+    now: datetime,
+    store_id: int | None = None,
+    staff_id: int | None = None,
+    tag_id: int | None = None,
+    template_id: int | None = None,
+) -> Scene:
+    """A new lasting code with a name: a poster, or what one of the staff hands out."""
+    scene = Scene(
+        code=f"{kind.value}.{random_code(10)}",
+        merchant_id=merchant_id,
+        appid=appid,
+        kind=kind,
+        name=name,
+        store_id=store_id,
+        staff_id=staff_id,
+        tag_id=tag_id,
+        template_id=template_id,
+        created_at=now,
+    )
+    return _added(session, scene)
+
+
+def count_scan(session: Session, scene_id: int, day: date, *, followed: bool) -> None:
+    """One more scan of a code, by somebody who followed with it or followed before."""
+    today = update(SceneDay).where(SceneDay.scene_id == scene_id, SceneDay.day == day)
+    more = {"scans": SceneDay.scans + 1, "follows": SceneDay.follows + int(followed)}
+    if claim(session, today.values(**more)):
+        return
+    row = {"scene_id": scene_id, "day": day, "scans": 1, "follows": int(followed)}
+    if not insert_ignore(session, SceneDay, [row]):
+        claim(session, today.values(**more))
 
 
 def create_invite_scene(

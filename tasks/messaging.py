@@ -14,12 +14,13 @@ from core.inbox import InboundEvent
 from core.logs import log
 from core.outbox import enqueue
 from coupons import issuing
+from coupons.models import CouponTemplate
 from coupons.queries import find_for_moment
 from coupons.words import card_title, day
-from crm import events, members
+from crm import events, members, tags
 from gateways.wechat.messages import Message
 from merchants import staff
-from messaging import followers, inbox, parking, receiving, remote, sending, welcome
+from messaging import followers, inbox, parking, receiving, remote, scenes, sending, welcome
 from messaging.accounts import find_owner
 from messaging.menus import remote as menu_remote
 from messaging.models import Follower, OutboundState, Scene
@@ -61,7 +62,9 @@ def welcome_follower(run: Run, follower_id: int) -> None:
         followers.bind(session, follower.id, identity.id)
         if staff.find_by_person(session, member.person_id, follower.merchant_id) is not None:
             return  # who followed by an invite has come to work, not to be won as a customer
-        gift = _give_welcome_coupon(session, follower.merchant_id, member.id, now)
+        scene = scenes.find_scene(session, follower.source_scene)
+        _tag_by_scene(session, scene, member.id, now)
+        gift = _give_welcome_coupon(session, follower.merchant_id, member.id, scene, now)
         told = welcome.prepare_welcome(session, follower, **gift, now=now)
         if told is not None:
             events.record(
@@ -69,12 +72,22 @@ def welcome_follower(run: Run, follower_id: int) -> None:
             )
 
 
+def _tag_by_scene(session: Session, scene: Scene | None, member_id: int, now: datetime) -> None:
+    if scene is not None and scene.tag_id is not None:
+        tag = tags.get_tag(session, scene.merchant_id, scene.tag_id)
+        tags.put(session, tag, [member_id], actor="system", now=now)
+
+
 def _give_welcome_coupon(
-    session: Session, merchant_id: int, member_id: int, now: datetime
+    session: Session, merchant_id: int, member_id: int, scene: Scene | None, now: datetime
 ) -> dict[str, Any]:
-    """What the member has just been given, if anything, as the welcome tells it."""
+    """What the member has just been given, if anything, as the welcome tells it: the coupon of the
+    code that they followed through, else everybody's."""
     nothing: dict[str, Any] = {"gift": None}
-    template = find_for_moment(session, merchant_id, "welcome")
+    if scene is not None and scene.template_id is not None:
+        template = session.get(CouponTemplate, scene.template_id)
+    else:
+        template = find_for_moment(session, merchant_id, "welcome")
     if template is None:
         return nothing
     try:
@@ -111,18 +124,22 @@ def deliver(run: Run, message_id: int) -> None:
 
 
 @job("messaging.note_scan", queue="default")
-def note_scan(run: Run, appid: str, openid: str, scene_id: int, at: str) -> None:
-    """A follower scanned a store's code: their timeline says so, if they are a member yet."""
+def note_scan(
+    run: Run, appid: str, openid: str, scene_id: int, at: str, followed: bool = False
+) -> None:
+    """A code was scanned: it is counted, and a follower's timeline says at which store."""
+    when = datetime.fromisoformat(at)
     with run.finish() as session:
         scene = session.get_one(Scene, scene_id)
+        scenes.count_scan(session, scene_id, clock.business_day(when), followed=followed)
+        if followed or scene.store_id is None:
+            return
         identity = identities.find_identity(session, appid, openid)
         if identity is None:
             return
         member = members.find(session, merchant_id=scene.merchant_id, person_id=identity.person_id)
         if member is not None:
-            happened = events.Event(
-                "scanned", datetime.fromisoformat(at), scene.store_id, {"scene": scene.kind.value}
-            )
+            happened = events.Event("scanned", when, scene.store_id, {"scene": scene.kind.value})
             events.record_many(session, member.id, [happened], now=clock.now())
 
 

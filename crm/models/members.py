@@ -31,6 +31,7 @@ class Member(Base):
         Index("ix_members_joined", "merchant_id", "joined_at"),
         Index("ix_members_last_visit", "merchant_id", "last_visit_at"),
         Index("ix_members_spent", "merchant_id", "spent_fen"),
+        Index("ix_members_source_scene", "merchant_id", "source_scene"),
         Index("ix_members_orders", "merchant_id", "orders_count"),
         Index("ix_members_tier", "merchant_id", "tier", "tier_until"),
         Index(
