@@ -13,21 +13,21 @@ from crm import lookup
 from open_api.access import API_KEY, actor, api_key, guess, make_blueprint, store_ids
 from open_api.schemas import (
     CodePath,
-    CouponOut,
     IssuedOut,
     IssueIn,
     KeyHeader,
-    TemplateOut,
-    TemplatesOut,
     TemplatesQuery,
+    TillCouponOut,
+    TillTemplateOut,
+    TillTemplatesOut,
 )
 
 blueprint = make_blueprint("coupons", "Coupons: templates, look-up, issuing.")
 
 
-@blueprint.get("/coupon-templates", responses={200: TemplatesOut}, security=API_KEY)
+@blueprint.get("/coupon-templates", responses={200: TillTemplatesOut}, security=API_KEY)
 @api_key("coupons.read")
-def list_templates(query: TemplatesQuery) -> TemplatesOut:
+def list_templates(query: TemplatesQuery) -> TillTemplatesOut:
     """The merchant's templates, newest first."""
     with reading() as session:
         found, more = queries.page_of_templates(
@@ -35,7 +35,7 @@ def list_templates(query: TemplatesQuery) -> TemplatesOut:
         )
     now = clock_now()
     items = [
-        TemplateOut(
+        TillTemplateOut(
             id=str(each.id),
             name=each.name,
             kind=each.kind.value,
@@ -48,12 +48,12 @@ def list_templates(query: TemplatesQuery) -> TemplatesOut:
         )
         for each in found
     ]
-    return TemplatesOut(items=items, next=more)
+    return TillTemplatesOut(items=items, next=more)
 
 
-@blueprint.get("/coupons/<code>", responses={200: CouponOut}, security=API_KEY)
+@blueprint.get("/coupons/<code>", responses={200: TillCouponOut}, security=API_KEY)
 @api_key("coupons.read")
-def look_up(path: CodePath) -> CouponOut:
+def look_up(path: CodePath) -> TillCouponOut:
     """What a scanned or typed code is, and whether it can be redeemed now; nothing changes."""
     now = clock_now()
     with guess(now), reading() as session:
@@ -110,9 +110,9 @@ def issue(header: KeyHeader, body: IssueIn) -> tuple[IssuedOut, int]:
     )
 
 
-def _coupon_out(found: Preview) -> CouponOut:
+def _coupon_out(found: Preview) -> TillCouponOut:
     coupon, template = found.coupon, found.template
-    return CouponOut(
+    return TillCouponOut(
         id=str(coupon.id),
         code=coupon.code,
         template_id=str(template.id),

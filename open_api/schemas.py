@@ -39,7 +39,7 @@ class TemplatesQuery(PageQuery):
     pass
 
 
-class TemplateOut(Out):
+class TillTemplateOut(Out):
     id: IdOut
     name: str
     kind: str
@@ -50,12 +50,12 @@ class TemplateOut(Out):
     active: bool = Field(description="gives out coupons now")
 
 
-class TemplatesOut(Out):
-    items: list[TemplateOut]
+class TillTemplatesOut(Out):
+    items: list[TillTemplateOut]
     next: str | None
 
 
-class CouponOut(Out):
+class TillCouponOut(Out):
     """A coupon as a till may see it: nothing about the person who holds it."""
 
     id: IdOut

@@ -202,3 +202,17 @@ def test_ledgers_only_grow() -> None:
     ]
 
     assert changed == []
+
+
+def test_no_two_shapes_of_the_json_doors_share_a_name() -> None:
+    """The description names a shape by its class: of two, one would stand for both."""
+    names = [
+        node.name
+        for door in ("wxapp_api", "open_api")
+        for file in sorted((ROOT / door).rglob("*.py"))
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name.endswith(("In", "Out"))
+    ]
+
+    assert len(names) > 30
+    assert sorted(names) == sorted(set(names))
