@@ -39,6 +39,17 @@ export const getTemplates = () =>
   call<Reply<'/api/v1/coupon-templates', 'get'>>('GET', '/coupon-templates?claimable=1')
 export const claimCoupon = (template: string, key: string) =>
   call<Reply<'/api/v1/coupon-templates/{template_id}/claim', 'post'>>('POST', `/coupon-templates/${template}/claim`, { data: {}, key })
+export const claimCode = (code: string) =>
+  call<Reply<'/api/v1/coupons/claim-code', 'post'>>('POST', '/coupons/claim-code', { data: { code } })
+export const offerGift = (coupon: string, words: string) =>
+  call<Reply<'/api/v1/coupons/{coupon_id}/gift', 'post'>>('POST', `/coupons/${coupon}/gift`, { data: { words } })
+export const getGifts = () => call<Reply<'/api/v1/gifts', 'get'>>('GET', '/gifts')
+export const getGift = (secret: string) =>
+  call<Reply<'/api/v1/gifts/by-secret/{secret}', 'get'>>('GET', `/gifts/by-secret/${encodeURIComponent(secret)}`)
+export const acceptGift = (secret: string) =>
+  call<Reply<'/api/v1/gifts/by-secret/{secret}/accept', 'post'>>('POST', `/gifts/by-secret/${encodeURIComponent(secret)}/accept`, { data: {} })
+export const withdrawGift = (gift: string) =>
+  call<Reply<'/api/v1/gifts/{gift_id}/withdraw', 'post'>>('POST', `/gifts/${gift}/withdraw`, { data: {} })
 export const getCode = (coupon: string) =>
   call<Reply<'/api/v1/coupons/{coupon_id}/code', 'get'>>('GET', `/coupons/${coupon}/code`)
 

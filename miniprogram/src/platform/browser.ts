@@ -70,6 +70,7 @@ export const platform: Platform = {
   screen: (qr, label) => quietly('screen', { qr, label }),
   title: (text, style) => quietly('title', { text, style }),
   vibrate: () => quietly('vibrate'),
+  link: (path) => `${location.origin}${import.meta.env.BASE_URL}#${path}`,
   brighten: () => () => {},
   onPrivacy: () => {},
   call: (number) => { window.open(`tel:${number}`, '_self') },

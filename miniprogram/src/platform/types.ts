@@ -65,6 +65,8 @@ export interface Platform {
   /** Name of the page and the colour of the clock above it. */
   title(text: string, style: 'black' | 'white'): void
   vibrate(): void
+  /** A link to a page, to be copied; absent where a button with `open-type="share"` hands the page on. */
+  link?(path: string): string
   /** Bright and awake while a code is shown; returns what restores it. */
   brighten(): () => void
   /** WeChat asks before the first use of something private; `show` opens our sheet, whose button answers. */
