@@ -40,9 +40,9 @@ SEGMENT, COUPON, NAME = "关注了还没下单的", "新客首单券", "第一�
 TEXT = "{昵称}，第一杯我们请一点，来尝尝。「{券名}」在你的券包里，{到期日}前来用就行。"
 AGO = 17
 GROUPS = 14  # days on which they had followed
-HELD_OUT_BP, SEED = 2_000, 20_251
+HELD_OUT_BP, SEED = 4_000, 20_251
 TALKED, GRANTED = 0.45, 0.45  # whom a chat message, or else a subscribe message, could reach
-BOUGHT = {Arm.reach: 0.27, Arm.holdout: 0.09}
+BOUGHT = {Arm.reach: 0.3, Arm.holdout: 0.13}
 GRANTED_AGAIN = 0.6
 
 
