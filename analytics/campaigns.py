@@ -62,6 +62,35 @@ class Spending:
         return self.lift.point * self.reached.people
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A variant against the hold-out, and against the first of the variants."""
+
+    no: int
+    people: int
+    against_held: Lift
+    against_first: Lift | None
+
+
+def trials(measured: Measured) -> list[Trial]:
+    """How the variants did; each interval is as wide as so many comparisons at once demand."""
+    tried = measured.tried
+    if not tried:
+        return []
+    held = measured.part(measuring.HOLDOUT).revenue
+    first = next(iter(tried.values())).revenue
+    number = 2 * len(tried) - 1
+    return [
+        Trial(
+            no,
+            part.people,
+            compare(part.revenue, held, comparisons=number),
+            compare(part.revenue, first, comparisons=number) if index else None,
+        )
+        for index, (no, part) in enumerate(tried.items())
+    ]
+
+
 def redemption(session: Session, campaign_id: int) -> Redemption:
     used = Coupon.state == CouponState.redeemed
     in_store = case((used, Coupon.bill_fen - Coupon.discount_fen), else_=0)

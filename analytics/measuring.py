@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Subquery, case, delete, func, select
+from sqlalchemy import ColumnElement, case, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from analytics.lift import Group
@@ -16,14 +16,16 @@ from analytics.models import CampaignMeasure
 from analytics.sums import NOTHING, Sums
 from core.clock import business_day, day_bounds
 from core.database import claim, insert_ignore
-from crm.models import Arm, Campaign, Purchase, Recipient
+from crm.models import Arm, Campaign, CampaignWave, Purchase, Recipient
 from orders.models import Order
 
 WINDOW = timedelta(days=14)
 FRESH = timedelta(minutes=20)
 SMALL = 20_000
 """So many people are counted while the page waits; more are counted by a job."""
-_YUAN = 0.01  # sums of cubes of fen would leave the range of whole numbers
+LATER = -1
+_YUAN = 0.01
+_POWERS = (1, 1, 2, 2, 2, 3, 3, 3, 3)  # of the sums, in their order
 REACH, HOLDOUT = Arm.reach.value, Arm.holdout.value
 
 
@@ -59,6 +61,13 @@ class Measured:
     def edges(self) -> list[datetime]:
         return edges(self.since, self.until)
 
+    @property
+    def tried(self) -> dict[int, Part]:
+        """By variant, where there are several."""
+        prefix = f"{REACH}:"
+        found = {int(n.removeprefix(prefix)): p for n, p in self.parts.items() if prefix in n}
+        return dict(sorted(found.items()))
+
 
 def latest_many(
     session: Session, campaigns: Sequence[Campaign], now: datetime
@@ -81,15 +90,21 @@ def is_final(measured: Measured) -> bool:
 
 
 def measure(session: Session, campaign: Campaign, now: datetime) -> Measured:
-    """Count everything anew."""
+    """Count everything anew: both arms, and each variant that was tried (`reach:1`)."""
     since, until = _window(campaign, now)
-    spent = _by_member(campaign.id, since, until)
+    people = _people(session, campaign.id)
+    spent = _spent(session, campaign.id, since, until)
+    daily = _daily(session, campaign.id, since, until)
     parts = {
-        name: Part(
-            people, *_sums(session, spent, name), _daily(session, campaign.id, name, since, until)
-        )
-        for name, people in _people(session, campaign.id).items()
+        arm: _together(arm, people, spent, daily)
+        for arm in dict.fromkeys(arm for arm, _variant in people)
     }
+    tried = sorted(key for key in people if key[0] == REACH and key[1] != LATER)
+    if len(tried) > 1:
+        parts |= {
+            f"{REACH}:{variant}": _together(REACH, people, spent, daily, variant)
+            for _arm, variant in tried
+        }
     return Measured(parts, since, until, now)
 
 
@@ -161,72 +176,121 @@ def _window(campaign: Campaign, now: datetime) -> tuple[datetime, datetime]:
     return campaign.launched_at, min(campaign.launched_at + WINDOW, now)
 
 
-def _people(session: Session, campaign_id: int) -> dict[str, int]:
-    rows = session.execute(
-        select(Recipient.arm, func.count())
-        .where(Recipient.campaign_id == campaign_id, Recipient.arm.in_([Arm.reach, Arm.holdout]))
-        .group_by(Recipient.arm)
+Key = tuple[str, int]
+"""An arm and the variant that was drawn; LATER: they waited for what the pilot showed."""
+
+
+def _variant() -> ColumnElement[int]:
+    """Who waited got the winner, whatever they had drawn: they compare nothing."""
+    waited = exists().where(CampaignWave.id == Recipient.wave_id, CampaignWave.is_rest.is_(True))
+    return case((waited, LATER), else_=Recipient.variant)
+
+
+def _together(
+    arm: str,
+    people: dict[Key, int],
+    spent: dict[Key, tuple[int, Sums]],
+    daily: dict[Key, list[int]],
+    variant: int | None = None,
+) -> Part:
+    """An arm as a whole, or one variant of it."""
+    keys = [key for key in people if key[0] == arm and variant in (None, key[1])]
+    buyers = sum(spent[key][0] for key in keys if key in spent)
+    sums = Sums.add([spent[key][1] for key in keys if key in spent])
+    days = [daily[key] for key in keys if key in daily]
+    return Part(
+        sum(people[key] for key in keys),
+        buyers,
+        sums,
+        tuple(sum(parts) for parts in zip(*days, strict=True)),
     )
-    return {Arm(arm).value: people for arm, people in rows}
 
 
-def _by_member(campaign_id: int, since: datetime, until: datetime) -> Subquery:
-    """Arm, revenue and discounts in yuan of everybody who bought: the others add nothing."""
+def _people(session: Session, campaign_id: int) -> dict[Key, int]:
+    variant = _variant().label("variant")
+    rows = session.execute(
+        select(Recipient.arm, variant, func.count())
+        .where(Recipient.campaign_id == campaign_id, Recipient.arm.in_([Arm.reach, Arm.holdout]))
+        .group_by(Recipient.arm, variant)
+    )
+    return {(Arm(arm).value, int(number)): people for arm, number, people in rows}
+
+
+def _spent(
+    session: Session, campaign_id: int, since: datetime, until: datetime
+) -> dict[Key, tuple[int, Sums]]:
+    """Buyers and sums. Whoever bought nothing adds nothing, so only buyers are read.
+
+    In yuan while the database multiplies: cubes of fen would leave the range of whole numbers.
+    """
     kept = Purchase.amount_fen - Purchase.refunded_fen
     discount = case((Purchase.counted, Order.discount_fen), else_=0)
-    return (
+    each = (
         select(
-            Recipient.arm.label("part"),
+            Recipient.arm.label("arm"),
+            func.max(_variant()).label("variant"),
             (func.sum(kept) * _YUAN).label("s"),
             (func.sum(discount) * _YUAN).label("d"),
         )
         .join(Purchase, Purchase.member_id == Recipient.member_id)
         .join(Order, Order.id == Purchase.order_id)
-        .where(Recipient.campaign_id == campaign_id, *_between(since, until))
+        .where(
+            Recipient.campaign_id == campaign_id,
+            Recipient.arm.in_([Arm.reach, Arm.holdout]),
+            *_between(since, until),
+        )
         .group_by(Recipient.arm, Recipient.member_id)
         .subquery()
     )
+    s, d = each.c.s, each.c.d
+    products = (s, d, s * s, s * d, d * d, s * s * s, s * s * d, s * d * d, d * d * d)
+    rows = session.execute(
+        select(
+            each.c.arm,
+            each.c.variant,
+            func.sum(case((s > 0, 1), else_=0)),
+            *(func.sum(product) for product in products),
+        ).group_by(each.c.arm, each.c.variant)
+    )
+    return {
+        (Arm(arm).value, int(variant)): (int(buyers), Sums(*_in_fen(sums)))
+        for arm, variant, buyers, *sums in rows
+    }
+
+
+def _in_fen(sums: Sequence[float]) -> list[float]:
+    return [float(v) * 100.0**power for v, power in zip(sums, _POWERS, strict=True)]
 
 
 def _between(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
     return Purchase.paid_at >= since, Purchase.paid_at < until
 
 
-def _sums(session: Session, spent: Subquery, part: str) -> tuple[int, Sums]:
-    s, d = spent.c.s, spent.c.d
-    products = (s, d, s * s, s * d, d * d, s * s * s, s * s * d, s * d * d, d * d * d)
-    powers = (1, 1, 2, 2, 2, 3, 3, 3, 3)
-    row = session.execute(
-        select(
-            func.sum(case((s > 0, 1), else_=0)), *(func.sum(product) for product in products)
-        ).where(spent.c.part == part)
-    ).one()
-    found = (float(value or 0) * 100.0**power for value, power in zip(row[1:], powers, strict=True))
-    return int(row[0] or 0), Sums(*found)
-
-
 def _daily(
-    session: Session, campaign_id: int, part: str, since: datetime, until: datetime
-) -> tuple[int, ...]:
+    session: Session, campaign_id: int, since: datetime, until: datetime
+) -> dict[Key, list[int]]:
     ends = edges(since, until)[1:]
     if not ends:
-        return ()
+        return {}
     slot = case(
         *((Purchase.paid_at < end, index) for index, end in enumerate(ends)), else_=len(ends)
     ).label("slot")
+    variant = _variant().label("variant")
     rows = session.execute(
-        select(slot, func.sum(Purchase.amount_fen - Purchase.refunded_fen))
+        select(Recipient.arm, variant, slot, func.sum(Purchase.amount_fen - Purchase.refunded_fen))
         .select_from(Recipient)
         .join(Purchase, Purchase.member_id == Recipient.member_id)
         .where(
             Recipient.campaign_id == campaign_id,
-            Recipient.arm == Arm(part),
+            Recipient.arm.in_([Arm.reach, Arm.holdout]),
             *_between(since, until),
         )
-        .group_by(slot)
+        .group_by(Recipient.arm, variant, slot)
     )
-    fen = {int(index): int(amount) for index, amount in rows}
-    return tuple(fen.get(index, 0) for index in range(len(ends)))
+    days: dict[Key, list[int]] = {}
+    for arm, number, index, fen in rows:
+        days.setdefault((Arm(arm).value, int(number)), [0] * len(ends))[int(index)] += int(fen)
+    return days
 
 
 def running(parts: Sequence[int]) -> list[int]:

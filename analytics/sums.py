@@ -6,6 +6,7 @@ products of s and d up to the third order give mean, spread and skewness of any 
 another margin needs no new look at the orders.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from analytics.lift import Group
@@ -29,6 +30,13 @@ class Sums:
 
     def to_list(self) -> list[float]:
         return [getattr(self, each.name) for each in fields(self)]
+
+    @classmethod
+    def add(cls, several: Sequence["Sums"]) -> "Sums":
+        """Of people who stand in different groups, together."""
+        if not several:
+            return NOTHING
+        return cls(*(sum(parts) for parts in zip(*(s.to_list() for s in several), strict=True)))
 
     def revenue(self, people: int, buyers: int) -> Group:
         return Group(people, buyers, self.s, self.ss, self.sss)

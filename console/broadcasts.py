@@ -203,6 +203,7 @@ def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Respon
         form.put("appid", accounts[0].appid)
     with reading() as session:
         saved = segments.list_segments(session, who.merchant_id)
+        tags = queries.list_tags(session, [each.appid for each in accounts])
     return reply.page(
         "broadcasts/edit.html",
         status,
@@ -211,6 +212,7 @@ def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Respon
         action=action,
         accounts=[(each.appid, each.name or each.appid) for each in accounts],
         segments=[("", "选一个人群"), *((each.id, each.name) for each in saved)],
+        tags=[("", "选一个标签"), *tags],
         can_article=any(each.card_media_id for each in accounts),
     )
 

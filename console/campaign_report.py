@@ -17,6 +17,8 @@ from crm.campaigns import queries
 from crm.campaigns.queries import Progress
 from crm.models import Campaign, RecipientState
 
+LETTERS = "ABCD"
+
 
 def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any] | None:
     """What it brought, by intention to treat: verdict first, then how it came about."""
@@ -55,6 +57,7 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
         "forest": _forest(spent),
         "method": "按「应发」的人算，没送到的也在内，结果偏保守。"
         + ("" if spent.lift.enough else fewest()),
+        "trials": _trials(spent),
         "counted": f"算到 {words.when(spent.until, now)}",
         **_chart(spent),
     }
@@ -169,6 +172,28 @@ def _forest(spent: reports.Spending) -> dict[str, Any] | None:
     if spent.profit is not None:
         rows.append(("利润", "", spent.profit))
     return lift_view.forest(rows)
+
+
+def _trials(spent: reports.Spending) -> dict[str, Any] | None:
+    """A, B, C against the hold-out on one axis, and in a sentence which of them is better."""
+    found = reports.trials(spent.measured)
+    if not found:
+        return None
+    rows = [(f"{LETTERS[each.no]} 组", "", each.against_held) for each in found]
+    said = []
+    for each in found[1:]:
+        lift = each.against_first
+        first, here = LETTERS[found[0].no], LETTERS[each.no]
+        if lift is None or not lift.enough:
+            said.append(f"{here} 和 {first}：人数不足。")
+        elif not lift.sure:
+            said.append(f"{here} 和 {first}：还看不出谁更好。")
+        else:
+            more = "多花" if lift.point > 0 else "少花"
+            fen = words.yuan(abs(round(lift.point)))
+            said.append(f"{here} 比 {first} 每人{more} ¥{fen}。")
+    people = "，".join(f"{LETTERS[each.no]} 组 {words.count(each.people)} 人" for each in found)
+    return {"forest": lift_view.forest(rows), "said": "".join(said), "people": people}
 
 
 def _chart(spent: reports.Spending) -> dict[str, Any]:

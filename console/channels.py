@@ -173,7 +173,7 @@ def _page(form: Form, status: int = 200) -> Response:
                 "followers": words.count(totals.followers),
                 "talking": words.count(totals.in_window),
                 "left": [
-                    (f"还剩 {left} 次", totals.left.get(left, 0), totals.followers)
+                    (f"{left} 次", totals.left.get(left, 0), totals.followers)
                     for left in range(PER_MONTH, -1, -1)
                 ],
             }

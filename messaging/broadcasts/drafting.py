@@ -13,7 +13,7 @@ from messaging.broadcasts.errors import BroadcastInvalid, BroadcastMoved
 from messaging.broadcasts.models import Audience, Broadcast, BroadcastState
 from messaging.broadcasts.moving import move
 
-TEXT_BYTES, TITLE, DIGEST, BODY = 1800, 64, 120, 20_000
+TEXT_BYTES, TITLE, DIGEST, BODY, NAME = 1800, 64, 120, 20_000, 24
 TEXT, ARTICLE = "text", "article"
 
 
@@ -47,7 +47,8 @@ class Draft:
     @property
     def name(self) -> str:
         words = self.title if self.kind == ARTICLE else self.text
-        return " ".join(words.split())[:30]
+        first = words.strip().split("\n")[0].strip()
+        return first if len(first) <= NAME else f"{first[: NAME - 1]}…"
 
 
 def create(

@@ -15,6 +15,7 @@ from messaging.broadcasts.models import (
     MassState,
 )
 from messaging.broadcasts.moving import RECOGNISED
+from messaging.models import AccountTag
 
 SETTLING = timedelta(minutes=2)
 
@@ -48,6 +49,12 @@ def list_broadcasts(
     if before_id is not None:
         query = query.where(Broadcast.id < before_id)
     return list(session.scalars(query.order_by(Broadcast.id.desc()).limit(limit)))
+
+
+def list_tags(session: Session, appids: Sequence[str]) -> list[tuple[int, str]]:
+    """WeChat's tags that we know of, as (id, name)."""
+    found = select(AccountTag.tag_id, AccountTag.name).where(AccountTag.appid.in_(appids))
+    return [(tag_id, name) for tag_id, name in session.execute(found.order_by(AccountTag.name))]
 
 
 def results_of(session: Session, broadcast_ids: Sequence[int]) -> dict[int, Result]:

@@ -9,10 +9,19 @@ from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
 from analytics import day, measuring, members, profit, templates
+from analytics.lift import compare
 from core.clock import business_day
 from coupons.models import CouponState
 from crm.campaigns import queries, tallies
-from crm.models import Arm, Campaign, CampaignState, Purchase, Recipient, RecipientState
+from crm.models import (
+    Arm,
+    Campaign,
+    CampaignState,
+    CampaignWave,
+    Purchase,
+    Recipient,
+    RecipientState,
+)
 from merchants.models import Merchant, Store
 from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
 from tests.factories.campaigns import make_campaign
@@ -361,6 +370,41 @@ def test_what_was_measured_is_kept_and_read_until_it_is_old(
     final = latest(session, campaign, over + timedelta(days=90))
     assert final is not None
     assert final.part("reach").revenue.total == 13_999
+
+
+def test_variants_are_compared_without_those_who_waited_for_the_winner(
+    session: Session, store: Store, campaign: Campaign
+) -> None:
+    waves = [
+        CampaignWave(campaign_id=campaign.id, due_at=NOON, is_rest=is_rest)
+        for is_rest in (False, True)
+    ]
+    session.add_all(waves)
+    session.flush()
+    for number in range(240):
+        arm = Arm.holdout if number % 4 == 3 else Arm.reach
+        fen = (2_000, 6_000, 9_000, 2_000)[number % 4] + number
+        person(session, campaign, store, arm, *([(fen, 1.0)] if number % 3 else []))
+        last = session.scalars(select(Recipient).order_by(Recipient.id.desc()).limit(1)).one()
+        last.variant = (0, 1, 1, 0)[number % 4]
+        last.wave_id = waves[number % 4 == 2].id if arm is Arm.reach else None
+    session.flush()
+
+    found = measuring.measure(session, campaign, NOON)
+    a, b = reports.trials(found)
+
+    assert found.part("reach").people == 180
+    assert {no: part.people for no, part in found.tried.items()} == {0: 60, 1: 60}
+    assert found.part("reach").revenue.total > found.part("reach:1").revenue.total
+    assert (a.no, a.people, a.against_first) == (0, 60, None)
+    assert not a.against_held.sure  # it spent as the hold-out did
+    assert b.against_held.sure
+    assert b.against_first is not None
+    assert b.against_first.low > 0
+    once = compare(found.part("reach:1").revenue, found.part("reach:0").revenue)
+    assert b.against_first.low < once.low
+    measuring.keep(session, campaign, found)
+    assert measuring.read_many(session, [campaign])[campaign.id] == found
 
 
 def latest(session: Session, campaign: Campaign, now: datetime) -> measuring.Measured | None:

@@ -117,7 +117,8 @@ def test_what_wechat_does_not_let_through_is_said(shop: Shop, owner: Browser) ->
 
 def test_the_channels_page_sets_the_policy_and_asks_wechat(shop: Shop, owner: Browser) -> None:
     page = owner.get("/channels").text
-    assert "还剩 4 次" in page
+    assert "这个月还剩几次群发" in page
+    assert "4 次 2 人" in page
     assert "优惠券到账" in page
     good = {"customer_service": "1", "subscribe": "1", "broadcast": "1", "keep_broadcasts": "2"}
 
