@@ -117,18 +117,19 @@ def _write(connection, cursor, shop, member_id, coupon_id, day, snapshot) -> Non
     sql("SELECT price_fen FROM skus WHERE id = %s", (shop.sku_id,))
     sql("SELECT * FROM coupon_templates WHERE id = %s", (shop.template_id,))
     sql(
-        "INSERT INTO orders (no, merchant_id, store_id, member_id, fulfilment, state,"
+        "INSERT INTO orders (no, merchant_id, store_id, member_id, kind, fulfilment, state,"
         " payment_state, business_day, pickup_code, goods_fen, discount_fen, payable_fen,"
-        " paid_fen, refunded_fen, coupon_id, note, quote, placed_at, expires_at, cancel_reason)"
-        f" VALUES (%s, %s, %s, %s, 'pickup', 'placed', 'unpaid', CURRENT_DATE, '123456', 2200, 800,"
-        f" 1400, 0, 0, %s, '', %s, {now}, {now}, '')",
+        " paid_fen, refunded_fen, points_used, coupon_id, note, quote, placed_at, expires_at,"
+        " cancel_reason)"
+        " VALUES (%s, %s, %s, %s, 'goods', 'pickup', 'placed', 'unpaid', CURRENT_DATE, '123456',"
+        f" 2200, 800, 1400, 0, 0, 0, %s, '', %s, {now}, {now}, '')",
         (no, shop.merchant_id, shop.store_id, member_id, coupon_id, snapshot),
     )
     order_id = cursor.lastrowid
     sql(
-        "INSERT INTO order_lines (order_id, position, sku_id, product_id, name, sku_name, image,"
-        " options, options_text, quantity, unit_fen, amount_fen, discount_fen, payable_fen)"
-        " VALUES (%s, 0, %s, %s, '杨枝甘露', '', '', '[]', '', 1, 2200, 2200, 800, 1400)",
+        "INSERT INTO order_lines (order_id, kind, position, sku_id, product_id, name, sku_name,"
+        " image, options, options_text, quantity, unit_fen, amount_fen, discount_fen, payable_fen)"
+        " VALUES (%s, 'goods', 0, %s, %s, '杨枝甘露', '', '', '[]', '', 1, 2200, 2200, 800, 1400)",
         (order_id, shop.sku_id, shop.product_id),
     )
     sql(

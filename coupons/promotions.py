@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import rows, statements
 from core.database import UTCDateTime
+from core.money import apply_basis_points
 from coupons import scope, words
 from coupons.models import Promotion, PromotionKind, PromotionState, StackGroup
 
@@ -41,6 +42,15 @@ class ActivePromotion(NamedTuple):
         if self.steps and self.product_ids is None and self.category_ids is None:
             return [words.step(self.kind, threshold, off) for threshold, off in self.steps]
         return [self.name]
+
+    def sale_fen(self, price_fen: int) -> int | None:
+        """What a piece of `price_fen` costs while this timed price holds; None: it is no lower."""
+        if self.kind is not PromotionKind.price:
+            return None
+        sale = self.price_fen
+        if sale is None:
+            sale = price_fen - apply_basis_points(price_fen, self.off_bp)
+        return sale if sale < price_fen else None
 
     def is_in(self, store_id: int) -> bool:
         return self.store_ids is None or store_id in self.store_ids

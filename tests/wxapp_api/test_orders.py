@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from core import clock
 from core.database import db, reading, transaction
 from core.outbox import OutboxJob
+from coupons.models import Coupon, CouponState, StackGroup
 from orders import handover, paying
 from orders.models import Order
 from tests.counting import statements
@@ -36,6 +37,43 @@ def pay(no: str) -> None:
     with transaction() as session:
         order = session.scalars(select(Order).where(Order.no == no)).one()
         assert paying.mark_paid(session, order, amount_fen=order.payable_fen, now=clock.now())
+
+
+def test_several_coupons_are_locked_redeemed_and_given_back_together(
+    phone: Phone, stall: Stall
+) -> None:
+    with transaction() as session:
+        face = make_coupon(session, phone.member, make_template(session, stall.merchant))
+        worse = make_coupon(
+            session, phone.member, make_template(session, stall.merchant, face_fen=500)
+        )
+        swap = make_template(
+            session, stall.merchant, kind="exchange", face_fen=0, min_spend_fen=0, uses_total=2
+        )
+        swap.product_ids, swap.stack_group = [stall.tea.product_id], StackGroup.extra
+        free = make_coupon(session, phone.member, swap)
+    both = [str(face.id), str(free.id)]
+
+    best = json(phone.post("quotes", json=stall.cart(2, coupon_id="best")))
+    assert (best["best_coupon_ids"], best["best_saved_fen"]) == ([str(free.id), str(face.id)], 3000)
+    refused: Any = place(phone, stall.cart(2, coupon_ids=[*both, str(worse.id)]))
+    assert (refused.status_code, refused.json["code"]) == (409, "coupon_not_applicable")
+    assert refused.json["detail"] == "已用更省的「见面礼」"
+
+    order = json(place(phone, stall.cart(2, coupon_ids=both), key="order-0002"), 201)
+    assert (order["payable_fen"], order["discount_fen"]) == (1400, 3000)
+    pay(order["no"])
+    with reading() as session:
+        assert session.get_one(Coupon, face.id).state is CouponState.redeemed
+        assert session.get_one(Coupon, free.id).uses_left == 1
+        assert session.get_one(Coupon, free.id).state is CouponState.issued
+        assert session.get_one(Coupon, worse.id).state is CouponState.issued
+    with transaction() as session:
+        paid = session.scalars(select(Order).where(Order.no == order["no"])).one()
+        assert paying.record_refund(session, paid, 1400, clock.now(), reason="退款")
+    with reading() as session:
+        assert session.get_one(Coupon, face.id).state is CouponState.issued
+        assert session.get_one(Coupon, free.id).uses_left == 2
 
 
 def test_place_show_and_list(phone: Phone, stall: Stall) -> None:

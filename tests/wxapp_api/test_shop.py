@@ -53,11 +53,45 @@ def test_the_menu_has_skus_options_and_stock(client: FlaskClient, stall: Stall) 
 
     (product,) = menu["categories"][0]["products"]
     assert product["skus"] == [
-        {"sku_id": str(stall.tea.id), "name": "", "price_fen": 2200, "stock": 10, "state": "on"}
+        {
+            "sku_id": str(stall.tea.id),
+            "name": "",
+            "price_fen": 2200,
+            "sale_fen": None,
+            "stock": 10,
+            "state": "on",
+        }
     ]
     (group,) = product["option_groups"]
     assert (group["kind"], group["min"], group["max"]) == (GroupKind.single, 1, 1)
     assert [option["name"] for option in group["options"]] == ["标准糖", "七分糖"]
+
+
+def test_the_menu_shows_the_price_of_the_hour_and_the_quote_counts_with_it(
+    client: FlaskClient, phone: Phone, stall: Stall
+) -> None:
+    with transaction() as session:
+        named = {"product_ids": [stall.tea.product_id], "steps": []}
+        make_promotion(session, stall.merchant, kind="price", name="特价", off_bp=2_000, **named)
+        make_promotion(
+            session, stall.merchant, kind="price", store_ids=[999], off_bp=9_000, **named
+        )
+        make_promotion(session, stall.merchant)
+
+    menu = json(client.get(f"/api/v1/stores/{stall.store.id}/menu"))
+    quote = json(phone.post("quotes", json=stall.cart(3)))
+
+    (product,) = menu["categories"][0]["products"]
+    assert (product["price_fen"], product["sale_fen"], product["offers"]) == (
+        2200,
+        1760,
+        ["限时 8 折"],
+    )
+    assert [(each["name"], each["amount_fen"]) for each in quote["discounts"]] == [
+        ("特价", 1320),
+        ("满 40 减 5", 500),
+    ]
+    assert quote["payable_fen"] == 3 * 2200 - 1320 - 500
 
 
 def test_a_table_code_names_its_store(client: FlaskClient, stall: Stall) -> None:

@@ -11,6 +11,7 @@ class SkuOut(Out):
     sku_id: IdOut
     name: str = Field(description="empty where the product has only one")
     price_fen: Fen
+    sale_fen: int | None = Field(None, description="the timed price that holds now, options apart")
     stock: int | None = Field(description="null: unlimited")
     state: Literal["on", "sold_out"]
 
@@ -41,6 +42,8 @@ class ProductOut(Out):
     kind: str
     badges: list[str]
     price_fen: Fen = Field(description="of the cheapest SKU")
+    sale_fen: int | None = Field(None, description="the same at the timed price that holds now")
+    offers: list[str] = Field([], description="what else it takes part in now: 第 2 件半价")
     state: Literal["on", "sold_out"]
     skus: list[SkuOut]
     option_groups: list[OptionGroupOut]
