@@ -20,6 +20,8 @@ MODULES: tuple[str, ...] = (
     "coupons",
     "gifts",
     "payments",
+    "loyalty",
+    "play",
 )
 """Modules of this package with a `blueprint`, in the order of the API's documentation."""
 
