@@ -8,14 +8,18 @@ from sqlalchemy.orm import Session
 
 from console import people, tickets, timeline, words
 from console.access import Me
+from console.journey_words import ENDS
 from coupons import queries as coupon_queries
-from crm import tags, tiers
-from crm.models import Member
+from crm import consent, tags, tiers
+from crm.journeys import queries
+from crm.models import Member, RunState
 from messaging.models import Channel
 from messaging.planning import SKIP_REASONS, Plan, plan_channels
 from people.models import Person
 
 MOMENT = "coupon_arrived"
+CONSENTS = {"marketing": "营销消息", "personal_recommendation": "个性推荐"}
+BY = {"member": "本人", "staff": "店员代记", "wechat": "在微信里收回", "system": "系统"}
 CHANNELS = {Channel.customer_service: ("客服会话", "ok"), Channel.subscribe: ("订阅消息", "note")}
 
 
@@ -78,6 +82,14 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
             for row in [*usable, *used]
         ],
         "coupons_words": f"{counts['usable']} 张能用，用过 {counts['used']} 张",
+        "profile": [
+            ("生日", f"{member.birthday:%-m 月 %-d 日}" if member.birthday else "没有登记"),
+            ("备注", member.note or "—"),
+        ],
+        "marketing": member.marketing_consent,
+        "personal": member.personal_recommendation,
+        "consents": _consents(session, member, now),
+        "journeys": _journeys(session, member, now),
         "events": timeline.of_member(session, who, member.id, now),
         "reach": [
             ("现在能触达", _reach(member, plan)[0]),
@@ -86,6 +98,32 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
             ("从哪里来", who.name_of(member.source_store_id) or "小程序"),
         ],
     }
+
+
+def _consents(session: Session, member: Member, now: datetime) -> list[dict[str, str]]:
+    """Who turned which switch, the newest first."""
+    return [
+        {
+            "time": words.when(change.at, now),
+            "text": f"{'接受' if change.allowed else '不接受'}{CONSENTS[change.what]}",
+            "detail": BY.get(change.actor.partition(":")[0], "系统"),
+            "href": "",
+            "kind": "" if change.allowed else "bad",
+        }
+        for change in consent.history(session, member.id)
+    ]
+
+
+def _journeys(session: Session, member: Member, now: datetime) -> list[dict[str, str]]:
+    return [
+        {
+            "name": journey.name,
+            "words": f"{words.when(run.entered_at, now)} 进来",
+            "state": "在里面" if run.state is RunState.active else ENDS.get(run.outcome, "结束"),
+            "href": url_for("console.journey_runs.show", journey_id=journey.id, run_id=run.id),
+        }
+        for run, journey in queries.runs_of_member(session, member.id)
+    ]
 
 
 def tags_only(session: Session, member: Member) -> dict[str, Any]:

@@ -1,11 +1,21 @@
-"""Consent switches: what a member allows. Every change is remembered on the timeline."""
+"""Consent switches: what a member allows. Every change is a row of its own, and on the timeline."""
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import rows
+from core.errors import Conflict
 from crm import events
-from crm.models import Member
+from crm.models import ConsentChange, Member
+
+MARKETING, PERSONAL = "marketing", "personal_recommendation"
+
+
+class OnlyTheMember(Conflict):
+    code = "only_the_member"
+    title = "只有会员自己能打开，在小程序“我的资料”里"
 
 
 def change(
@@ -14,18 +24,45 @@ def change(
     *,
     marketing: bool | None = None,
     personal_recommendation: bool | None = None,
+    actor: str = "",
     now: datetime,
 ) -> None:
-    """Set the switches that are given; those already so are left alone."""
-    changed: dict[str, bool] = {}
-    if marketing is not None and marketing != member.marketing_consent:
-        member.marketing_consent = changed["marketing"] = marketing
-    if (
-        personal_recommendation is not None
-        and personal_recommendation != member.personal_recommendation
-    ):
-        member.personal_recommendation = personal_recommendation
-        changed["personal_recommendation"] = personal_recommendation
-    if changed:
-        member.consent_changed_at = now
-        events.record(session, member.id, "consent_changed", now=now, data=dict(changed))
+    """Set the switches that are given; those already so are left alone. Without `actor` it was
+    the member."""
+    wanted = {MARKETING: marketing, PERSONAL: personal_recommendation}
+    held = {MARKETING: member.marketing_consent, PERSONAL: member.personal_recommendation}
+    changed = {
+        what: allowed
+        for what, allowed in wanted.items()
+        if allowed is not None and allowed != held[what]
+    }
+    if not changed:
+        return
+    member.marketing_consent = changed.get(MARKETING, member.marketing_consent)
+    member.personal_recommendation = changed.get(PERSONAL, member.personal_recommendation)
+    member.consent_changed_at = now
+    session.flush()
+    who = {"member_id": member.id, "actor": actor or f"member:{member.id}", "at": now}
+    turned = [{**who, "what": what, "allowed": allowed} for what, allowed in changed.items()]
+    rows.add_all(session, ConsentChange, turned)
+    events.record(session, member.id, "consent_changed", now=now, data=dict(changed))
+
+
+def refuse_for(session: Session, member: Member, what: str, *, actor: str, now: datetime) -> None:
+    """Somebody said at the counter that they want no more of it. To allow is the member's own."""
+    if what not in (MARKETING, PERSONAL):
+        raise OnlyTheMember
+    change(
+        session,
+        member,
+        marketing=False if what == MARKETING else None,
+        personal_recommendation=False if what == PERSONAL else None,
+        actor=actor,
+        now=now,
+    )
+
+
+def history(session: Session, member_id: int, limit: int = 20) -> list[ConsentChange]:
+    """The newest first."""
+    found = select(ConsentChange).where(ConsentChange.member_id == member_id)
+    return list(session.scalars(found.order_by(ConsentChange.id.desc()).limit(limit)))

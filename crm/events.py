@@ -1,6 +1,6 @@
 """The timeline: what a member did and what happened to them. Rows are only added."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -35,14 +35,16 @@ TITLES = {
     "balance_low": "余额不多了",
     "membership_bought": "开通付费会员",
     "membership_ended": "付费会员到期",
+    "opened": "打开了页面",
     "viewed": "看了商品",
+    "shared": "分享给朋友",
     "searched": "搜索",
     "carted": "加了购物车",
     "order_abandoned": "下了单没付款",
     "tagged": "贴了标签",
 }
 
-BROWSING = ("viewed", "searched", "carted")
+BROWSING = ("opened", "viewed", "searched", "carted", "shared")
 """What a phone reports of itself, as often as it likes. It is kept for ninety days."""
 KEEP_BROWSING = timedelta(days=90)
 
@@ -70,17 +72,8 @@ def record(
 
 
 def record_many(session: Session, member_id: int, batch: Sequence[Event], *, now: datetime) -> int:
-    """A batch in one insert. A phone's clock is not ours: what lies ahead is set to `now`."""
-    new: list[dict[str, Any]] = [
-        {
-            "member_id": member_id,
-            "kind": event.kind,
-            "at": event.at if event.at <= now + LATEST_AHEAD else now,
-            "store_id": event.store_id,
-            "data": event.data or {},
-        }
-        for event in batch
-    ]
+    """A batch in one insert."""
+    new = [_row(member_id, event, now) for event in batch]
     rows.add_all(session, MemberEvent, new)
     listening.tell(session, member_id, ((row["kind"], row["at"], row["data"]) for row in new))
     return len(new)
@@ -110,21 +103,42 @@ def timeline(
     )
 
 
-def forget_browsing(session: Session, *, after_id: int, now: datetime, limit: int = 1_000) -> int:
-    """Forget the next slice of what was looked at long ago: its last id, or 0 at the end.
+def record_batch(
+    session: Session, member_id: int, batch: Mapping[str, Event], *, now: datetime
+) -> int:
+    """What a phone reports under names of its own, in one insert; how many were new.
 
-    A table that only grows is walked along its key, once from end to end.
+    A batch whose answer was lost is sent again: what is known by its name is passed over.
     """
-    old = (
-        select(MemberEvent.id)
-        .where(
-            MemberEvent.id > after_id,
-            MemberEvent.kind.in_(BROWSING),
-            MemberEvent.at < now - KEEP_BROWSING,
+    new = [
+        {**_row(member_id, event, now), "client_id": client_id}
+        for client_id, event in batch.items()
+    ]
+    fresh = rows.add_all_new(session, MemberEvent, new)
+    if fresh:
+        listening.tell(session, member_id, ((row["kind"], row["at"], row["data"]) for row in new))
+    return fresh
+
+
+def forget_browsing(session: Session, *, now: datetime, limit: int = 1_000) -> int:
+    """Forget the next slice of what was looked at long ago; how many. By the index of kind and
+    time, so that nothing else of the table is walked."""
+    ids: list[int] = []
+    for kind in BROWSING:
+        old = select(MemberEvent.id).where(
+            MemberEvent.kind == kind, MemberEvent.at < now - KEEP_BROWSING
         )
-        .order_by(MemberEvent.id)
-        .limit(limit)
-    )
-    ids = session.scalars(old).all()
-    claim(session, delete(MemberEvent).where(MemberEvent.id.in_(ids)))
-    return ids[-1] if len(ids) == limit else 0
+        rest = limit - len(ids)
+        ids += session.scalars(old.order_by(MemberEvent.at).limit(rest)) if rest else ()
+    return claim(session, delete(MemberEvent).where(MemberEvent.id.in_(ids)))
+
+
+def _row(member_id: int, event: Event, now: datetime) -> dict[str, Any]:
+    """A phone's clock is not ours: what lies ahead is set to `now`."""
+    return {
+        "member_id": member_id,
+        "kind": event.kind,
+        "at": event.at if event.at <= now + LATEST_AHEAD else now,
+        "store_id": event.store_id,
+        "data": event.data or {},
+    }

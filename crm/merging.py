@@ -14,9 +14,11 @@ from crm.campaigns import tallies
 from crm.journeys import ending
 from crm.models import (
     Arm,
+    ConsentChange,
     GrowthEntry,
     Member,
     MemberEvent,
+    MemberMerge,
     MemberPlace,
     MemberScore,
     MemberTag,
@@ -62,6 +64,7 @@ def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> 
         return False
     winner = session.get_one(Member, winner_id, populate_existing=True)
     loser = session.get_one(Member, loser_id, populate_existing=True)
+    _write_down(session, winner, loser, now)
     _add_totals(session, winner, loser)
     _move(session, winner_id, loser_id)
     points.move(session, winner=winner, loser=loser, now=now)
@@ -88,6 +91,43 @@ def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> 
         loser_id=loser_id,
     )
     return True
+
+
+def _write_down(session: Session, winner: Member, loser: Member, now: datetime) -> None:
+    """Both sides as they were, and where they differed: the winner's is kept, what it lacks filled.
+
+    Whoever refused something under either name goes on refusing it.
+    """
+    ours, theirs = _side(winner), _side(loser)
+    session.add(
+        MemberMerge(
+            merchant_id=winner.merchant_id,
+            winner_id=winner.id,
+            loser_id=loser.id,
+            winner=ours,
+            loser=theirs,
+            conflicts=[
+                field
+                for field in ("name", "birthday", "marketing", "personal_recommendation")
+                if ours[field] != theirs[field] and None not in (ours[field], theirs[field])
+            ],
+            at=now,
+        )
+    )
+    session.flush()
+
+
+def _side(member: Member) -> dict[str, Any]:
+    return {
+        "no": member.no,
+        "name": member.name or None,
+        "birthday": member.birthday.isoformat() if member.birthday else None,
+        "orders": member.orders_count,
+        "spent_fen": member.spent_fen - member.refunded_fen,
+        "points": member.points,
+        "marketing": member.marketing_consent,
+        "personal_recommendation": member.personal_recommendation,
+    }
 
 
 def _close(session: Session, winner_id: int, loser_id: int) -> bool:
@@ -132,7 +172,17 @@ def _add_totals(session: Session, winner: Member, loser: Member) -> None:
 
 
 def _move(session: Session, winner_id: int, loser_id: int) -> None:
-    for table in (Purchase, PurchaseLine, MemberEvent, TierMove, GrowthEntry, PaidTerm):
+    theirs = update(MemberEvent).where(MemberEvent.member_id == loser_id)
+    claim(session, theirs.values(client_id=None))  # two phones may have drawn the same
+    for table in (
+        Purchase,
+        PurchaseLine,
+        MemberEvent,
+        ConsentChange,
+        TierMove,
+        GrowthEntry,
+        PaidTerm,
+    ):
         claim(
             session,
             update(table).where(table.member_id == loser_id).values(member_id=winner_id),

@@ -40,7 +40,8 @@ def forget(
         gone.append("phone")
     if everything:
         for member in members:
-            consent.change(session, member, marketing=False, personal_recommendation=False, now=now)
+            off = {"marketing": False, "personal_recommendation": False}
+            consent.change(session, member, **off, actor="wechat", now=now)
         gone.append("marketing")
     session.flush()
     for member in members if gone else ():

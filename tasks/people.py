@@ -14,12 +14,10 @@ KEEP = timedelta(days=30)
 @job("people.forget_logins", queue="bulk")
 def forget_logins(run: Run) -> None:
     """Delete what expired a month ago, and what members looked at three months ago, in slices."""
-    last = 0
     while True:
         with run.transaction() as session:
-            last = events.forget_browsing(session, after_id=last, now=clock.now())
-        if not last:
-            break
+            if events.forget_browsing(session, now=clock.now()) == 0:
+                break
     before = clock.now() - KEEP
     while True:
         with run.transaction() as session:

@@ -7,8 +7,9 @@ import gateways
 from core import limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
+from core.numbers import new_token
 from coupons.queries import count_for_member
-from crm import consent, events, members, tiers
+from crm import consent, events, members, profiles, tiers
 from crm import phones as verified
 from crm.models import Member
 from merchants.queries import get_merchant
@@ -58,7 +59,7 @@ def show_me() -> MeOut:
 @blueprint.post("/me", responses={200: MeOut}, security=MEMBER)
 @member
 def change_me(body: ProfileIn) -> MeOut:
-    """Change the name or a consent; the change of a consent is kept on the timeline.
+    """Change the name, the birthday (once a year) or a consent, of which each change is kept.
 
     POST, because WeChat's `wx.request` knows no PATCH.
     """
@@ -67,6 +68,9 @@ def change_me(body: ProfileIn) -> MeOut:
         if body.nickname is not None:
             session.get_one(Person, me.person_id).nickname = body.nickname
             me.name = body.nickname
+        if body.birthday is not None:
+            actor = f"member:{me.id}"
+            profiles.change(session, me, birthday=body.birthday, actor=actor, now=clock_now())
         consent.change(
             session,
             me,
@@ -133,10 +137,13 @@ def record_events(body: EventsIn) -> EventsOut:
     if not body.events or not g.member.personal_recommendation:
         return EventsOut(recorded=0)
     now = clock_now()
-    batch = [events.Event(item.kind, item.at, data=dict(item.data)) for item in body.events]
+    batch = {
+        item.id or new_token()[:24]: events.Event(item.kind, item.at, data=dict(item.data))
+        for item in body.events
+    }
     with transaction() as session:
         me = members.living(session, g.member.id)
-        return EventsOut(recorded=events.record_many(session, me.id, batch, now=now))
+        return EventsOut(recorded=events.record_batch(session, me.id, batch, now=now))
 
 
 def _card(session: Session, me: Member) -> MeOut:
@@ -152,6 +159,7 @@ def _card(session: Session, me: Member) -> MeOut:
         points_pending=me.points_pending,
         coupons_count=count_for_member(session, me.id, clock_now())["usable"],
         orders_count=me.orders_count,
+        birthday=me.birthday,
         marketing_consent=me.marketing_consent,
         personal_recommendation=me.personal_recommendation,
     )

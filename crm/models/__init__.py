@@ -23,6 +23,7 @@ from crm.models.campaigns import (
     Recipient,
     RecipientState,
 )
+from crm.models.customers import ConsentChange, MemberMerge
 from crm.models.facts import MemberPlace, MemberScore, MemberVisit, PurchaseLine
 from crm.models.journeys import (
     Journey,
@@ -96,6 +97,7 @@ __all__ = [
     "CampaignTally",
     "CampaignVariant",
     "CampaignWave",
+    "ConsentChange",
     "CouponBatch",
     "CouponReminder",
     "Draw",
@@ -119,6 +121,7 @@ __all__ = [
     "Measure",
     "Member",
     "MemberEvent",
+    "MemberMerge",
     "MemberPlace",
     "MemberScore",
     "MemberTag",

@@ -56,6 +56,8 @@ class Member(Base):
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"), index=True)
     name: Mapped[str] = mapped_column(String(64), default="")
     birthday: Mapped[date | None]
+    birthday_changed_at: Mapped[datetime | None]
+    note: Mapped[str] = mapped_column(default="")
     source_store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"), index=True)
     source_scene: Mapped[str] = mapped_column(Code(64), default="")
     joined_at: Mapped[datetime]
@@ -99,8 +101,11 @@ class MemberTag(Base):
 
 
 class MemberEvent(Base):
+    """`client_id` is what a phone calls an event of its own, so that a batch may be sent again."""
+
     __tablename__ = "member_events"
     __table_args__ = (
+        UniqueConstraint("member_id", "client_id"),
         Index("ix_member_events_timeline", "member_id", "at", "id"),
         Index("ix_member_events_kind", "kind", "at", "member_id"),
     )
@@ -110,6 +115,7 @@ class MemberEvent(Base):
     kind: Mapped[str] = mapped_column(Code(32))
     at: Mapped[datetime]
     store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
+    client_id: Mapped[str | None] = mapped_column(Code(32))
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 

@@ -146,7 +146,13 @@ NEEDS = {
         "POST /members/export",
     ],
     "members.manage": [
+        "GET /members/<no>/edit",
+        "GET /members/merges",
+        "GET /members/new",
+        "POST /members/<no>/edit",
+        "POST /members/<no>/refuse",
         "POST /members/<no>/tags",
+        "POST /members/new",
     ],
     "members.view": [
         "GET /members/<no>/reach",

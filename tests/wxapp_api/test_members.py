@@ -80,6 +80,7 @@ def test_a_new_member_has_an_empty_card(phone: Phone) -> None:
         "points_pending": 0,
         "coupons_count": 0,
         "orders_count": 0,
+        "birthday": None,
         "marketing_consent": True,
         "personal_recommendation": True,
     }
@@ -228,6 +229,21 @@ def test_an_answer_to_the_popup_counts_once(phone: Phone, shop: Shop) -> None:
     with reading() as session:
         rows = session.execute(select(SubscribeGrant.template_id, SubscribeGrant.remaining))
         assert [tuple(row) for row in rows] == [(READY, 1)]
+
+
+def test_a_batch_that_is_sent_again_is_kept_once(phone: Phone) -> None:
+    seen = {"id": "abcdef-0123", "kind": "opened", "at": "2026-11-22T12:00:00+08:00"}
+
+    answers = [phone.call("POST", "/events", {"events": [seen]}).get_json() for _ in range(2)]
+
+    assert answers == [{"recorded": 1}, {"recorded": 0}]
+    assert phone.call("POST", "/events", {"events": [{**seen, "id": "a b"}]}).status_code == 422
+
+
+def test_a_birthday_is_told_once_a_year(phone: Phone) -> None:
+    told = phone.call("POST", "/me", {"birthday": "1990-05-01"})
+    assert told.get_json()["birthday"] == "1990-05-01"
+    assert phone.call("POST", "/me", {"birthday": "1990-06-01"}).status_code == 422
 
 
 def test_events_are_kept_in_batches_unless_switched_off(phone: Phone) -> None:

@@ -1,7 +1,7 @@
 """The member: card, profile, consent, grants, events."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
@@ -32,6 +32,7 @@ class MeOut(Out):
     points_pending: int
     coupons_count: int = Field(description="usable now")
     orders_count: int
+    birthday: date | None
     marketing_consent: bool
     personal_recommendation: bool
 
@@ -40,6 +41,7 @@ class ProfileIn(In):
     """What is left out stays as it is."""
 
     nickname: Name | None = None
+    birthday: Annotated[date, Field(strict=False)] | None = None
     marketing_consent: bool | None = None
     personal_recommendation: bool | None = None
 
@@ -84,7 +86,10 @@ def not_too_long(data: dict[str, Any]) -> dict[str, Any]:
 
 
 class EventIn(In):
-    kind: Literal["viewed", "searched", "carted"]
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{8,32}$")] | None = Field(
+        default=None, description="drawn by the phone: a batch may be sent again"
+    )
+    kind: Literal["opened", "viewed", "searched", "carted", "shared"]
     at: Annotated[AwareDatetime, Field(strict=False), AfterValidator(in_utc)]
     data: Annotated[dict[Word, Short | Count | None], AfterValidator(not_too_long)] = Field(
         default_factory=dict, max_length=10

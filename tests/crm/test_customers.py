@@ -1,0 +1,170 @@
+"""One customer: walk-ins, profiles, wishes, merges, and events that a phone sends twice."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.audit import AuditEntry
+from crm import consent, events, merging, phones, profiles
+from crm.models import ConsentChange, Member, MemberEvent, MemberMerge
+from people.models import Person
+from people.phones import InvalidPhone
+from tests.factories.campaigns import make_identity
+from tests.factories.crm import make_member, make_merchant, make_person
+
+PHONE = "13812343097"
+
+
+def walk_in(session: Session, now: datetime, name: str = "赵姐") -> tuple[Member, bool]:
+    return profiles.add_walk_in(
+        session,
+        make_merchant(session).id,
+        name=name,
+        phone=PHONE,
+        store_id=None,
+        actor="staff:1",
+        now=now,
+    )
+
+
+def test_a_walk_in_is_one_member_however_often_written_down(
+    session: Session, now: datetime
+) -> None:
+    member, fresh = walk_in(session, now)
+    again, fresh_again = walk_in(session, now, "赵")
+
+    assert (fresh, fresh_again, again.id) == (True, False, member.id)
+    assert (member.name, member.source_scene) == ("赵姐", "counter")
+    acts = session.scalars(select(AuditEntry.action)).all()
+    assert acts == ["member.add"]
+
+
+def test_a_walk_in_takes_no_number_from_who_has_it(session: Session, now: datetime) -> None:
+    person = make_person(session, nickname="林小满")
+    person.phone, person.phone_hash = PHONE, None
+    owner = make_member(session, person=person, name="林小满")
+    make_identity(session, owner)
+    phones.verify(session, owner, PHONE, now=now)
+
+    member, fresh = walk_in(session, now)
+
+    assert (member.id, fresh, member.name) == (owner.id, False, "林小满")
+    assert session.get_one(Person, person.id).phone == PHONE
+
+
+def test_a_walk_in_becomes_part_of_who_verifies_the_number_and_both_sides_are_kept(
+    session: Session, now: datetime
+) -> None:
+    guest, _ = walk_in(session, now)
+    guest.birthday, guest.orders_count = date(1990, 5, 1), 2
+    consent.refuse_for(session, guest, "marketing", actor="staff:1", now=now)
+    me = make_member(session, name="林小满", birthday=date(1991, 5, 1))
+    make_identity(session, me)
+
+    kept = phones.verify(session, me, PHONE, now=now)
+
+    assert kept.id == me.id
+    [merge] = session.scalars(select(MemberMerge))
+    assert (merge.winner["name"], merge.loser["name"]) == ("林小满", "赵姐")
+    assert (merge.loser["orders"], merge.loser["no"]) == (2, guest.no)
+    assert merge.conflicts == ["name", "birthday", "marketing"]
+    session.refresh(me)
+    assert (me.marketing_consent, me.birthday) == (False, date(1991, 5, 1))
+    assert [change.actor for change in consent.history(session, me.id)] == ["staff:1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "phone", "error"),
+    [
+        ("", PHONE, profiles.ProfileInvalid),
+        ("长" * 21, PHONE, profiles.ProfileInvalid),
+        ("赵姐", "12", InvalidPhone),
+        ("赵姐", "abc", InvalidPhone),
+    ],
+)
+def test_a_walk_in_that_is_not_filled_in_is_nobody(
+    session: Session, now: datetime, name: str, phone: str, error: type[Exception]
+) -> None:
+    merchant = make_merchant(session)
+    with pytest.raises(error):
+        profiles.add_walk_in(
+            session, merchant.id, name=name, phone=phone, store_id=None, actor="staff:1", now=now
+        )
+    assert session.scalars(select(Member)).all() == []
+
+
+def test_a_birthday_is_said_freely_once_and_changed_once_a_year(
+    session: Session, now: datetime
+) -> None:
+    member = make_member(session)
+
+    def born(day: date, at: datetime) -> None:
+        profiles.change(session, member, birthday=day, actor="staff:1", now=at)
+
+    born(date(1990, 5, 1), now)
+    with pytest.raises(profiles.ProfileInvalid) as refusal:
+        born(date(1990, 11, 25), now + timedelta(days=300))
+    assert refusal.value.errors == {"birthday": "生日一年只能改一次"}
+    assert member.birthday == date(1990, 5, 1)
+    born(date(1990, 6, 1), now + timedelta(days=365))
+    assert member.birthday == date(1990, 6, 1)
+    for wrong in (date(2030, 1, 1), date(1850, 1, 1)):
+        with pytest.raises(profiles.ProfileInvalid):
+            born(wrong, now + timedelta(days=800))
+
+
+def test_what_is_written_over_is_on_record(session: Session, now: datetime) -> None:
+    member = make_member(session, name="林小满")
+
+    profiles.change(session, member, name="小满", note="少冰", actor="staff:1", now=now)
+    profiles.change(session, member, name="小满", note="少冰", actor="staff:1", now=now)
+
+    [entry] = session.scalars(select(AuditEntry))
+    assert (entry.before, entry.after) == (
+        {"name": "林小满", "note": ""},
+        {"name": "小满", "note": "少冰"},
+    )
+
+
+def test_every_turn_of_a_switch_is_a_row_and_only_the_member_turns_one_on(
+    session: Session, now: datetime
+) -> None:
+    member = make_member(session)
+
+    consent.refuse_for(session, member, "marketing", actor="staff:7", now=now)
+    consent.refuse_for(session, member, "marketing", actor="staff:7", now=now)
+    consent.change(session, member, marketing=True, personal_recommendation=False, now=now)
+    with pytest.raises(consent.OnlyTheMember):
+        consent.refuse_for(session, member, "anything", actor="staff:7", now=now)
+
+    rows = session.scalars(select(ConsentChange).order_by(ConsentChange.id)).all()
+    mine = f"member:{member.id}"
+    assert [(row.what, row.allowed, row.actor) for row in rows] == [
+        ("marketing", False, "staff:7"),
+        ("marketing", True, mine),
+        ("personal_recommendation", False, mine),
+    ]
+
+
+def test_a_batch_that_is_sent_again_is_kept_once(session: Session, now: datetime) -> None:
+    member = make_member(session)
+    batch = {f"event-{n:03}": events.Event("viewed", now) for n in range(3)}
+
+    assert events.record_batch(session, member.id, batch, now=now) == 3
+    batch["event-003"] = events.Event("shared", now)
+    assert events.record_batch(session, member.id, batch, now=now) == 1
+
+    kinds = session.scalars(select(MemberEvent.kind)).all()
+    assert sorted(kinds) == ["shared", "viewed", "viewed", "viewed"]
+
+
+def test_two_phones_may_have_drawn_the_same_name(session: Session, now: datetime) -> None:
+    one, other = make_member(session), make_member(session)
+    for member in (one, other):
+        events.record_batch(session, member.id, {"same-name": events.Event("viewed", now)}, now=now)
+
+    assert merging.merge(session, winner_id=one.id, loser_id=other.id, now=now)
+
+    assert len(events.timeline(session, one.id, browsing=True)) == 2
