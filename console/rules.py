@@ -51,8 +51,9 @@ def empty() -> Node:
     return _numbered(tree)
 
 
-def condition(kind: str, op: Op | None = None, **typed: str) -> Node:
+def condition(kind: str, op: Op | None = None, typed: Mapping[str, str] | None = None) -> Node:
     """A condition with its start values where nothing was typed."""
+    typed = typed or {}
     op = op or FIELDS[kind].ops[0]
     given = {param.name: typed.get(param.name, str(param.start)) for param in op.params}
     return Node("", typed={"field": kind, "cmp": op.name, **given})
@@ -181,7 +182,7 @@ def _settled(typed: dict[str, str]) -> Node:
     op = FIELDS[kind].op(typed.get("cmp", ""))
     if op is None or typed.get("was", kind) != kind:
         return condition(kind)
-    return condition(kind, op, **{name: typed[name] for name in typed.keys() - {"field", "cmp"}})
+    return condition(kind, op, typed)
 
 
 def _numbered(node: Node, path: str = "0") -> Node:

@@ -6,20 +6,20 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
-from console import people, reply, rule_view, rules, words
+from console import people, reply, rule_view, rules, segment_views, words
 from console.access import me, staff
-from console.forms import Form
+from console.forms import Form, whole
 from console.rules import Node
 from core import audit, deadline
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm.campaigns import reach
 from crm.errors import RuleInvalid
-from crm.segments import compiling, living, refs
+from crm.models import Tag
+from crm.segments import compiling, living, refs, rfm
 from crm.segments import saving as segments
 from crm.segments.fields import Condition
 from crm.segments.preview import Preview
-from crm.segments.preview import counts as count_each
 from crm.segments.preview import preview as count_steps
 from crm.segments.preview import sample as draw_sample
 from crm.segments.rules import conditions
@@ -37,24 +37,30 @@ def index() -> Response:
     now = clock_now()
     with reading() as session:
         saved = segments.list_segments(session, me().merchant_id)
-        people = count_each(session, [segment.rule for segment in saved], me().merchant_id, now)
-        shown = [
-            {
-                "id": segment.id,
-                "people": words.count(number),
-                "name": segment.name,
-                "words": _words(session, segment.rule),
-                "changed": words.when(segment.updated_at, now),
-            }
-            for segment, number in zip(saved, people, strict=True)
-        ]
-    return reply.page("segments/index.html", segments=shown)
+        shown = segment_views.listed(session, saved, now)
+    own = [row for row in shown if not row["preset"]]
+    given = [row for row in reversed(shown) if row["preset"]]
+    return reply.page("segments/index.html", own=own, given=given)
+
+
+@page.get("/rfm")
+@staff("segments.manage")
+def scores() -> Response:
+    with reading() as session:
+        grid = segment_views.grid(session, me().merchant_id)
+    return reply.page("segments/rfm.html", grid=grid)
 
 
 @page.get("/new")
 @staff("segments.manage")
 def new() -> Response:
-    return _page(rules.empty(), Form(name=""), "新建人群", url_for("console.segments.create"))
+    """An empty rule, or that of a cell of the grid of scores."""
+    recency, frequency = (whole(request.args.get(name, "")) for name in ("r", "f"))
+    tree, name = rules.empty(), ""
+    if recency and frequency:
+        tree = rules.from_rule(rfm.cell_rule(recency, frequency))
+        name = f"最近度 {recency} 分、频次 {frequency} 分"
+    return _page(tree, Form(name=name), "新建人群", url_for("console.segments.create"))
 
 
 @page.post("/new")
@@ -68,8 +74,33 @@ def create() -> Response:
 def edit(segment_id: int) -> Response:
     with reading() as session:
         segment = segments.get_segment(session, me().merchant_id, segment_id)
+        worn = session.get(Tag, segment.tag_id) if segment.tag_id else None
+    form = Form(name=segment.name, tag=worn.name if worn else "")
     here = url_for("console.segments.edit", segment_id=segment_id)
-    return _page(rules.from_rule(segment.rule), Form(name=segment.name), segment.name, here)
+    return _page(rules.from_rule(segment.rule), form, segment.name, here)
+
+
+@page.get("/<int:segment_id>/members")
+@staff("segments.manage")
+def members(segment_id: int) -> Response:
+    """Who came in and who went out, and how many there are."""
+    now = clock_now()
+    with reading() as session:
+        segment = segments.get_segment(session, me().merchant_id, segment_id)
+        shown = segment_views.flow(session, segment, now)
+        [row] = segment_views.listed(session, [segment], now)
+    return reply.page("segments/members.html", segment=row, flow=shown)
+
+
+@page.post("/<int:segment_id>/refresh")
+@staff("segments.manage")
+def refresh(segment_id: int) -> Response:
+    """Look at once; a job does, because there may be a million members."""
+    with transaction() as session:
+        segment = segments.get_segment(session, me().merchant_id, segment_id)
+        living.refresh_soon(session, segment)
+    here = url_for("console.segments.members", segment_id=segment_id)
+    return reply.done(here, "正在重算，几秒后刷新这页")
 
 
 @page.post("/<int:segment_id>")
@@ -85,11 +116,6 @@ def preview() -> Response:
     form = Form(request.form)
     tree = rules.edit(rules.read(request.form), form["do"])
     return _page(tree, form, template="segments/preview.html")
-
-
-def _words(session: Session, rule: Any) -> str:
-    root = compiling.tree(rule)
-    return say(root, refs.names(session, me().merchant_id, conditions(root)))
 
 
 def _save(segment_id: int | None) -> Response:
@@ -124,9 +150,9 @@ def _save(segment_id: int | None) -> Response:
                 now=now,
             )
     except RuleInvalid as refusal:
-        form.refuse("name", refusal.errors.get("name", ""))
-        if not form.errors["name"]:
-            del form.errors["name"]
+        for name in ("name", "tag"):
+            if name in refusal.errors:
+                form.refuse(name, refusal.errors[name])
         return _page(tree, form, form["name"] or "新建人群", here, 422, refusal.errors)
     return reply.done(url_for("console.segments.index"), f"已保存「{segment.name}」")
 
@@ -145,7 +171,7 @@ def _page(
         choices = _choices(session, tree, merchant_id)
         rule = rules.to_rule(tree)
         wrong = errors or segments.check(session, merchant_id, rule)
-        wrong = {place: why for place, why in wrong.items() if place != "name"}
+        wrong = {place: why for place, why in wrong.items() if place not in ("name", "tag")}
         counted = {} if wrong else _counted(session, rule, merchant_id, now)
     return reply.page(
         template,

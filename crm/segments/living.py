@@ -97,7 +97,7 @@ def refresh_soon(session: Session, segment: Segment) -> None:
 
 
 def recent(
-    session: Session, segment_id: int, *, left: bool = False, since: datetime | None = None
+    session: Session, segment_id: int, *, left: bool = False
 ) -> list[tuple[Member, datetime]]:
     """Who came in last, or went out last, with the moment; ten of them."""
     at = SegmentMember.left_at if left else SegmentMember.entered_at
@@ -109,8 +109,6 @@ def recent(
         .order_by(at.desc(), SegmentMember.member_id)
         .limit(10)
     )
-    if since is not None:
-        found = found.where(at > since)
     return [(member, moment) for member, moment in session.execute(found) if moment]
 
 
@@ -124,6 +122,19 @@ def days(session: Session, segment_id: int, now: datetime, number: int = 14) -> 
             .order_by(SegmentDay.day)
         )
     )
+
+
+def moves(
+    session: Session, segment_ids: Sequence[int], now: datetime, number: int = 7
+) -> dict[int, tuple[int, int]]:
+    """How many came into each segment and went out of it in the last days, where anybody did."""
+    first = business_day(now) - timedelta(days=number - 1)
+    found = session.execute(
+        select(SegmentDay.segment_id, func.sum(SegmentDay.came), func.sum(SegmentDay.went))
+        .where(SegmentDay.segment_id.in_(segment_ids), SegmentDay.day >= first)
+        .group_by(SegmentDay.segment_id)
+    )
+    return {id_: (int(came), int(went)) for id_, came, went in found}
 
 
 def _changes(

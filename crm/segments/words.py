@@ -6,7 +6,7 @@ from core.money import format_yuan
 from crm.segments.fields import FIELDS, Condition, Names, Param
 from crm.segments.rules import Node
 
-_GAP = re.compile(r"(?<=[\u4e00-\u9fff])(?=[0-9])|(?<=[0-9])(?=[\u4e00-\u9fff])")
+_GAP = re.compile(r"(?<=[\u4e00-\u9fff])(?=[A-Z0-9])|(?<=[A-Z0-9])(?=[\u4e00-\u9fff])")
 
 
 def say(node: Node, names: Names, *, top: bool = True) -> str:
@@ -24,7 +24,7 @@ def say_condition(condition: Condition, names: Names) -> str:
     field = FIELDS[condition.field]
     op = field.op(condition.op)
     assert op is not None
-    label, span = field.label, ""
+    label, span = "" if field.plain else field.label, ""
     for param in op.params:
         if param.leads and param.kind == "choice":
             label = _say(param, condition, names)

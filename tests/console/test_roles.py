@@ -219,8 +219,11 @@ NEEDS = {
     "segments.manage": [
         "GET /segments/",
         "GET /segments/<int:segment_id>",
+        "GET /segments/<int:segment_id>/members",
         "GET /segments/new",
+        "GET /segments/rfm",
         "POST /segments/<int:segment_id>",
+        "POST /segments/<int:segment_id>/refresh",
         "POST /segments/new",
         "POST /segments/preview",
     ],

@@ -7,33 +7,10 @@ from hypothesis import strategies as st
 
 from console import rules
 from crm.segments.rules import validate
+from tests.crm.rules import condition
 
-conditions = st.one_of(
-    st.fixed_dictionaries(
-        {
-            "field": st.just("spent"),
-            "op": st.sampled_from([">=", "<="]),
-            "value": st.integers(0, 10**7),
-        },
-        optional={"days": st.integers(1, 400)},
-    ),
-    st.fixed_dictionaries(
-        {"field": st.just("orders"), "op": st.just(">="), "value": st.integers(0, 99)}
-    ),
-    st.fixed_dictionaries(
-        {
-            "field": st.sampled_from(["last_visit", "joined"]),
-            "op": st.sampled_from(["before", "after"]),
-            "days": st.integers(1, 400),
-        }
-    ),
-    st.just({"field": "last_visit", "op": "never"}),
-    st.fixed_dictionaries(
-        {"field": st.just("tag"), "op": st.just("has_not"), "value": st.integers(1, 9)}
-    ),
-)
 trees = st.recursive(
-    conditions,
+    condition,
     lambda inner: st.fixed_dictionaries(
         {"op": st.sampled_from(["and", "or"]), "rules": st.lists(inner, min_size=1, max_size=3)}
     ),

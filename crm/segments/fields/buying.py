@@ -60,6 +60,7 @@ def _bought(name: str, label: str, about: str, column: InstrumentedAttribute[int
         looks_at,
         reason,
         at_cost(1),
+        plain=True,
     )
 
 

@@ -12,14 +12,6 @@ from crm.segments.fields.kinds import Condition, Field, Names, Op, Param, days_p
 from crm.segments.fields.visiting import days_since
 
 _which = Param("value", "活动", "ref", ref="campaign", optional=True, empty="任一个活动")
-_SAID = {
-    "got": "收到过",
-    "not_got": "收到过",
-    "redeemed": "用过券，来自",
-    "ordered": "下过单，在收到",
-    "not_ordered": "下过单，在收到",
-    "held_out": "是对照组，没发：",
-}
 
 
 def _facts(condition: Condition, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -69,12 +61,12 @@ def _reason(condition: Condition, at: Any, names: Names, now: datetime) -> str:
     name = names.get(("campaign", condition.value), "已删的活动")
     campaign = f"「{name}」" if condition.value else "活动"
     if at is None:
-        return {"held_out": f"不在{campaign}的对照组", "redeemed": f"没用{campaign}的券"}.get(
-            condition.op,
-            f"{campaign}发了没下单"
-            if condition.op == "not_ordered"
-            else f"没{_SAID[condition.op]}{campaign}",
-        )
+        return {
+            "held_out": f"不在{campaign}的对照组",
+            "redeemed": f"没用{campaign}的券",
+            "ordered": f"收到{campaign}之后没下单",
+            "not_ordered": f"收到{campaign}之后没下单",
+        }.get(condition.op, f"没收到过{campaign}")
     when = f"{days_since(at, now)} 天前"
     match condition.op:
         case "held_out":
@@ -96,14 +88,15 @@ FIELDS = (
         (
             Op("got", "收到过", (_which, days_param())),
             Op("not_got", "没收到过", (_which, days_param())),
-            Op("redeemed", "收到并用了券", (_which, days_param())),
-            Op("ordered", "收到之后下过单", (_which, days_param())),
-            Op("not_ordered", "收到之后没下单", (_which, days_param())),
-            Op("held_out", "在对照组", (_which, days_param())),
+            Op("redeemed", "收到并用了券：", (_which, days_param())),
+            Op("ordered", "收到之后下过单：", (_which, days_param())),
+            Op("not_ordered", "收到之后没下单：", (_which, days_param())),
+            Op("held_out", "在对照组：", (_which, days_param())),
         ),
         _holds,
         _looks_at,
         _reason,
         lambda condition: 1 if condition.value else 2,
+        plain=True,
     ),
 )

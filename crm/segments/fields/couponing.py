@@ -18,7 +18,7 @@ _which = Param("value", "券", "ref", ref="template", optional=True, empty="任�
 _count = Param(
     "count", "张数", before="至少", after="张", lowest=1, highest=1_000, optional=True, empty="1"
 )
-_ending = Param("days", "天数", after="天内", lowest=1, highest=MAX_DAYS, start=7)
+_ending = Param("days", "天数", before="，", after="天内", lowest=1, highest=MAX_DAYS, start=7)
 
 
 def _facts(condition: Condition, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -93,13 +93,14 @@ FIELDS = (
             Op("received", "收到过", (_which, _count, days_param())),
             Op("not_received", "没收到过", (_which, days_param())),
             Op("redeemed", "用过", (_which, _count, days_param())),
-            Op("unused", "还没用", (_which,)),
-            Op("expiring", "快到期", (_which, _ending)),
+            Op("unused", "有没用的", (_which,)),
+            Op("expiring", "有快到期的", (_which, _ending)),
             Op("expired", "放到过期", (_which, days_param())),
         ),
         _holds,
         _looks_at,
         _reason,
         lambda condition: 1 if condition.value else 2,
+        plain=True,
     ),
 )

@@ -74,7 +74,8 @@ class Field:
 
     `holds` is the condition on a row of `members` and is never NULL; `looks_at` is the fact behind
     it, which `reason` puts into words whether the condition held or not. `cost`: 0 reads the
-    member's row, 1 a set found by an index, 2 something of each member.
+    member's row, 1 a set found by an index, 2 something of each member. A `plain` one is said
+    without its label: 买过「杨枝甘露」, not 商品买过.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Field:
     looks_at: Callable[[Condition, datetime], ColumnElement[Any]]
     reason: Callable[[Condition, Any, Names, datetime], str]
     cost: Callable[[Condition], int] = lambda _condition: 0
+    plain: bool = False
 
     def op(self, name: str) -> Op | None:
         return next((op for op in self.ops if op.name == name), None)

@@ -276,6 +276,7 @@ FIELDS = (
         _in_store_is,
         _say_store,
         at_cost(1),
+        plain=True,
     ),
     Field(
         "city",
@@ -287,5 +288,6 @@ FIELDS = (
         _in_city_is,
         _say_city,
         at_cost(1),
+        plain=True,
     ),
 )

@@ -1,0 +1,96 @@
+"""The pages about segments: comings and goings, the grid of scores, the tag that is worn."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from core.database import reading
+from core.outbox import OutboxJob
+from crm.models import Segment, SegmentMember, Tag
+from crm.segments import living, rfm
+from tests.console.conftest import Chain
+
+
+def assert_says(page: str, *texts: str) -> None:
+    assert [text for text in texts if text not in page] == []
+
+
+def test_who_came_into_a_segment_and_who_left_is_shown(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    chain.member("林小满", spent_fen=50_000)
+    poor_id = chain.member("乔安").id
+    rule = {"0.op": "all", "0-0.field": "spent", "0-0.cmp": ">=", "0-0.value": "200"}
+    owner.post("/segments/new", name="大客", do="save", **rule, **{"0-0.days": ""})
+    with chain.writing() as session:
+        segment = session.scalars(select(Segment)).one()
+        living.refresh(session, segment, chain.now)
+        late = chain.now + timedelta(seconds=1)
+        poor = {"segment_id": segment.id, "member_id": poor_id, "entered_at": chain.now}
+        session.add(SegmentMember(**poor))
+        living.refresh(session, segment, late)
+
+    page = owner.get(f"/segments/{segment.id}/members").text
+    assert_says(page, "大客", "林小满", "乔安", "近 14 天进来 0 人，离开 1 人")
+    assert_says(owner.get("/segments/").text, "+0 / −1")
+    asked = owner.post(f"/segments/{segment.id}/refresh")
+
+    assert asked.status_code == 303
+    with reading() as session:
+        names = session.scalars(select(OutboxJob.name)).all()
+    assert names.count("crm.refresh_segment") == 2  # drawn, and asked for
+    assert chain.browser("rival").get(f"/segments/{segment.id}/members").status_code == 404
+
+
+def test_a_cell_of_the_grid_is_a_segment(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    assert_says(owner.get("/segments/rfm").text, "还没有分数")
+    member = chain.member("林小满", spent_fen=50_000, orders_count=3, last_paid_at=chain.now)
+    with chain.writing() as session:
+        rfm.score(session, member.merchant_id, chain.now)
+
+    assert_says(owner.get("/segments/rfm").text, "500.00", "/segments/new?r=1&amp;f=1")
+    drawn = owner.get("/segments/new?r=1&f=1").text
+
+    assert_says(drawn, "最近度 1 分、频次 1 分", "占会员 100.0%", "林小满", "最近度 R 1 分")
+
+
+def test_a_segment_may_wear_a_tag_but_not_the_one_it_asks_for(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    rule = {"0.op": "all", "0-0.field": "last_visit", "0-0.cmp": "never"}
+    owner.post("/segments/new", name="没来过", tag="没来过", do="save", **rule)
+    with reading() as session:
+        segment, tag = session.scalars(select(Segment)).one(), session.scalars(select(Tag)).one()
+    assert segment.tag_id == tag.id
+    circle = {"0.op": "all", "0-0.field": "tag", "0-0.cmp": "has", "0-0.value": str(tag.id)}
+
+    refused = owner.post(
+        f"/segments/{segment.id}", name="没来过", tag="没来过", do="save", **circle
+    )
+
+    assert refused.status_code == 422
+    assert_says(refused.text, "条件里用了这个标签")
+
+
+def test_rows_are_added_nested_and_turned_into_other_kinds(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    form = {
+        "0.op": "all",
+        "0-0.field": "product",
+        "0-0.was": "spent",
+        "0-0.cmp": ">=",
+        "0-1.op": "none",
+        "0-1-0.field": "coupon",
+        "0-1-0.cmp": "expiring",
+        "0-1-0.days": "7",
+        "0-1-1.field": "event",
+        "0-1-1.was": "spent",
+        "0-1-1.cmp": ">=",
+    }
+
+    without = owner.touch("/segments/preview", **form).text
+    fixed = owner.touch("/segments/preview", **form, do="rule 0-1").text
+    dropped = owner.touch("/segments/preview", **form, do="drop 0-0").text
+
+    assert_says(without, 'name="0-0.count"', "还没有商品", 'name="0-1-1.kind"', "请填商品")
+    assert_says(fixed, 'name="0-1-2.field"')
+    assert_says(dropped, "占会员", "都不")
