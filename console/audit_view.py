@@ -158,6 +158,9 @@ _NAMELESS = {
     "invite": "邀请码",
     "merchant": "会员名单",
     "loyalty": "会员体系",
+    "goods": "积分商品",
+    "plan": "档位",
+    "lottery": "抽奖",
 }
 _REFERENCES = {
     "segment_id": "segment",

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import reply, words
 from console.access import me, staff
 from console.forms import Form
-from console.loyalty_tabs import tabs
+from console.loyalty_tabs import coupons, tabs
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
 from core.money import format_yuan
-from coupons.models import CouponTemplate, TemplateState
 from crm import tiers
 from crm.models import BASE_TIER, Fall, Measure
 from crm.tiers import editing, keeping
@@ -93,7 +91,7 @@ def preview() -> Response:
 def _page(form: Form, count: int, status: int = 200) -> Response:
     with reading() as session:
         standing = _standing(session)
-        coupons = _coupons(session)
+        choices = coupons(session)
     return reply.page(
         "loyalty/tiers.html",
         status,
@@ -101,7 +99,7 @@ def _page(form: Form, count: int, status: int = 200) -> Response:
         form=form,
         rows=[Row(number, form[f"code_{number}"] == BASE_TIER) for number in range(count + 1)],
         standing=standing,
-        coupons=coupons,
+        coupons=choices,
         measures=MEASURES,
         windows=WINDOWS,
         terms=TERMS,
@@ -125,19 +123,6 @@ def _standing(session: Session) -> list[dict[str, Any]]:
         }
         for step in tiers.tiers_of(session, me().merchant_id)
     ]
-
-
-def _coupons(session: Session) -> list[tuple[str, str]]:
-    found = session.execute(
-        select(CouponTemplate.id, CouponTemplate.name)
-        .where(
-            CouponTemplate.merchant_id == me().merchant_id,
-            CouponTemplate.state == TemplateState.active,
-        )
-        .order_by(CouponTemplate.id.desc())
-        .limit(100)
-    )
-    return [("", "不送"), *((str(id_), name) for id_, name in found)]
 
 
 def _form(programme: tiers.Programme) -> Form:
@@ -170,7 +155,7 @@ def _read(form: Form) -> tiers.Programme | None:
     measure = Measure(form.one_of("measure", list(Measure)) or Measure.spent)
     steps = []
     with reading() as session:
-        known = {value for value, _ in _coupons(session)}
+        known = {value for value, *_ in coupons(session)}
         codes = {step.code for step in tiers.load(session, me().merchant_id).steps}
     for number in range(editing.MOST_TIERS + 1):
         base = form[f"code_{number}"] == BASE_TIER

@@ -5,8 +5,11 @@ from sqlalchemy import select
 from core.audit import AuditEntry
 from core.database import reading
 from crm import tiers
-from crm.models import Loyalty, Member
+from crm.models import Loyalty, Member, Plan, PointGoods, Referral, ReferralState
+from crm.play import referring, signing_in
+from merchants.models import Merchant
 from tests.console.conftest import Chain
+from tests.factories.coupons import make_template
 from tests.working import run_inline
 
 FORM = {
@@ -78,3 +81,96 @@ def test_a_manager_sees_the_tiers_and_changes_none(chain: Chain) -> None:
 
     assert manager.get("/loyalty/tiers/").status_code == 200
     assert manager.post("/loyalty/tiers/", **FORM).status_code == 403
+
+
+def test_points_are_adjusted_with_a_reason_and_once(chain: Chain) -> None:
+    member = chain.member()
+    manager, path = chain.browser("manager"), f"/loyalty/points/adjust/{member.no}"
+    typed = {"key": "k1", "way": "give", "points": "300", "reason": "点错了单"}
+
+    assert "一次最多调 1,000 分" in manager.get(path).text
+    assert manager.post(path, **typed).status_code == 303
+    assert manager.post(path, **typed).status_code == 303
+    assert manager.post(path, **{**typed, "key": "k2", "points": "1001"}).status_code == 422
+    assert manager.post(path, **{**typed, "key": "k3", "reason": ""}).status_code == 422
+    assert (
+        manager.post(path, **{**typed, "key": "k4", "way": "take", "points": "301"}).status_code
+        == 422
+    )
+
+    with reading() as session:
+        assert session.get_one(Member, member.id).points == 300
+    assert manager.get("/loyalty/points/adjust/nobody").status_code == 404
+
+
+def test_rules_goods_and_plans_are_written_as_typed(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    with chain.writing() as session:
+        template = make_template(session, session.get_one(Merchant, chain.merchant_id))
+        template_id = template.id
+    rules = {
+        "earn": "1.5", "expiry": "yearly", "months": "12", "month": "6", "day": "30",
+        "remind": "7", "rate": "100", "cap": "30", "adjust": "500",
+    }  # fmt: skip
+    goods = {"template": str(template_id), "points": "88", "left": "", "each": "2"}
+
+    assert owner.post("/loyalty/points/", **rules).status_code == 303
+    assert owner.post("/loyalty/points/", **{**rules, "earn": "nan"}).status_code == 422
+    assert owner.post("/loyalty/points/goods", **goods).status_code == 303
+    top_up = {"name": "充 100 送 20", "price": "100", "bonus": "20", "benefits": ""}
+    assert owner.post("/loyalty/plans/top_up/", **top_up).status_code == 303
+    assert owner.post("/loyalty/plans/top_up/", **{**top_up, "bonus": "101"}).status_code == 422
+    assert owner.get("/loyalty/plans/nothing/").status_code == 404
+
+    with reading() as session:
+        programme = tiers.load(session, chain.merchant_id)
+        assert (programme.earn_bp, programme.expiry.value, programme.spend_cap_bp) == (
+            15_000, "yearly", 3_000,
+        )  # fmt: skip
+        found = session.execute(select(PointGoods.points, PointGoods.left, PointGoods.per_member))
+        assert [tuple(row) for row in found] == [(88, None, 2)]
+        assert session.execute(select(Plan.price_fen, Plan.bonus_fen)).all() == [(10_000, 2_000)]
+
+
+def test_things_to_play_are_set_up_and_a_held_invitation_is_decided(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    sign = {
+        "points": "2", "growth": "", "is_on": "on", "days_0": "3", "more_0": "5",
+        "coupon_0": "", "days_1": "", "days_2": "",
+    }  # fmt: skip
+    refer = {
+        "inviter": "50",
+        "newcomer": "20",
+        "growth": "",
+        "month": "9",
+        "held": "1",
+        "is_on": "on",
+    }
+    wheel = {
+        "name": "转盘", "cost": "10", "per_day": "3", "days": "7", "name_0": "十分",
+        "kind_0": "points", "odds_0": "12.5", "stock_0": "40", "points_0": "10", "coupon_0": "",
+    }  # fmt: skip
+    assert owner.post("/loyalty/sign-in/", **sign).status_code == 303
+    assert owner.post("/loyalty/referral/", **refer).status_code == 303
+    assert owner.post("/loyalty/lottery/", **wheel).status_code == 303
+    assert owner.post("/loyalty/lottery/", **{**wheel, "odds_0": "101"}).status_code == 422
+    assert "87.5%" in owner.get("/loyalty/lottery/").text
+
+    inviter = chain.member("阿青")
+    with chain.writing() as session:
+        code = referring.code_of(session, inviter.id)
+        rules = signing_in.find_rules(session, chain.merchant_id)
+        assert rules
+        assert rules.milestones == [[3, 5, 0]]
+    for name in ("甲", "乙"):
+        newcomer = chain.member(name)
+        with chain.writing() as session:
+            held = referring.accept(
+                session, session.get_one(Member, newcomer.id), code, now=chain.now
+            )
+            held_id = held.id
+    assert "等你确认" in owner.get("/loyalty/referral/").text
+    owner.post(f"/loyalty/referral/{held_id}/decide", fair="no")
+
+    with reading() as session:
+        assert session.get_one(Referral, held_id).state is ReferralState.refused

@@ -1,0 +1,202 @@
+"""会员体系 → 储值, 付费会员, 次卡: what is on sale, and how it goes."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from console import reply, words
+from console.access import me, staff
+from console.forms import Form
+from console.loyalty_tabs import coupons, tabs
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import NotFound
+from crm import plans
+from crm.models import BalanceEntry, BalanceKind, BalanceLot, Member, PaidTerm, Plan, PlanKind
+from crm.plans import offers
+from orders.models import Order
+
+page = Blueprint("plans", __name__, url_prefix="/loyalty/plans")
+
+TITLES = {PlanKind.top_up: "储值", PlanKind.membership: "付费会员", PlanKind.card: "次卡"}
+HINTS = {
+    PlanKind.top_up: "先用本金再用赠送；退款最多退没用掉的本金，赠送按比例收回",
+    PlanKind.membership: "到期自动停，不会自动续费；没用过的可以整单退",
+    PlanKind.card: "买到的是一张能用多次的券，到店核销一次少一次；没用过的可以整单退",
+}
+ENTRIES = {
+    BalanceKind.topped_up: "充值",
+    BalanceKind.spent: "消费",
+    BalanceKind.returned: "退还",
+    BalanceKind.refunded: "退款",
+    BalanceKind.merged: "账号合并",
+}
+
+
+@page.get("/<kind>/")
+@staff("members.view")
+def index(kind: str) -> Response:
+    return _page(_kind(kind), None)
+
+
+@page.post("/<kind>/")
+@staff("settings.manage")
+def create(kind: str) -> Response:
+    of, form, now = _kind(kind), Form(request.form), clock_now()
+    name = form.text("name", longest=16)
+    price = form.yuan("price", low=1, high=5_000_00)
+    bonus = form.yuan("bonus", needed=False) if of is PlanKind.top_up else 0
+    days = form.whole("days", low=1, high=3_660) if of is PlanKind.membership else 0
+    number = form.whole("coupons", low=1, high=10) if of is PlanKind.membership else 0
+    template = None
+    if of is not PlanKind.top_up:
+        with reading() as session:
+            known = {value for value, *_ in _choices(session, of) if value}
+        template = form.one_of("template", known, "选一张券")
+    benefits = form.text("benefits", longest=80, needed=False)
+    if form.errors:
+        return _page(of, form, 422)
+    plan = Plan(
+        merchant_id=me().merchant_id,
+        kind=of,
+        name=name,
+        price_fen=price,
+        bonus_fen=bonus or 0,
+        days=days,
+        coupons=number,
+        template_id=int(template) if template else None,
+        benefits=benefits or "",
+    )
+    try:
+        with transaction() as session:
+            offers.create(session, plan, actor=me().actor, now=now)
+    except offers.PlanInvalid as refused:
+        for field, why in refused.errors.items():
+            form.refuse(field, why)
+        return _page(of, form, 422)
+    return reply.done(url_for("console.plans.index", kind=kind), f"「{name}」已上架")
+
+
+@page.post("/<kind>/<int:plan_id>/state")
+@staff("settings.manage")
+def set_state(kind: str, plan_id: int) -> Response:
+    on = Form(request.form).one_of("state", ("on", "off")) == "on"
+    with transaction() as session:
+        plan = plans.get_plan(session, me().merchant_id, plan_id)
+        offers.set_on_sale(session, plan, on, actor=me().actor, now=clock_now())
+    return reply.done(url_for("console.plans.index", kind=kind), "已上架" if on else "已下架")
+
+
+def _kind(kind: str) -> PlanKind:
+    try:
+        return PlanKind(kind)
+    except ValueError:
+        raise NotFound("没有这一页") from None
+
+
+def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
+    now = clock_now()
+    with reading() as session:
+        found = plans.list_plans(session, me().merchant_id, kind, all_=True)
+        sold = _sold(session, [plan.id for plan in found])
+        choices = _choices(session, kind)
+        names = {value: name for value, name, *_ in choices}
+        figures = _figures(session, kind, now)
+        entries = _entries(session, now) if kind is PlanKind.top_up else []
+    return reply.page(
+        "loyalty/plans.html",
+        status,
+        tabs=tabs("console.plans.index", kind.value),
+        kind=kind.value,
+        title=TITLES[kind],
+        hint=HINTS[kind],
+        form=form or Form(coupons=1),
+        coupons=choices,
+        figures=figures,
+        entries=entries,
+        plans=[_row(plan, sold.get(plan.id, (0, 0)), names) for plan in found],
+    )
+
+
+def _choices(session: Session, kind: PlanKind) -> Any:
+    return coupons(session, "选一张券", several_uses=kind is PlanKind.card)
+
+
+def _row(plan: Plan, sold: tuple[int, int], names: dict[str, str]) -> dict[str, Any]:
+    gives = {
+        PlanKind.top_up: f"送 ¥{words.yuan(plan.bonus_fen)}" if plan.bonus_fen else "不送",
+        PlanKind.membership: f"{plan.days} 天，每 30 天 {plan.coupons} 张",
+        PlanKind.card: "",
+    }[plan.kind]
+    coupon = names.get(str(plan.template_id or ""), "") if plan.template_id else ""
+    return {
+        "id": plan.id,
+        "name": plan.name,
+        "price": words.yuan(plan.price_fen),
+        "gives": " ".join(part for part in (gives, coupon and f"「{coupon}」") if part),
+        "sold": words.count(sold[0]),
+        "taken": words.yuan(sold[1]),
+        "on": plan.on_sale,
+    }
+
+
+def _sold(session: Session, ids: list[int]) -> dict[int, tuple[int, int]]:
+    """plan → (orders, fen kept)."""
+    found = session.execute(
+        select(Order.plan_id, func.count(), func.sum(Order.paid_fen - Order.refunded_fen))
+        .where(Order.merchant_id == me().merchant_id, Order.plan_id.in_(ids))
+        .where(Order.paid_at.is_not(None))
+        .group_by(Order.plan_id)
+    )
+    return {int(id_ or 0): (int(number), int(fen)) for id_, number, fen in found}
+
+
+def _figures(session: Session, kind: PlanKind, now: Any) -> list[tuple[str, str, str]]:
+    if kind is PlanKind.top_up:
+        whole, bonus = session.execute(
+            select(
+                func.coalesce(func.sum(Member.balance_fen), 0),
+                func.coalesce(func.sum(Member.balance_bonus_fen), 0),
+            ).where(Member.merchant_id == me().merchant_id)
+        ).one()
+        paid = session.scalar(
+            select(func.coalesce(func.sum(BalanceLot.paid_fen), 0))
+            .join(Member, Member.id == BalanceLot.member_id)
+            .where(Member.merchant_id == me().merchant_id)
+        )
+        return [
+            ("会员手里还有", f"¥{words.yuan(int(whole))}", "欠着会员的"),
+            ("其中本金", f"¥{words.yuan(int(whole) - int(bonus))}", "退款最多退这些"),
+            ("一共充过", f"¥{words.yuan(int(paid or 0))}", "不算赠送"),
+        ]
+    if kind is PlanKind.membership:
+        running = session.scalar(
+            select(func.count(PaidTerm.id))
+            .join(Member, Member.id == PaidTerm.member_id)
+            .where(Member.merchant_id == me().merchant_id, PaidTerm.ends_at > now)
+        )
+        return [("有效的付费会员", words.count(int(running or 0)), "份")]
+    return []
+
+
+def _entries(session: Session, now: Any) -> list[dict[str, str]]:
+    found = session.execute(
+        select(BalanceEntry, Member.name, Member.no)
+        .join(Member, Member.id == BalanceEntry.member_id)
+        .where(Member.merchant_id == me().merchant_id)
+        .order_by(BalanceEntry.id.desc())
+        .limit(20)
+    )
+    return [
+        {
+            "name": name or no,
+            "href": url_for("console.members.show", no=no),
+            "what": ENTRIES[entry.kind],
+            "principal": words.yuan(entry.principal_fen),
+            "bonus": words.yuan(entry.bonus_fen),
+            "at": words.when(entry.at, now),
+        }
+        for entry, name, no in found
+    ]
