@@ -183,14 +183,7 @@ def _sign_page(form: Form | None, status: int = 200) -> Response:
         coupons=choices,
         numbers=range(MILESTONES),
         today=words.count(by_day.get(today, 0)),
-        days=[
-            (
-                f"{day:%m-%d}",
-                by_day.get(day, 0),
-                round(100 * by_day.get(day, 0) / most, 1) if most else 0,
-            )
-            for day in days
-        ],
+        days=[_bar(f"{day:%m-%d}", by_day.get(day, 0), most) for day in days],
     )
 
 

@@ -68,6 +68,7 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
         "sub": f"{people.phone_of(person)} · {words.on(member.joined_at, now)} 加入",
         "tier": tiers.name_of(session, member.merchant_id, member.tier),
         **tags_only(session, member),
+        "balance": words.yuan(member.balance_fen),
         "sums": [
             (words.count(member.orders_count), "次消费"),
             (f"¥{words.yuan(member.spent_fen - member.refunded_fen)}", "累计"),
