@@ -13,7 +13,7 @@ import crm.demo
 import crm.demo_loyalty
 import merchants.demo
 import messaging.demo
-from cli import demo_history
+from cli import demo_batches, demo_history
 from core.clock import now as clock_now
 from core.database import transaction
 from merchants.models import Merchant
@@ -44,6 +44,7 @@ def _load(session: Session) -> dict[str, Any]:
     made["goods"] = catalogue.demo.load(session, merchant, stores)
     made["coupons"] = coupons.demo.load(session, merchant, stores)
     made["scenes"] = messaging.demo.load(session, now)
+    demo_batches.load(session, merchant, made["coupons"]["徐汇店开业券"], now)
     made["segments"] = crm.demo.load(session, merchant, now)
     made["tiers"] = crm.demo_loyalty.load(session, merchant, made["coupons"], now)
     return made

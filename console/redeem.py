@@ -22,10 +22,14 @@ from coupons import amounts, codes, redemption, undoing
 from coupons import words as coupon_words
 from coupons.errors import BelowMinimum, BillNeeded, CodeExpired, CouponNotFound, UndoQuota
 from coupons.models import Coupon, CouponKind, CouponTemplate
+from crm import lookup
+from crm.errors import MemberNotFound
 from crm.models import Member
+from people.phones import InvalidPhone
 
 page = Blueprint("redeem", __name__, url_prefix="/redeem")
 
+MEMBER_NO = 12
 REASONS = [(text, text) for text in ("核错了券", "顾客改主意了", "试一下")]
 
 
@@ -61,6 +65,7 @@ def confirm() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     limit("redeem")
     bill_fen = _bill_of(form)
+    member_id = _member_of(form)
     store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
     try:
         if form.errors:
@@ -75,6 +80,7 @@ def confirm() -> Response:
                 key=f"console:{who.staff_id}:{form['key'][:64]}",
                 bill_fen=bill_fen,
                 device="console",
+                member_id=member_id,
                 now=now,
             )
             lockouts.clear(session, _subject(), now=now)
@@ -156,6 +162,7 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
             "who_sub": f"上次到店 {words.days_ago(member.last_visit_at, now)}"
             if member
             else "还没有人领的券码",
+            "nobodys": member is None,
             "masked": tickets.masked(found.coupon.code),
             "source": coupon_words.source(found.coupon.source) or "门店发放",
             "checks": checks,
@@ -174,6 +181,21 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
         stores=[(store.id, store.name) for store in stores],
         store_name=me().name_of(here or (stores[0].id if len(stores) == 1 else None)),
     )
+
+
+def _member_of(form: Form) -> int | None:
+    """Whose a printed code becomes, where the clerk asked; the phone or the number on the card."""
+    typed = form["member"].strip()
+    if not typed:
+        return None
+    by_no = len(typed) == MEMBER_NO and typed.isascii() and typed.isdigit()
+    given = {"no": typed} if by_no else {"phone": typed}
+    try:
+        with reading() as session:
+            return lookup.get_member(session, me().merchant_id, **given).id
+    except (MemberNotFound, InvalidPhone):
+        form.refuse("member", "没有这位会员，不填也能核销")
+        return None
 
 
 def _bill_of(form: Form) -> int | None:

@@ -25,6 +25,7 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
         "face_fen": 800,
         "min_spend_fen": 1800,
         "valid_days": 7,
+        "giftable": True,
         "moment": "welcome",
         "cost_note": "新粉首单",
     },
@@ -48,6 +49,8 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
         "min_spend_fen": 3000,
         "valid_days": 10,
         "total_limit": 500,
+        "giftable": True,
+        "daily_limit": 100,
         "claimable": True,
     },
     {

@@ -83,6 +83,7 @@ def test_every_placeholder_of_the_example_is_named() -> None:
         "wechat.mini_programs[1].encoding_aes_key",
         "wechat.mini_programs[1].subscribe_templates.order_ready",
         "wechat.mini_programs[1].subscribe_templates.coupon_arrived",
+        "wechat.mini_programs[1].subscribe_templates.coupon_expiring",
         "wechat.pay_merchants[1].mchid",
         "wechat.pay_merchants[1].serial_no",
         "wechat.pay_merchants[1].api_v3_key",

@@ -169,3 +169,22 @@ def test_an_owner_undoes_what_a_clerk_redeemed(chain: Chain) -> None:
     assert owner.post(f"/coupon/{coupon.id}/undo", reason="顾客没来").status_code == 303
     with reading() as session:
         assert session.get_one(Coupon, coupon.id).state is CouponState.issued
+
+
+def test_a_clerk_says_whose_a_printed_code_becomes(chain: Chain) -> None:
+    batch = confirm(chain.browser("manager"), way="sheet", template=template(chain), number="1")
+    work(batch)
+    with reading() as session:
+        code = session.scalars(select(Coupon.code)).one()
+    clerk, member = chain.browser("clerk"), chain.member()
+    store = str(chain.here.id)
+
+    assert "记到哪位会员名下" in clerk.get(f"/redeem/check?code={code}").text
+    unknown = clerk.post("/redeem/confirm", code=code, key="k1", store=store, member="13800000000")
+    assert unknown.status_code == 422
+    assert "没有这位会员，不填也能核销" in unknown.text
+    clerk.post("/redeem/confirm", code=code, key="k2", store=store, member=member.no)
+
+    with reading() as session:
+        coupon = session.scalars(select(Coupon)).one()
+        assert (coupon.state, coupon.member_id) == (CouponState.redeemed, member.id)
