@@ -115,6 +115,8 @@ ACTS = {
     "chat.assign": Act("official", "接下会话"),
     "chat.close": Act("official", "结束会话"),
     "scene.create": Act("official", "新建二维码"),
+    "tag.mirror": Act("official", "标签同步到微信"),
+    "tag.unmirror": Act("official", "标签不再同步"),
     "menu.save": Act("official", "改菜单草稿"),
     "menu.publish": Act("official", "发布菜单", "warn"),
     "menu.restore": Act("official", "换回旧菜单", "warn"),

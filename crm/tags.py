@@ -1,25 +1,29 @@
 """Tags by hand: short words that staff put on members."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
 from crm import listening
 from crm.errors import TagInvalid, TagNotFound
 from crm.models import Member, MemberTag, Tag
+from people.models import Identity
 
 MAX_LENGTH = 16
 
 
-def ensure_tag(session: Session, merchant_id: int, name: str, *, now: datetime) -> Tag:
-    """The merchant's tag of this name, made if there was none."""
+def ensure_tag(
+    session: Session, merchant_id: int, name: str, *, now: datetime, mirrored: bool = False
+) -> Tag:
+    """The merchant's tag of this name, made if there was none; `mirrored` counts for a new one."""
     name = name.strip()
     if not 1 <= len(name) <= MAX_LENGTH:
         raise TagInvalid(errors={"name": TagInvalid.title})
-    insert_ignore(session, Tag, [{"merchant_id": merchant_id, "name": name, "created_at": now}])
+    row = {"merchant_id": merchant_id, "name": name, "mirrored": mirrored, "created_at": now}
+    insert_ignore(session, Tag, [row])
     return session.scalars(
         select(Tag).where(Tag.merchant_id == merchant_id, Tag.name == name)
     ).one()
@@ -85,4 +89,48 @@ def tags_of(session: Session, member_ids: Sequence[int]) -> dict[int, list[Tag]]
         .order_by(MemberTag.tagged_at)
     ):
         found[member_id].append(tag)
+    return found
+
+
+def set_mirrored(session: Session, tag: Tag, mirrored: bool) -> bool:
+    """Whether the tag is kept the same at WeChat from now on; False when that was so."""
+    other = update(Tag).where(Tag.id == tag.id, Tag.mirrored.is_not(mirrored))
+    return claim(session, other.values(mirrored=mirrored)) == 1
+
+
+def list_mirrored(session: Session, merchant_id: int) -> list[Tag]:
+    """The oldest first: WeChat takes a hundred."""
+    found = select(Tag).where(Tag.merchant_id == merchant_id, Tag.mirrored.is_(True))
+    return list(session.scalars(found.order_by(Tag.id)))
+
+
+def wearers(session: Session, tag_id: int, appid: str) -> dict[str, int]:
+    """The members with a tag who are known at an account: openid → member id."""
+    found = (
+        select(Identity.openid, Member.id)
+        .join(Member, Member.person_id == Identity.person_id)
+        .join(MemberTag, MemberTag.member_id == Member.id)
+        .where(MemberTag.tag_id == tag_id, Identity.appid == appid)
+    )
+    return dict(session.execute(found).all())
+
+
+def members_of(
+    session: Session, merchant_id: int, appid: str, openids: Collection[str]
+) -> dict[str, int]:
+    """The merchant's members behind these openids; strangers are left out."""
+    found: dict[str, int] = {}
+    given = sorted(openids)
+    for start in range(0, len(given), 1_000):
+        known = (
+            select(Identity.openid, Member.id)
+            .join(Member, Member.person_id == Identity.person_id)
+            .where(
+                Identity.appid == appid,
+                Identity.openid.in_(given[start : start + 1_000]),
+                Member.merchant_id == merchant_id,
+                Member.merged_into_id.is_(None),
+            )
+        )
+        found |= dict(session.execute(known).all())
     return found

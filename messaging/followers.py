@@ -66,6 +66,14 @@ def bind(session: Session, follower_id: int, identity_id: int) -> None:
     )
 
 
+def mark_detailed(
+    session: Session, follower_id: int, *, since: datetime | None, now: datetime
+) -> None:
+    """WeChat has told who the follower is, and since when they follow."""
+    values = {"detailed_at": now} | ({"subscribed_at": since} if since else {})
+    claim(session, update(Follower).where(Follower.id == follower_id).values(**values))
+
+
 def find_follower(session: Session, appid: str, openid: str) -> Follower | None:
     return session.scalar(
         select(Follower)

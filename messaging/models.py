@@ -74,6 +74,8 @@ class Follower(Base):
     __table_args__ = (
         UniqueConstraint("appid", "openid"),
         Index(None, "merchant_id", "subscribed"),
+        Index(None, "appid", "subscribed", "seen_run"),
+        Index(None, "appid", "detailed_at", "id"),
     )
 
     id: Mapped[Id]
@@ -86,6 +88,45 @@ class Follower(Base):
     unsubscribed_at: Mapped[datetime | None]
     source_scene: Mapped[str] = mapped_column(Code(64), default="")
     source_store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
+    seen_run: Mapped[int] = mapped_column(Integer, default=0)
+    detailed_at: Mapped[datetime | None]
+
+
+class SyncState(StrEnum):
+    running = "running"
+    done = "done"
+
+
+class FollowerSync(Base):
+    """How far reading an account's followers has come; `run` numbers the readings.
+
+    `next_openid` is WeChat's cursor: a reading that was cut off goes on from there.
+    """
+
+    __tablename__ = "follower_syncs"
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64), unique=True)
+    run: Mapped[int] = mapped_column(Integer, default=0)
+    state: Mapped[SyncState] = mapped_column(State(SyncState))
+    next_openid: Mapped[str] = mapped_column(Code(64), default="")
+    total: Mapped[int] = mapped_column(Integer, default=0)
+    seen: Mapped[int] = mapped_column(Integer, default=0)
+    fresh: Mapped[int] = mapped_column(Integer, default=0)
+    gone: Mapped[int] = mapped_column(Integer, default=0)
+    started_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class MirroredTag(Base):
+    """Who wore a tag here and at WeChat when both were last made the same."""
+
+    __tablename__ = "mirrored_tags"
+
+    appid: Mapped[str] = mapped_column(Code(64), primary_key=True)
+    tag_id: Mapped[int] = mapped_column(Integer, primary_key=True)  # WeChat's
+    openid: Mapped[str] = mapped_column(Code(64), primary_key=True)
 
 
 class MessageWindow(Base):

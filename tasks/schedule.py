@@ -47,6 +47,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("coupons.return_gifts", 300),
     Periodic("crm.remind_expiring", 1_800),
     Periodic("core.check_books", 86_400),
+    Periodic("messaging.sync_all_followers", 86_400),
 ]
 
 

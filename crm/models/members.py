@@ -87,6 +87,7 @@ class Tag(Base):
     id: Mapped[Id]
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     name: Mapped[str] = mapped_column(Code(32))
+    mirrored: Mapped[bool] = mapped_column(default=False)  # kept the same at WeChat
     created_at: Mapped[datetime]
 
 

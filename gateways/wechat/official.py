@@ -32,6 +32,13 @@ class UserInfo:
 
 
 @dataclass(frozen=True)
+class FollowerPage:
+    total: int
+    openids: list[str]
+    next: str
+
+
+@dataclass(frozen=True)
 class Ticket:
     """A parametric QR code: `url` is what it encodes, `image_url` a picture of it."""
 
@@ -58,16 +65,32 @@ class OfficialAccount:
     # Followers
 
     def user_info(self, openid: str) -> UserInfo:
-        given = self._api.get("/cgi-bin/user/info", openid=openid, lang="zh_CN")
-        subscribed_at = given.get("subscribe_time")
-        return UserInfo(
-            openid=openid,
-            subscribed=given.get("subscribe") == 1,
-            unionid=given.get("unionid") or None,
-            subscribe_time=datetime.fromtimestamp(subscribed_at, UTC) if subscribed_at else None,
-            scene=str(given.get("subscribe_scene", "")),
-            tag_ids=list(given.get("tagid_list", [])),
-        )
+        return _user(self._api.get("/cgi-bin/user/info", openid=openid, lang="zh_CN"), openid)
+
+    def list_followers(self, after: str = "") -> FollowerPage:
+        """Up to 10,000 openids after one, "" for the first."""
+        given = self._api.get("/cgi-bin/user/get", next_openid=after)
+        openids = [str(openid) for openid in (given.get("data") or {}).get("openid", [])]
+        return FollowerPage(int(given.get("total", 0)), openids, str(given.get("next_openid", "")))
+
+    def users(self, openids: Sequence[str]) -> list[UserInfo]:
+        """What `user_info` tells, of at most 100 at once."""
+        rows = [{"openid": openid, "lang": "zh_CN"} for openid in openids]
+        given = self._api.post("/cgi-bin/user/info/batchget", {"user_list": rows})
+        return [_user(row) for row in given.get("user_info_list", [])]
+
+    def list_tagged(self, tag_id: int) -> list[str]:
+        """The openids of all followers with a tag, 10,000 a call."""
+        found: list[str] = []
+        after = ""
+        while True:
+            body = {"tagid": tag_id, "next_openid": after}
+            given = self._api.post("/cgi-bin/user/tag/get", body)
+            page = [str(openid) for openid in (given.get("data") or {}).get("openid", [])]
+            found += page
+            after = str(given.get("next_openid", ""))
+            if not page or not after:
+                return found
 
     def create_tag(self, name: str) -> int:
         """The new tag's id. 45157: the name exists."""
@@ -197,3 +220,15 @@ class OfficialAccount:
     def oauth_user(self, code: str) -> OAuthUser:
         """Spend a code. Raises InvalidCode."""
         return oauth.spend(self._api, code)
+
+
+def _user(given: dict[str, Any], openid: str = "") -> UserInfo:
+    subscribed_at = given.get("subscribe_time")
+    return UserInfo(
+        openid=str(given.get("openid") or openid),
+        subscribed=given.get("subscribe") == 1,
+        unionid=given.get("unionid") or None,
+        subscribe_time=datetime.fromtimestamp(subscribed_at, UTC) if subscribed_at else None,
+        scene=str(given.get("subscribe_scene", "")),
+        tag_ids=list(given.get("tagid_list", [])),
+    )

@@ -173,6 +173,8 @@ NEEDS = {
         "POST /loyalty/tiers/preview",
     ],
     "settings.manage": [
+        "POST /official/followers/sync",
+        "POST /official/followers/tags/<int:tag_id>",
         "POST /official/menus/<int:version_id>/publish",
         "POST /official/menus/<int:version_id>/restore",
         "POST /channels",
@@ -197,6 +199,7 @@ NEEDS = {
         "GET /official/answers/<int:rule_id>",
         "GET /official/answers/new",
         "GET /official/codes",
+        "GET /official/followers",
         "GET /official/codes/<int:scene_id>",
         "GET /official/codes/<int:scene_id>/picture",
         "GET /official/codes/new",
