@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from scripts import draw_states
+from scripts import draw_fields, draw_states
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -12,6 +12,11 @@ def test_the_state_diagrams_are_the_codes() -> None:
     assert draw_states.FILE.read_text(encoding="utf-8") == draw_states.page(), (
         "run python -m scripts.draw_states"
     )
+
+
+def test_the_table_of_what_a_segment_may_ask_is_the_codes() -> None:
+    text = draw_fields.FILE.read_text(encoding="utf-8")
+    assert draw_fields.page(text) == text, "run python -m scripts.draw_fields"
 
 
 def test_every_folder_is_on_both_maps() -> None:
