@@ -22,7 +22,7 @@ from core.database import claim, transaction
 from core.outbox import OutboxJob
 from coupons.issuing import issue
 from coupons.models import CouponTemplate
-from crm import members
+from crm import members, places
 from crm.models import Member
 from gateways.wechat.pay_records import Transaction
 from merchants.models import Merchant, Staff, Store
@@ -154,6 +154,10 @@ def _join(
     own = random.Random(number)
     if own.random() < 0.6:
         member.birthday = date(own.randint(1975, 2006), own.randint(1, 12), own.randint(1, 28))
+    if own.random() < 0.5:
+        at = now - timedelta(days=own.randint(0, 20))
+        lat, lng = (value + own.gauss(0, 0.02) for value in (store.lat, store.lng))
+        places.remember(session, member, lat, lng, at)
     followers.follow(
         session,
         appid=official.appid,

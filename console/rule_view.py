@@ -49,16 +49,12 @@ def _parts(node: Node, choices: Choices) -> list[dict[str, Any]]:
     compare = _select(node, "cmp", "怎么比", [(one.name, one.words) for one in field.ops])
     if len(field.ops) == 1:
         compare = {"kind": "fixed", "name": f"{node.path}.cmp", "value": op.name, "text": op.words}
-    parts: list[dict[str, Any]] = []
-    for param in leading:
-        parts += _param(node, param, choices)
-    parts.append(compare)
-    for param in rest:
-        parts += _param(node, param, choices)
-    return parts
+    before, after = ([_param(node, param, choices) for param in some] for some in (leading, rest))
+    return [*before, compare, *after]
 
 
-def _param(node: Node, param: Param, choices: Choices) -> list[dict[str, Any]]:
+def _param(node: Node, param: Param, choices: Choices) -> dict[str, Any]:
+    """A control with the words around it, which stay together when the row is broken."""
     control: dict[str, Any]
     if param.kind == "choice":
         control = _select(node, param.name, param.label, param.choices)
@@ -70,8 +66,7 @@ def _param(node: Node, param: Param, choices: Choices) -> list[dict[str, Any]]:
         label = f"{param.label}，不填就是{param.empty}" if param.optional else param.label
         hint = param.empty if param.optional else ""
         control = {**_control(node, param.name, label), "kind": "number", "hint": hint}
-    words = [{"kind": "word", "text": text} for text in (param.before, param.after)]
-    return [part for part in (words[0], control, words[1]) if part.get("text", True)]
+    return {**control, "before": param.before, "after": param.after}
 
 
 def _control(node: Node, name: str, label: str) -> dict[str, Any]:

@@ -179,6 +179,7 @@ def _page(
         form=form,
         title=title,
         action=action,
+        segment_id=(request.view_args or {}).get("segment_id"),
         tree=rule_view.draw(tree, choices, counted.get("alone", {}), wrong),
         **{
             "count": "—",

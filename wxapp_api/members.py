@@ -9,7 +9,7 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.numbers import new_token
 from coupons.queries import count_for_member
-from crm import consent, events, members, profiles, tiers
+from crm import consent, events, members, places, profiles, tiers
 from crm import phones as verified
 from crm.models import Member
 from merchants.queries import get_merchant
@@ -26,6 +26,7 @@ from wxapp_api.schemas.members import (
     GrantsIn,
     MeOut,
     PhoneIn,
+    PlaceIn,
     ProfileIn,
     ShopOut,
 )
@@ -144,6 +145,19 @@ def record_events(body: EventsIn) -> EventsOut:
     with transaction() as session:
         me = members.living(session, g.member.id)
         return EventsOut(recorded=events.record_batch(session, me.id, batch, now=now))
+
+
+@blueprint.post("/me/place", responses={204: None}, security=MEMBER)
+@member
+def record_place(body: PlaceIn) -> None:
+    """Where the phone is, when the member has just let the shop know for finding a store.
+
+    Kept to about a kilometre, the last one only, and not for who switched recommendations off.
+    """
+    limits.check("events", ip=request.remote_addr, member=g.member.id)
+    with transaction() as session:
+        me = members.living(session, g.member.id)
+        places.remember(session, me, body.lat, body.lng, clock_now())
 
 
 def _card(session: Session, me: Member) -> MeOut:

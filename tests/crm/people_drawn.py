@@ -201,7 +201,8 @@ def _facts(
             )
         )
     for did in who.did:
-        at, data = now - timedelta(days=did.days_ago), {"product_id": ids["product"][did.product]}
+        at, product = now - timedelta(days=did.days_ago), ids["product"][did.product]
+        data = {"product_id": product if did.days_ago % 2 else str(product)}
         session.add(MemberEvent(member_id=member.id, kind=did.kind, at=at, data=data))
     if who.kilometres is not None:
         north = (who.kilometres * 1000 + 0.5) / METRES_PER_DEGREE

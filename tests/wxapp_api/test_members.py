@@ -10,7 +10,7 @@ from sqlalchemy import select
 from core.audit import AuditEntry
 from core.database import reading, transaction
 from core.security_events import SecurityEvent
-from crm.models import Member, MemberEvent
+from crm.models import Member, MemberEvent, MemberPlace
 from merchants.models import Merchant, Staff
 from merchants.staff import find_by_person
 from messaging.models import SubscribeGrant
@@ -298,3 +298,18 @@ def test_an_event_may_be_as_long_as_this(phone: Phone) -> None:
 
     with reading() as session:
         assert session.scalars(select(MemberEvent.data)).one() == data
+
+
+def test_a_place_is_kept_to_a_kilometre_and_only_the_last(phone: Phone) -> None:
+    assert phone.call("POST", "/me/place", {"lat": 31.224381, "lng": 121.445127}).status_code == 204
+    assert phone.call("POST", "/me/place", {"lat": 31.19483, "lng": 121.43673}).status_code == 204
+    assert phone.call("POST", "/me/place", {"lat": 91, "lng": 0}).status_code == 422
+
+    with reading() as session:
+        kept = session.execute(select(MemberPlace.lat, MemberPlace.lng)).all()
+    assert [tuple(row) for row in kept] == [(31.19, 121.44)]
+
+    phone.call("POST", "/me", {"personal_recommendation": False})
+    assert phone.call("POST", "/me/place", {"lat": 30.0, "lng": 120.0}).status_code == 204
+    with reading() as session:
+        assert session.scalars(select(MemberPlace.lat)).all() == [31.19]

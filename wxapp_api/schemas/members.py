@@ -63,6 +63,11 @@ class GrantsIn(In):
     )
 
 
+class PlaceIn(In):
+    lat: float = Field(ge=-90, le=90, allow_inf_nan=False)
+    lng: float = Field(ge=-180, le=180, allow_inf_nan=False)
+
+
 Short = Annotated[str, StringConstraints(max_length=100), AfterValidator(no_control_characters)]
 Word = Annotated[str, StringConstraints(max_length=32)]
 

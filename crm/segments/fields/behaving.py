@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, not_, true
+from sqlalchemy import ColumnElement, String, cast, func, not_, true
 
 from crm.events import TITLES
 from crm.models import MemberEvent
@@ -17,8 +17,8 @@ def _facts(condition: Condition, now: datetime) -> tuple[ColumnElement[bool], ..
         *within(MemberEvent.at, condition.days, now),
     )
     if condition.args.get("product"):
-        seen = func.json_extract(MemberEvent.data, "$.product_id")
-        return (*facts, seen == condition.args["product"])
+        seen = cast(MemberEvent.data["product_id"].as_string(), String)  # phones send ids as text
+        return (*facts, seen == str(condition.args["product"]))
     return facts
 
 

@@ -56,4 +56,5 @@ export const getCode = (coupon: string) =>
 export const getMe = () => call<Reply<'/api/v1/me', 'get'>>('GET', '/me')
 export const changeMe = (data: Profile) => call<Reply<'/api/v1/me', 'post'>>('POST', '/me', { data })
 export const setPhone = (code: string) => call<Reply<'/api/v1/me/phone', 'post'>>('POST', '/me/phone', { data: { code } })
+export const recordPlace = (place: { lat: number; lng: number }) => call<unknown>('POST', '/me/place', { data: place })
 export const recordGrants = (grants: Record<string, Answer>) => call<unknown>('POST', '/subscriptions', { data: { grants } })

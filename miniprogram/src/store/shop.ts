@@ -1,7 +1,7 @@
 /** The merchant, where the customer is, and the store they are ordering from. */
 import { platform } from '@platform'
 import { reactive } from 'vue'
-import { explain, findTable, getConfig, getStore, getStores, getTable, Problem, type Config, type Fulfilment, type Position, type Store, type Table } from '@/api'
+import { explain, findTable, getConfig, getStore, getStores, getTable, Problem, recordPlace, type Config, type Fulfilment, type Position, type Store, type Table } from '@/api'
 import { storage } from '@/lib/storage'
 import { paint } from '@/lib/theme'
 import { toast } from './ui'
@@ -42,6 +42,7 @@ export function locate(again = false): Promise<void> {
       shop.position = { lat: latitude, lng: longitude }
       shop.hidden = false
       storage.set('position', { at: Date.now(), position: shop.position } satisfies Kept)
+      recordPlace(shop.position).catch(() => undefined)  // the shop's memory: nothing here waits for it
     },
     () => { shop.position = undefined; shop.hidden = true },
   ))
