@@ -1,15 +1,21 @@
 /** The member, as the last answer described them. */
 import { reactive } from 'vue'
 import { changeMe, getMe, setPhone, type Me, type Profile } from '@/api'
+import { allow } from '@/lib/events'
 
 export const me = reactive({ card: undefined as Me | undefined })
 
+function keep(card: Me): Me {
+  allow(card.personal_recommendation)
+  return (me.card = card)
+}
+
 export async function loadMe(): Promise<Me> {
-  return (me.card = await getMe())
+  return keep(await getMe())
 }
 
 export async function change(profile: Profile) {
-  me.card = await changeMe(profile)
+  keep(await changeMe(profile))
 }
 
 export async function bindPhone(code: string) {
