@@ -20,7 +20,7 @@ from core.database import claim
 from coupons.models import CouponTemplate
 from crm import campaigns
 from crm.campaigns import tallies
-from crm.campaigns.drafting import Draft
+from crm.campaigns.drafting import Draft, Other
 from crm.campaigns.moving import finish_if_done
 from crm.models import Arm, Campaign, Recipient, RecipientState, Segment
 from merchants.models import Merchant, Staff, Store
@@ -36,6 +36,11 @@ from messaging.models import (
 )
 from messaging.windows import QUOTAS
 
+TRIAL_SEGMENT, TRIAL = "等着来第二次的", "第二杯，换两种说法试试"
+TRIAL_WORDS = (
+    "{昵称}，上次那杯还合口味吗？给你留了「{券名}」，{到期日}前来用就行。",
+    "{昵称}，下班顺路来一杯热的：「{券名}」{到期日}前有效。",
+)
 SEGMENT, COUPON, NAME = "关注了还没下单的", "新客首单券", "第一杯，我们请一点"
 TEXT = "{昵称}，第一杯我们请一点，来尝尝。「{券名}」在你的券包里，{到期日}前来用就行。"
 AGO = 17
@@ -78,6 +83,7 @@ def run(
         number_of |= joiners
     _open_channels(session, merchant, crowd, numbers, chance, begins)
     campaign = _launch(session, merchant, begins)
+    _write_trial(session, merchant, campaign, now)
     _send(session, campaign, begins + timedelta(minutes=2))
     buyers = _buyers(session, campaign, homes, chance, begins)
     mini = minis_of(merchant.code)[0]
@@ -153,6 +159,27 @@ def _launch(session: Session, merchant: Merchant, begins: datetime) -> Campaign:
     while (batch := campaigns.next_batch(session, campaign.id, now=begins)) and not batch.last:
         pass
     return campaign
+
+
+def _write_trial(session: Session, merchant: Merchant, last: Campaign, now: datetime) -> None:
+    """A draft that tries two ways of saying it, to be looked at and launched."""
+    regulars = session.scalars(
+        select(Segment).where(Segment.merchant_id == merchant.id, Segment.name == TRIAL_SEGMENT)
+    ).one()
+    draft = Draft(
+        TRIAL,
+        regulars.id,
+        last.template_id,
+        TRIAL_WORDS[0],
+        others=(Other(last.template_id, TRIAL_WORDS[1], 18),),
+        pilot_bp=3_000,
+        winner_hours=4,
+        budget_fen=60_000,
+        daily_people=300,
+        quiet_hours=None,
+    )
+    at = now - timedelta(hours=5)
+    campaigns.create(session, merchant.id, draft, actor=last.created_by, now=at)
 
 
 def _send(session: Session, campaign: Campaign, at: datetime) -> None:

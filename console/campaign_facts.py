@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import words
@@ -27,6 +28,19 @@ def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[
         in (CampaignState.draft, CampaignState.approved, CampaignState.scheduled),
         "capped": campaign.state in LIVE and who.may("campaigns.launch"),
     }
+
+
+def list_asked(session: Session, who: Me) -> list[dict[str, Any]]:
+    """What waits for the word of whoever looks at the list."""
+    if not who.may("campaigns.launch"):
+        return []
+    found = approvals.list_open(session, who.merchant_id)
+    waiting = [approval for approval in found if approval.requested_by != who.actor]
+    names = select(Campaign.id, Campaign.name).where(
+        Campaign.id.in_([approval.campaign_id for approval in waiting])
+    )
+    known = dict(session.execute(names).all()) if waiting else {}
+    return [{"id": a.campaign_id, "name": known[a.campaign_id]} for a in waiting]
 
 
 def _facts(session: Session, campaign: Campaign, now: datetime) -> list[tuple[str, str]]:

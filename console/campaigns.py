@@ -10,6 +10,7 @@ from analytics import campaigns as reports
 from analytics import templates as usage
 from console import (
     campaign_acts,
+    campaign_facts,
     campaign_form,
     campaign_report,
     campaign_view,
@@ -46,6 +47,7 @@ def index() -> Response:
         )
         shown = found[:PAGE]
         rows = campaign_view.rows(session, shown, now)
+        asked = campaign_facts.list_asked(session, me())
     more = cursors.encode([shown[-1].id]) if len(found) > PAGE else ""
     tabs = [
         (text, url_for("console.campaigns.index", state=name or None), None, name == state)
@@ -57,6 +59,7 @@ def index() -> Response:
         campaigns=rows,
         tabs=tabs,
         filtered=bool(state),
+        asked=asked,
         words=f"{running} 个正在发" if running else "没有正在发的活动",
         pager={
             "words": f"{len(rows)} 个活动",

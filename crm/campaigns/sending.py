@@ -24,7 +24,7 @@ from messaging import batches
 from messaging.batches import Fate, Ready
 from messaging.models import Channel, OutboundMessage, OutboundState
 
-GROUP = 64
+GROUP = 100
 STUCK_AFTER = timedelta(minutes=10)
 
 _OUTCOMES = {

@@ -25,7 +25,7 @@ from crm.models import (
     Recipient,
     RecipientState,
 )
-from messaging import planning
+from messaging import planning, suppression
 from messaging.models import Channel, MessageWindow, OutboundMessage
 from tests.factories.campaigns import (
     EVERYBODY,
@@ -85,6 +85,10 @@ def make_crowd(session: Session, now: datetime) -> dict[str, Member]:
     open_window(session, make_follower(session, gone, subscribed=False))
     elsewhere = make_member(session, person=make_person(session))
     grant(session, make_identity(session, elsewhere, MINI), template_id="another")
+    barred = make_member(session, person=make_person(session))
+    blocked = make_follower(session, barred)
+    open_window(session, blocked)
+    suppression.note(session, [(blocked.appid, blocked.openid, 48002)], now=now)
     return {
         "talker": make_talker(session),
         "granter": make_granter(session),
@@ -96,6 +100,7 @@ def make_crowd(session: Session, now: datetime) -> dict[str, Member]:
         "spent": spent,
         "gone": gone,
         "elsewhere": elsewhere,
+        "barred": barred,
     }
 
 
@@ -117,6 +122,7 @@ def test_launch_decides_for_everybody_before_anything_is_issued(session: Session
         "spent": "no_window",
         "gone": "not_following",
         "elsewhere": "not_following",
+        "barred": "suppressed",
     }
     assert {row.arm for row in rows.values() if row.skip_reason} == {Arm.none}
     assert session.scalar(select(func.count(Coupon.id))) == 0
