@@ -67,6 +67,7 @@ class World:
         self.windows = Windows(self.clock)
         self.grants = Grants()
         self.codes = Codes(self.clock)
+        self.snapshots: set[str] = set()  # who looks at pages without having agreed to anything
         self.tokens = Tokens(self.clock, settings.token_seconds)
         self.tags = Tags()
         self.menus = Menus()
@@ -106,6 +107,7 @@ class World:
             self.people.reset()
             self.windows.clear(crowd=everything)
             self.grants.clear(crowd=everything)
+            self.snapshots.clear()
             for name in ("followers", "chats", "codes", "sent", "masses", "ledger", "story"):
                 getattr(self, name).clear()
             if everything:

@@ -7,13 +7,15 @@ from typing import Any
 from urllib.parse import quote
 
 from core.config import OfficialAccount as Account
-from gateways.wechat import oauth
+from gateways.wechat import jssdk, oauth
 from gateways.wechat.api import Api
 from gateways.wechat.callback import Callback
 from gateways.wechat.errors import WechatError
+from gateways.wechat.jssdk import PageSignature
 from gateways.wechat.mass import Mass
 from gateways.wechat.mini import text
 from gateways.wechat.oauth import OAuthUser
+from gateways.wechat.tokens import Tokens
 
 _NO_MENU = 46003
 _SEND = "/cgi-bin/message/custom/send"
@@ -57,6 +59,7 @@ class OfficialAccount:
         self._api = api
         self._oauth_base = oauth_base
         self._mp_base = mp_base.rstrip("/")
+        self._tickets = Tokens(f"{account.appid}:jsapi", self._fetch_ticket)
 
     def check(self) -> None:
         """Whether WeChat accepts our credentials. Raises WechatError or WechatUnavailable."""
@@ -210,6 +213,17 @@ class OfficialAccount:
         ticket = text(path, given, "ticket")
         image = f"{self._mp_base}/cgi-bin/showqrcode?ticket={quote(ticket, safe='')}"
         return Ticket(ticket, text(path, given, "url"), image)
+
+    # JavaScript of web pages
+
+    def sign_page(self, url: str, *, now: datetime) -> PageSignature:
+        """What a page at `url` hands to `wx.config`. The ticket is shared like the token."""
+        return jssdk.sign(self.account.appid, self._tickets.get(), url, now=now)
+
+    def _fetch_ticket(self) -> tuple[str, int]:
+        path = "/cgi-bin/ticket/getticket"
+        given = self._api.get(path, type="jsapi")
+        return text(path, given, "ticket"), int(given.get("expires_in", 0))
 
     # OAuth
 

@@ -80,6 +80,14 @@ def show(person_id: str) -> ResponseReturnValue:
     return jsonify(acts.show(the_world(), person_of(person_id), account, name, wait=_wait(data)))
 
 
+@control.post("/people/<person_id>/snapshot")
+def look_as_snapshot(person_id: str) -> ResponseReturnValue:
+    """Whether web pages learn a made-up identity, as for somebody who did not agree."""
+    known = the_world().snapshots
+    known.add(person_of(person_id).id) if body().get("on", True) else known.discard(person_id)
+    return jsonify({"snapshot": person_id in known})
+
+
 @control.post("/people/<person_id>/tap")
 def tap(person_id: str) -> ResponseReturnValue:
     data = body()

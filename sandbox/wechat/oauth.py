@@ -59,6 +59,10 @@ def access_token(call: Call) -> Body:
     account = by_secret(call, kind="official")
     code = used(call.world, call.query.get("code", ""), "oauth", account.appid)
     person = call.world.people.get(code.person_id)
+    if person.id in call.world.snapshots:
+        call.title, call.person = f"{person.name}没有点同意，给了一个虚拟身份", person.id
+        virtual = openid_of(account.appid, f"snapshot of {person.id}")
+        return {**_tokens(call, account.appid, virtual, code.scope, None), "is_snapshotuser": 1}
     openid = openid_of(account.appid, person.id)
     call.title, call.person = f"认出了打开网页的是{person.name}", person.id
     return _tokens(call, account.appid, openid, code.scope, person.union_id)

@@ -81,6 +81,7 @@ def test_only_these_routes_are_open_to_everybody(app: Flask) -> None:
 PUBLIC = {
     "/",
     "/api/v1/config",
+    "/api/v1/jssdk",
     "/api/v1/sessions",
     "/api/v1/stores",
     "/api/v1/stores/<store_id>",

@@ -13,7 +13,7 @@ from core.database import reading, transaction
 from crm import members
 from crm.models import Member
 from merchants.models import Merchant
-from people.models import IdentityKind, Person
+from people.models import Identity, IdentityKind, Person
 from sandbox.demo_config import MINI, OFFICIAL
 from tests.factories.merchants import make_merchant, make_staff, make_store
 from tests.wechat_world import Shop, Wechat, run_shop
@@ -82,3 +82,24 @@ def test_a_customer_does_not_come_in(shop: Shop, merchant: Merchant) -> None:
 
     assert "/console/orders" not in to
     assert client.get("/console/orders/").status_code in (302, 303, 401)
+
+
+def test_a_made_up_identity_is_bound_to_nothing_and_told_what_to_do(
+    shop: Shop, merchant: Merchant
+) -> None:
+    shop.app_post("people/xiaozhou/snapshot", {})
+    client = shop.app.test_client()
+    away = client.get(f"/console/enter?appid={OFFICIAL}&next=/console/orders/")
+    phone = shop.wechat.server.app.test_client()
+    phone.get(f"/sandbox/webview?person=xiaozhou&url={quote(away.location, safe='')}")
+    asked = urlsplit(away.location)
+    back = urlsplit(phone.get(f"{asked.path}?{asked.query}").location)
+
+    answer = client.get(f"{back.path}?{back.query}")
+
+    assert answer.status_code == 400
+    assert "使用完整服务" in answer.text
+    assert "linli_staff" not in str(answer.headers)
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(Person)) == 0
+        assert session.scalar(select(func.count()).select_from(Identity)) == 0
