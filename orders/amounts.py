@@ -57,7 +57,14 @@ def price_cart(
     """
     way = _best_way(lines, promotions, coupons, delivery_fee_fen)
     discounts = [
-        Discount("promotion", rule.id, rule.name, rule.words, sum(parts), parts)
+        Discount(
+            "promotion",
+            rule.id,
+            rule.name,
+            promoting.says(rule, lines, way.stage),
+            sum(parts),
+            parts,
+        )
         for rule, parts in way.stage.taken
     ]
     for found, taken in way.chosen:
@@ -125,7 +132,12 @@ def _unused_promotions(
     used = {rule.id for rule, _ in way.stage.taken}
     told = []
     for rule in promotions:
-        found = promoting.why_unused(rule, lines, way.stage) if rule.id not in used else None
+        if rule.id in used:
+            if above := promoting.next_step(rule, lines, way.stage):
+                name, lacking = above
+                told.append(Rejected("promotion", rule.id, name, f"还差 ¥{yuan(lacking)}", lacking))
+            continue
+        found = promoting.why_unused(rule, lines, way.stage)
         if found is None:
             continue
         why, missing = found

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from core.money import apply_basis_points
-from coupons import taking
+from coupons import taking, words
 from coupons.models import PromotionKind, StackGroup
 from coupons.taking import Line
 from orders.rules import PromotionRule, yuan
@@ -73,9 +73,10 @@ def why_unused(
         return None
     if rule.blocked:
         return rule.blocked, None
-    timed = [fen for fen, fit in zip(stage.timed, fits, strict=True) if fit]
     if rule.kind is PromotionKind.spend:
-        missing = min(threshold for threshold, _ in rule.steps) - sum(timed)
+        missing = min(threshold for threshold, _ in rule.steps) - _goods_fen(
+            rule, lines, stage.timed
+        )
         if missing > 0:
             return f"还差 ¥{yuan(missing)}", missing
     elif rule.kind is PromotionKind.pieces:
@@ -91,6 +92,40 @@ def why_unused(
         and (other.group is rule.group or rule.kind is PromotionKind.price)
     ]
     return (f"已用更省的「{rivals[0].name}」" if rivals else "这一单没有可以减的金额"), None
+
+
+def says(rule: PromotionRule, lines: Sequence[Line], stage: Stage) -> str:
+    """What it gave: of several steps the one that was reached."""
+    reached = _reached(rule, lines, stage.timed)
+    return words.step(rule.kind, *reached) if reached else rule.words
+
+
+def next_step(rule: PromotionRule, lines: Sequence[Line], stage: Stage) -> tuple[str, int] | None:
+    """Of money the next step up, in words, and what is missing to it."""
+    if rule.kind is not PromotionKind.spend:
+        return None
+    goods_fen = _goods_fen(rule, lines, stage.timed)
+    above = sorted(step for step in rule.steps if step[0] > goods_fen)
+    if not above:
+        return None
+    return words.step(rule.kind, *above[0]), above[0][0] - goods_fen
+
+
+def _reached(
+    rule: PromotionRule, lines: Sequence[Line], timed: Sequence[int]
+) -> tuple[int, int] | None:
+    """The step that counts: of those that are reached the one that takes most."""
+    if not rule.steps:
+        return None
+    number = _goods_fen(rule, lines, timed)
+    if rule.kind is PromotionKind.pieces:
+        number = _pieces(lines, rule.fits(lines))
+    reached = [step for step in rule.steps if step[0] <= number]
+    return max(reached, key=lambda step: step[1], default=None)
+
+
+def _goods_fen(rule: PromotionRule, lines: Sequence[Line], timed: Sequence[int]) -> int:
+    return sum(fen for fen, fit in zip(timed, rule.fits(lines), strict=True) if fit)
 
 
 def _order(rule: PromotionRule) -> tuple[int, int]:
@@ -127,13 +162,10 @@ def _take(
     fits = rule.fits(lines)
     if rule.kind is PromotionKind.nth:
         return taking.nth(rule.nth, rule.off_bp, lines, left, fits)
-    goods_fen = sum(fen for fen, fit in zip(timed, fits, strict=True) if fit)
-    if rule.kind is PromotionKind.spend:
-        reached = [off for threshold, off in rule.steps if threshold <= goods_fen]
-        return taking.spread(max(reached, default=0), left, fits)
-    pieces = _pieces(lines, fits)
-    off_bp = max((off for number, off in rule.steps if number <= pieces), default=0)
-    return taking.spread(apply_basis_points(goods_fen, off_bp), left, fits)
+    _, off = _reached(rule, lines, timed) or (0, 0)
+    if rule.kind is PromotionKind.pieces:
+        off = apply_basis_points(_goods_fen(rule, lines, timed), off)
+    return taking.spread(off, left, fits)
 
 
 def _pieces(lines: Sequence[Line], fits: Sequence[bool]) -> int:

@@ -94,9 +94,9 @@ def test_no_line_goes_below_zero_and_all_parts_add_up(
     price = price_cart(lines, promotions, coupons, delivery_fee_fen=fee)
 
     check(price, lines)
-    told = [(rule.kind, rule.id) for rule in (*price.discounts, *price.rejected)]
+    told = [(rule.kind, rule.id, rule.name) for rule in (*price.discounts, *price.rejected)]
     assert len(told) == len(set(told))
-    assert {("coupon", rule.id) for rule in coupons} <= set(told)
+    assert {("coupon", rule.id, rule.name) for rule in coupons} <= set(told)
     assert all(rule.reason for rule in price.rejected)
     assert not {d.id for d in price.coupons} & {rule.id for rule in coupons if rule.blocked}
 
@@ -217,6 +217,11 @@ def test_the_best_step_that_is_reached_counts() -> None:
 
     paid = [price_cart([Line(1, fen)], [steps]).payable_fen for fen in (2900, 3000, 5900, 6000)]
     assert paid == [2900, 2700, 5600, 5200]
+    between = price_cart([Line(1, 5900)], [steps])
+    assert [d.reason for d in between.discounts] == ["满 30 减 3"]
+    assert [(r.name, r.reason, r.missing_fen) for r in between.rejected] == [
+        ("满 60 减 8", "还差 ¥1", 100)
+    ]
 
 
 def test_an_exchange_makes_the_dearest_piece_free_but_not_its_options() -> None:
