@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
-from console import campaign_form, campaign_view, reply, words
+from console import campaign_facts, campaign_form, campaign_view, reply, words
 from console.access import me, staff
 from console.forms import Form
 from core import deadline
@@ -49,7 +49,7 @@ def schedule(campaign_id: int) -> Response:
             form.refuse("when", next(iter(refusal.errors.values()), refusal.detail))
     if at is None or form.errors:
         return _schedule_page(campaign_id, form, 422)
-    return _back(campaign_id, f"定好了，{words.when(at, now)} 自动启动")
+    return _back(campaign_id, f"定好了，{campaign_facts.moment(at)} 自动启动")
 
 
 @page.post("/unschedule")

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from console import words
 from console.access import Me
+from core.clock import local
 from core.money import format_yuan
 from coupons import issuing
 from crm.campaigns import approvals, caps, variants, waves
@@ -43,10 +44,15 @@ def list_asked(session: Session, who: Me) -> list[dict[str, Any]]:
     return [{"id": a.campaign_id, "name": known[a.campaign_id]} for a in waiting]
 
 
+def moment(at: datetime) -> str:
+    """A time to come, to the minute."""
+    return f"{local(at):%Y-%m-%d %H:%M}"
+
+
 def _facts(session: Session, campaign: Campaign, now: datetime) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     if campaign.state is CampaignState.scheduled and campaign.scheduled_at:
-        rows.append(("自动启动", words.when(campaign.scheduled_at, now)))
+        rows.append(("自动启动", moment(campaign.scheduled_at)))
     if campaign.best_hour:
         rows.append(("几点发", "按各人常来的钟点"))
     elif campaign.send_hour is not None:
@@ -56,7 +62,7 @@ def _facts(session: Session, campaign: Campaign, now: datetime) -> list[tuple[st
     if campaign.launched_at is not None:
         later = [wave for wave in waves.list_open(session, campaign.id) if wave.due_at > now]
         if later:
-            rows.append(("下一批", words.when(later[0].due_at, now)))
+            rows.append(("下一批", moment(later[0].due_at)))
     if campaign.budget_fen is not None:
         most, spent = (
             format_yuan(fen, symbol=True) for fen in (campaign.budget_fen, campaign.expected_fen)
@@ -148,10 +154,11 @@ def _approval_words(session: Session, latest: Approval, size: str, now: datetime
             f"{asker} {words.when(latest.requested_at, now)} 提交：{size}。等另一个人同意，"
             f"也可以在公众号里回「同意 {latest.code}」。"
         )
-    decider = _name(session, latest.decided_by or "")
+    when = words.when(latest.decided_at, now) if latest.decided_at else ""
+    decider = f"{_name(session, latest.decided_by or '')} {when} "
     if latest.state is ApprovalState.approved:
-        return f"{decider} 同意了：{size}。"
-    return f"{decider} 没有同意{'：' + latest.reason if latest.reason else '。'}"
+        return f"{decider}同意了：{size}。"
+    return f"{decider}没有同意{'：' + latest.reason if latest.reason else '。'}"
 
 
 def _name(session: Session, actor: str) -> str:

@@ -88,7 +88,9 @@ def campaign_batch(run: Run, campaign_id: int, wave_id: int | None = None) -> No
     _keep_quiet(campaign_id)
     try:
         with run.finish() as session:
-            campaigns.next_batch(session, campaign_id, wave_id=wave_id, now=clock.now())
+            batch = campaigns.next_batch(session, campaign_id, wave_id=wave_id, now=clock.now())
+        if batch is not None and batch.wait_until is not None:
+            log.info("campaign_day_full", campaign_id=campaign_id, until=str(batch.wait_until))
     except (GoneAlready, NotClaimable) as refused:
         with run.finish() as session:
             campaign = session.get_one(Campaign, campaign_id)
