@@ -117,6 +117,7 @@ ACTS = {
     "scene.create": Act("official", "新建二维码"),
     "tag.mirror": Act("official", "标签同步到微信"),
     "tag.unmirror": Act("official", "标签不再同步"),
+    "record.replay": Act("official", "补处理消息", "warn"),
     "menu.save": Act("official", "改菜单草稿"),
     "menu.publish": Act("official", "发布菜单", "warn"),
     "menu.restore": Act("official", "换回旧菜单", "warn"),

@@ -173,6 +173,9 @@ NEEDS = {
         "POST /loyalty/tiers/preview",
     ],
     "settings.manage": [
+        "GET /official/records",
+        "GET /official/records/<int:event_id>",
+        "POST /official/records/<int:event_id>/replay",
         "POST /official/followers/sync",
         "POST /official/followers/tags/<int:tag_id>",
         "POST /official/menus/<int:version_id>/publish",
