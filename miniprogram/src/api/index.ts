@@ -1,7 +1,7 @@
 /** Every call of the mini-program API, one function each. */
 import type { Answer } from '@/platform/types'
 import { call, query } from './client'
-import type { Body, Cart, OrderBody, Profile, Reply } from './types'
+import type { Body, Cart, OrderBody, Plan, Profile, Reply } from './types'
 
 export * from './types'
 export { explain, Offline, Problem } from './problem'
@@ -52,6 +52,23 @@ export const withdrawGift = (gift: string) =>
   call<Reply<'/api/v1/gifts/{gift_id}/withdraw', 'post'>>('POST', `/gifts/${gift}/withdraw`, { data: {} })
 export const getCode = (coupon: string) =>
   call<Reply<'/api/v1/coupons/{coupon_id}/code', 'get'>>('GET', `/coupons/${coupon}/code`)
+
+export const getMembership = () => call<Reply<'/api/v1/membership', 'get'>>('GET', '/membership')
+export const getPoints = (cursor?: string) => call<Reply<'/api/v1/points', 'get'>>('GET', `/points${query({ cursor })}`)
+export const getGoods = () => call<Reply<'/api/v1/point-goods', 'get'>>('GET', '/point-goods')
+export const exchangeGoods = (goods: string, key: string) =>
+  call<Reply<'/api/v1/point-goods/{goods_id}/exchange', 'post'>>('POST', `/point-goods/${goods}/exchange`, { data: {}, key })
+export const getBalance = (cursor?: string) => call<Reply<'/api/v1/balance', 'get'>>('GET', `/balance${query({ cursor })}`)
+export const getPlans = (kind: Plan['kind']) => call<Reply<'/api/v1/plans', 'get'>>('GET', `/plans${query({ kind })}`)
+export const buyPlan = (plan: string, key: string) =>
+  call<Reply<'/api/v1/plans/{plan_id}/orders', 'post'>>('POST', `/plans/${plan}/orders`, { data: {}, key })
+export const getSignIn = () => call<Reply<'/api/v1/sign-in', 'get'>>('GET', '/sign-in')
+export const signIn = () => call<Reply<'/api/v1/sign-in', 'post'>>('POST', '/sign-in', { data: {} })
+export const getLotteries = () => call<Reply<'/api/v1/lotteries', 'get'>>('GET', '/lotteries')
+export const drawLottery = (lottery: string, key: string) =>
+  call<Reply<'/api/v1/lotteries/{lottery_id}/draws', 'post'>>('POST', `/lotteries/${lottery}/draws`, { data: {}, key })
+export const getReferral = () => call<Reply<'/api/v1/referral', 'get'>>('GET', '/referral')
+export const acceptInvite = (code: string) => call<unknown>('POST', '/referral', { data: { code } })
 
 export const getMe = () => call<Reply<'/api/v1/me', 'get'>>('GET', '/me')
 export const changeMe = (data: Profile) => call<Reply<'/api/v1/me', 'post'>>('POST', '/me', { data })
