@@ -34,8 +34,7 @@ class Line:
     path: str
     main: bool
     label: str = ""
-    x: int = 0
-    y: int = 0
+    middle: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -109,14 +108,14 @@ def _line(above: int, row: int, column: int, main: bool, label: str) -> Line:
     x, to = above * HALF, column * HALF
     top, bottom = (row - 1) * PITCH + HEIGHT, row * PITCH
     if x == to:
-        return Line(f"M{x} {top}V{bottom}", main, label, x, top + BEND)
+        return Line(f"M{x} {top}V{bottom}", main, label, (x, top + BEND))
     turn = CORNER if to > x else -CORNER
     bend = top + BEND
     path = (
         f"M{x} {top}V{bend - CORNER}q0 {CORNER} {turn} {CORNER}"
         f"H{to - turn}q{turn} 0 {turn} {CORNER}V{bottom}"
     )
-    return Line(path, main, label, (x + to) // 2, bend)
+    return Line(path, main, label, ((x + to) // 2, bend))
 
 
 def as_dict(cell: Cell) -> dict[str, Any]:

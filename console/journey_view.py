@@ -17,6 +17,7 @@ from crm.journeys import counting, drafting, queries
 from crm.journeys.editing import START
 from crm.journeys.graph import Graph, walk
 from crm.models import Journey, JourneyRun, JourneyState, JourneyVersion, RunState, Segment, Tag
+from merchants.models import Staff
 
 FEW = 5  # people before a share of them says anything
 STUCK = 0.3
@@ -78,6 +79,7 @@ def head(session: Session, journey: Journey, version: JourneyVersion) -> dict[st
     totals = queries.totals(session, journey.id)
     ran = journey.version_id is not None
     drafted = version.published_at is None
+    by = _publisher(session, version)
     inside = f"现有 {words.count(totals.inside)} 人在里面" if ran else "还没有发布"
     return {
         "id": journey.id,
@@ -88,7 +90,7 @@ def head(session: Session, journey: Journey, version: JourneyVersion) -> dict[st
         "draft": drafted,
         "number": version.number,
         "published": ran,
-        "words": f"第 {version.number} 版{'（草稿）' if ran and drafted else ''} · {inside}",
+        "words": f"第 {version.number} 版{'（草稿）' if ran and drafted else ''} · {inside}{by}",
         "live": journey.state is JourneyState.live,
         "paused": journey.state is JourneyState.paused,
         "over": journey.state is JourneyState.ended,
@@ -99,6 +101,13 @@ def head(session: Session, journey: Journey, version: JourneyVersion) -> dict[st
             for number, number_inside in queries.inside_by_version(session, journey.id).items()
         ],
     }
+
+
+def _publisher(session: Session, version: JourneyVersion) -> str:
+    """Whose word the published version has."""
+    kind, _, number = version.published_by.partition(":")
+    who = session.get(Staff, int(number)) if kind == "staff" else None
+    return f" · {who.name} 发布" if who is not None else ""
 
 
 def canvas(

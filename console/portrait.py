@@ -13,6 +13,7 @@ from coupons import queries as coupon_queries
 from crm import consent, tags, tiers
 from crm.journeys import queries
 from crm.models import Member, RunState
+from crm.profiles import COUNTER
 from messaging.models import Channel
 from messaging.planning import SKIP_REASONS, Plan, plan_channels
 from people.models import Person
@@ -96,9 +97,16 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
             ("现在能触达", _reach(member, plan)[0]),
             ("接受营销消息", "是" if member.marketing_consent else "不接受"),
             ("接受个性推荐", "是" if member.personal_recommendation else "不接受"),
-            ("从哪里来", who.name_of(member.source_store_id) or "小程序"),
+            ("从哪里来", _source(who, member)),
         ],
     }
+
+
+def _source(who: Me, member: Member) -> str:
+    store = who.name_of(member.source_store_id)
+    if member.source_scene == COUNTER:
+        return f"{store}收银台登记"
+    return store or "小程序"
 
 
 def _consents(session: Session, member: Member, now: datetime) -> list[dict[str, str]]:

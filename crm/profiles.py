@@ -15,6 +15,8 @@ from people.models import Person
 
 ONCE_IN = timedelta(days=365)
 MAX_NAME = 20
+COUNTER = "counter"
+"""The scene of a member whom staff wrote down."""
 MAX_NOTE = 200
 OLDEST = 1900
 
@@ -57,7 +59,7 @@ def add_walk_in(
         merchant_id=merchant_id,
         person=person,
         source_store_id=store_id,
-        source_scene="counter",
+        source_scene=COUNTER,
         now=now,
     )
     member.name = member.name or name

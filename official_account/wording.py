@@ -85,7 +85,9 @@ def _arrival(session: Session, message: Message, happened: Happened, now: dateti
 
 def _staff_news(happened: Happened) -> str:
     if happened.staff is not None and happened.scene is not None:
-        return f"{happened.staff.name}，绑定成功。稍后菜单会换成店员菜单：扫码核销、今日订单。"
+        name = happened.staff.name
+        menu = "稍后菜单会换成店员菜单：扫码核销、今日订单、店务。"
+        return f"{name}，绑定成功。{menu}\n发「帮助」看能在这里做什么。"
     return happened.refusal
 
 
