@@ -41,15 +41,21 @@ def next_slice(session: Session, batch_id: int, *, now: datetime, size: int = SL
     if batch.state is not BatchState.running:
         return False
     template = issuing.lock_template(session, batch.template_id)
-    try:
-        issuing.check_open(template, now)
-        piece = _PIECES[batch.kind](session, batch, template, min(size, _room(template, size)), now)
-    except (GoneAlready, NotClaimable) as refused:
-        _move(session, batch, BatchState.stopped, stop_words=refused.detail)
+    if not _goes_on(session, batch):
         return False
+    slice_of = _PIECES[batch.kind]
+    piece = slice_of(session, batch, template, size, now)
     if piece is None:
         _move(session, batch, BatchState.done, finished_at=now)
         return False
+    try:
+        issuing.check_open(template, now)
+        room = _room(template)
+    except (GoneAlready, NotClaimable) as refused:
+        _move(session, batch, BatchState.stopped, stop_words=refused.detail)
+        return False
+    if room is not None and room < piece.number:
+        piece = slice_of(session, batch, template, room, now) or piece
     at_cursor = update(CouponBatch).where(
         CouponBatch.id == batch.id,
         CouponBatch.state == BatchState.running,
@@ -97,10 +103,16 @@ def _snapshot(session: Session, batch: CouponBatch, now: datetime) -> None:
     session.flush()
 
 
-def _room(template: CouponTemplate, size: int) -> int:
-    """How many the template's total still allows. Raises GoneAlready at none."""
+def _goes_on(session: Session, batch: CouponBatch) -> bool:
+    """As whoever held the template before us left it; the row is ours from here on."""
+    session.refresh(batch, with_for_update=True)
+    return batch.state is BatchState.running
+
+
+def _room(template: CouponTemplate) -> int | None:
+    """How many the template's total still allows; None: any number. Raises GoneAlready at none."""
     if template.total_limit is None:
-        return size
+        return None
     left = template.total_limit - template.issued_count
     if left <= 0:
         raise GoneAlready(f"「{template.name}」发完了")

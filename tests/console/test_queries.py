@@ -13,7 +13,8 @@ from core import audit, security_events
 from coupons import issuing
 from crm import campaigns, segments, tags
 from crm.campaigns.drafting import Draft
-from crm.models import Member
+from crm.models import BatchKind, BatchState, CouponBatch, Member
+from merchants import api_keys
 from merchants.models import Merchant
 from tests.console.conftest import Chain
 from tests.factories.campaigns import EVERYBODY
@@ -79,13 +80,42 @@ def acts(chain: Chain, session: Any, number: int) -> None:
     )
 
 
+def batches(chain: Chain, session: Any, number: int) -> None:
+    template = make_template(session, session.get_one(Merchant, chain.merchant_id))
+    session.add(
+        CouponBatch(
+            merchant_id=chain.merchant_id,
+            template_id=template.id,
+            kind=BatchKind.sheet,
+            name=f"第 {number} 批",
+            state=BatchState.done,
+            created_by_id=chain.owner.id,
+            created_at=chain.now,
+        )
+    )
+
+
+def keys(chain: Chain, session: Any, number: int) -> None:
+    api_keys.make(
+        session,
+        chain.merchant_id,
+        name=f"{number} 号",
+        scopes=["coupons.read"],
+        store_id=chain.here.id,
+        staff_id=chain.owner.id,
+        now=chain.now,
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "grow", "most"),
     [
         ("/orders/", orders, 12),
         ("/orders/?tab=done", orders, 12),
         ("/members/", members, 16),
-        ("/coupons/", coupons, 10),
+        ("/coupons/", coupons, 12),
+        ("/batches/", batches, 6),
+        ("/keys/", keys, 6),
         ("/segments/", campaigns_, 9),
         ("/campaigns/", campaigns_, 11),
         ("/goods/", goods, 8),
