@@ -51,9 +51,6 @@ class Group:
         return Group(self.people, self.buyers, total, squares, cubes)
 
 
-NOBODY = Group(0, 0, 0.0, 0.0, 0.0)
-
-
 @dataclass(frozen=True)
 class Lift:
     """The difference per person in fen, with its 95 % interval.

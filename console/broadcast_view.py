@@ -53,7 +53,6 @@ VERDICTS = {
     "40001": "管理员拒绝了",
     "40002": "管理员 30 分钟内没有确认",
 }
-MONTHLY = 4
 
 
 def row(broadcast: Broadcast, result: Result | None, now: datetime) -> dict[str, Any]:

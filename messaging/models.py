@@ -173,6 +173,22 @@ class Suppression(Base):
     until: Mapped[datetime]
 
 
+class SubscribeAnswer(Base):
+    """How somebody answered when asked for a template; `refused_at`: the last answer was no."""
+
+    __tablename__ = "subscribe_answers"
+    __table_args__ = (UniqueConstraint("appid", "openid", "template_id"),)
+
+    id: Mapped[Id]
+    appid: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str] = mapped_column(Code(64))
+    template_id: Mapped[str] = mapped_column(Code(64))
+    accepts: Mapped[int] = mapped_column(Integer)
+    rejects: Mapped[int] = mapped_column(Integer)
+    asked_at: Mapped[datetime]
+    refused_at: Mapped[datetime | None]
+
+
 class Scene(Base):
     """A QR code with a parameter. A secret scene (an invite) is found by its hash in `code`.
 

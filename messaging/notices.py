@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from gateways.wechat import contents
 from gateways.wechat.messages import Message
-from messaging import grants, sending
+from messaging import asking, grants, sending
 
 _MAX_ID = 64
 
@@ -30,11 +30,14 @@ def _allow(session: Session, message: Message, item: contents.Answer, now: datet
     template_id = item.template_id
     if not template_id or len(template_id) > _MAX_ID:
         return
-    appid, openid = message.appid, message.openid
+    whose = {"appid": message.appid, "openid": message.openid, "template_id": template_id}
+    if item.status in ("accept", "reject"):
+        accepted = item.status == "accept"
+        asking.note_answer(session, **whose, accepted=accepted, at=message.created_at)
     if item.status == "accept" and message.event == "subscribe_msg_popup_event":
-        grants.add(session, appid=appid, openid=openid, template_id=template_id, now=now)
+        grants.add(session, **whose, now=now, count=1)
     elif item.status == "reject" and message.event == "subscribe_msg_change_event":
-        grants.withdraw(session, appid=appid, openid=openid, template_id=template_id, now=now)
+        grants.withdraw(session, **whose, now=now)
 
 
 def _lost(session: Session, message: Message, told: contents.Arrival, now: datetime) -> None:

@@ -13,13 +13,15 @@ from crm import consent, events, members, places, profiles, tiers
 from crm import phones as verified
 from crm.models import Member
 from merchants.queries import get_merchant
-from messaging import grants
+from messaging import asking, grants
 from messaging.accounts import find_mini
 from people import phones
 from people.models import Person
 from wxapp_api.access import member, merchant_code, mini_appid, public
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.schemas.members import (
+    AskOut,
+    AskQuery,
     ConfigOut,
     EventsIn,
     EventsOut,
@@ -119,14 +121,29 @@ def record_grants(body: GrantsIn) -> None:
     known = set(account.subscribe_templates.values())
     with transaction() as session:
         for template_id, answer in sorted(body.grants.items()):
-            if template_id in known and answer == "accept":
-                grants.add(
-                    session,
-                    appid=g.identity.appid,
-                    openid=g.identity.openid,
-                    template_id=template_id,
-                    now=clock_now(),
-                )
+            if template_id not in known or answer not in ("accept", "reject"):
+                continue
+            now = clock_now()
+            whose = {"appid": g.identity.appid, "openid": g.identity.openid}
+            whose["template_id"] = template_id
+            asking.note_answer(session, **whose, accepted=answer == "accept", at=now)
+            if answer == "accept":
+                grants.add(session, **whose, now=now)
+
+
+@blueprint.get("/subscriptions", responses={200: AskOut}, security=MEMBER)
+@member
+def show_what_to_ask(query: AskQuery) -> AskOut:
+    """The templates that a button may ask for on an occasion; empty: do not ask now."""
+    with reading() as session:
+        found = asking.what_to_ask(
+            session,
+            appid=g.identity.appid,
+            openid=g.identity.openid,
+            occasion=query.occasion,
+            now=clock_now(),
+        )
+    return AskOut(templates=found)
 
 
 @blueprint.post("/events", responses={200: EventsOut}, security=MEMBER)

@@ -30,7 +30,6 @@ from messaging.broadcasts.moving import RECOGNISED, move, move_mass, settled
 from messaging.words import mini_link
 
 TOO_SOON = 45066
-NO_QUOTA = 45028
 
 
 def preview(broadcast_id: int, *, actor: str, openid: str = "", wechat_id: str = "") -> None:

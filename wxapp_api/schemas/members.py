@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
-from wxapp_api.schemas.common import In, Name, Out, no_control_characters
+from wxapp_api.schemas.common import In, Name, Out, Params, no_control_characters
 
 
 class ShopOut(Out):
@@ -66,6 +66,14 @@ class GrantsIn(In):
 class PlaceIn(In):
     lat: float = Field(ge=-90, le=90, allow_inf_nan=False)
     lng: float = Field(ge=-180, le=180, allow_inf_nan=False)
+
+
+class AskQuery(Params):
+    occasion: Literal["after_pay", "after_claim", "after_booking", "after_sign_in"]
+
+
+class AskOut(Out):
+    templates: list[str] = Field(max_length=3, description="template ids for one dialog")
 
 
 Short = Annotated[str, StringConstraints(max_length=100), AfterValidator(no_control_characters)]

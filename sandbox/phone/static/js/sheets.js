@@ -98,8 +98,18 @@ function countdown(line, left) {
   requestAnimationFrame(draw)
 }
 
+/** What somebody ticked "always" for: asked again, the dialog does not show and the same answer counts. */
+const kept = new Map()
+
 /** The person ticks what may be sent; answers {template: "accept"|"reject"}. */
 export async function subscribeDialog(phone, appid, templates, names) {
+  const key = (id) => `${phone.person.id}|${appid}|${id}`
+  if (templates.every((id) => kept.has(key(id)))) {
+    const same = Object.fromEntries(templates.map((id) => [id, kept.get(key(id))]))
+    await api.subscribe(phone.person.id, appid, same)
+    return same
+  }
+  const always = h('input', { class: 'hide-input', type: 'checkbox' })
   const answers = await ask(phone, '订阅消息', (sheet, answer) => {
     const boxes = templates.map((id) => ({ id, box: h('input', { class: 'hide-input', type: 'checkbox', checked: true }) }))
     const all = (value) => Object.fromEntries(boxes.map(({ id, box }) => [id, value && box.checked ? 'accept' : 'reject']))
@@ -108,11 +118,13 @@ export async function subscribeDialog(phone, appid, templates, names) {
       head('沙箱 · 订阅消息', () => answer(all(false))),
       h('div', { class: 'ask' }, h('h3', {}, '允许发给你这些消息吗？'), h('p', {}, '每允许一次，可以发一条。')),
       h('div', { class: 'choices' }, boxes.map(({ id, box }) => h('label', { class: 'choice' }, box, h('span', {}, names[id] ?? '服务消息', h('small', {}, '一次性订阅')), mark()))),
+      h('div', { class: 'choices' }, h('label', { class: 'choice' }, always, h('span', {}, '总是保持以上选择，不再询问'), mark())),
       h('div', { class: 'two' }, h('button', { type: 'button', class: 'nobtn', onclick: () => answer(all(false)) }, '不允许'), allow),
     )
     allow.focus({ preventScroll: true })
   })
   const said = answers ?? Object.fromEntries(templates.map((id) => [id, 'reject']))
+  if (answers && always.checked) for (const id of templates) kept.set(key(id), said[id])
   await api.subscribe(phone.person.id, appid, said)
   return said
 }
