@@ -13,7 +13,7 @@ export function useAllow(occasion: Occasion) {
   const templates = ref<string[]>([])
   const load = async () => { templates.value = await whatToAsk(occasion).catch(() => []) }
   async function ask(): Promise<Answers> {
-    const wanted = templates.value
+    const wanted = [...templates.value] // a plain list: what is reactive does not cross into the phone
     if (!wanted.length) return {}
     templates.value = []
     const answers = await platform.subscribe(wanted).catch(() => ({}))
