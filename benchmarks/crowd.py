@@ -1,11 +1,14 @@
 """A merchant's members with purchases and tags, by the million: made in the database itself."""
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core.database import Base
 from merchants.models import Merchant
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
@@ -56,8 +59,27 @@ def fill(session: Session, *, members: int = MEMBERS, orders_each: int = ORDERS_
     session.flush()
     values = {"now": NOW.replace(tzinfo=None), "members": members}
     for step in _STEPS:
-        session.execute(text(step.format(members=members, orders=members * orders_each)), values)
+        statement, defaults = _whole(step)
+        sized = statement.format(members=members, orders=members * orders_each)
+        session.execute(text(sized), values | defaults)
     session.commit()
+
+
+def _whole(step: str) -> tuple[str, dict[str, Any]]:
+    """An INSERT … SELECT with the columns that it leaves to the model's defaults, and these."""
+    found = re.match(r"INSERT INTO (\w+) \(([^)]*)\)\s+SELECT ", step)
+    if found is None:
+        return step, {}
+    written = {name.strip() for name in found[2].split(",")}
+    left = {
+        column.name: column.default.arg
+        for column in Base.metadata.tables[found[1]].columns
+        if not column.nullable and column.default is not None and column.name not in written
+    }
+    names = "".join(f"{name}, " for name in left)
+    values = "".join(f":{name}, " for name in left)
+    head = f"INSERT INTO {found[1]} ({names}{found[2]}) SELECT {values}"
+    return head + step[found.end() :], left
 
 
 def ago(days: int) -> datetime:
