@@ -28,7 +28,6 @@ from crm.errors import MemberNotFound, TagInvalid
 from crm.models import Member, Segment
 from crm.segments import saving as segments
 from crm.segments.compiling import compile_rule
-from crm.segments.preview import counts as count_segments
 
 page = Blueprint("members", __name__, url_prefix="/members")
 
@@ -38,6 +37,7 @@ SORTS = [
     ("orders", "次数从多到少"),
     ("joined", "最近加入"),
 ]
+FEATURED = ("second_due", "at_risk", "high_value")
 MOST_EXPORTED = 5_000
 
 
@@ -63,7 +63,7 @@ def index() -> Response:
             narrowed = filters["q"] or filters["segment"] or filters["tag"]
             total = lists.count(session, wanted) if narrowed else everyone
             everyone_words, total_words = (f"{words.count(n)} 人" for n in (everyone, total))
-            groups = _groups(session, saved[:3], everyone, filters["segment"], now)
+            groups = _groups(saved, everyone, filters["segment"])
     following = url_for("console.members.index", **kept, cursor=found.next) if found.next else ""
     return reply.page(
         "members/index.html",
@@ -228,21 +228,17 @@ def _wanted(session: Session, filters: dict[str, str], now: datetime) -> lists.W
     )
 
 
-def _groups(
-    session: Session, saved: Sequence[Segment], everyone: int, chosen: str, now: datetime
-) -> list[dict[str, Any]]:
-    """The cards above the list: everybody, and the first segments as they are at this moment."""
+def _groups(saved: Sequence[Segment], everyone: int, chosen: str) -> list[dict[str, Any]]:
+    """The cards above the list: everybody, and three segments as the last refresh found them."""
     if not saved:
         return []
-    numbers = count_segments(session, [s.rule for s in saved], me().merchant_id, now)
-    cards = [("", "全部", everyone, "所有成为会员的人")]
-    cards += [
-        (str(s.id), s.name, number, "实时人群") for s, number in zip(saved, numbers, strict=True)
-    ]
+    first = sorted(saved, key=lambda s: s.preset not in FEATURED)[:3]
+    cards: list[tuple[str, str, int | None, str]] = [("", "全部", everyone, "所有成为会员的人")]
+    cards += [(str(s.id), s.name, s.members_count, "实时人群") for s in first]
     return [
         {
             "name": name,
-            "count": words.count(number),
+            "count": "还没算" if number is None else words.count(number),
             "words": about,
             "on": chosen == key,
             "href": url_for("console.members.index", segment=key or None),

@@ -27,10 +27,10 @@ WHO = {
 def listed(session: Session, segments: Sequence[Segment], now: datetime) -> list[dict[str, Any]]:
     """The rows of the list, with what came and went in a week."""
     moved = living.moves(session, [segment.id for segment in segments], now)
-    shown = []
-    for segment in segments:
-        root = compiling.tree(segment.rule)
-        named = refs.names(session, segment.merchant_id, conditions(root))
+    shown, roots = [], [compiling.tree(segment.rule) for segment in segments]
+    asked = [condition for root in roots for condition in conditions(root)]
+    named = refs.names(session, segments[0].merchant_id, asked) if segments else {}
+    for segment, root in zip(segments, roots, strict=True):
         came, went = moved.get(segment.id, (0, 0))
         counted = segment.members_count
         shown.append(

@@ -46,18 +46,6 @@ def count(session: Session, rule: Any, merchant_id: int, now: datetime) -> int:
     return session.scalar(select(func.count()).select_from(found)) or 0
 
 
-def counts(session: Session, rules: Sequence[Any], merchant_id: int, now: datetime) -> list[int]:
-    """How many members are in each of several, in one statement."""
-    if not rules:
-        return []
-    numbers = (
-        select(func.count()).select_from(compile_rule(rule, merchant_id, now).subquery())
-        for rule in rules
-    )
-    row = session.execute(select(*(number.scalar_subquery() for number in numbers))).one()
-    return [int(number) for number in row]
-
-
 def preview(
     session: Session,
     rule: Any,

@@ -1,11 +1,14 @@
 """The pages about segments: comings and goings, the grid of scores, the tag that is worn."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 
 from core.database import reading
 from core.outbox import OutboxJob
+from crm import segments, tags
 from crm.models import Segment, SegmentMember, Tag
 from crm.segments import living, rfm
 from tests.console.conftest import Chain
@@ -94,3 +97,25 @@ def test_rows_are_added_nested_and_turned_into_other_kinds(chain: Chain) -> None
     assert_says(without, 'name="0-0.count"', "还没有商品", 'name="0-1-1.kind"', "请填商品")
     assert_says(fixed, 'name="0-1-2.field"')
     assert_says(dropped, "占会员", "都不")
+
+
+def test_the_list_asks_as_often_for_twenty_rules_as_for_one(
+    chain: Chain, count_queries: Callable[[Callable[[], Any]], int]
+) -> None:
+    owner, asked = chain.browser("owner"), []
+    for number in range(20):
+        with chain.writing() as session:
+            tag = tags.ensure_tag(session, chain.merchant_id, f"标签{number}", now=chain.now)
+            segments.create(
+                session,
+                chain.merchant_id,
+                name=f"人群{number}",
+                rule={"field": "tag", "op": "has", "value": tag.id},
+                actor="staff:1",
+                now=chain.now,
+            )
+        if number in (0, 19):
+            asked.append(count_queries(lambda: owner.get("/segments/")))
+
+    assert asked[0] == asked[1]
+    assert_says(owner.get("/segments/").text, "有「标签")
