@@ -100,7 +100,7 @@ def row(order: Order, around: Around, who: Me, now: datetime) -> dict[str, Any]:
     whole_refund = order.payment_state is PaymentState.refunded
     return {
         "no": order.no,
-        "number": order.pickup_number,
+        "number": order.pickup_number or "线上",
         "time": words.when(order.paid_at, now),
         "ago": words.ago(order.paid_at or order.placed_at, now),
         "late": order.state is OrderState.placed and waited >= LATE_AFTER,
@@ -212,7 +212,7 @@ def _stock_words(order: Order) -> str:
 def _how(order: Order, around: Around) -> str:
     if order.fulfilment is Fulfilment.dine_in:
         return f"堂食 {around.tables.get(order.table_id or 0, '')} 桌"
-    return "自取"
+    return "线上购买" if order.fulfilment is Fulfilment.none else "自取"
 
 
 def _options(line: OrderLine) -> str:

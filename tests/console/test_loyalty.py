@@ -5,9 +5,10 @@ from sqlalchemy import select
 from core.audit import AuditEntry
 from core.database import reading
 from crm import tiers
-from crm.models import Loyalty, Member, Plan, PointGoods, Referral, ReferralState
+from crm.models import Loyalty, Member, Plan, PlanKind, PointGoods, Referral, ReferralState
 from crm.play import referring, signing_in
-from merchants.models import Merchant
+from merchants.models import Merchant, Store
+from orders import paying, selling
 from tests.console.conftest import Chain
 from tests.factories.coupons import make_template
 from tests.working import run_inline
@@ -174,3 +175,34 @@ def test_things_to_play_are_set_up_and_a_held_invitation_is_decided(chain: Chain
 
     with reading() as session:
         assert session.get_one(Referral, held_id).state is ReferralState.refused
+
+
+def test_a_plan_has_an_order_that_staff_can_read_and_refund(chain: Chain) -> None:
+    member = chain.member("阿青")
+    with chain.writing() as session:
+        plan = Plan(
+            merchant_id=chain.merchant_id, kind=PlanKind.top_up, name="充 100 送 20",
+            price_fen=10_000, bonus_fen=2_000, created_at=chain.now,
+        )  # fmt: skip
+        session.add(plan)
+        session.flush()
+        order, _ = selling.place_plan(
+            session,
+            plan,
+            session.get_one(Member, member.id),
+            session.get_one(Store, chain.here.id),
+            key="plan-0001",
+            now=chain.now,
+        )
+        paying.mark_paid(session, order, amount_fen=10_000, now=chain.now)
+        no = order.no
+
+    page = chain.browser("owner").get(f"/orders/{no}").text
+
+    assert "线上购买" in page
+    assert "充 100 送 20" in page
+    assert "None" not in page
+    assert "120.00" in chain.browser("owner").get(f"/members/{member.no}").text
+    entries = chain.browser("owner").get("/loyalty/plans/top_up/").text
+    assert "2,000" not in entries
+    assert "20.00" in entries
