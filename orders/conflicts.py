@@ -14,7 +14,7 @@ from coupons.amounts import Worth
 from coupons.models import CouponKind, CouponTemplate, Promotion, PromotionKind
 from coupons.taking import Line
 from orders.amounts import price_cart
-from orders.rules import CouponRule, PromotionRule, yuan
+from orders.rules import CouponRule, Price, PromotionRule, yuan
 
 FLOOR_BP = 5_000
 """Goods that several offers together sell below this part of their list price are pointed out."""
@@ -142,17 +142,15 @@ def _same_kind(offer: Offer, other: Offer, shared: Sequence[Good]) -> Meeting | 
 
 def _too_low(offer: Offer, near: Sequence[tuple[Offer, list[Good]]]) -> Meeting | None:
     """The lowest price a piece may come to, where that takes `offer` and another one."""
-    if isinstance(offer.rule, CouponRule) and offer.rule.worth.kind in OF_ONE_PIECE:
+    if _is_apart(offer):
         return None
-    near = [(other, shared) for other, shared in near if not _of_one_piece(other)]
+    near = [(other, shared) for other, shared in near if not _is_apart(other)]
     worst: tuple[float, str, tuple[tuple[str, int], ...]] | None = None
     for good in list(dict.fromkeys(good for _, shared in near for good in shared))[:MOST_GOODS]:
         meeting = [offer, *(other for other, shared in near if good in shared)]
-        promotions = [each.rule for each in meeting if isinstance(each.rule, PromotionRule)]
-        coupons = [each.rule for each in meeting if isinstance(each.rule, CouponRule)]
         for pieces in _pieces(meeting, good):
             line = Line(good.id, good.price_fen * pieces, pieces, good.price_fen, good.category_id)
-            price = price_cart([line], promotions, coupons)
+            price = _price(line, [each for each in meeting if not _is_low(line, [each])])
             used = [(found.kind, found.id) for found in price.discounts]
             part = price.payable_fen / max(1, line.amount_fen)
             if len(used) < 2 or offer.key not in used or part * 10_000 >= FLOOR_BP:
@@ -167,8 +165,22 @@ def _too_low(offer: Offer, near: Sequence[tuple[Offer, list[Good]]]) -> Meeting 
     return None if worst is None else Meeting(worst[1], True, worst[2])
 
 
-def _of_one_piece(offer: Offer) -> bool:
-    return isinstance(offer.rule, CouponRule) and offer.rule.worth.kind in OF_ONE_PIECE
+def _is_low(line: Line, offers: Sequence[Offer]) -> bool:
+    """Whether they sell below the floor. Who does so alone is meant to."""
+    return _price(line, offers).payable_fen * 10_000 < FLOOR_BP * line.amount_fen
+
+
+def _price(line: Line, offers: Sequence[Offer]) -> Price:
+    promotions = [each.rule for each in offers if isinstance(each.rule, PromotionRule)]
+    coupons = [each.rule for each in offers if isinstance(each.rule, CouponRule)]
+    return price_cart([line], promotions, coupons)
+
+
+def _is_apart(offer: Offer) -> bool:
+    """A free piece is meant to be free, and the uses of a card were paid for."""
+    if not isinstance(offer.rule, CouponRule) or not isinstance(offer.written, CouponTemplate):
+        return False
+    return offer.rule.worth.kind in OF_ONE_PIECE or (offer.written.uses_total or 1) > 1
 
 
 def _pieces(meeting: Sequence[Offer], good: Good) -> list[int]:

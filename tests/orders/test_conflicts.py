@@ -101,6 +101,9 @@ def test_together_they_may_sell_for_less_than_half() -> None:
     text = "「促销 1」、「券 7」一起用时，买 2 件「桂花乌龙」每件合 ¥5，只有原价的 4.2 折"
     assert found[0].text == text
     assert find(gift, [half], GOODS)[0].text == text  # whichever is being written
+    alone = coupon(9, CouponKind.percent, off_bp=9_000)  # by itself already, which is meant
+    card = coupon(10, face_fen=2_000, uses_total=5)  # paid for before
+    assert find(half, [alone, card], GOODS) == []
     exclusive = coupon(8, face_fen=800, min_spend_fen=1_800, exclusive=True)
     assert find(half, [exclusive], GOODS) == []
 
