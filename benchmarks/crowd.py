@@ -42,8 +42,8 @@ _STEPS = (
        LEFT JOIN (SELECT member_id, COUNT(*) AS orders, SUM(amount_fen) AS spent,
                          MIN(paid_at) AS first_at, MAX(paid_at) AS last_at
                   FROM purchases GROUP BY member_id) AS p ON p.member_id = seq""",
-    """INSERT INTO tags (id, merchant_id, name, created_at)
-       SELECT seq, 1, CONCAT('标签', seq), :now FROM seq_1_to_31""",
+    """INSERT INTO tags (id, merchant_id, name, mirrored, created_at)
+       SELECT seq, 1, CONCAT('标签', seq), 0, :now FROM seq_1_to_31""",
     """INSERT INTO member_tags (member_id, tag_id, tagged_at, tagged_by)
        SELECT member.seq, tag.seq, :now, 'system'
        FROM seq_1_to_{members} AS member JOIN seq_1_to_30 AS tag
