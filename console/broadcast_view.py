@@ -92,6 +92,7 @@ def whole(session: Session, broadcast: Broadcast, who: Me, now: datetime) -> dic
         "audience": audience,
         "to_all": broadcast.audience is Audience.all,
         "is_open": is_open,
+        "seen": words.when(broadcast.previewed_at, now) if broadcast.previewed_at else "",
         "may_launch": broadcast.state is BroadcastState.previewed,
         "is_going": broadcast.state in (BroadcastState.gathering, BroadcastState.sending),
         "result": result,

@@ -52,7 +52,8 @@ def margin() -> Response:
         message_cost="" if said is None else f"{said.message_fen / 100:g}",
         to=request.args.get("to", ""),
     )
-    return reply.page("campaigns/margin.html", form=form)
+    last = f"{words.on(said.said_at, clock_now())}填的" if said else ""
+    return reply.page("campaigns/margin.html", form=form, last=last)
 
 
 @page.post("/margin")
