@@ -11,12 +11,21 @@ from core.outbox import enqueue
 from merchants import staff as merchant_staff
 from merchants.models import Merchant, Staff
 from merchants.queries import list_stores, list_tables
-from messaging import replies
+from messaging import conversations, replies
 from messaging.accounts import officials_of
 from messaging.models import Scene, SceneKind
-from messaging.scenes import create_invite_scene, ensure_scene, list_scenes, scene_text
+from messaging.scenes import (
+    create_invite_scene,
+    create_scene,
+    ensure_scene,
+    list_scenes,
+    scene_text,
+)
 
 MERCHANT = "qinghe"
+HUMAN_WORDS = "人工\n转人工\n客服"
+QUICK = ("在的，请说", "稍等，我问一下门店", "抱歉让你久等，下次来报手机号，给你补一张券")
+POSTER = "地铁口灯箱"
 _INVITE_DAYS = timedelta(days=29)
 
 
@@ -44,7 +53,17 @@ def load(session: Session, now: datetime | None = None) -> dict[str, Any]:
         if invited := _invite(session, merchant, appid, person, now):
             made["invites"][person.name] = scene_text(invited)
     _answers(session, appid)
-    for kind in (SceneKind.store, SceneKind.table):
+    posters = list_scenes(session, merchant.id, SceneKind.poster)
+    poster = next((each for each in posters if each.name == POSTER), None) or create_scene(
+        session,
+        merchant_id=merchant.id,
+        appid=appid,
+        kind=SceneKind.poster,
+        name=POSTER,
+        now=now,
+    )
+    made["posters"] = {POSTER: poster.code}
+    for kind in (SceneKind.store, SceneKind.table, SceneKind.poster):
         for scene in list_scenes(session, merchant.id, kind):
             if scene.image_url is not None:
                 enqueue(session, "messaging.create_scene_qr", scene_id=scene.id)
@@ -108,7 +127,7 @@ def _invite(
 
 
 def _answers(session: Session, appid: str) -> None:
-    answers = (
+    said = (
         (
             replies.KEYWORD,
             "营业时间",
@@ -119,6 +138,11 @@ def _answers(session: Session, appid: str) -> None:
         (replies.DEFAULT, "", "收到啦。想喝点什么，点下面的「点单」；找人请留言，我们看到就回。"),
     )
     known = replies.list_rules(session, appid)
-    for kind, word, text in answers:
+    for kind, word, text in said:
         if not any(rule.kind == kind and rule.word == word for rule in known):
             replies.set_answer(session, appid=appid, kind=kind, word=word, text=text)
+    if not any(rule.word == HUMAN_WORDS for rule in known):
+        part = {"type": "human", "text": "好的，马上有人来回你。"}
+        replies.save(session, appid, replies.Draft(replies.KEYWORD, [part], HUMAN_WORDS))
+    if not conversations.list_quick(session, appid):
+        conversations.set_quick(session, appid, QUICK)

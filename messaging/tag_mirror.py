@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.database import claim, insert_ignore
 from messaging.models import MirroredTag
 
-MOST_TAGS, LONGEST_NAME, PER_CALL = 100, 30, 50
+MOST_TAGS, PER_CALL = 100, 50
 _SLICE = 1_000
 
 

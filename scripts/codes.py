@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 WORDS = {
     "store.": ("{}的海报", "贴在门口，扫了就关注"),
+    "poster.": ("{}", "换个地方贴的海报，看哪里带来的人多"),
     "table.": ("{} 桌", "贴在桌角，堂食点单用"),
     "invite.": ("{}的店员邀请", "一次有效，扫了就能用店员菜单"),
 }

@@ -60,6 +60,7 @@ def welcome_follower(run: Run, follower_id: int) -> None:
         identity = identities.find_identity(session, follower.appid, follower.openid)
         assert identity is not None
         followers.bind(session, follower.id, identity.id)
+        followers.mark_detailed(session, follower.id, since=None, now=now)
         if staff.find_by_person(session, member.person_id, follower.merchant_id) is not None:
             return  # who followed by an invite has come to work, not to be won as a customer
         scene = scenes.find_scene(session, follower.source_scene)

@@ -34,9 +34,9 @@ def test_the_demo_is_ready_at_wechat_and_loads_once(shop: Shop) -> None:
     shop.drain()
 
     assert {line.rsplit(":", 1)[1] for line in first} == {"done"}
-    assert seen == counts() == [3 + 18 + 2, 2, 4]
+    assert seen == counts() == [3 + 18 + 2 + 1, 2, 5]
     printed = shop.world.qrs.list(limit=1000)
-    assert len(printed) == 23
+    assert len(printed) == 24
     with reading() as session:
         assert all(session.scalars(select(Scene.image_url)))
 
