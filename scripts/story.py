@@ -53,8 +53,9 @@ def follow(story: Story) -> str:
 
 def log_in(story: Story) -> str:
     story.guest.log_in()
-    coupons = story.guest.coupons()
-    expect([c["name"] for c in coupons] == [WELCOME], f"券包应只有一张见面礼：{coupons}")
+    eventually(
+        lambda: [c["name"] for c in story.guest.coupons()] == [WELCOME], "券包里只有一张见面礼"
+    )
     stores = story.guest.call("GET", "stores?lat=31.2243&lng=121.4457")["items"]
     expect(stores[0]["name"] == STORE, f"最近的应是{STORE}")
     story.seen["store_id"] = stores[0]["id"]
