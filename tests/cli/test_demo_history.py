@@ -53,7 +53,9 @@ def test_the_campaign_is_over_and_its_lift_is_sure(past: Shop) -> None:
         assert spent.held.people == progress.held_out
         assert spent.lift.sure
         assert spent.lift.low > 0
-        waiting = select(func.count()).select_from(OutboxJob).where(OutboxJob.name.like("crm.%"))
+        waiting = (
+            select(func.count()).select_from(OutboxJob).where(OutboxJob.name.like("crm.campaign%"))
+        )
         assert session.scalar(waiting) == 0
 
 
