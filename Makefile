@@ -26,7 +26,7 @@ faults: setup-dev ## the tests that kill and stop real processes
 check: setup-dev ## format, lint, types, import contract, dead code, migrations match models
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
-	@.venv/bin/mypy app.py core gateways people merchants messaging catalogue coupons crm orders payments analytics tasks console official_account wxapp_api cli sandbox
+	@.venv/bin/mypy app.py core gateways people merchants messaging catalogue coupons crm orders payments analytics tasks console official_account wxapp_api open_api cli sandbox
 	@.venv/bin/lint-imports
 	@.venv/bin/vulture
 	@$(PYTEST) tests/architecture
