@@ -110,6 +110,6 @@ def test_a_forecast_says_when_there_are_too_few_to_compare() -> None:
 
     assert "对照组可能一个人也没有" in campaign_view.forecast(tiny, None, 1_000)["few"]
     assert "对照组 不到 1" in campaign_view.forecast(tiny, None, 1_000)["words"]
-    assert "对照组不到 30 人" in campaign_view.forecast(small, None, 1_000)["few"]
+    assert "对照组不到 50 人" in campaign_view.forecast(small, None, 1_000)["few"]
     assert campaign_view.forecast(enough, None, 1_000)["few"] == ""
     assert campaign_view.forecast(tiny, None, 0)["few"] == ""
