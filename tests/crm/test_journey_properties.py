@@ -101,8 +101,10 @@ def test_whatever_happens(
                     hearing.heard(session, member.id, kind, at=now, data={}, now=now)
             run_on(session, journey, now)
             check(session, journey, people, made, now)
-        run_on(session, journey, now + timedelta(days=90))
-        check(session, journey, people, made, now + timedelta(days=90))
+        for _ in range(12):  # a wait begins when its turn comes, and several may follow each other
+            now += timedelta(days=90)
+            run_on(session, journey, now)
+        check(session, journey, people, made, now)
         assert {run.state for run in runs_of(session, journey)} <= {RunState.done}
         session.rollback()
 
