@@ -59,11 +59,23 @@ def say(world: World, person: Person, account: Account, text: str, *, wait: bool
     return _say(world, person, account, shown, title, wait, MsgType="text", Content=text)
 
 
-def show(world: World, person: Person, account: Account, name: str, *, wait: bool = True) -> Result:
-    """Send a picture; `name` is what is on it."""
+def show(
+    world: World,
+    person: Person,
+    account: Account,
+    name: str = "",
+    *,
+    raw: bytes = b"",
+    wait: bool = True,
+) -> Result:
+    """Send a picture: a file, or, by `name`, one that is drawn."""
     media_id = media.PREFIX + name
-    fields = {"PicUrl": f"{world.settings.sandbox_url}/picture", "MediaId": media_id}
-    shown = {"kind": "text", "text": f"[图片] {name}"}
+    if raw:
+        kept = world.media.add(account.appid, "image", media.mime_of(raw), raw, lasting=False)
+        media_id = kept.media_id
+    address = f"/sandbox/media/{media_id}"
+    fields = {"PicUrl": f"{world.settings.sandbox_url}{address}", "MediaId": media_id}
+    shown = {"kind": "image", "pic_url": address}
     title = f"{person.name}发了一张图片"
     return _say(world, person, account, shown, title, wait, MsgType="image", **fields)
 

@@ -25,6 +25,7 @@ from sandbox.wechat.codes import Codes
 from sandbox.wechat.followers import Followers
 from sandbox.wechat.grants import Grants
 from sandbox.wechat.massstore import Masses
+from sandbox.wechat.mediastore import MediaStore
 from sandbox.wechat.menustore import Menus
 from sandbox.wechat.qrstore import Qrs
 from sandbox.wechat.sent import Sent
@@ -45,6 +46,7 @@ _STORES = (
     "qrs",
     "sent",
     "masses",
+    "media",
     "ledger",
     "story",
 )
@@ -74,6 +76,7 @@ class World:
         self.qrs = Qrs(self.clock)
         self.sent = Sent(self.clock)
         self.masses = Masses(self.clock)
+        self.media = MediaStore(self.clock)
         self.ledger = Ledger(self.clock)
         self.story = Story()
         self.nonces = Nonces(self.clock)
@@ -112,7 +115,7 @@ class World:
                 getattr(self, name).clear()
             if everything:
                 self.people.crowd_size = 0
-                for name in ("tags", "menus", "qrs"):
+                for name in ("tags", "menus", "qrs", "media"):
                     getattr(self, name).clear()
             self.feed.clear()
 

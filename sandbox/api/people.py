@@ -1,5 +1,6 @@
 """People and their acts: follow, talk, tap, scan."""
 
+from base64 import b64decode
 from typing import Any
 
 from flask import jsonify, request
@@ -8,6 +9,10 @@ from flask.typing import ResponseReturnValue
 from sandbox import acts
 from sandbox.api.door import Refused, account_of, body, control, need, person_of, the_world
 from sandbox.people import Person, openid_of
+from sandbox.wechat.media import mime_of
+
+PICTURES = ("image/jpeg", "image/png", "image/gif")
+LARGEST_PICTURE = 4 * 1024 * 1024
 
 
 @control.get("/accounts")
@@ -75,9 +80,19 @@ def say(person_id: str) -> ResponseReturnValue:
 
 @control.post("/people/<person_id>/show")
 def show(person_id: str) -> ResponseReturnValue:
+    """A picture: {"name": …} is drawn, {"image": base64} is the file itself."""
     data = body()
-    account, name = account_of(data, "official"), need(data, "name")
-    return jsonify(acts.show(the_world(), person_of(person_id), account, name, wait=_wait(data)))
+    account, raw = account_of(data, "official"), b""
+    if "image" in data:
+        try:
+            raw = b64decode(need(data, "image"), validate=True)
+        except ValueError:
+            raise Refused(400, "image is not base64") from None
+        if mime_of(raw) not in PICTURES or len(raw) > LARGEST_PICTURE:
+            raise Refused(400, "只收 4 MB 以内的 JPG、PNG、GIF")
+    name = "" if raw else need(data, "name")
+    told = acts.show(the_world(), person_of(person_id), account, name, raw=raw, wait=_wait(data))
+    return jsonify(told)
 
 
 @control.post("/people/<person_id>/snapshot")

@@ -44,6 +44,7 @@ def policy(backend: str) -> str:
             "style-src 'self'",
             "connect-src 'self'",
             f"img-src 'self' data: {backend}",
+            "media-src 'self'",
             f"frame-src 'self' {backend}",
             "base-uri 'none'",
             "form-action 'none'",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox.wechat.door import ApiError, Body, Call, wechat_api
+from sandbox.wechat.media import sent
 from sandbox.wechat.users import check_follows
 
 TEXT_BYTES = 2048
@@ -18,7 +19,7 @@ def send(call: Call) -> Body:
         part = call.body.get(kind)
         if not isinstance(part, dict):
             raise ApiError(40008)
-        message = _message(kind, part)
+        message = _message(call, kind, part)
         spent = world.windows.spend(appid, openid)
         if spent != "ok":
             raise ApiError(45015 if spent == "over" else 45047)
@@ -44,7 +45,7 @@ def typing(call: Call) -> Body:
     return {}
 
 
-def _message(kind: str, part: dict[str, Any]) -> dict[str, Any]:
+def _message(call: Call, kind: str, part: dict[str, Any]) -> dict[str, Any]:
     """The message as the chat shows it."""
     if kind == "text":
         text = part.get("content")
@@ -78,7 +79,14 @@ def _message(kind: str, part: dict[str, Any]) -> dict[str, Any]:
         lines = [part.get("head_content"), *(f"· {row.get('content', '')}" for row in rows)]
         lines.append(part.get("tail_content"))
         return {"kind": "text", "text": "\n".join(str(line) for line in lines if line)}
-    if kind in ("image", "voice", "video", "music", "mpnews", "mpnewsarticle", "wxcard"):
+    if kind in ("image", "voice", "video"):
+        return sent(call, kind, part)
+    if kind == "music":
+        url = part.get("musicurl")
+        if not url or not part.get("thumb_media_id"):
+            raise ApiError(40007)
+        return {**part, "kind": kind, "url": url}
+    if kind in ("mpnews", "mpnewsarticle", "wxcard"):
         return {"kind": kind, **part}
     raise ApiError(40008)
 

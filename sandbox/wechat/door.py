@@ -20,7 +20,7 @@ from sandbox.wechat.errors import MESSAGES
 
 api = Blueprint("wechat", __name__)  # pages and pictures; the interfaces are in ROUTES
 Body = dict[str, Any]
-LARGEST = 2_000_000
+LARGEST, LARGEST_FILE = 2_000_000, 12_000_000
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -40,6 +40,8 @@ class Call:
     account: Account | None
     body: Body
     query: dict[str, str]
+    raw: bytes = b""  # of a form with a file
+    content_type: str = ""
     title: str = ""
     detail: str = ""
     person: str | None = None
@@ -68,6 +70,7 @@ class Route:
     token: bool
     title: str
     handler: Handler
+    file: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +81,28 @@ class Sent:
     path: str
     query: dict[str, str]
     raw: bytes
+    content_type: str
 
 
 ROUTES: dict[str, Route] = {}
 
 
 def wechat_api(
-    name: str, path: str, *, method: str = "POST", token: bool = True, title: str = ""
+    name: str,
+    path: str,
+    *,
+    method: str = "POST",
+    token: bool = True,
+    title: str = "",
+    file: bool = False,
 ) -> Callable[[Handler], Handler]:
-    """Serve `path`; `name` is what faults and the feed call it ("api.<name>")."""
+    """Serve `path`; `name` is what faults and the feed call it ("api.<name>").
+
+    With `file` the body is a form that carries one, not JSON.
+    """
 
     def wrap(handler: Handler) -> Handler:
-        ROUTES[path] = Route(f"api.{name}", method, token, title, handler)
+        ROUTES[path] = Route(f"api.{name}", method, token, title, handler, file)
         return handler
 
     return wrap
@@ -106,7 +119,7 @@ class Door:
         if route is None:
             passed_on: Iterable[bytes] = self._inner(environ, start_response)
             return passed_on
-        answer = serve(self._world, route, _sent(environ))
+        answer = serve(self._world, route, _sent(environ, LARGEST_FILE if route.file else LARGEST))
         if isinstance(answer, Response):
             return answer(environ, start_response)
         raw = _JSON.encode(answer).encode()
@@ -123,7 +136,7 @@ def serve(world: World, route: Route, sent: Sent) -> Body | Response:
     faults = world.faults.take(route.name)
     if "delay" in faults:
         time.sleep(faults["delay"].seconds)
-    call = Call(world, None, {}, sent.query, route.title)
+    call = Call(world, None, {}, sent.query, title=route.title)
     answer: Body | Response
     try:
         if "error" in faults:
@@ -132,7 +145,9 @@ def serve(world: World, route: Route, sent: Sent) -> Body | Response:
             raise ApiError(43001 if route.method == "GET" else 43002)
         if route.token:
             call.account = _account_of_token(world, sent.query.get("access_token", ""))
-        if sent.method == "POST":
+        if route.file:
+            call.raw, call.content_type = sent.raw, sent.content_type
+        elif sent.method == "POST":
             call.body = _json_body(sent.raw)
         with world.lock:
             answer = route.handler(call)
@@ -154,14 +169,15 @@ def cut_off() -> Response:
     return answer
 
 
-def _sent(environ: dict[str, Any]) -> Sent:
+def _sent(environ: dict[str, Any], largest: int) -> Sent:
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     length, raw = environ.get("CONTENT_LENGTH") or "", b""
     if length.isdigit():
-        raw = environ["wsgi.input"].read(min(int(length), LARGEST))
+        raw = environ["wsgi.input"].read(min(int(length), largest))
     elif environ.get("HTTP_TRANSFER_ENCODING"):
-        raw = environ["wsgi.input"].read(LARGEST)
-    return Sent(environ["REQUEST_METHOD"], environ["PATH_INFO"], query, raw)
+        raw = environ["wsgi.input"].read(largest)
+    content_type = environ.get("CONTENT_TYPE", "")
+    return Sent(environ["REQUEST_METHOD"], environ["PATH_INFO"], query, raw, content_type)
 
 
 def _json_body(raw: bytes) -> Body:

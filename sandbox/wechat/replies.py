@@ -43,7 +43,10 @@ def content(fields: dict[str, Any]) -> dict[str, Any] | None:
         part = fields.get(kind.capitalize())
         if not isinstance(part, dict):
             raise BadReply(f"{kind} without its element")
-        return {"kind": kind, **{name.lower(): value for name, value in part.items()}}
+        shown = {"kind": kind, **{name.lower(): value for name, value in part.items()}}
+        if "MediaId" in part:
+            shown["pic_url"] = f"/sandbox/media/{part['MediaId']}"
+        return {**shown, "url": part["MusicUrl"]} if kind == "music" else shown
     if kind == "transfer_customer_service":
         return None
     raise BadReply(f"unknown MsgType {kind!r}")

@@ -10,14 +10,17 @@ from sqlalchemy import func, select
 from analytics import campaigns as reports
 from analytics import measuring
 from analytics import templates as usage
+from cli import demo_chats
 from core.clock import now as clock_now
 from core.database import reading
 from core.outbox import OutboxJob
 from coupons.models import Coupon, CouponState, CouponTemplate
 from crm.campaigns import queries
 from crm.models import Campaign, CampaignState, Member, Purchase, RecipientState
-from messaging.models import OutboundMessage, OutboundState
+from messaging import conversations, staff_replies
+from messaging.models import ChatMessage, Conversation, OutboundMessage, OutboundState
 from orders.models import Order
+from sandbox.demo_config import OFFICIAL
 from tests.console.conftest import Browser
 from tests.wechat_world import Shop
 
@@ -107,6 +110,27 @@ def test_the_console_shows_list_report_and_day_alike(past: Shop) -> None:
     assert "第一杯，我们请一点" in today
     assert f"＋¥{spent.lift.point / 100:.2f}" in today
     assert "新客首单券" in today
+
+
+def test_four_conversations_wait_for_whoever_opens_the_console(past: Shop) -> None:
+    now = clock_now()
+    with reading() as session:
+        talks = session.scalars(select(Conversation).order_by(Conversation.last_at)).all()
+        waiting = conversations.list_page(session, OFFICIAL, waiting=True).items
+        [spilt] = session.scalars(select(ChatMessage).where(ChatMessage.kind == "image"))
+        window = staff_replies.find_window(session, OFFICIAL, waiting[0].openid)
+        left = staff_replies.list_unsent(session, OFFICIAL, waiting[0].openid, since=now)
+
+    assert [bool(talk.staff_id) for talk in talks] == [False, False, True, False]
+    assert [talk.last_text for talk in waiting] == [
+        "包也湿了，你们看怎么办吧",
+        "请问可以带自己的杯子吗",
+        "周六下午想订 20 杯送到愚园路，能提前做好吗",
+    ]
+    assert (spilt.openid, spilt.data["media_id"]) == (waiting[0].openid, demo_chats.SPILT)
+    assert window is not None
+    assert timedelta(hours=1) < window.expires_at - now < timedelta(hours=2)
+    assert left == []
 
 
 def test_a_second_start_adds_nothing(past: Shop) -> None:

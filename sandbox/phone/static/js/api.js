@@ -64,6 +64,7 @@ export const api = {
   follow: (id, appid) => call('POST', `${person(id)}follow`, { appid }),
   unfollow: (id, appid) => call('POST', `${person(id)}unfollow`, { appid }),
   say: (id, appid, text) => call('POST', `${person(id)}say`, { appid, text }),
+  show: (id, appid, picture) => call('POST', `${person(id)}show`, { appid, ...picture }),
   tap: (id, appid, path, scan) => call('POST', `${person(id)}tap`, scan === undefined ? { appid, path } : { appid, path, scan }),
   loginCode: (id, appid) => call('POST', `${person(id)}login-code`, { appid }),
   phoneCode: (id, appid) => call('POST', `${person(id)}phone-code`, { appid }),

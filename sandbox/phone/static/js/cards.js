@@ -9,11 +9,11 @@ const BARE_LINK = /(https?:\/\/[^\s<>"'，。；）」]+)/
  * Returns the element beside the face, or null for a message that has none (see `line`).
  */
 export function bubble(message, open) {
-  const make = { text, event: text, news, mini, template: notice, subscribe: notice, menu: choices, image: picture }[message.kind]
+  const make = { text, event: text, news, mini, template: notice, subscribe: notice, menu: choices, image: picture, voice: sound, video: film, music: song }[message.kind]
   return make ? make(message, open) : h('div', { class: 'bb' }, OTHER[message.kind] ?? '［这里放不了这种消息］')
 }
 
-const OTHER = { voice: '［语音］', video: '［视频］', music: '［音乐］', location: '［位置］' }
+const OTHER = { location: '［位置］' }
 
 function text(message, open) {
   return h('div', { class: 'bb' }, linked(message.text ?? '', open))
@@ -95,6 +95,19 @@ function notice(message, open) {
 function choices(message, open) {
   const rows = (message.list ?? []).map((item) => h('div', {}, link(item.content, () => open.say(item.content))))
   return h('div', { class: 'bb' }, message.head ?? message.head_content, rows, message.tail ?? message.tail_content)
+}
+
+function sound(message) {
+  return message.pic_url ? h('audio', { class: 'sound', controls: true, preload: 'none', src: message.pic_url }) : h('div', { class: 'bb' }, '［语音］')
+}
+
+function film(message) {
+  const title = message.title ?? '视频'
+  return h('div', { class: 'cd' }, h('video', { class: 'pic', controls: true, preload: 'none', src: message.pic_url }), h('div', { class: 'in' }, h('div', { class: 't' }, title), message.description && h('div', { class: 'd' }, message.description)))
+}
+
+function song(message, open) {
+  return h('button', { type: 'button', class: 'cd', onclick: () => open.web(message.url, message.title) }, h('div', { class: 'in' }, h('div', { class: 't' }, message.title ?? '音乐'), message.description && h('div', { class: 'd' }, message.description)), h('div', { class: 'act' }, h('span', {}, '音乐'), icon('next', 16)))
 }
 
 function picture(message) {

@@ -178,7 +178,8 @@ export class Chat {
       this.say(text)
     })
     const toggle = this.buttons.length && h('button', { type: 'button', class: 'kb', 'aria-label': '回到菜单', onclick: () => this.type(false) }, icon('menu', 24))
-    this.bar.replaceChildren(...[toggle, form].filter(Boolean))
+    const picture = h('button', { type: 'button', class: 'kb', 'aria-label': '发图片', onclick: () => this.pickPicture() }, icon('picture', 24))
+    this.bar.replaceChildren(...[toggle, form, picture].filter(Boolean))
     if (this.typing) input.focus()
   }
 
@@ -246,6 +247,29 @@ export class Chat {
     }
   }
 
+  /** What the album has: one that is drawn, or a file of this computer. */
+  pickPicture() {
+    const close = this.phone.sheet('发图片', (sheet) => {
+      const file = h('input', { type: 'file', accept: 'image/jpeg,image/png,image/gif', class: 'hide-input', 'aria-label': '从电脑选一张' })
+      file.addEventListener('change', async () => {
+        if (!file.files.length) return
+        close()
+        this.show({ image: await base64(file.files[0]) })
+      })
+      sheet.append(
+        h('div', { class: 'ask' }, h('h3', {}, '发哪一张？')),
+        h('button', { type: 'button', class: 'album', onclick: () => { close(); this.show({ name: 'spilt' }) } }, h('img', { src: '/sandbox/media/sandbox-picture-spilt', alt: '洒了的奶茶', width: '120', height: '90' }), h('span', {}, '洒了的奶茶')),
+        h('button', { type: 'button', class: 'paybtn', onclick: () => file.click() }, '从电脑选一张'),
+        file,
+        h('button', { type: 'button', class: 'nobtn', onclick: () => close() }, '不发了'),
+      )
+    })
+  }
+
+  show(picture) {
+    return api.show(this.phone.person.id, appid, picture).then(() => this.refresh(), sayError)
+  }
+
   profile() {
     const close = this.phone.sheet('账号资料', (sheet) => {
       const act = this.followed
@@ -258,4 +282,13 @@ export class Chat {
       )
     })
   }
+}
+
+function base64(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader()
+    reader.onerror = () => reject(reader.error)
+    reader.onload = () => resolve(reader.result.split(',')[1])
+    reader.readAsDataURL(file)
+  })
 }
