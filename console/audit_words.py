@@ -64,6 +64,7 @@ ACTS = {
     "segment.save": Act("members", "保存人群"),
     "loyalty.tiers": Act("members", "改会员等级", "warn"),
     "loyalty.points": Act("members", "改积分规则", "warn"),
+    "loyalty.balance_low": Act("members", "改余额提醒线"),
     "loyalty.sign_in": Act("members", "改签到规则"),
     "loyalty.referral": Act("members", "改邀请规则"),
     "points.adjust": Act("members", "调积分", "warn"),

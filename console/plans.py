@@ -13,9 +13,11 @@ from console.loyalty_tabs import coupons, tabs
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import NotFound
-from crm import plans
+from core.money import format_yuan
+from crm import plans, tiers
 from crm.models import BalanceEntry, BalanceKind, BalanceLot, Member, PaidTerm, Plan, PlanKind
 from crm.plans import offers
+from crm.tiers import editing
 from orders.models import Order
 
 page = Blueprint("plans", __name__, url_prefix="/loyalty/plans")
@@ -79,6 +81,19 @@ def create(kind: str) -> Response:
     return reply.done(url_for("console.plans.index", kind=kind), f"「{name}」已上架")
 
 
+@page.post("/top_up/low")
+@staff("settings.manage")
+def set_low() -> Response:
+    """From which balance on a member is one whom journeys may remind."""
+    form, now = Form(request.form), clock_now()
+    low = form.yuan("low", high=1_000_00)
+    if form.errors:
+        return _page(PlanKind.top_up, form, 422)
+    with transaction() as session:
+        editing.set_balance_low(session, me().merchant_id, low or 0, actor=me().actor, now=now)
+    return reply.done(url_for("console.plans.index", kind="top_up"), "提醒线已保存")
+
+
 @page.post("/<kind>/<int:plan_id>/state")
 @staff("settings.manage")
 def set_state(kind: str, plan_id: int) -> Response:
@@ -105,6 +120,10 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         names = {value: name for value, name, *_ in choices}
         figures = _figures(session, kind, now)
         entries = _entries(session, now) if kind is PlanKind.top_up else []
+        low_fen = tiers.load(session, me().merchant_id).balance_low_fen
+    form = form or Form(coupons=1)
+    if kind is PlanKind.top_up and "low" not in request.form:
+        form.put("low", format_yuan(low_fen, trim=True))
     return reply.page(
         "loyalty/plans.html",
         status,
@@ -112,7 +131,7 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         kind=kind.value,
         title=TITLES[kind],
         hint=HINTS[kind],
-        form=form or Form(coupons=1),
+        form=form,
         coupons=choices,
         figures=figures,
         entries=entries,

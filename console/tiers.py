@@ -23,6 +23,7 @@ page = Blueprint("tiers", __name__, url_prefix="/loyalty/tiers")
 MEASURES = ((Measure.spent.value, "消费金额"), (Measure.growth.value, "成长值"))
 WINDOWS = ((0, "从入会算起"), (180, "近半年"), (365, "近一年"))
 TERMS = ((0, "一直有效"), (180, "半年"), (365, "一年"))
+TOGETHER = (("no", "能和促销、券一起用"), ("yes", "二选一，哪个省用哪个"))
 FALLS = ((Fall.one_step.value, "降一级"), (Fall.earned.value, "降到够得着的那一级"))
 
 
@@ -104,6 +105,7 @@ def _page(form: Form, count: int, status: int = 200) -> Response:
         windows=WINDOWS,
         terms=TERMS,
         falls=FALLS,
+        together=TOGETHER,
         movers=[],
         why="",
         asked=False,
@@ -135,12 +137,15 @@ def _form(programme: tiers.Programme) -> Form:
         fall=programme.fall.value,
         existing="up",
     )
+    form.put("alone", "yes" if programme.discount_alone else "no")
     for number, step in enumerate(reversed(programme.steps)):
         form.put(f"code_{number}", step.code)
         form.put(f"name_{number}", step.name)
         threshold = format_yuan(step.threshold, trim=True) if spent else step.threshold
         form.put(f"threshold_{number}", threshold)
         form.put(f"rate_{number}", f"{step.points_bp / 10_000:g}")
+        folds = f"{(10_000 - step.discount_bp) / 1_000:g}" if step.discount_bp else ""
+        form.put(f"fold_{number}", folds)
         form.put(f"birthday_{number}", step.birthday_template_id or "")
         form.put(f"benefits_{number}", step.benefits)
     return form
@@ -156,7 +161,8 @@ def _read(form: Form) -> tiers.Programme | None:
     steps = []
     with reading() as session:
         known = {value for value, *_ in coupons(session)}
-        codes = {step.code for step in tiers.load(session, me().merchant_id).steps}
+        held = tiers.load(session, me().merchant_id)
+        codes = {step.code for step in held.steps}
     for number in range(editing.MOST_TIERS + 1):
         base = form[f"code_{number}"] == BASE_TIER
         if not form[f"name_{number}"].strip() and not base:
@@ -168,9 +174,10 @@ def _read(form: Form) -> tiers.Programme | None:
             wide = form.yuan(field, low=1, high=10**9) if measure is Measure.spent else None
             threshold = wide if measure is Measure.spent else form.whole(field, low=1, high=10**7)
         rate = _rate(form, f"rate_{number}")
+        off_bp = 0 if base else _off(form, f"fold_{number}")
         birthday = form.one_of(f"birthday_{number}", known | {""})
         benefits = form.text(f"benefits_{number}", longest=60, needed=False)
-        if None not in (name, threshold, rate, birthday, benefits):
+        if None not in (name, threshold, rate, off_bp, birthday, benefits):
             code = form[f"code_{number}"]
             steps.append(
                 tiers.Step(
@@ -181,6 +188,7 @@ def _read(form: Form) -> tiers.Programme | None:
                     rate or 0,
                     benefits or "",
                     int(birthday) if birthday else None,
+                    off_bp or 0,
                 )
             )
     window = form.one_of("window", [value for value, _ in WINDOWS])
@@ -188,20 +196,41 @@ def _read(form: Form) -> tiers.Programme | None:
     grace = form.whole("grace", high=90, needed=False)
     fall = form.one_of("fall", list(Fall))
     form.one_of("existing", ("up", "all"))
+    alone = form.one_of("alone", [value for value, _ in TOGETHER])
     if form.errors or not steps:
         return None
     steps.sort(key=lambda step: -step.threshold)
     ranked = tuple(step._replace(rank=len(steps) - 1 - at) for at, step in enumerate(steps))
-    return tiers.Programme(
-        ranked, measure, int(window or 0), int(term or 0), grace or 0, Fall(fall or Fall.one_step)
+    return held._replace(  # the rules of points stand on another page, and stay
+        steps=ranked,
+        measure=measure,
+        window_days=int(window or 0),
+        valid_days=int(term or 0),
+        grace_days=grace or 0,
+        fall=Fall(fall or Fall.one_step),
+        discount_alone=alone == "yes",
     )
+
+
+def _off(form: Form, name: str) -> int | None:
+    """`9.5` → 500 basis points off; "": none."""
+    if not form[name].strip():
+        return 0
+    try:
+        off = 10_000 - round(float(form[name]) * 1_000)
+    except (ValueError, OverflowError):
+        off = 0
+    if not 1 <= off <= 9_000:
+        form.refuse(name, "1 折到 9.9 折，不打折就空着")
+        return None
+    return off
 
 
 def _rate(form: Form, name: str) -> int | None:
     """`1.5` → 15,000 basis points."""
     try:
         rate = round(float(form[name] or "1") * 10_000)
-    except ValueError:
+    except (ValueError, OverflowError):
         rate = -1
     if not 0 <= rate <= 100_000:
         form.refuse(name, "0 到 10 倍之间")

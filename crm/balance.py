@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core import rows
 from core.database import claim, insert_ignore
 from core.errors import Conflict
-from crm import events
+from crm import events, tiers
 from crm.models import (
     BalanceEntry,
     BalanceHold,
@@ -24,9 +24,6 @@ from crm.models import (
     Member,
 )
 from crm.points import hold_living
-
-LOW_FEN = 2_000
-"""Falling below this is an event: journeys may remind."""
 
 Parts = list[list[int]]
 """[[lot, principal, bonus], …]"""
@@ -90,7 +87,9 @@ def freeze(session: Session, member_id: int, cause: str, amount_fen: int, *, now
     _enter(session, held.id, BalanceKind.spent, -principal, -bonus, f"keep:{cause}", now)
     row = {"member_id": held.id, "cause": cause, "amount_fen": amount_fen, "parts": parts}
     rows.add(session, BalanceHold, row | {"state": HoldState.held, "at": now})
-    if have >= LOW_FEN > have - amount_fen:
+    merchant_id = session.scalars(select(Member.merchant_id).where(Member.id == held.id)).one()
+    low = tiers.load(session, merchant_id).balance_low_fen
+    if have >= low > have - amount_fen:  # fell below the shop's line: journeys may remind
         data = {"balance_fen": have - amount_fen}
         events.record(session, held.id, "balance_low", now=now, data=data)
     return True

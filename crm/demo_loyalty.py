@@ -35,8 +35,10 @@ def load(
     if session.scalar(known) is None:
         birthday = coupons.get("新品请你喝")
         steps = (
-            Step("ink_rock", 3, "墨岩", 300_000, 15_000, "新品先喝，每月一次免排队", birthday),
-            Step("golden_bud", 2, "金芽", 100_000, 12_000, "新品先喝", birthday),
+            Step(
+                "ink_rock", 3, "墨岩", 300_000, 15_000, "新品先喝，每月一次免排队", birthday, 1_000
+            ),
+            Step("golden_bud", 2, "金芽", 100_000, 12_000, "新品先喝", birthday, 500),
             Step("silver_tip", 1, "银毫", 30_000, 10_000, "", birthday),
             Step(BASE_TIER, 0, "青叶", 0),
         )

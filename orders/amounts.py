@@ -2,10 +2,12 @@
 
 1. Timed prices: each line at the lowest that holds for it.
 2. Promotions, on what step 1 left: of one group the one that takes most; of different groups all.
-3. Coupons, on what step 2 left: of one group one, of different groups several, whichever set saves
+3. The member's tier, on what step 2 left, where the merchant lets it go with other offers.
+4. Coupons, on what step 3 left: of one group one, of different groups several, whichever set saves
    most. A coupon in a promotion's group takes its place.
 
 An exclusive coupon stands alone: the goods at list price and nothing else, where that is cheaper.
+So does the tier of a merchant that says so.
 Each discount is allocated to the lines to the fen, none below zero; what took nothing off says why.
 """
 
@@ -16,22 +18,23 @@ from coupons import taking
 from coupons.amounts import missing_fen
 from coupons.models import CouponKind
 from coupons.taking import Line
-from orders import promoting, stacking
+from orders import promoting, stacking, tier_off
 from orders.promoting import Stage
-from orders.rules import CouponRule, Discount, Price, PromotionRule, Rejected, yuan
+from orders.rules import CouponRule, Discount, Price, PromotionRule, Rejected, TierRule, yuan
 from orders.stacking import Candidate, Chosen, Taken
 
 
 @dataclass(frozen=True)
 class _Way:
-    """One way to price the cart: the promotions, and the coupons on top of them."""
+    """One way to price the cart: the promotions and the coupons on top of them, or `tier` alone."""
 
     stage: Stage
     chosen: Chosen = ()
+    tier: TierRule | None = None
 
     @property
     def saved_fen(self) -> int:
-        promoted = sum(sum(parts) for _, parts in self.stage.taken)
+        promoted = sum(sum(parts) for _, parts in self.stage.taken) + sum(self.stage.tier)
         return promoted + sum(taken.off_fen for _, taken in self.chosen)
 
     @property
@@ -39,9 +42,9 @@ class _Way:
         return [candidate.rule for candidate, _ in self.chosen]
 
     @property
-    def alone(self) -> CouponRule | None:
-        """The exclusive coupon, which nothing goes with."""
-        return next((rule for rule in self.coupons if rule.exclusive), None)
+    def alone(self) -> CouponRule | TierRule | None:
+        """The exclusive coupon, or the tier, which nothing goes with."""
+        return self.tier or next((rule for rule in self.coupons if rule.exclusive), None)
 
 
 def price_cart(
@@ -50,12 +53,13 @@ def price_cart(
     coupons: Sequence[CouponRule] = (),
     *,
     delivery_fee_fen: int = 0,
+    tier: TierRule | None = None,
 ) -> Price:
     """Price `lines` with the promotions that hold and those of `coupons` that save most together.
 
     The order in which rules are given does not matter.
     """
-    way = _best_way(lines, promotions, coupons, delivery_fee_fen)
+    way = _best_way(lines, promotions, coupons, delivery_fee_fen, tier)
     discounts = [
         Discount(
             "promotion",
@@ -67,6 +71,8 @@ def price_cart(
         )
         for rule, parts in way.stage.taken
     ]
+    if tier is not None and any(way.stage.tier):
+        discounts.append(tier_off.discount(tier, way.stage.tier))
     for found, taken in way.chosen:
         rule, (parts, fee) = found.rule, taken
         discounts.append(
@@ -80,6 +86,8 @@ def price_cart(
             if rule not in way.coupons
         ),
     ]
+    if tier is not None and not any(way.stage.tier):
+        rejected.append(tier_off.why_unused(tier, way.alone.name if way.alone else ""))
     amounts = tuple(line.amount_fen for line in lines)
     return Price(amounts, tuple(discounts), tuple(rejected), delivery_fee_fen)
 
@@ -89,12 +97,16 @@ def _best_way(
     promotions: Sequence[PromotionRule],
     coupons: Sequence[CouponRule],
     delivery_fee_fen: int,
+    tier: TierRule | None,
 ) -> _Way:
     together = [rule for rule in coupons if not rule.blocked and not rule.exclusive]
     promoted = promoting.groups_of(promotions)
-    best = _Way(promoting.apply(lines, promotions))
+    best = _Way(tier_off.after(tier, promoting.apply(lines, promotions)))
+    first = best.stage
     for groups in stacking.taken_groups(together, promoted):
-        stage = promoting.apply(lines, promotions, without=groups) if groups else best.stage
+        stage = first
+        if groups:
+            stage = tier_off.after(tier, promoting.apply(lines, promotions, without=groups))
         found = [_candidate(rule, lines, stage.left, delivery_fee_fen) for rule in together]
         useful = [each for each in found if each.off_fen > 0]
         closed = promoted - groups
@@ -108,6 +120,9 @@ def _best_way(
         if candidate.off_fen > best.saved_fen:
             taken = candidate.take(listed, delivery_fee_fen)
             best = _Way(Stage(listed, (), listed), ((candidate, taken),))
+    instead = tier_off.instead(tier, listed)
+    if instead is not None and sum(instead.tier) > best.saved_fen:
+        best = _Way(instead, tier=tier)
     return best
 
 
@@ -143,7 +158,8 @@ def _unused_promotions(
         why, missing = found
         instead = way.alone or next((one for one in way.coupons if one.group is rule.group), None)
         if instead is not None and missing is None and not rule.blocked:
-            why = f"不能和「{instead.name}」一起用，用券更省"
+            better = "会员折扣更省" if way.tier else "用券更省"
+            why = f"不能和「{instead.name}」一起用，{better}"
         told.append(Rejected("promotion", rule.id, rule.name, why, missing))
     return told
 
@@ -151,7 +167,8 @@ def _unused_promotions(
 def _unused_coupon(
     rule: CouponRule, lines: Sequence[Line], way: _Way, delivery_fee_fen: int
 ) -> Rejected:
-    base = [line.amount_fen for line in lines] if rule.exclusive else way.stage.left
+    listed = rule.exclusive or way.tier is not None
+    base = [line.amount_fen for line in lines] if listed else way.stage.left
     fits = rule.fits(lines)
     counted = [True] * len(lines) if rule.of_whole_cart else fits
     goods_fen = sum(fen for fen, fit in zip(base, counted, strict=True) if fit)

@@ -69,6 +69,7 @@ class HistoryKind(StrEnum):
 
 class DiscountKind(StrEnum):
     promotion = "promotion"
+    tier = "tier"
     coupon = "coupon"
     points = "points"
 

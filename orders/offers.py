@@ -15,10 +15,10 @@ from coupons.promotions import ActivePromotion
 from coupons.queries import UsableCoupon
 from coupons.taking import Line
 from crm.models import Member
-from crm.tiers import programme
+from crm.tiers import Programme, programme
 from merchants.models import Store
 from orders.models import Order, OrderState
-from orders.rules import CouponRule, PromotionRule
+from orders.rules import CouponRule, PromotionRule, TierRule
 
 _ORDERS = rows.table_of(Order).c
 _ANY_ORDER = (
@@ -77,6 +77,16 @@ def coupon_rules(
         )
         for rank, each in enumerate(usable)
     ]
+
+
+def tier_rule(rules: Programme, member: Member) -> TierRule | None:
+    """What the member's tier takes off, if anything."""
+    step = rules.of(member.tier)
+    if not step.discount_bp:
+        return None
+    return TierRule(
+        id=step.rank, name=f"{step.name}会员", off_bp=step.discount_bp, alone=rules.discount_alone
+    )
 
 
 def worth_of(coupon: UsableCoupon) -> Worth:

@@ -32,6 +32,8 @@ def offer(
     cap_fen = sum(left) * programme.spend_cap_bp // 10_000
     most = min(points, cap_fen * programme.spend_rate // 100)
     most_fen = most * 100 // programme.spend_rate
+    if most_fen == 0:  # fewer than make a fen
+        return price, PointsOffer()
     used = most if wanted == "most" else min(wanted or 0, most)
     off_fen = used * 100 // programme.spend_rate
     if off_fen == 0:

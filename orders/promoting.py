@@ -17,12 +17,14 @@ Parts = tuple[int, ...]
 class Stage:
     """What the lines cost after the promotions, and what each promotion took off them.
 
-    `timed` is what they cost after timed prices alone: every threshold is asked of that.
+    `timed` is what they cost after timed prices alone: every threshold is asked of that. `tier` is
+    what the member's tier takes off besides.
     """
 
     left: Parts
     taken: tuple[tuple[PromotionRule, Parts], ...] = ()
     timed: Parts = ()
+    tier: Parts = ()
 
 
 def apply(

@@ -15,14 +15,14 @@ from coupons.models import StackGroup
 from coupons.queries import UsableCoupon
 from coupons.taking import Line
 from crm import tiers
-from crm.models import Member
+from crm.models import BASE_TIER, Member
 from merchants.models import Store, StoreTable
 from merchants.queries import find_table, get_store_of, is_open
 from orders import points_off
 from orders.amounts import price_cart
 from orders.errors import TableNeeded, TooManyPieces
 from orders.models import Fulfilment
-from orders.offers import coupon_rules, promotion_rules
+from orders.offers import coupon_rules, promotion_rules, tier_rule
 from orders.points_off import PointsOffer
 from orders.rules import CouponRule, Discount, Price, Rejected
 
@@ -102,14 +102,14 @@ class Quote:
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
-        """Rules that took nothing off: promotions, and coupons that do not fit."""
-        promotions = [rule for rule in self.price.rejected if rule.kind == "promotion"]
+        """Rules that took nothing off: promotions, the tier, and coupons that do not fit."""
+        ours = [rule for rule in self.price.rejected if rule.kind != "coupon"]
         unfit = [
             Rejected("coupon", choice.id, choice.name, choice.reason, choice.missing_fen)
             for choice in self.choices
             if not choice.usable
         ]
-        return (*promotions, *unfit)
+        return (*ours, *unfit)
 
     def snapshot(self) -> dict[str, Any]:
         """What is kept on the order: how the price came about."""
@@ -149,12 +149,17 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
     promotions = promotion_rules(session, store, now)
     usable = {each.id: each for each in coupons.usable_for(session, member.id, now)}
     rules = coupon_rules(session, list(usable.values()), lines, store, member, now)
+    programme, tier = None, None
+    # The rules are read for those alone whom they may give something: points, or a higher tier.
+    if member.points > 0 or member.tier != BASE_TIER:
+        programme = tiers.load(session, member.merchant_id)
+        tier = tier_rule(programme, member)
     known: dict[tuple[int, ...], Price] = {}
 
     def price_with(several: Sequence[CouponRule]) -> Price:
         ids = tuple(rule.id for rule in several)
         if ids not in known:
-            known[ids] = price_cart(lines, promotions, several)
+            known[ids] = price_cart(lines, promotions, several, tier=tier)
         return known[ids]
 
     best = price_with(rules)
@@ -163,8 +168,7 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
     choices = {rule.id: _choice(rule, price_with) for rule in rules}
     used = tuple(usable[each.id] for each in _largest_first(price))
     points = PointsOffer()
-    if member.points > 0:  # the rules are read for those alone who have something to spend
-        programme = tiers.load(session, member.merchant_id)
+    if programme is not None:
         price, points = points_off.offer(price, member.points, programme, cart.points)
     return Quote(
         store=store,

@@ -66,6 +66,20 @@ class CouponRule(Goods):
         return self.worth.kind not in (CouponKind.amount, CouponKind.percent)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TierRule:
+    """What the member's tier takes off; `id` is its rank. `alone`: never beside other offers."""
+
+    id: int
+    name: str
+    off_bp: int
+    alone: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"{(10_000 - self.off_bp) / 1_000:g} 折"
+
+
 @dataclass(frozen=True)
 class Discount:
     """`per_line` and `delivery_fen`, the part off the delivery fee, add up to `amount_fen`."""

@@ -122,6 +122,7 @@ def show_membership() -> MembershipOut:
             balance_bonus_fen=me.balance_bonus_fen,
             paid_until=term.ends_at if term else None,
             paid_name=session.get_one(Plan, term.plan_id).name if term else "",
+            discount_alone=programme.discount_alone,
             has_sign_in=bool(sign and sign.is_on),
             has_lottery=bool(drawing.list_lotteries(session, me.merchant_id, running_at=now)),
             has_referral=bool(refer and refer.is_on),
@@ -285,6 +286,7 @@ def _step(step: Step) -> TierStep:
         points_bp=step.points_bp,
         benefits=step.benefits,
         birthday_coupon=step.birthday_template_id is not None,
+        discount_bp=step.discount_bp,
     )
 
 

@@ -35,7 +35,8 @@ class Loyalty(Base):
     """The rules of one merchant's membership; a merchant without a row has the defaults.
 
     `window_days` 0: all time. `valid_days` 0: a tier is for good. Growth is one per yuan kept, and
-    what `growth_entries` add.
+    what `growth_entries` add. `discount_alone`: a tier's discount goes with no other offer. A
+    balance that falls below `balance_low_fen` is told; 0: never.
     """
 
     __tablename__ = "loyalty"
@@ -57,19 +58,23 @@ class Loyalty(Base):
     spend_rate: Mapped[int] = mapped_column(default=0)
     spend_cap_bp: Mapped[int] = mapped_column(default=5_000)
     adjust_most: Mapped[int] = mapped_column(default=1_000)
+    discount_alone: Mapped[bool] = mapped_column(default=False)
+    balance_low_fen: Mapped[int] = mapped_column(default=2_000)
     updated_at: Mapped[datetime]
 
 
 class Tier(Base):
     """`threshold` is in fen or in growth, as the merchant measures. `rank` 0 is everybody's.
 
-    `points_bp`: how many points a yuan earns, 10,000 being the usual.
+    `points_bp`: how many points a yuan earns, 10,000 being the usual. `discount_bp`: what it takes
+    off an order; the lowest tier takes nothing.
     """
 
     __tablename__ = "tiers"
     __table_args__ = (
         UniqueConstraint("merchant_id", "code"),
         CheckConstraint("threshold >= 0 AND points_bp >= 0", name="amounts"),
+        CheckConstraint("discount_bp >= 0 AND discount_bp < 10000", name="discount"),
     )
 
     id: Mapped[Id]
@@ -81,6 +86,7 @@ class Tier(Base):
     points_bp: Mapped[int] = mapped_column(default=10_000)
     birthday_template_id: Mapped[int | None] = mapped_column(ForeignKey("coupon_templates.id"))
     benefits: Mapped[str] = mapped_column(default="")
+    discount_bp: Mapped[int] = mapped_column(default=0)
 
 
 class TierMove(Base):

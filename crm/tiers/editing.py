@@ -93,6 +93,24 @@ def write(session: Session, merchant_id: int, wanted: Programme, now: datetime) 
     rows.add_all(session, Tier, [mine | step._asdict() for step in coded(wanted).steps])
 
 
+def set_balance_low(
+    session: Session, merchant_id: int, low_fen: int, *, actor: str, now: datetime
+) -> None:
+    """Below which balance the timeline is told; 0: never."""
+    before = load(session, merchant_id)
+    write(session, merchant_id, before._replace(balance_low_fen=low_fen), now)
+    audit.record(
+        session,
+        actor=actor,
+        action="loyalty.balance_low",
+        subject=f"loyalty:{merchant_id}",
+        before={"balance_low_fen": before.balance_low_fen},
+        after={"balance_low_fen": low_fen},
+        merchant_id=merchant_id,
+        now=now,
+    )
+
+
 def coded(wanted: Programme) -> Programme:
     """With a code for each tier that has none yet, and ranks by threshold."""
     ordered = sorted(wanted.steps, key=lambda step: step.threshold)

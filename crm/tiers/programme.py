@@ -24,7 +24,10 @@ FEN_PER_GROWTH = 100
 
 
 class Step(NamedTuple):
-    """A tier: `threshold` is in fen or in growth, `points_bp` 10,000 is a point a yuan."""
+    """A tier: `threshold` is in fen or in growth, `points_bp` 10,000 is a point a yuan.
+
+    `discount_bp` is what it takes off an order.
+    """
 
     code: str
     rank: int
@@ -33,6 +36,7 @@ class Step(NamedTuple):
     points_bp: int = 10_000
     benefits: str = ""
     birthday_template_id: int | None = None
+    discount_bp: int = 0
 
 
 class Programme(NamedTuple):
@@ -53,6 +57,8 @@ class Programme(NamedTuple):
     spend_rate: int = 0
     spend_cap_bp: int = 5_000
     adjust_most: int = 1_000
+    discount_alone: bool = False
+    balance_low_fen: int = 2_000
 
     def of(self, code: str) -> Step:
         """The tier of this code; one that is gone counts as the lowest."""

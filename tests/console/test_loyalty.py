@@ -27,6 +27,7 @@ FORM = {
     "birthday_0": "",
     "benefits_0": "",
     "code_1": "",
+    "alone": "no",
     "name_1": "常客",
     "threshold_1": "88.50",
     "rate_1": "1.5",
@@ -64,6 +65,29 @@ def test_movers_are_counted_before_and_moved_after_saving(chain: Chain) -> None:
     page = owner.get("/loyalty/tiers/").text
     assert 'value="88.50"' in page
     assert "常客" in owner.get("/audit/").text or "改会员等级" in owner.get("/audit/").text
+
+
+def test_a_discount_is_kept_and_the_rules_of_points_stay(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    rules = {
+        "earn": "2", "expiry": "yearly", "months": "12", "month": "6", "day": "30",
+        "remind": "7", "rate": "100", "cap": "30", "adjust": "500",
+    }  # fmt: skip
+    assert owner.post("/loyalty/points/", **rules).status_code == 303
+
+    typed = {**FORM, "alone": "yes", "fold_1": "9.5"}
+    assert owner.post("/loyalty/tiers/", **typed).status_code == 303
+    assert owner.post("/loyalty/tiers/", **{**typed, "fold_1": "10"}).status_code == 422
+    assert owner.post("/loyalty/plans/top_up/low", low="35").status_code == 303
+    assert owner.post("/loyalty/plans/top_up/low", low="x").status_code == 422
+
+    with reading() as session:
+        kept = tiers.load(session, chain.merchant_id)
+        assert [step.discount_bp for step in kept.steps] == [500, 0]
+        assert (kept.earn_bp, kept.spend_rate, kept.expiry.value) == (20_000, 100, "yearly")
+        assert (kept.discount_alone, kept.balance_low_fen) == (True, 3_500)
+    assert 'value="9.5"' in owner.get("/loyalty/tiers/").text
+    assert 'value="35"' in owner.get("/loyalty/plans/top_up/").text
 
 
 def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_saved(chain: Chain) -> None:

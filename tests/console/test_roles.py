@@ -192,6 +192,7 @@ NEEDS = {
         "POST /loyalty/points/",
         "POST /loyalty/plans/<kind>/",
         "POST /loyalty/plans/<kind>/<int:plan_id>/state",
+        "POST /loyalty/plans/top_up/low",
         "POST /loyalty/sign-in/",
         "POST /loyalty/lottery/",
         "POST /loyalty/lottery/<int:lottery_id>/state",

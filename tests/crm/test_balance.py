@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from core import database
 from core.errors import LinliError
-from crm import balance, merging
+from crm import balance, merging, tiers
 from crm.models import BalanceLot, Member, MemberEvent
+from crm.tiers import editing
 from tests.factories.crm import make_member, make_order_id, make_store
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
@@ -99,6 +100,24 @@ def test_falling_low_is_told_once(session: Session) -> None:
 
     low = session.scalars(select(MemberEvent.data).where(MemberEvent.kind == "balance_low")).all()
     assert low == [{"balance_fen": 1_999}]
+
+
+def test_each_fall_below_the_shops_own_line_is_told(session: Session) -> None:
+    member = make_member(session)
+    rules = tiers.DEFAULTS._replace(balance_low_fen=3_000)
+    editing.write(session, member.merchant_id, rules, NOW)
+    top_up(session, member, 5_000, 0)
+
+    balance.freeze(session, member.id, "a", 2_000, now=NOW)
+    balance.freeze(session, member.id, "b", 1, now=NOW)
+    balance.freeze(session, member.id, "c", 1, now=NOW)
+    top_up(session, member, 1_000, 0)
+    balance.freeze(session, member.id, "d", 1_500, now=NOW)
+    editing.write(session, member.merchant_id, rules._replace(balance_low_fen=0), NOW)
+    balance.freeze(session, member.id, "e", 2_498, now=NOW)
+
+    low = session.scalars(select(MemberEvent.data).where(MemberEvent.kind == "balance_low")).all()
+    assert low == [{"balance_fen": 2_999}, {"balance_fen": 2_498}]
 
 
 def test_a_merge_carries_it_over(session: Session) -> None:

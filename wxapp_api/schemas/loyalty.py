@@ -15,6 +15,7 @@ class TierStep(Out):
     points_bp: int = Field(description="10,000: a point a yuan")
     benefits: str
     birthday_coupon: bool
+    discount_bp: int = Field(description="off every order; 500 is 9.5 折")
 
 
 class MembershipOut(Out):
@@ -34,6 +35,7 @@ class MembershipOut(Out):
     balance_bonus_fen: Fen
     paid_until: Moment | None = Field(description="end of the paid membership")
     paid_name: str
+    discount_alone: bool = Field(description="a tier's discount goes with no promotion or coupon")
     has_sign_in: bool
     has_lottery: bool
     has_referral: bool

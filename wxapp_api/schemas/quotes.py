@@ -70,7 +70,7 @@ class LineOut(Out):
 
 
 class DiscountOut(Out):
-    kind: Literal["promotion", "coupon", "points"]
+    kind: Literal["promotion", "tier", "coupon", "points"]
     id: IdOut
     name: str
     reason: str = Field(description="满 40 减 5")
@@ -79,7 +79,7 @@ class DiscountOut(Out):
 
 
 class RejectedOut(Out):
-    kind: Literal["promotion", "coupon"]
+    kind: Literal["promotion", "tier", "coupon"]
     id: IdOut
     name: str
     reason: str = Field(description="还差 ¥6")
