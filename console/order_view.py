@@ -27,7 +27,8 @@ from orders.models import (
     PaymentState,
 )
 from payments.models import Refund, RefundState
-from payments.queries import list_refunds, refundable_fen
+from payments.plan_refunds import refundable_fen
+from payments.queries import list_refunds
 
 LATE_AFTER = timedelta(minutes=2)
 CANCELLABLE = [state for state, targets in NEXT.items() if OrderState.cancelled in targets]
@@ -149,7 +150,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         .where(OrderDiscount.order_id == order.id)
         .order_by(OrderDiscount.position)
     ).all()
-    left = refundable_fen(session, order.id)
+    left, rule = refundable_fen(session, order, now)
     refunds = list_refunds(session, order.id)
     may_see = who.may("members.view") and member is not None
     return {
@@ -191,6 +192,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         and who.may("orders.refund")
         and order.state is not OrderState.placed,  # turning it down gives all of it back
         "refundable": words.yuan(left) if left else "",
+        "refund_rule": rule,
         "stock_words": _stock_words(order),
         "used_coupon": any(d.kind is DiscountKind.coupon for d in discounts),
         "who_sub": f"来过 {member.orders_count} 次 · {words.days_ago(member.last_visit_at, now)}"

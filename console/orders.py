@@ -18,7 +18,7 @@ from orders.errors import WrongPickupCode
 from orders.models import OrderState
 from orders.queries import get_for_staff
 from payments import cancelling, refunding
-from payments.queries import refundable_fen
+from payments.plan_refunds import refundable_fen
 
 page = Blueprint("orders", __name__, url_prefix="/orders")
 
@@ -173,7 +173,7 @@ def cancel(no: str) -> Response:
 def refunding_page(no: str) -> Response:
     with reading() as session:
         order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
-        left = refundable_fen(session, order.id)
+        left, _ = refundable_fen(session, order, clock_now())
     form = Form(amount=words.yuan(left), reason=REFUND_REASONS[0][0], key=new_token())
     return _refund_page(no, form, left)
 
@@ -191,7 +191,7 @@ def refund(no: str) -> Response:
         return reply.done(url_for("console.orders.show", no=no), said)
     with reading() as session:
         order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
-        left = refundable_fen(session, order.id)
+        left, _ = refundable_fen(session, order, now)
     amount = form.yuan("amount", low=1, high=max(left, 1))
     reason = form.one_of("reason", [value for value, _ in REFUND_REASONS])
     if form.errors or amount is None or reason is None or not step_up.is_proved(form, now):

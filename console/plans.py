@@ -25,8 +25,8 @@ page = Blueprint("plans", __name__, url_prefix="/loyalty/plans")
 TITLES = {PlanKind.top_up: "储值", PlanKind.membership: "付费会员", PlanKind.card: "次卡"}
 HINTS = {
     PlanKind.top_up: "先用本金再用赠送；退款最多退没用掉的本金，赠送按比例收回",
-    PlanKind.membership: "到期自动停，不会自动续费；没用过的可以整单退",
-    PlanKind.card: "买到的是一张能用多次的券，到店核销一次少一次；没用过的可以整单退",
+    PlanKind.membership: "到期自动停，不会自动续费；退的时候用掉、过期的券按份扣下，退了就停",
+    PlanKind.card: "一张能用多次的券，到店核销一次少一次；退的时候用掉几次按份扣下，退了就停",
 }
 ENTRIES = {
     BalanceKind.topped_up: "充值",

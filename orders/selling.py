@@ -68,10 +68,11 @@ def take_back(
     session: Session, order: Order, refund_fen: int, *, cause: str, actor: str, now: datetime
 ) -> None:
     """Before money of a plan is asked back. Raises what `plans.before_refund` does."""
-    if order.kind is not LineKind.goods:
+    if order.plan_id is not None:
         plans.before_refund(
             session,
-            PlanKind(order.kind.value),
+            order.plan_id,
+            order.member_id,
             order.id,
             refund_fen,
             paid_fen=order.paid_fen,
@@ -79,6 +80,20 @@ def take_back(
             actor=actor,
             now=now,
         )
+
+
+def refundable_fen(session: Session, order: Order, *, now: datetime) -> tuple[int, str]:
+    """How much of a plan's price its rules allow to be asked back, and why so much."""
+    if order.plan_id is None:
+        raise ValueError(f"order {order.id} is of no plan")
+    return plans.refundable_fen(
+        session, order.plan_id, order.member_id, order.id, paid_fen=order.paid_fen, now=now
+    )
+
+
+def stays_taken(order: Order) -> bool:
+    """Whether a refund that failed leaves what it was for ended."""
+    return order.kind is not LineKind.goods and plans.stays_taken(PlanKind(order.kind.value))
 
 
 def undo_take_back(session: Session, order: Order, *, cause: str, now: datetime) -> None:

@@ -13,7 +13,7 @@ from core.outbox import enqueue
 from gateways.wechat.pay_records import RefundResult
 from orders import paying, selling
 from orders.models import Order
-from payments import ledger
+from payments import ledger, plan_refunds
 from payments.errors import NothingToRefund, RefundAmountInvalid, RefundTooMuch
 from payments.models import (
     NEXT_REFUND,
@@ -46,9 +46,9 @@ def request(
     attempt = find_live_attempt(session, bill.id)
     if attempt is None or attempt.state is not AttemptState.succeeded or not attempt.amount_fen:
         raise NothingToRefund
+    earlier = plan_refunds.failed_fen(session, order)
     refund = request_of(session, attempt, order, amount_fen, reason=reason, actor=actor, now=now)
-    cause = f"refund:{refund.id}"
-    selling.take_back(session, order, amount_fen, cause=cause, actor=actor, now=now)
+    plan_refunds.take(session, order, refund, earlier, now=now)
     return refund
 
 

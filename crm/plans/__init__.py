@@ -5,6 +5,7 @@ from crm.plans.fulfilling import (
     fulfil,
     refund_failed,
     refundable_fen,
+    stays_taken,
 )
 from crm.plans.offers import PlanNotFound, get_plan, list_plans
 from crm.plans.terms import current_term, end_due, give_due
@@ -20,4 +21,5 @@ __all__ = [
     "list_plans",
     "refund_failed",
     "refundable_fen",
+    "stays_taken",
 ]

@@ -1,16 +1,15 @@
 """A paid membership: runs its days, gives its coupons every thirty of them, ends by itself."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import rows
 from core.database import claim
-from coupons import issuing, voiding
+from coupons import issuing
 from coupons.errors import GoneAlready, NotClaimable
-from coupons.models import Coupon, CouponState, CouponTemplate
+from coupons.models import CouponTemplate
 from crm import events
 from crm.models import PaidTerm, Plan, TermState
 from crm.points import hold_living
@@ -110,60 +109,5 @@ def end_due(session: Session, *, now: datetime, limit: int = 500) -> int:
     return len(due)
 
 
-def unused(session: Session, order_id: int) -> bool:
-    """The term runs or is to come, and none of its coupons were used."""
-    term = _term_of(session, order_id)
-    return term is not None and coupons_unused(session, _gift_keys(session, term))
-
-
-def end_by_refund(session: Session, order_id: int, *, actor: str, now: datetime) -> bool:
-    """active → refunded, and its coupons are void; False when it was used."""
-    term = _term_of(session, order_id)
-    if term is None:
-        return False
-    gone = {"state": TermState.refunded, "next_gift_at": None}
-    rows.must_move(session, PaidTerm, {"id": term.id, "state": TermState.active}, gone)
-    return void_unused(session, _gift_keys(session, term), actor=actor, now=now)
-
-
 def gift_key(term_id: int, month: int, number: int) -> str:
     return f"term:{term_id}:{month}:{number}"
-
-
-def coupons_unused(session: Session, keys: Sequence[str]) -> bool:
-    """None of these coupons was used, or is about to be."""
-    used = (
-        select(func.count(Coupon.id))
-        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
-        .where(
-            Coupon.issue_key.in_(keys),
-            (Coupon.state != CouponState.issued) | (Coupon.uses_left < CouponTemplate.uses_total),
-        )
-    )
-    return not session.scalar(used)
-
-
-def void_unused(session: Session, keys: Sequence[str], *, actor: str, now: datetime) -> bool:
-    """Take back coupons that came with what is refunded; False when one of them was used.
-
-    They are void, and so locked, before they are looked at: the caller rolls back on False.
-    """
-    ids = session.scalars(select(Coupon.id).where(Coupon.issue_key.in_(keys))).all()
-    voided = voiding.void_many(session, ids, actor=actor, reason="退款", now=now)
-    begun = (
-        select(func.count(Coupon.id))
-        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
-        .where(Coupon.id.in_(ids), Coupon.uses_left < CouponTemplate.uses_total)
-    )
-    return voided == len(ids) and not session.scalar(begun)
-
-
-def _term_of(session: Session, order_id: int) -> PaidTerm | None:
-    mine = select(PaidTerm).where(PaidTerm.order_id == order_id, PaidTerm.state == TermState.active)
-    return session.scalars(mine.execution_options(populate_existing=True)).one_or_none()
-
-
-def _gift_keys(session: Session, term: PaidTerm) -> list[str]:
-    plan = session.get_one(Plan, term.plan_id)
-    months = range(1, term.given + 1)
-    return [gift_key(term.id, month, at) for month in months for at in range(plan.coupons)]

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 from coupons.models import Coupon, CouponState
 from crm import balance, plans
 from crm.models import MemberEvent, PaidTerm, Plan, PlanKind, Purchase, TermState
-from crm.plans import offers, terms
-from crm.plans.fulfilling import PlanNotRefundable
+from crm.plans import offers
+from crm.plans.giving_up import PlanNotRefundable
 from orders import cancelling, paying, selling
 from orders.errors import TooManyUnpaid
 from orders.models import Order, OrderLine, OrderState, PaymentState
 from tests.factories.coupons import make_template
+from tests.factories.crm import make_member
 from tests.orders.shop import Shop
 
 
@@ -118,34 +119,82 @@ def test_a_membership_gives_every_month_and_ends_by_itself(
     assert shop.member.spent_fen == 20_000
 
 
-def test_a_membership_goes_back_only_unused(session: Session, shop: Shop, now: datetime) -> None:
-    template = make_template(session, shop.merchant)
-    plan = make_plan(shop, PlanKind.membership, now, days=30, template_id=template.id, coupons=1)
+def test_a_membership_goes_back_less_what_was_used(
+    session: Session, shop: Shop, now: datetime
+) -> None:
+    """Two months of two coupons: a used one and one that lapsed keep their quarters."""
+    template = make_template(session, shop.merchant, valid_days=10)
+    plan = make_plan(shop, PlanKind.membership, now, days=60, template_id=template.id, coupons=2)
     order = buy(shop, plan, now)
     plans.give_due(session, now=now)
-    assert terms.unused(session, order.id)
+    first, second = session.scalars(select(Coupon).order_by(Coupon.id)).all()
 
-    with pytest.raises(PlanNotRefundable), session.begin_nested():
-        refund(shop, order, 5_000, now)
-    refund(shop, order, 10_000, now)
+    def due(at: datetime) -> int:
+        return selling.refundable_fen(session, order, now=at)[0]
 
-    coupon = session.scalars(select(Coupon).execution_options(populate_existing=True)).one()
+    assert due(now) == 10_000
+    first.state = CouponState.redeemed
+    session.flush()
+    assert due(now) == 7_500
+    assert due(now + timedelta(days=10)) == 5_000
+    assert due(now + timedelta(days=60)) == 0
+    second.state = CouponState.locked
+    session.flush()
+    for fen in (7_500, 10_000):
+        with pytest.raises(PlanNotRefundable), session.begin_nested():
+            refund(shop, order, fen, now)
+    second.state = CouponState.issued
+    session.flush()
+    with pytest.raises(PlanNotRefundable) as told, session.begin_nested():
+        refund(shop, order, 7_501, now)
+    assert told.value.extra == {"due_fen": 7_500}
+    refund(shop, order, 7_500, now)
+
     term = session.scalars(select(PaidTerm).execution_options(populate_existing=True)).one()
-    assert (coupon.state, term.state) == (CouponState.void, TermState.refunded)
+    session.refresh(second)
+    assert (second.state, term.state, due(now)) == (CouponState.void, TermState.refunded, 0)
+    assert plans.give_due(session, now=now + timedelta(days=31)) == 0
+    with pytest.raises(PlanNotRefundable), session.begin_nested():
+        refund(shop, order, 7_500, now)
 
 
-def test_a_pass_is_a_coupon_of_several_uses(session: Session, shop: Shop, now: datetime) -> None:
+def test_a_pass_keeps_the_part_of_each_use(session: Session, shop: Shop, now: datetime) -> None:
     template = make_template(session, shop.merchant, uses_total=10)
     order = buy(shop, make_plan(shop, PlanKind.card, now, template_id=template.id), now)
 
     coupon = session.scalars(select(Coupon)).one()
     assert (coupon.uses_left, coupon.source) == (10, "pass")
-    coupon.uses_left = 9
+    coupon.uses_left = 7
     session.flush()
+    assert selling.refundable_fen(session, order, now=now) == (
+        7_000, "一共 10 次，用掉或过期 3 次，按份扣下；退了就停",
+    )  # fmt: skip
     with pytest.raises(PlanNotRefundable), session.begin_nested():
         refund(shop, order, 10_000, now)
     session.refresh(coupon)
     assert coupon.state is CouponState.issued
+    refund(shop, order, 7_000, now)
+
+    session.refresh(coupon)
+    session.refresh(shop.member)
+    assert (coupon.state, order.payment_state) == (CouponState.void, PaymentState.part_refunded)
+    assert shop.member.spent_fen - shop.member.refunded_fen == 3_000
+
+
+def test_what_a_friend_was_given_is_theirs(session: Session, shop: Shop, now: datetime) -> None:
+    template = make_template(session, shop.merchant)
+    plan = make_plan(shop, PlanKind.membership, now, days=30, template_id=template.id, coupons=2)
+    order = buy(shop, plan, now)
+    plans.give_due(session, now=now)
+    given = session.scalars(select(Coupon).order_by(Coupon.id)).first()
+    assert given
+    given.member_id = make_member(session, merchant=shop.merchant).id
+    session.flush()
+
+    refund(shop, order, 5_000, now)
+
+    session.refresh(given)
+    assert given.state is CouponState.issued
 
 
 @pytest.mark.parametrize(

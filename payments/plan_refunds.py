@@ -1,0 +1,51 @@
+"""Refunds of plans: how much may be asked back, and what is taken for it, once."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from orders import selling
+from orders.models import LineKind, Order
+from payments import queries
+from payments.errors import RefundAmountInvalid
+from payments.models import AttemptState, PaymentAttempt, Refund, RefundState
+
+
+def refundable_fen(session: Session, order: Order, now: datetime) -> tuple[int, str]:
+    """What may still be asked back for an order, and by which rule; "" where there is none."""
+    left = queries.refundable_fen(session, order.id)
+    if order.kind is LineKind.goods or left == 0:
+        return left, ""
+    if taken := failed_fen(session, order):
+        return min(taken, left), "上次没退成：已经停了，钱再退一次"
+    due, words = selling.refundable_fen(session, order, now=now)
+    return min(due, left), words
+
+
+def take(
+    session: Session, order: Order, refund: Refund, failed_before_fen: int, *, now: datetime
+) -> None:
+    """Take back what the money stands for. What an earlier refund took and failed is gone already:
+    the same money is asked for. Raises RefundAmountInvalid and what `selling.take_back` does."""
+    if failed_before_fen:
+        if refund.amount_fen != failed_before_fen:
+            raise RefundAmountInvalid
+        return
+    cause = f"refund:{refund.id}"
+    selling.take_back(session, order, refund.amount_fen, cause=cause, actor=refund.actor, now=now)
+
+
+def failed_fen(session: Session, order: Order) -> int:
+    """What a membership or a pass was given up for in vain."""
+    if not selling.stays_taken(order):
+        return 0
+    asked = (
+        select(Refund.amount_fen)
+        .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
+        .where(Refund.order_id == order.id, PaymentAttempt.state == AttemptState.succeeded)
+    )
+    alive = (Refund.state != RefundState.failed) | (Refund.error == "ABNORMAL")
+    if session.scalar(select(func.count()).select_from(asked.where(alive).subquery())):
+        return 0
+    return int(session.scalar(asked.order_by(Refund.id.desc()).limit(1)) or 0)
