@@ -4,12 +4,11 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-import requests
+import certifi
 import urllib3
-from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
@@ -36,22 +35,20 @@ class Answer:
 class Http:
     """A thread-safe client: pooled, no cookies, no redirects, no retries once a request was sent.
 
-    The environment is not read (proxies, netrc): configuration is one file.
+    The environment is not read (proxies, netrc): configuration is one file. urllib3 itself:
+    a mass send makes a million calls, and what `requests` does around each costs more than it.
     """
 
-    def __init__(self, *, pool: int = 32) -> None:
+    def __init__(self, *, pool: int = 64) -> None:
         # urllib3 writes whole URLs, with their tokens, at DEBUG.
         logging.getLogger("urllib3").setLevel(logging.INFO)
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # A failed connect was certainly not sent, so trying it once more is always safe.
-        retry = urllib3.Retry(
+        self._retry = urllib3.Retry(
             total=1, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0
         )
-        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=pool, max_retries=retry)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._pools = urllib3.PoolManager(
+            num_pools=8, maxsize=pool, cert_reqs="CERT_REQUIRED", ca_certs=certifi.where()
+        )
 
     def send(
         self,
@@ -68,32 +65,34 @@ class Http:
         deadline = time.monotonic() + CONNECT_SECONDS + 2 * read_seconds
         failure: NoAnswer
         try:
-            with self._session.request(
+            response = self._pools.urlopen(
                 method,
-                url,
-                params=params,
-                data=body,
-                headers=headers,
-                timeout=(CONNECT_SECONDS, read_seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+                f"{url}?{urlencode(params)}" if params else url,
+                body=body,
+                headers=dict(headers or {}),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
+                retries=self._retry,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
                 content = _read(response, deadline, place)
-                return Answer(response.status_code, response.headers, content)
+            except BaseException:
+                response.close()  # what is left of it must not be somebody else's answer
+                raise
+            return Answer(response.status, response.headers, content)
         except NoAnswer as error:
             failure = error
-        except requests.RequestException as error:
-            failure = NoAnswer(f"{place}: {type(error).__name__}", sent=not _never_sent(error))
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failure = NoAnswer(f"{place}: {type(error).__name__}", sent=True)
+        except (HTTPError, OSError, ValueError) as error:
+            failure = NoAnswer(f"{place}: {_name(error)}", sent=not _never_sent(error))
         # Raised outside the handler: the library's exception holds the whole request.
         raise failure
 
 
-def _read(response: requests.Response, deadline: float, place: str) -> bytes:
+def _read(response: urllib3.BaseHTTPResponse, deadline: float, place: str) -> bytes:
     parts: list[bytes] = []
     size = 0
-    for chunk in response.iter_content(64 * 1024):
+    for chunk in response.stream(64 * 1024, decode_content=True):
         size += len(chunk)
         if size > MAX_ANSWER_BYTES:
             raise NoAnswer(f"{place}: answer too large", sent=True)
@@ -103,12 +102,17 @@ def _read(response: requests.Response, deadline: float, place: str) -> bytes:
     return b"".join(parts)
 
 
-def _never_sent(error: requests.RequestException) -> bool:
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", None)
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+def _never_sent(error: Exception) -> bool:
+    return isinstance(_cause(error), NewConnectionError | ConnectTimeoutError)
+
+
+def _name(error: Exception) -> str:
+    return type(_cause(error)).__name__
+
+
+def _cause(error: Exception) -> Exception:
+    """What the last try failed of."""
+    return error.reason or error if isinstance(error, MaxRetryError) else error
 
 
 def _place(method: str, url: str) -> str:

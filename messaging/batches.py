@@ -1,15 +1,12 @@
-"""Many prepared messages at once: claimed together, said by several hands, recorded together.
+"""Many prepared messages at once: claimed together, recorded together; `hands` says them.
 
 The same promises as `remote.deliver` for a single one. A message is `sending` before it is said,
 so whoever dies in between leaves it `sending`, which the sweep turns into `unknown`; nothing here
 is ever said twice. What WeChat would not take now goes back to `prepared` with what it cost.
 """
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -18,9 +15,6 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim
-from core.logs import log
-from gateways.wechat import rates
-from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging import chat, grants, remote, suppression, windows
 from messaging.models import (
     Channel,
@@ -30,16 +24,6 @@ from messaging.models import (
     OutboundState,
     SubscribeGrant,
 )
-
-HANDS = 16
-PATIENCE = 5.0  # seconds that a batch waits for tokens before it gives the rest back
-WAIT_BUSY, WAIT_QUOTA = 15.0, 600.0
-DAILY_QUOTA = 45009
-_API = {
-    Channel.customer_service: "custom_send",
-    Channel.subscribe: "subscribe_send",
-    Channel.template: "template_send",
-}
 
 
 @dataclass(frozen=True)
@@ -62,20 +46,12 @@ class Fate(NamedTuple):
 
 
 def take(
-    session: Session, message_ids: Sequence[int], *, now: datetime
+    session: Session, messages: Sequence[OutboundMessage], *, now: datetime
 ) -> tuple[list[Ready], dict[int, str]]:
     """prepared → sending, and what each costs spent; of those that cannot be sent, id → reason.
 
-    Messages that are not prepared any more are in neither: somebody else has them.
+    The caller holds the rows of all of them, and all are prepared.
     """
-    found = (
-        select(OutboundMessage)
-        .where(OutboundMessage.id.in_(message_ids), OutboundMessage.state == OutboundState.prepared)
-        .order_by(OutboundMessage.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    messages = list(session.scalars(found))
     ready, barred = [], {}
     open_windows, open_grants = _windows(session, messages, now), _grants(session, messages)
     taken: Counter[int] = Counter()
@@ -105,29 +81,6 @@ def take(
         values = {"state": OutboundState.failed, "reason": reason, "changed_at": now}
         claim(session, update(OutboundMessage).where(OutboundMessage.id.in_(ids)).values(**values))
     return ready, barred
-
-
-def say(ready: Sequence[Ready], pool: ThreadPoolExecutor) -> list[Fate]:
-    """Say them all, as fast as the account may; the fates in the same order. No transaction."""
-    fates: list[Fate | None] = [None] * len(ready)
-    waiting: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for position, each in enumerate(ready):
-        waiting[each.message.appid, _API[each.message.channel]].append(position)
-    for (appid, api), positions in waiting.items():
-        until = time.monotonic() + PATIENCE
-        while positions:
-            allowed = rates.take(appid, api, len(positions))
-            now_said, positions = positions[: allowed.granted], positions[allowed.granted :]
-            jobs = [(p, pool.submit(copy_context().run, _say, ready[p])) for p in now_said]
-            for position, job in jobs:
-                fates[position] = job.result()
-            if positions and time.monotonic() + allowed.wait > until:
-                for position in positions:
-                    fates[position] = Fate(OutboundState.prepared, wait=max(allowed.wait, 1))
-                break
-            if positions:
-                time.sleep(allowed.wait)
-    return [fate for fate in fates if fate is not None]
 
 
 def record(
@@ -175,25 +128,6 @@ _SENT = OutboundState.sent
 
 def _is_back(fate: Fate) -> bool:
     return fate.state is OutboundState.prepared
-
-
-def _say(ready: Ready) -> Fate:
-    message = ready.message
-    try:
-        remote_id = remote.call(message, with_card=len(ready.window_ids) > 1)
-    except WechatUnavailable as error:
-        if not error.sent:
-            return Fate(OutboundState.prepared, reason="wechat_busy", wait=WAIT_BUSY)
-        return Fate(OutboundState.unknown, reason="no_answer")
-    except WechatError as error:
-        if error.errcode == remote.SENT_BEFORE:
-            return Fate(OutboundState.sent, reason="sent_before")
-        if error.transient:
-            wait = WAIT_QUOTA if error.errcode == DAILY_QUOTA else WAIT_BUSY
-            return Fate(OutboundState.prepared, reason="wechat_busy", wait=wait)
-        log.info("message_refused", message_id=message.id, errcode=error.errcode)
-        return Fate(OutboundState.failed, errcode=error.errcode)
-    return Fate(OutboundState.sent, remote_id=remote_id)
 
 
 def _windows(

@@ -1,11 +1,9 @@
 """Jobs of crm: points that fall due, members that were merged, campaigns."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from sqlalchemy import update
 
 from core import clock
-from core.database import claim, reading, retrying, transaction
+from core.database import claim, reading
 from core.logs import log
 from coupons import gifting
 from coupons.errors import GoneAlready, NotClaimable
@@ -13,7 +11,6 @@ from coupons.models import Coupon
 from crm import campaigns, contacts, members, points
 from crm.campaigns import asking, masses, moving, sending
 from crm.models import Campaign, CampaignState
-from messaging import batches
 from messaging.broadcasts.models import MassSend
 from orders.models import Order
 from tasks.registry import Later, Run, job
@@ -85,7 +82,7 @@ def campaign_stop(run: Run, campaign_id: int) -> None:
 @job("crm.campaign_batch", queue="bulk", timeout=300)
 def campaign_batch(run: Run, campaign_id: int, wave_id: int | None = None) -> None:
     """Issue to the next slice. When the coupons run out the campaign pauses and says why."""
-    _keep_quiet(campaign_id)
+    keep_quiet(campaign_id)
     try:
         with run.finish() as session:
             batch = campaigns.next_batch(session, campaign_id, wave_id=wave_id, now=clock.now())
@@ -100,52 +97,10 @@ def campaign_batch(run: Run, campaign_id: int, wave_id: int | None = None) -> No
                 )
 
 
-@job("crm.campaign_send", queue="bulk", timeout=600)
-def campaign_send(run: Run, campaign_id: int, first_id: int, last_id: int) -> None:
-    """Send the chunk's messages group by group; a pause or kill is seen before each.
-
-    When WeChat is busy or a quota is used up the rest comes back later. When it refuses what every
-    message has in common, the campaign pauses and says what to do.
-    """
-    _keep_quiet(campaign_id)
-    with ThreadPoolExecutor(batches.HANDS) as hands:
-        while (wait := _send_group(campaign_id, first_id, last_id, hands)) == 0:
-            pass
-    if wait is not None:
-        raise Later(wait)
-    with run.finish() as session:
-        moving.finish_if_done(session, campaign_id, now=clock.now())
-
-
-def _send_group(
-    campaign_id: int, first_id: int, last_id: int, hands: ThreadPoolExecutor
-) -> float | None:
-    """Claim, say, record. Seconds to wait before the next group, or None: this was the last."""
-
-    def claim_group() -> sending.Claimed | None:
-        with transaction() as session:
-            return sending.start(session, campaign_id, first_id, last_id, now=clock.now())
-
-    claimed = retrying(claim_group)
-    if claimed is None:
-        return None
-    fates = batches.say(claimed.ready, hands)
-
-    def record() -> None:
-        now = clock.now()
-        with transaction() as session:
-            hopeless = sending.record(session, campaign_id, claimed, fates, now=now)
-            if hopeless is not None:
-                moving.give_up(session, campaign_id, hopeless, now=now)
-
-    retrying(record)
-    return max((fate.wait for fate in fates), default=0)
-
-
 @job("crm.campaign_mass", queue="bulk", timeout=300)
 def campaign_mass(run: Run, campaign_id: int) -> None:
     """Hand those to WeChat whom only a broadcast reaches, ten thousand to a request."""
-    _keep_quiet(campaign_id)
+    keep_quiet(campaign_id)
     now, gathered = clock.now(), 1
     while gathered:
         with run.transaction() as session:
@@ -184,7 +139,8 @@ def sweep_campaigns(run: Run) -> None:
         log.info("campaigns_swept", settled=settled, revived=revived)
 
 
-def _keep_quiet(campaign_id: int) -> None:
+def keep_quiet(campaign_id: int) -> None:
+    """Raises Later in the hours when nobody is written to."""
     now = clock.now()
     with reading() as session:
         until = sending.quiet_until(session.get_one(Campaign, campaign_id), now)

@@ -27,7 +27,7 @@ from crm.models import (
 from gateways.wechat.troubles import Trouble, trouble_of
 from messaging.models import Channel
 
-SEND_CHUNK = 200
+SEND_CHUNK = 500
 # How the keys of a campaign's jobs begin.
 BATCH_KEY, SEND_KEY = "crm.campaign_batch:{}:", "crm.campaign_send:{}:"
 RESUME_KEY = "crm.campaign_resume:{}:"

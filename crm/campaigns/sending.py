@@ -24,7 +24,8 @@ from messaging import batches
 from messaging.batches import Fate, Ready
 from messaging.models import Channel, OutboundMessage, OutboundState
 
-GROUP = 100
+GROUP = 64
+"""So many messages of a worker are claimed and not recorded: in doubt, should it die."""
 STUCK_AFTER = timedelta(minutes=10)
 
 _OUTCOMES = {
@@ -60,7 +61,8 @@ def start(
     if state is not CampaignState.running:
         return None
     rows = session.execute(
-        select(Recipient.id, Recipient.member_id, Recipient.outbound_id)
+        select(Recipient.id, Recipient.member_id, OutboundMessage)
+        .join(OutboundMessage, OutboundMessage.id == Recipient.outbound_id)
         .where(
             Recipient.campaign_id == campaign_id,
             Recipient.state == RecipientState.issued,
@@ -70,29 +72,33 @@ def start(
         .order_by(Recipient.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
     ).all()
     if not rows:
         return None
-    who = {row.outbound_id: (row.id, row.member_id) for row in rows}
-    ready, barred = batches.take(session, list(who), now=now)
+    who = {message.id: (id_, member_id) for id_, member_id, message in rows}
+    messages = [message for _, _, message in rows]
+    open_ones = [each for each in messages if each.state is OutboundState.prepared]
+    ready, barred = batches.take(session, open_ones, now=now)
     starting = [who[each.message.id] for each in ready]
-    _write(session, [id_ for id_, _ in starting], RecipientState.sending, now)
+    if starting:
+        _write(session, [id_ for id_, _ in starting], RecipientState.sending, now)
     places = [tallies.reached(RecipientState.sending)] * len(starting)
     for reason in set(barred.values()):
         lost = [who[message_id] for message_id, why in barred.items() if why == reason]
         places += _fail(session, campaign_id, lost, now, reason=reason)
-    for row in rows:  # what became of a message that somebody sent is all that is left to write
-        if row.outbound_id not in barred and who[row.outbound_id] not in starting:
-            _write(session, [row.id], RecipientState.sending, now)
-            tallies.move(
-                session,
-                campaign_id,
-                tallies.reached(RecipientState.issued),
-                [tallies.reached(RecipientState.sending)],
-            )
-            settle(session, row.id, now=now)
     tallies.move(session, campaign_id, tallies.reached(RecipientState.issued), places)
+    for message in messages:
+        if message.state is not OutboundState.prepared:  # somebody said it: that is written down
+            _catch_up(session, campaign_id, who[message.id][0], now)
     return Claimed(starting, ready)
+
+
+def _catch_up(session: Session, campaign_id: int, recipient_id: int, now: datetime) -> None:
+    _write(session, [recipient_id], RecipientState.sending, now)
+    sending = tallies.reached(RecipientState.sending)
+    tallies.move(session, campaign_id, tallies.reached(RecipientState.issued), [sending])
+    settle(session, recipient_id, now=now)
 
 
 def record(

@@ -1,5 +1,6 @@
 """Messages of a campaign against the sandbox: one each, whatever breaks in between."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+import tasks.campaigns
 from core import clock
 from core.database import reading, transaction
 from core.outbox import JobState, OutboxJob
@@ -22,7 +24,7 @@ from crm.models import (
     RecipientState,
 )
 from messaging import followers as messaging_followers
-from messaging import grants, suppression
+from messaging import grants, remote, suppression
 from messaging.models import (
     Channel,
     Follower,
@@ -185,6 +187,49 @@ def test_no_answer_leaves_unknown_and_is_never_sent_again(followers: Shop):
     assert heard(followers) == [1, 1, 1]
     assert states(campaign_id) == {"sent": 2, "unknown": 1}
     assert state_of(campaign_id) is CampaignState.finished
+
+
+def test_a_fault_of_ours_is_raised_after_the_others_were_recorded(
+    followers: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    campaign_id = launch()
+    call, unlucky = remote.call, followers.openid("xiaozhou")
+
+    def stumble(message: OutboundMessage, *, with_card: bool) -> str:
+        if message.openid == unlucky:
+            raise KeyError("thumb_media_id")
+        return call(message, with_card=with_card)
+
+    monkeypatch.setattr(remote, "call", stumble)
+
+    ran = followers.drain()
+
+    assert "crm.campaign_send:failed" in ran
+    assert states(campaign_id) == {"sent": 2, "unknown": 1}
+    assert heard(followers) == [1, 0, 1]
+
+
+def test_what_was_answered_is_recorded_while_others_are_waited_for(
+    followers: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tasks.campaigns, "TURN", 1)
+    campaign_id = launch()
+    call, last = remote.call, followers.openid("zhixia")
+    seen: dict[str, int] = {}
+
+    def slow(message: OutboundMessage, *, with_card: bool) -> str:
+        deadline = time.monotonic() + 10
+        while message.openid == last and seen.get("sent", 0) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+            seen.update(states(campaign_id))
+        return call(message, with_card=with_card)
+
+    monkeypatch.setattr(remote, "call", slow)
+
+    followers.drain()
+
+    assert seen == {"sent": 2, "sending": 1}
+    assert states(campaign_id) == {"sent": 3}
 
 
 @pytest.mark.parametrize("errcode", [-1, 45009, 45011])

@@ -58,7 +58,7 @@ def test_a_worker_killed_while_it_issues_gives_nobody_two_coupons(world: World) 
 
 def test_a_flushed_redis_only_delays(world: World) -> None:
     guest = world.guest("冲水")
-    crowd = gather(world, 450)  # three chunks: one is being sent, two wait in Redis
+    crowd = gather(world, 600)  # two chunks: one is being sent, the other waits in Redis
     crowd.wait_sent(20)
     with slowly(world, 1):
         world.redis.flushall()

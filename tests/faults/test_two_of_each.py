@@ -25,7 +25,7 @@ def test_each_period_and_each_job_once(world: World) -> None:
     world.tree.start_scheduler("scheduler-2")
     wait_idle()
     began = clock.now()
-    crowd = gather(world, 450)
+    crowd = gather(world, 600)  # two slices, a chunk for each worker
     guests = [world.guest(f"郑成双{number}") for number in range(ORDERS)]
     numbers = [guest.order(world.cup(guest))["no"] for guest in guests]
     for guest, no in zip(guests, numbers, strict=True):
