@@ -156,6 +156,12 @@ class MiniProgram(Credentials):
     subscribe_templates: dict[str, str] = {}
 
 
+def _of_32(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().encode()) != 32:
+        raise ValueError("must be 32 characters")
+    return value
+
+
 class PayMerchant(Section):
     mchid: Annotated[str, StringConstraints(pattern=r"^\d{6,32}$")]
     serial_no: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8,64}$")]
@@ -169,15 +175,33 @@ class PayMerchant(Section):
     @field_validator("api_v3_key")
     @classmethod
     def _is_32(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value().encode()) != 32:
-            raise ValueError("must be 32 characters")
-        return value
+        return _of_32(value)
 
     @model_validator(mode="after")
     def _one_key_mode(self) -> Self:
         if bool(self.public_key_id) != bool(self.public_key_path):
             raise ValueError("public_key_id and public_key_path go together")
         return self
+
+
+class Brand(Section):
+    """A brand of WeChat Pay's brand platform: it signs with a certificate of its own, and puts
+    product coupons into card packs for people of `appid`, which must be bound to it there.
+    """
+
+    brand_id: Annotated[str, StringConstraints(pattern=r"^\d{4,32}$")]
+    serial_no: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8,64}$")]
+    private_key_path: Path
+    api_v3_key: SecretStr
+    public_key_id: str
+    public_key_path: Path
+    appid: Appid
+    merchant: str | None = None
+
+    @field_validator("api_v3_key")
+    @classmethod
+    def _is_32(cls, value: SecretStr) -> SecretStr:
+        return _of_32(value)
 
 
 class Wechat(Section):
@@ -190,12 +214,14 @@ class Wechat(Section):
     official_accounts: list[OfficialAccount] = []
     mini_programs: list[MiniProgram] = []
     pay_merchants: list[PayMerchant] = []
+    brands: list[Brand] = []
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
         appids = [account.appid for account in (*self.official_accounts, *self.mini_programs)]
         mchids = [merchant.mchid for merchant in self.pay_merchants]
-        for name, ids in (("appid", appids), ("mchid", mchids)):
+        brands = [brand.brand_id for brand in self.brands]
+        for name, ids in (("appid", appids), ("mchid", mchids), ("brand_id", brands)):
             if len(ids) != len(set(ids)):
                 raise ValueError(f"the same {name} stands twice")
         return self

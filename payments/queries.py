@@ -1,5 +1,6 @@
 """Reads and locks that more than one verb needs."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import String, bindparam, func, select
@@ -12,6 +13,7 @@ from payments.models import (
     PAID,
     AttemptState,
     Bill,
+    Channel,
     PaymentAttempt,
     Refund,
     RefundState,
@@ -162,3 +164,18 @@ def refunded_fen(session: Session, order_id: int) -> int:
 
 def is_paid(attempt: PaymentAttempt) -> bool:
     return attempt.state in PAID
+
+
+def transactions_of(session: Session, order_ids: Collection[int]) -> dict[int, str]:
+    """Of these orders, those that were paid through WeChat Pay: order → its transaction."""
+    found = session.execute(
+        select(Bill.order_id, PaymentAttempt.transaction_id)
+        .join(PaymentAttempt, PaymentAttempt.bill_id == Bill.id)
+        .where(
+            Bill.order_id.in_(order_ids),
+            PaymentAttempt.channel == Channel.wechat,
+            PaymentAttempt.state == AttemptState.succeeded,
+            PaymentAttempt.transaction_id.is_not(None),
+        )
+    )
+    return {order_id: str(transaction_id) for order_id, transaction_id in found}

@@ -107,6 +107,19 @@ def write(
             {**_account(MINI, own), "subscribe_templates": SUBSCRIBE_TEMPLATES},
         ),
         ("[[wechat.pay_merchants]]", pay),
+        (
+            "[[wechat.brands]]",
+            {
+                "brand_id": key_files.BRAND_ID,
+                "merchant": MERCHANT,
+                "appid": MINI,
+                "serial_no": keys.brand_serial,
+                "private_key_path": str(keys.brand_key),
+                "api_v3_key": own["api_v3_key"],
+                "public_key_id": keys.public_key_id,
+                "public_key_path": str(keys.public_key),
+            },
+        ),
         ("[sandbox]", {"keys": str(keys.directory), "payee": NAME, **(sandbox or {})}),
     ]
     for templates in (SUBSCRIBE_TEMPLATES, TEMPLATES):

@@ -11,6 +11,7 @@ from cryptography.x509.oid import NameOID
 
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000067892026112200000000000001"
 MERCHANT_ID = "1900006789"
+BRAND_ID = "120344"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Keys:
     merchant_key: Path
     merchant_certificate: Path
     merchant_serial: str
+    brand_key: Path
+    brand_serial: str
 
 
 def ensure(directory: Path | str, *, mchid: str = MERCHANT_ID) -> Keys:
@@ -39,9 +42,12 @@ def ensure(directory: Path | str, *, mchid: str = MERCHANT_ID) -> Keys:
     public_key = folder / "wechatpay_public_key.pem"
     merchant_key = folder / "merchant_key.pem"
     merchant_certificate = folder / "merchant_cert.pem"
+    brand_key = folder / "brand_key.pem"
+    brand_certificate = folder / "brand_cert.pem"
 
     _ensure_certificate(platform_key, platform_certificate, "Tenpay.com sandbox")
     _ensure_certificate(merchant_key, merchant_certificate, mchid)
+    _ensure_certificate(brand_key, brand_certificate, BRAND_ID)
     private = _ensure_key(public_key_private)
     if not public_key.exists():
         public_key.write_bytes(
@@ -60,6 +66,8 @@ def ensure(directory: Path | str, *, mchid: str = MERCHANT_ID) -> Keys:
         merchant_key=merchant_key,
         merchant_certificate=merchant_certificate,
         merchant_serial=certificate_serial(merchant_certificate),
+        brand_key=brand_key,
+        brand_serial=certificate_serial(brand_certificate),
     )
 
 

@@ -78,6 +78,7 @@ class Settings:
     accounts: Mapping[str, Account]
     merchants: Mapping[str, Merchant]
     platform: Platform
+    brands: Mapping[str, Merchant] = field(default_factory=dict)  # signs as one, under its brand_id
     push_base: str = "http://127.0.0.1:8000"
     sandbox_url: str = ""
     push_timeout: float = 5.0
@@ -94,6 +95,10 @@ class Settings:
     template_titles: Mapping[str, str] = field(default_factory=dict)
     clock_file: Path | None = None  # shared with the backend: both run on the same clock
     state_path: Path | None = None
+
+    def payee(self, id_: str) -> Merchant:
+        """A merchant or a brand. Raises KeyError."""
+        return self.merchants[id_] if id_ in self.merchants else self.brands[id_]
 
     def knows_host(self, url: str) -> bool:
         """Whether `url` leads to this machine, to the shop or to the sandbox itself."""
@@ -142,12 +147,17 @@ def from_mapping(
         row["mchid"]: _merchant(row, own.get("payee", ""))
         for row in wechat.get("pay_merchants", [])
     }
+    brands = {
+        row["brand_id"]: _merchant({**row, "mchid": row["brand_id"]}, own.get("payee", ""))
+        for row in wechat.get("brands", [])
+    }
     templates = own.get("templates", {})
     known = {name: own[name] for name in _PLAIN if name in own}
     return Settings(
         accounts=accounts,
         merchants=merchants,
         platform=Platform.of(files),
+        brands=brands,
         push_base=own.get("push_base") or app.get("base_url", Settings.push_base),
         sandbox_url=app.get("sandbox_url") or "",
         clock_file=Path(app["clock_file"]) if "clock_file" in app else None,

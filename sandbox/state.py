@@ -14,6 +14,7 @@ from sandbox.clock import Clock, wall
 from sandbox.faults import Faults
 from sandbox.feed import Feed
 from sandbox.outgoing import Deliver, HttpDelivery
+from sandbox.pay.cardstore import Cards
 from sandbox.pay.ledger import Ledger
 from sandbox.pay.signing import Nonces
 from sandbox.people import People, openid_of
@@ -48,6 +49,7 @@ _STORES = (
     "masses",
     "media",
     "ledger",
+    "cards",
     "story",
 )
 
@@ -78,6 +80,7 @@ class World:
         self.masses = Masses(self.clock)
         self.media = MediaStore(self.clock)
         self.ledger = Ledger(self.clock)
+        self.cards = Cards(self.clock)
         self.story = Story()
         self.nonces = Nonces(self.clock)
         self._message_ids = count(int(wall() * 1000) * 1000)
@@ -111,7 +114,16 @@ class World:
             self.windows.clear(crowd=everything)
             self.grants.clear(crowd=everything)
             self.snapshots.clear()
-            for name in ("followers", "chats", "codes", "sent", "masses", "ledger", "story"):
+            for name in (
+                "followers",
+                "chats",
+                "codes",
+                "sent",
+                "masses",
+                "ledger",
+                "cards",
+                "story",
+            ):
                 getattr(self, name).clear()
             if everything:
                 self.people.crowd_size = 0

@@ -39,6 +39,8 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.score_members", 86_400),
     Periodic("payments.sweep_notices", 30),
     Periodic("coupons.expire", 600),
+    Periodic("coupons.pack_follow", 60),
+    Periodic("coupons.compare_packs", 86_400),
     Periodic("crm.expire_points", 3_600),
     Periodic("crm.keep_terms", 600),
     Periodic("crm.reward_referrals", 3_600),

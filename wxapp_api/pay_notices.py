@@ -11,6 +11,7 @@ from core.clock import now
 from core.database import at_once, retrying, transaction
 from core.inbox import InboundEvent
 from core.web import webhook
+from coupons.pack import noting
 from gateways.wechat.errors import BadSignature, MalformedMessage
 from gateways.wechat.wire import MAX_BYTES
 from payments import notices
@@ -41,6 +42,27 @@ def wechat(mchid: str) -> Response:
     if ours:
         # Here, not by the whole view: its second run would take this notice for one in hand.
         retrying(_act, event, at)
+    return Response(status=204)
+
+
+@blueprint.post("/pay/wechat/brand/<brand_id>/notify")
+@webhook
+def card_pack(brand_id: str) -> Response:
+    """Something happened to a card in somebody's card pack: WeChat is asked what.
+
+    Kept and acted upon in one transaction: acting is to mark the card, and nothing is believed of
+    what the notice says but which card it is.
+    """
+    at = now()
+    request.max_content_length = MAX_BYTES
+    brand = gateways.wechat().brand(brand_id)
+    try:
+        notice = brand.read_notice(dict(request.headers), request.get_data(), at)
+    except (BadSignature, MalformedMessage) as error:
+        security_events.notice(error.code, f"brand:{brand_id}")
+        raise
+    with patience.within(SILENCE_SECONDS), at_once() as session:
+        noting.note_notice(session, brand.account, notice, at)
     return Response(status=204)
 
 

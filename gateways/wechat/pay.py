@@ -11,16 +11,15 @@ from urllib.parse import quote
 
 from core.config import PayMerchant as Account
 from gateways.http import Http
-from gateways.wechat import pay_crypto, wire
+from gateways.wechat import pay_crypto
 from gateways.wechat.errors import BadSignature, MalformedMessage, PayError, WechatUnavailable
 from gateways.wechat.pay_channel import PayChannel
+from gateways.wechat.pay_notices import open_notice
 from gateways.wechat.pay_records import (
     Notice,
     RefundResult,
     Transaction,
-    is_name,
     read_refund,
-    read_time,
     read_transaction,
 )
 
@@ -148,28 +147,13 @@ class PayMerchant:
 
         Raises BadSignature (forged, old, probed, another merchant's) or MalformedMessage.
         """
-        if len(raw) > wire.MAX_BYTES:
-            raise MalformedMessage("通知过长")
-        if not self._channel.is_authentic(headers, raw, now):
-            raise BadSignature
-        notice = wire.read_json(raw)
-        try:
-            opened = pay_crypto.unseal(
-                self.account.api_v3_key.get_secret_value(), notice.get("resource")
-            )
-        except pay_crypto.Unreadable as error:
-            raise MalformedMessage("通知无法解密") from error
-        resource = wire.read_json(opened)
+        notice = open_notice(self._channel, self.account.api_v3_key, headers, raw, now)
+        resource = notice.resource
         if (resource.get("mchid") or resource.get("sp_mchid")) != self.account.mchid:
             raise BadSignature("通知不是发给这个商户的")
         if self._sub and resource.get("sub_mchid") != self._sub:
             raise BadSignature("通知不是发给这个特约商户的")
-        notice_id, event_type = notice.get("id"), notice.get("event_type")
-        if not is_name(notice_id) or not is_name(event_type):
-            raise MalformedMessage("缺少 id 或 event_type")
-        return Notice(
-            str(notice_id), str(event_type), resource, read_time(notice.get("create_time"))
-        )
+        return notice
 
     def _order(self, out_trade_no: str) -> str:
         return f"{self._orders}/out-trade-no/{quote(out_trade_no, safe='')}"

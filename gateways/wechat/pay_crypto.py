@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
+BRAND_SCHEME = "WECHATPAY-BRAND-SHA256-RSA2048"
 # Sent now and then with a wrong signature, to see whether we look.
 PROBE = "WECHATPAY/SIGNTEST/"
 WINDOW_SECONDS = 300

@@ -6,6 +6,7 @@ from core import config
 from core.errors import NotFound
 from gateways.http import Http
 from gateways.wechat.api import Api
+from gateways.wechat.brand import Brand
 from gateways.wechat.callback import Callback
 from gateways.wechat.mini import MiniProgram
 from gateways.wechat.official import OfficialAccount
@@ -44,6 +45,12 @@ class Wechat:
             )
             for account in settings.pay_merchants
         }
+        self._brands = {
+            account.brand_id: Brand(
+                account, http, settings.pay_base, read_seconds=settings.timeout_seconds
+            )
+            for account in settings.brands
+        }
 
     def official(self, appid: str) -> OfficialAccount:
         return _get(self._officials, appid)
@@ -53,6 +60,14 @@ class Wechat:
 
     def pay(self, mchid: str) -> PayMerchant:
         return _get(self._pays, mchid)
+
+    def brand(self, brand_id: str) -> Brand:
+        return _get(self._brands, brand_id)
+
+    def brand_for(self, merchant: str) -> Brand | None:
+        """The merchant's own brand; a card says whose it is, so nobody else's will do."""
+        mine = (each for each in self._brands.values() if each.account.merchant == merchant)
+        return next(mine, None)
 
     def pay_for(self, merchant: str) -> PayMerchant:
         """The merchant's own, else the platform's; never that of another merchant."""

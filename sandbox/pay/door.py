@@ -1,6 +1,7 @@
 """The gate of every call to WeChat Pay: signature in, strict body, faults, signed answer, feed."""
 
 import functools
+import hashlib
 import json
 import secrets
 import time
@@ -82,14 +83,12 @@ def _serve(name: str, title: str, handler: Handler, arguments: dict[str, str]) -
 def _signer(world: World) -> Merchant:
     if "User-Agent" not in request.headers or "Accept" not in request.headers:
         raise PayError(400, "PARAM_ERROR", "Http头缺少Accept或User-Agent")
-    sent = signing.Request(
-        request.method,
-        _targets(),
-        request.get_data(),
-        request.headers.get("Authorization", ""),
-    )
-    merchants = dict(world.settings.merchants)
-    merchant = signing.merchant_of(sent, merchants, world.clock, world.nonces)
+    signed = request.form.get("meta", "").encode() if _is_upload() else request.get_data()
+    authorization = request.headers.get("Authorization", "")
+    sent = signing.Request(request.method, _targets(), signed, authorization)
+    brand = request.path.startswith("/brand/")
+    parties = dict(world.settings.brands if brand else world.settings.merchants)
+    merchant = signing.merchant_of(sent, parties, world.clock, world.nonces, brand=brand)
     serial = request.headers.get("Wechatpay-Serial")
     platform = world.settings.platform
     known = platform.public_key_id if merchant.public_key_id else platform.serial
@@ -111,7 +110,13 @@ def _targets() -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{path}?{query}" if query else path for path in paths))
 
 
+def _is_upload() -> bool:
+    return request.mimetype == "multipart/form-data"
+
+
 def _json_body() -> Body:
+    if _is_upload():
+        return _uploaded()
     if request.method == "GET" or not request.get_data():
         return {}
     try:
@@ -121,6 +126,19 @@ def _json_body() -> Body:
     if not isinstance(body, dict):
         raise PayError(400, "PARAM_ERROR", "请求体应为 JSON 对象")
     return body
+
+
+def _uploaded() -> Body:
+    """The picture's name and hash, which must be that of the picture."""
+    try:
+        meta = json.loads(request.form.get("meta", ""))
+    except ValueError as error:
+        raise PayError(400, "PARAM_ERROR", "meta 不是合法的 JSON") from error
+    file = request.files.get("file")
+    content = file.read() if file else b""
+    if not isinstance(meta, dict) or meta.get("sha256") != hashlib.sha256(content).hexdigest():
+        raise PayError(400, "PARAM_ERROR", "图片和 meta 里的 sha256 对不上")
+    return {**meta, "bytes": len(content)}
 
 
 def _signed(

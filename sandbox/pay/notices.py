@@ -95,7 +95,7 @@ def _later(world: "World", notice: Notice, at: float, title: str, person: str | 
 
 def sealed(world: "World", notice: Notice) -> bytes:
     """The body of a notice. Every attempt is encrypted anew, under the same id."""
-    merchant = world.settings.merchants[notice.mchid]
+    merchant = world.settings.payee(notice.mchid)
     plain = json.dumps(notice.plain, ensure_ascii=False).encode()
     resource = signing.encrypt(merchant.api_v3_key, plain, notice.original_type)
     body = {
@@ -110,7 +110,7 @@ def sealed(world: "World", notice: Notice) -> bytes:
 
 
 def signed_headers(world: "World", notice: Notice, body: bytes, broken: str = "") -> dict[str, str]:
-    public_key = world.settings.merchants[notice.mchid].public_key_id is not None
+    public_key = world.settings.payee(notice.mchid).public_key_id is not None
     if world.settings.mixed_keys:
         public_key = secrets.randbelow(2) == 0
     stamp = world.clock.stamp()

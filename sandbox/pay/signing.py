@@ -17,6 +17,7 @@ from sandbox.pay.errors import PayError, sign_error
 from sandbox.settings import Merchant, Platform
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
+BRAND_SCHEME = "WECHATPAY-BRAND-SHA256-RSA2048"
 SKEW = 300
 PROBE = "WECHATPAY/SIGNTEST/"
 _PAIR = re.compile(r'(\w+)="([^"]*)"')
@@ -54,17 +55,25 @@ class Nonces:
 
 
 def merchant_of(
-    request: Request, merchants: dict[str, Merchant], clock: Clock, nonces: Nonces
+    request: Request,
+    merchants: dict[str, Merchant],
+    clock: Clock,
+    nonces: Nonces,
+    *,
+    brand: bool = False,
 ) -> Merchant:
-    """The merchant that signed this request. Raises PayError (401, or 400 for a stranger)."""
+    """The merchant, or the brand, that signed this request. Raises PayError (401, or 400 for a
+    stranger).
+    """
     scheme, _, rest = request.authorization.partition(" ")
-    if scheme != SCHEME:
+    if scheme != (BRAND_SCHEME if brand else SCHEME):
         raise sign_error("Http头Authorization认证类型不正确")
     fields = dict(_PAIR.findall(rest))
-    missing = {"mchid", "nonce_str", "timestamp", "serial_no", "signature"} - set(fields)
+    who = "brand_id" if brand else "mchid"
+    missing = {who, "nonce_str", "timestamp", "serial_no", "signature"} - set(fields)
     if missing:
         raise sign_error(f"Http头Authorization值格式错误，缺少 {sorted(missing)[0]}")
-    merchant = merchants.get(fields["mchid"])
+    merchant = merchants.get(fields[who])
     if merchant is None:
         raise PayError(400, "MCH_NOT_EXISTS", "商户号不存在")
     if fields["serial_no"].upper() != merchant.serial_no.upper():

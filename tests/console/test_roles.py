@@ -114,6 +114,7 @@ NEEDS = {
         "POST /coupon/<int:coupon_id>/void",
         "GET /coupons/new",
         "POST /coupons/<int:template_id>/state",
+        "POST /coupons/pack/<int:template_id>",
         "POST /coupons/new",
         "POST /coupons/preview",
         "GET /promotions/<int:promotion_id>",
@@ -138,6 +139,7 @@ NEEDS = {
         "GET /coupon/",
         "GET /coupon/<int:coupon_id>",
         "GET /coupons/",
+        "GET /coupons/pack/",
         "GET /promotions/",
         "GET /promotions/calendar",
     ],
@@ -173,6 +175,7 @@ NEEDS = {
         "POST /loyalty/tiers/preview",
     ],
     "settings.manage": [
+        "POST /coupons/pack/",
         "GET /official/records",
         "GET /official/records/<int:event_id>",
         "POST /official/records/<int:event_id>/replay",

@@ -1,0 +1,378 @@
+"""The mirror in WeChat's card pack: it follows the ledger, and never takes money off by itself."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from core import clock
+from core.database import reading, transaction
+from core.inbox import InboundEvent
+from coupons import redemption, undoing, voiding
+from coupons.errors import CouponVoid
+from coupons.locking import give_back, lock, redeem_locked
+from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
+from coupons.pack import faces, settings
+from coupons.pack.models import BatchState, CardPack, CardState, PackCard, PackTemplate
+from coupons.pack.steps import Facts, Step, next_step
+from crm.models import Member
+from merchants.models import Merchant, Staff, Store
+from payments.models import AttemptState, Bill, BillState, Channel, PaymentAttempt
+from people.models import Identity, IdentityKind
+from sandbox.demo_config import MINI
+from sandbox.keys import BRAND_ID
+from sandbox.pay.ledger import Order as PaidAtWechat
+from tests.factories.coupons import make_coupon, make_template
+from tests.factories.crm import make_member
+from tests.factories.merchants import make_merchant, make_staff, make_store
+from tests.factories.orders import make_order
+from tests.wechat_world import Shop
+from tests.working import run_inline
+
+LOGO = "https://wxpaylogo.qpic.cn/wxpaylogo/tests/"
+
+
+@dataclass
+class Tea:
+    """A shop with its card pack open, one template in it, and a member with a coupon."""
+
+    shop: Shop
+    store: Store
+    clerk: Staff
+    member: Member
+    template: CouponTemplate
+    coupon: Coupon
+
+    def look(self) -> Coupon:
+        with reading() as session:
+            return session.get_one(Coupon, self.coupon.id)
+
+    def card(self) -> PackCard | None:
+        with reading() as session:
+            return session.get(PackCard, self.coupon.id)
+
+    def theirs(self) -> str:
+        card = self.shop.world.cards.find(BRAND_ID, self.coupon.code)
+        return card.state if card else ""
+
+    def minute(self) -> None:
+        """The ledger settles, whatever waits for a time is due, and the jobs run."""
+        early = clock.now() - timedelta(hours=1)
+        for _ in range(2):  # note how far the ledger reaches; a minute later follow it
+            with transaction() as session:
+                session.execute(update(CardPack).values(high_at=early))
+            run_inline("coupons.pack_follow")
+        with transaction() as session:
+            waiting = update(PackCard).where(PackCard.due_at.is_not(None))
+            session.execute(waiting.values(due_at=early))
+        run_inline("coupons.pack_push", merchant_id=self.store.merchant_id)
+        self.shop.drain()
+
+    def night(self) -> None:
+        with transaction() as session:
+            session.execute(update(PackCard).values(checked_at=clock.now() - timedelta(days=1)))
+        run_inline("coupons.compare_packs")
+        self.shop.drain()
+        self.minute()
+
+    def redeem(self, key: str = "tap") -> Coupon:
+        with transaction() as session:
+            return redemption.redeem(
+                session,
+                self.coupon.code,
+                store_id=self.store.id,
+                staff_id=self.clerk.id,
+                key=key,
+                now=clock.now(),
+            )
+
+
+@pytest.fixture
+def tea(shop: Shop) -> Tea:
+    now = clock.now()
+    shop.world.cards.pictures += [f"{LOGO}1", f"{LOGO}2"]
+    with transaction() as session:
+        merchant = make_merchant(session, code="qinghe")
+        store = make_store(session, merchant)
+        clerk = make_staff(session, merchant, stores=(store,))
+        member = make_member(session, merchant=merchant)
+        session.add(
+            Identity(
+                person_id=member.person_id,
+                kind=IdentityKind.mini,
+                appid=MINI,
+                openid=shop.openid("aqing", MINI),
+                created_at=now,
+            )
+        )
+        template = make_template(session, merchant, valid_days=30, min_spend_fen=0)
+        coupon = make_coupon(session, member, template, now=now)
+        pictures = (f"{LOGO}1", f"{LOGO}2")
+        settings.set_pictures(session, merchant.id, *pictures, actor="staff:1", now=now)
+        settings.switch(session, merchant.id, is_on=True, actor="staff:1", now=now)
+        settings.put_in(session, merchant.id, template.id, appid=MINI, actor="staff:1", now=now)
+    shop.drain()
+    world = Tea(shop, store, clerk, member, template, coupon)
+    world.minute()
+    return world
+
+
+def paid_order(tea: Tea) -> int:
+    """An order that used the coupon and was paid through WeChat Pay."""
+    now, transaction_id = clock.now(), "4200000000202611230000000001"
+    with transaction() as session:
+        order = make_order(session, tea.member, tea.store)
+        bill = Bill(order_id=order.id, amount_fen=2200, state=BillState.paid, created_at=now)
+        session.add(bill)
+        session.flush()
+        session.add(
+            PaymentAttempt(
+                out_trade_no="P1",
+                bill_id=bill.id,
+                live=True,
+                channel=Channel.wechat,
+                amount_fen=2200,
+                state=AttemptState.succeeded,
+                transaction_id=transaction_id,
+                expires_at=now,
+                created_at=now,
+            )
+        )
+        lock(session, session.get_one(Coupon, tea.coupon.id), order.id, now, discount_fen=800)
+        assert redeem_locked(session, order.id, tea.store.id, now)
+    at_wechat = PaidAtWechat("m", "P1", MINI, "o", 2200, {}, 0.0, transaction_id=transaction_id)
+    tea.shop.world.ledger.add_order(at_wechat)
+    return order.id
+
+
+def test_a_coupon_gets_its_card_and_the_card_is_confirmed(tea: Tea) -> None:
+    card = tea.card()
+    assert card is not None
+    assert (tea.theirs(), card.state, card.unsure) == ("EFFECTIVE", CardState.effective, False)
+    with reading() as session:
+        batch = session.get_one(PackTemplate, tea.template.id)
+        told = session.scalars(select(InboundEvent).where(InboundEvent.kind.like("PRODUCT%")))
+        assert batch.state is BatchState.live
+        assert [event.outcome for event in told] == ["handled"]
+    assert len(tea.shop.world.cards.products) == 1
+
+
+def test_a_card_is_used_with_the_order_and_comes_back_with_the_refund(tea: Tea) -> None:
+    order_id = paid_order(tea)
+    tea.minute()
+    assert tea.theirs() == "USED"
+
+    with transaction() as session:
+        assert give_back(session, order_id, clock.now())
+    tea.minute()
+    assert (tea.look().state, tea.theirs()) == (CouponState.issued, "EFFECTIVE")
+    card = tea.card()
+    assert card is not None
+    assert card.uses == 1  # the next use is asked under a number of its own
+
+
+def test_a_card_ends_once_the_clerk_can_undo_no_more(tea: Tea) -> None:
+    tea.redeem()
+    run_inline("coupons.pack_push", merchant_id=tea.store.merchant_id)
+    assert tea.theirs() == "EFFECTIVE"
+    with transaction() as session:
+        session.execute(update(CardPack).values(high_at=clock.now() - timedelta(hours=1)))
+    for _ in range(2):
+        run_inline("coupons.pack_follow")
+        with transaction() as session:
+            session.execute(update(CardPack).values(high_at=clock.now() - timedelta(hours=1)))
+    card = tea.card()
+    assert card is not None
+    assert card.due_at is not None
+    assert card.due_at > clock.now() + undoing.UNDO_WINDOW - timedelta(minutes=1)
+
+    tea.minute()
+    assert (tea.look().state, tea.theirs()) == (CouponState.redeemed, "DEACTIVATED")
+
+
+def test_what_was_undone_meanwhile_keeps_its_card(tea: Tea) -> None:
+    tea.redeem()
+    with transaction() as session:
+        undoing.undo(
+            session, tea.coupon.id, staff_id=tea.clerk.id, reason="扫错了", now=clock.now()
+        )
+    tea.minute()
+    assert (tea.look().state, tea.theirs()) == (CouponState.issued, "EFFECTIVE")
+
+
+def test_a_voided_coupon_leaves_the_pack(tea: Tea) -> None:
+    with transaction() as session:
+        voiding.void_many(
+            session, [tea.coupon.id], actor="staff:1", reason="发错了", now=clock.now()
+        )
+    tea.minute()
+    assert tea.theirs() == "DEACTIVATED"
+
+
+def test_who_deletes_the_card_keeps_the_coupon_and_gets_no_second_card(tea: Tea) -> None:
+    tea.shop.app_post("people/aqing/cards", {"code": tea.coupon.code, "do": "delete"})
+    tea.night()
+    tea.night()
+    card = tea.card()
+    assert card is not None
+    assert (card.state, tea.theirs()) == (CardState.deleted, "DELETED")
+    assert tea.redeem().state is CouponState.redeemed
+    tea.minute()
+    assert tea.theirs() == "DELETED"
+
+
+def test_what_is_used_at_wechat_behind_our_back_cannot_be_used_with_us(tea: Tea) -> None:
+    tea.shop.app_post("people/aqing/cards", {"code": tea.coupon.code, "do": "use"})
+    tea.minute()
+    with pytest.raises(CouponVoid):
+        tea.redeem()
+    with reading() as session:
+        last = select(CouponEntry.reason).order_by(CouponEntry.id.desc()).limit(1)
+        assert session.scalar(last) == "在微信卡包里用掉了"
+    assert tea.theirs() == "USED"
+
+
+def test_a_lost_answer_is_asked_about_and_nothing_is_done_twice(tea: Tea) -> None:
+    with transaction() as session:
+        second = make_coupon(
+            session, tea.member, session.get_one(CouponTemplate, tea.template.id), now=clock.now()
+        )
+    tea.coupon = second
+    tea.shop.fault(api="pay.card_send", kind="drop_after", times=1)
+    tea.minute()
+    card = tea.card()
+    assert card is not None
+    assert (card.state, card.last, card.unsure) == (CardState.unsent, "send", True)
+    sent = next(iter(tea.shop.world.cards.products.values())).sent
+    tea.minute()
+    assert tea.theirs() == "EFFECTIVE"
+    assert next(iter(tea.shop.world.cards.products.values())).sent == sent == 2
+
+
+def test_a_use_whose_answer_was_lost_still_comes_back(tea: Tea) -> None:
+    """Used by us, though nobody said so: giving it back must not void the coupon."""
+    tea.shop.fault(api="pay.card_use", kind="drop_after", times=1)
+    order_id = paid_order(tea)
+    tea.minute()
+    tea.minute()
+    with transaction() as session:
+        assert give_back(session, order_id, clock.now())
+    tea.minute()
+    assert (tea.look().state, tea.theirs()) == (CouponState.issued, "EFFECTIVE")
+
+
+def test_a_forged_notice_changes_nothing(tea: Tea) -> None:
+    before = tea.card()
+    answer = tea.shop.app.test_client().post(
+        f"/pay/wechat/brand/{BRAND_ID}/notify",
+        json={"id": "EV-1", "event_type": "PRODUCT_COUPON.USE", "resource": {}},
+    )
+    assert answer.status_code == 403
+    after = tea.card()
+    assert before is not None
+    assert after is not None
+    assert (after.due_at, after.unsure) == (before.due_at, before.unsure)
+
+
+def test_a_closed_pack_takes_nothing_new_and_keeps_what_it_has_right(tea: Tea) -> None:
+    old = tea.coupon
+    with transaction() as session:
+        settings.switch(
+            session, tea.store.merchant_id, is_on=False, actor="staff:1", now=clock.now()
+        )
+        template = session.get_one(CouponTemplate, tea.template.id)
+        tea.coupon = make_coupon(session, tea.member, template, now=clock.now())
+    tea.minute()
+    assert (tea.card(), tea.theirs()) == (None, "")
+    tea.coupon = old
+    tea.redeem()
+    tea.minute()
+    assert tea.theirs() == "DEACTIVATED"
+
+
+def test_what_wechat_will_not_make_says_why(tea: Tea) -> None:
+    with transaction() as session:
+        pack = session.get_one(CardPack, tea.store.merchant_id)
+        pack.picture_url = "https://elsewhere.test/1.png"
+        merchant = session.get_one(Merchant, tea.store.merchant_id)
+        template = make_template(session, merchant, name="另一张券")
+        settings.put_in(
+            session,
+            tea.store.merchant_id,
+            template.id,
+            appid=MINI,
+            actor="staff:1",
+            now=clock.now(),
+        )
+    tea.shop.drain()
+    with reading() as session:
+        batch = session.get_one(PackTemplate, template.id)
+        assert batch.state is BatchState.refused
+        assert batch.why.startswith("微信没有收：")
+
+
+def facts(**values: Any) -> Facts:
+    usual = Facts(
+        ours=CouponState.issued,
+        theirs=CardState.effective,
+        mine=True,
+        paid=False,
+        open=True,
+        unsure=False,
+        used_by_us=False,
+    )
+    return replace(usual, **values)
+
+
+@pytest.mark.parametrize(
+    ("given", "step"),
+    [
+        (facts(), None),
+        (facts(unsure=True), Step.ask),
+        (facts(theirs=CardState.unsent), Step.send),
+        (facts(theirs=CardState.unsent, open=False), None),
+        (facts(theirs=CardState.confirming), Step.confirm),
+        (facts(ours=CouponState.locked, theirs=CardState.confirming), Step.confirm),
+        (facts(ours=CouponState.redeemed, paid=True), Step.use),
+        (facts(ours=CouponState.redeemed, paid=True, theirs=CardState.confirming), Step.confirm),
+        (facts(ours=CouponState.redeemed), Step.end),
+        (facts(ours=CouponState.void), Step.end),
+        (facts(ours=CouponState.expired), None),
+        (facts(mine=False), Step.end),
+        (facts(theirs=CardState.used, used_by_us=True), Step.back),
+        (facts(theirs=CardState.used), Step.void),
+        (facts(theirs=CardState.used, ours=CouponState.redeemed), None),
+        (facts(theirs=CardState.deleted), None),
+    ],
+)
+def test_the_next_step(given: Facts, step: Step | None) -> None:
+    assert next_step(given) is step
+
+
+def test_a_card_is_never_used_nor_revived_for_a_coupon_that_nobody_used() -> None:
+    flags = product((True, False), repeat=5)
+    for ours, theirs, (mine, paid, open_, unsure, by_us) in product(CouponState, CardState, flags):
+        step = next_step(Facts(ours, theirs, mine, paid, open_, unsure, by_us))
+        if step is Step.use:
+            assert ours is CouponState.redeemed
+        if step in (Step.back, Step.send, Step.void):
+            assert ours in (CouponState.issued, CouponState.locked)
+            assert mine
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({}, ""),
+        ({"name": "券券"}, "名字至少 3 个字"),
+        ({"uses_total": 5}, "次卡还放不进去"),
+        ({"product_ids": [1]}, "限商品的券要单品图片和原价，还放不进去"),
+        ({"off_bp": 1550}, "微信那边只认整数折扣，比如 85 折"),
+    ],
+)
+def test_what_cannot_stand_in_a_pack(session: Any, values: dict[str, Any], why: str) -> None:
+    template = make_template(session, make_merchant(session), **values)
+    assert faces.why_not(template) == why
