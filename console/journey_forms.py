@@ -32,6 +32,7 @@ def of_start(graph: Graph, name: str, typed: Mapping[str, str]) -> Form:
         "tag": trigger.get("tag_id") or "",
         "template": trigger.get("template_id") or "",
         "segment": trigger.get("segment_id") or "",
+        "already": "1" if trigger.get("already") else "0",
         "entry": entry["rule"],
         "entry_days": entry.get("days", 30),
         "goal": goal["kind"],
@@ -79,9 +80,11 @@ def read_start(session: Session, graph: Graph, form: Form) -> Graph:
         trigger["tag_id"] = whole(form["tag"])
     if kind == "expiring" and whole(form["template"]):
         trigger["template_id"] = whole(form["template"])
-    if whole(form["segment"]):
+    if kind == "segment":
+        trigger |= {"segment_id": whole(form["segment"]), "already": form["already"] == "1"}
+    elif whole(form["segment"]):
         trigger |= lent(session, whole(form["segment"]))
-    elif kind == graph["trigger"]["kind"] and kind != "segment":
+    elif kind == graph["trigger"]["kind"]:
         rule = graph["trigger"].get("rule")  # what a model of the gallery brought along
         if rule is not None and graph["trigger"].get("segment_id") is None:
             trigger["rule"] = rule
@@ -90,7 +93,7 @@ def read_start(session: Session, graph: Graph, form: Form) -> Graph:
         entry["days"] = whole(form["entry_days"]) or 0
     goal: dict[str, Any] = {"kind": form["goal"]}
     if form["goal"] == "left_segment":
-        goal |= lent(session, whole(form["goal_segment"]))
+        goal["segment_id"] = whole(form["goal_segment"])
     return {
         **graph,
         "trigger": trigger,

@@ -27,7 +27,7 @@ TRIGGERS = {
     "low_balance": "余额快用完",
     "tier": "等级变了",
     "tagged": "贴上标签",
-    "segment": "在人群里",
+    "segment": "进了一个人群",
 }
 EVENTS = {
     "paid": "付款",
@@ -105,7 +105,7 @@ def trigger(graph: Graph, names: Names) -> str:
         case "tagged":
             return f"贴上「{names.get(('tag', part.get('tag_id') or 0), '未选')}」"
         case "segment":
-            return f"在「{names.get(('segment', part.get('segment_id') or 0), '未选')}」里"
+            return f"进了「{names.get(('segment', part.get('segment_id') or 0), '未选')}」"
     return TRIGGERS[part["kind"]]
 
 

@@ -253,7 +253,6 @@ _START_FIELDS = {
     "entry.rule": "entry",
     "entry.days": "entry_days",
     "goal.kind": "goal",
-    "goal.rule": "goal_segment",
     "goal.segment_id": "goal_segment",
     "holdout_bp": "holdout",
     "name": "name",

@@ -21,9 +21,10 @@ LOOKED = 10
 
 
 def of_member(session: Session, who: Me, member_id: int, now: datetime) -> list[dict[str, str]]:
-    """Newest first. Fetching what was paid, or standing at the counter, is no news of its own."""
+    """Newest first. Fetching what was paid, the coupon that it used, or standing at the counter, is
+    no news of its own."""
     found = events.timeline(session, member_id, limit=60)
-    told = [event for event in found if event.kind != "visited" or not _is_told(event, found)]
+    told = [event for event in found if not _is_told(event, found)]
     told = told[:30] + events.timeline(session, member_id, browsing=True, limit=LOOKED)
     told.sort(key=lambda event: (event.at, event.id), reverse=True)
     ids = {event.data["order_id"] for event in told if "order_id" in event.data}
@@ -40,11 +41,15 @@ def of_member(session: Session, who: Me, member_id: int, now: datetime) -> list[
 
 def _is_told(visit: MemberEvent, others: Sequence[MemberEvent]) -> bool:
     """Whether the order or the coupon that brought them here has its own row."""
+    if visit.kind not in ("visited", "redeemed"):
+        return False
     if "order_id" in visit.data:
         return any(
             other.kind == "paid" and other.data.get("order_id") == visit.data["order_id"]
             for other in others
         )
+    if visit.kind == "redeemed":
+        return False
     if "coupon_id" in visit.data:
         return any(
             other.kind == "redeemed" and other.data.get("coupon_id") == visit.data["coupon_id"]
@@ -81,6 +86,8 @@ def _row(
     amount = event.data.get("paid_fen") or event.data.get("refund_fen")
     if isinstance(amount, int):
         title = f"{title} ¥{words.yuan(amount)}"
+    if event.kind == "tagged" and "name" in event.data:
+        title = f"{title}「{event.data['name']}」"
     order_id = event.data.get("order_id", 0)
     names = goods.get(order_id, []) if event.kind == "paid" else []
     bought = "、".join(names[:NAMED]) + (f" 等 {len(names)} 样" if len(names) > NAMED else "")

@@ -87,9 +87,11 @@ def release(session: Session, order_id: int, now: datetime) -> bool:
     return released
 
 
-def redeem_locked(session: Session, order_id: int, store_id: int, now: datetime) -> bool:
-    """locked → one use spent when the order is paid, expired meanwhile or not. False: none held."""
-    redeemed = False
+def redeem_locked(
+    session: Session, order_id: int, store_id: int, now: datetime
+) -> Sequence[Coupon]:
+    """locked → one use spent when the order is paid, expired meanwhile or not; those it used."""
+    redeemed: list[Coupon] = []
     for coupon in list_of_order(session, order_id, CouponState.locked):
         discount_fen = coupon.discount_fen
         values = spent(coupon) | {"store_id": store_id, "redeemed_at": now}
@@ -97,7 +99,7 @@ def redeem_locked(session: Session, order_id: int, store_id: int, now: datetime)
             values["order_id"] = None
         if not move(session, coupon, CouponState.locked, order_id=order_id, values=values):
             continue
-        redeemed = True
+        redeemed.append(coupon)
         ledger.write(
             session,
             coupon,

@@ -79,6 +79,20 @@ def record_many(session: Session, member_id: int, batch: Sequence[Event], *, now
     return len(new)
 
 
+def record_of_many(
+    session: Session, kind: str, happened: Mapping[int, dict[str, Any]], *, now: datetime
+) -> int:
+    """The same thing happened to many members now: its data by member id, in one insert."""
+    new = [
+        _row(member_id, Event(kind, now, data=data), now) for member_id, data in happened.items()
+    ]
+    rows.add_all(session, MemberEvent, new)
+    if kind in listening.kinds(session):
+        for row in new:
+            listening.tell(session, row["member_id"], [(kind, now, row["data"])])
+    return len(new)
+
+
 def timeline(
     session: Session,
     member_id: int,

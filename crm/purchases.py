@@ -1,5 +1,6 @@
 """What a paid order means for its member: totals, points, tier, timeline. Once per order."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, case, func, select, update
@@ -7,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from core.database import UTCDateTime, claim
+from coupons.models import Coupon
 from crm import events, points, tiers
 from crm.models import Member, Purchase, PurchaseLine
 
@@ -28,9 +30,18 @@ _COUNT_IN = (
 
 
 def record_purchase(
-    session: Session, member_id: int, order_id: int, store_id: int, paid_fen: int, now: datetime
+    session: Session,
+    member_id: int,
+    order_id: int,
+    store_id: int,
+    paid_fen: int,
+    now: datetime,
+    *,
+    used: Sequence[Coupon] = (),
+    channel: str = "",
 ) -> bool:
-    """Count the order for its member; False when it was counted before, and nothing changes."""
+    """Count the order for its member, with the coupons that it `used`; False when it was counted
+    before, and nothing changes. `channel` is how the goods are had: pickup, dine_in."""
     held = points.hold(session, member_id)
     while held.merged_into_id is not None:  # merged while the order waited
         held = points.hold(session, held.merged_into_id)
@@ -55,8 +66,12 @@ def record_purchase(
     )
     paid = {"paying_id": held.id, "paid_fen": paid_fen, "earned": earned, "at": now}
     rows.run(session, _COUNT_IN, paid)
-    told = {"order_id": order_id, "paid_fen": paid_fen}
-    events.record(session, held.id, "paid", now=now, store_id=store_id, data=told)
+    told = {"order_id": order_id, "paid_fen": paid_fen, "channel": channel}
+    happened = [events.Event("paid", now, store_id, told)]
+    for coupon in used:
+        facts = {"coupon_id": coupon.id, "template_id": coupon.template_id, "channel": "online"}
+        happened.append(events.Event("redeemed", now, store_id, {**facts, "order_id": order_id}))
+    events.record_many(session, held.id, happened, now=now)
     tiers.after_purchase(
         session,
         held.id,

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
-from crm import listening
+from crm import events
 from crm.errors import TagInvalid, TagNotFound
 from crm.models import Member, MemberTag, Tag
 from people.models import Identity
@@ -49,9 +49,14 @@ def put(session: Session, tag: Tag, member_ids: Sequence[int], *, actor: str, no
         {"member_id": member_id, "tag_id": tag.id, "tagged_at": now, "tagged_by": actor}
         for member_id in new
     ]
-    for member_id in new:
-        listening.tell(session, member_id, [("tagged", now, {"tag_id": tag.id})])
+    note_put(session, tag, new, now=now)
     return insert_ignore(session, MemberTag, rows)
+
+
+def note_put(session: Session, tag: Tag, member_ids: Sequence[int], *, now: datetime) -> None:
+    """On the timeline of each, and to the journeys that wait for it."""
+    facts = {"tag_id": tag.id, "name": tag.name}
+    events.record_of_many(session, "tagged", dict.fromkeys(member_ids, facts), now=now)
 
 
 def take_off(session: Session, tag: Tag, member_ids: Sequence[int]) -> int:

@@ -1,5 +1,6 @@
 """Money and an order: paid once, refunded at most what was paid. Called by `payments` only."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, literal, select
@@ -10,6 +11,7 @@ from catalogue.models import Product
 from core import rows
 from core.outbox import enqueue
 from coupons import locking
+from coupons.models import Coupon
 from crm import points, purchases
 from crm.models import Purchase, PurchaseLine
 from orders import selling
@@ -77,15 +79,23 @@ def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime)
     )
     if not moved:
         return False
+    used: Sequence[Coupon] = ()
     if order.coupon_id is not None:
-        locking.redeem_locked(session, order.id, order.store_id, now)
+        used = locking.redeem_locked(session, order.id, order.store_id, now)
     if order.points_used:
         points.spend_held(session, order.id)
     if order.kind is not LineKind.goods:
         selling.complete_paid(session, order, now=now)
     # Stored value is no turnover before it is spent.
     if order.kind is not LineKind.top_up and purchases.record_purchase(
-        session, order.member_id, order.id, order.store_id, amount_fen, now
+        session,
+        order.member_id,
+        order.id,
+        order.store_id,
+        amount_fen,
+        now,
+        used=used,
+        channel=order.fulfilment.value,
     ):
         rows.run(session, _TELL_LINES, {"of_order": order.id})
     stock.sell_held(session, order.id)

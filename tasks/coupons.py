@@ -50,5 +50,5 @@ def after_redeemed(run: Run, coupon_id: int, store_id: int) -> None:
             "redeemed",
             now=now,
             store_id=store_id,
-            data=cause,
+            data={**cause, "template_id": coupon.template_id, "channel": "counter"},
         )

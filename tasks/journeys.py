@@ -37,7 +37,12 @@ def journey_catch_up(run: Run, journey_id: int, after_id: int) -> None:
 
 @job("crm.journey_scan", queue="bulk", timeout=600)
 def journey_scan(run: Run) -> None:
-    """Let in whom nobody tells of: each journey along its key, slice by slice."""
+    """Let in whom nobody tells of: each journey along its key, slice by slice. Who left the segment
+    that their journey is about is done."""
+    while True:
+        with run.transaction() as session:
+            if ending.end_left(session, now=clock.now()) == 0:
+                break
     with reading() as session:
         journeys = scanning.list_scanned(session)
     for journey_id in journeys:

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from core import clock
 from core.database import reading
 from core.logs import log
+from core.outbox import enqueue
 from crm.models import Segment
 from crm.segments import lifecycle, living, rfm
 from merchants.models import Merchant
@@ -37,6 +38,9 @@ def refresh_segment(run: Run, segment_id: int) -> None:
         last_id = done.last_id
     with run.finish() as session:
         living.settle(session, session.get_one(Segment, segment_id), now)
+        if came or went:  # journeys may have waited for it
+            minute = f"{now:%Y%m%d%H%M}"
+            enqueue(session, "crm.journey_scan", key=f"crm.journey_scan:{minute}")
     if came or went:
         log.info("segment_refreshed", segment=segment_id, came=came, went=went)
 

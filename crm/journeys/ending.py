@@ -1,14 +1,25 @@
 """A run is over: it reached the goal, its journey was ended, or its member was merged."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim
 from crm.journeys import counting
-from crm.models import JourneyRun, RunArm, RunState
+from crm.models import (
+    Journey,
+    JourneyRun,
+    JourneyState,
+    JourneyVersion,
+    RunArm,
+    RunState,
+    SegmentMember,
+)
+
+CATCH = timedelta(days=3)
+"""So long ago somebody may have left and still be noticed: a system may be off over a week-end."""
 
 
 def end(session: Session, runs: Sequence[JourneyRun], outcome: str, *, now: datetime) -> int:
@@ -46,6 +57,54 @@ def end_all(session: Session, journey_id: int, outcome: str, *, now: datetime, l
     real = [run for run in inside if run.arm is not RunArm.test]
     counting.add(session, journey_id, [("", f"end:{outcome}") for _ in real])
     return moved
+
+
+def end_left(session: Session, *, now: datetime, limit: int = 500) -> int:
+    """Runs whose goal it was that their member leaves a segment, and who left it since they came
+    in, end here; how many of the next slice. By the clock: who waits for days is not asked before.
+    """
+    ended = 0
+    for version_id, segment_id in _to_leave(session):
+        gone = (
+            select(JourneyRun.id)
+            .join(SegmentMember, SegmentMember.member_id == JourneyRun.member_id)
+            .where(
+                SegmentMember.segment_id == segment_id,
+                SegmentMember.left_at > now - CATCH,
+                SegmentMember.left_at > JourneyRun.entered_at,
+                JourneyRun.version_id == version_id,
+                JourneyRun.state == RunState.active,
+                JourneyRun.arm != RunArm.test,
+            )
+            .limit(limit)
+        )
+        held = (
+            select(JourneyRun)
+            .where(JourneyRun.id.in_(session.scalars(gone).all()))
+            .order_by(JourneyRun.id)
+            .with_for_update(skip_locked=True)
+        )
+        ended += end(session, session.scalars(held).all(), "goal", now=now)
+    return ended
+
+
+def _to_leave(session: Session) -> list[tuple[int, int]]:
+    """Versions that somebody may walk and that end when a segment is left; and that segment."""
+    found = session.execute(
+        select(JourneyVersion.id, JourneyVersion.graph)
+        .join(Journey, Journey.id == JourneyVersion.journey_id)
+        .where(
+            JourneyVersion.published_at.is_not(None),
+            Journey.state.in_((JourneyState.live, JourneyState.paused)),
+        )
+        .order_by(JourneyVersion.id)
+    )
+    goals = ((version_id, graph["goal"]) for version_id, graph in found)
+    return [
+        (version_id, goal["segment_id"])
+        for version_id, goal in goals
+        if goal["kind"] == "left_segment"
+    ]
 
 
 def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> None:

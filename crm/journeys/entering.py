@@ -92,7 +92,8 @@ def admitted(journey_id: int, graph: Graph, now: datetime) -> ColumnElement[bool
         inside = or_(inside, JourneyRun.entered_at > now - timedelta(days=entry["days"]))
     barred = mine if entry["rule"] == "once" else and_(mine, inside)
     free = ~exists(select(JourneyRun.id).where(barred).correlate(Member))
-    rule = graph["trigger"].get("rule")
+    trigger = graph["trigger"]
+    rule = None if trigger["kind"] == "segment" else trigger.get("rule")
     return free if rule is None else and_(free, matches(tree(rule), now))
 
 

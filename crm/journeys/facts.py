@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.models import JourneyRun, Member, MemberEvent
+from crm.models import JourneyRun, Member, MemberEvent, Segment
 from crm.segments.compiling import matches, tree
 
 
@@ -41,7 +41,8 @@ def at_goal(
     if goal["kind"] == "none" or not runs:
         return set()
     if goal["kind"] == "left_segment":
-        return {run.id for run in runs} - _matching(session, goal["rule"], runs, now)
+        rule = session.get_one(Segment, goal["segment_id"], populate_existing=True).rule
+        return {run.id for run in runs} - _matching(session, rule, runs, now)
     return happened(session, goal["kind"], runs, now)
 
 

@@ -1,13 +1,15 @@
 """A journey's plan: a trigger, an entry rule, a goal, and a tree of nodes. Pure.
 
-    {"trigger": {"kind": "inactive", "days": 30, "rule": {…}?},
+    {"trigger": {"kind": "inactive", "days": 30, "rule": {…}?}
+                | {"kind": "segment", "segment_id": 7, "already": false},
      "entry": {"rule": "once" | "days" | "every", "days": 90?},
-     "goal": {"kind": "none" | "paid" | "redeemed" | "left_segment", "rule": {…}?},
+     "goal": {"kind": "none" | "paid" | "redeemed" | "left_segment", "segment_id": 7?},
      "holdout_bp": 1000, "first": "n1", "last_no": 4,
      "nodes": {"n1": {"kind": "coupon", "template_id": 3, "next": "n2"}, …}}
 
-A node's children hang in its slots; an empty slot is where the walk ends. A rule that a segment
-lent is copied in, so that what was published does not change with the segment.
+A node's children hang in its slots; an empty slot is where the walk ends. To come into a segment
+and to leave it means its live membership; a rule that a segment lent, to choose among people or to
+part them, is copied in, so that what was published does not change with the segment.
 """
 
 from collections.abc import Iterator
@@ -129,8 +131,8 @@ def faults(graph: Graph) -> dict[str, str]:
     goal = graph.get("goal", {})
     if goal.get("kind") not in GOALS:
         errors["goal.kind"] = "选一个目标"
-    elif goal["kind"] == "left_segment" and not _is_rule(goal.get("rule")):
-        errors["goal.rule"] = "选一个人群"
+    elif goal["kind"] == "left_segment" and not _within(goal.get("segment_id"), 1, 2**62):
+        errors["goal.segment_id"] = "选一个人群"
     if not 0 <= graph.get("holdout_bp", -1) <= 5_000:
         errors["holdout_bp"] = "对照组最多一半"
     nodes = list(walk(graph))
@@ -156,9 +158,9 @@ def _trigger(graph: Graph, errors: dict[str, str]) -> None:
         low, high = DAYS_OF[kind]
         if not _within(trigger.get("days"), low, high):
             errors["trigger.days"] = f"天数在 {low} 到 {high} 之间"
-    if kind == "segment" and not _is_rule(trigger.get("rule")):
+    if kind == "segment" and not _within(trigger.get("segment_id"), 1, 2**62):
         errors["trigger.segment_id"] = "选一个人群"
-    if trigger.get("rule") is not None and not _is_rule(trigger["rule"]):
+    elif trigger.get("rule") is not None and not _is_rule(trigger["rule"]):
         errors["trigger.segment_id"] = "这个人群的条件有误"
     if kind == "tagged" and not _within(trigger.get("tag_id"), 1, 2**62):
         errors["trigger.tag_id"] = "选一个标签"
@@ -170,8 +172,6 @@ def _entry(graph: Graph, errors: dict[str, str]) -> None:
         errors["entry.rule"] = "选能进来几次"
     elif entry["rule"] == "days" and not _within(entry.get("days"), 1, 365):
         errors["entry.days"] = "天数在 1 到 365 之间"
-    elif entry["rule"] == "every" and graph.get("trigger", {}).get("kind") == "segment":
-        errors["entry.rule"] = "一直在人群里的人会反复进来，选“只一次”或“隔几天”"
 
 
 def _node(node: Node) -> dict[str, str]:

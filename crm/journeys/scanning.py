@@ -1,27 +1,34 @@
 """Triggers that nobody tells: who has not come for so long, whose coupon or birthday is near.
 
 Each scan asks for the members who meet the trigger now and may come in, along the key of members
-or coupons. The cause names the occasion (the last visit, the coupon, the year), so asking every ten
-minutes lets nobody in twice for one.
+or coupons. The cause names the occasion (the last visit, the coupon, the year, the stay in a
+segment), so asking every ten minutes lets nobody in twice for one.
 """
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import and_, extract, or_, select
+from sqlalchemy import and_, exists, extract, or_, select
 from sqlalchemy.orm import Session
 
 from core.clock import business_day
 from coupons.models import Coupon, CouponState
 from crm.journeys import entering
+from crm.journeys.ending import CATCH
 from crm.journeys.entering import Entrant
 from crm.journeys.graph import SCANNED, Graph
-from crm.models import Journey, JourneyState, JourneyVersion, Member
+from crm.models import (
+    Journey,
+    JourneyRun,
+    JourneyState,
+    JourneyVersion,
+    Member,
+    RunArm,
+    SegmentMember,
+)
 from crm.segments.compiling import everyone
-
-CATCH = timedelta(days=3)
-"""How long after the day somebody is still found: a system may have been off over a week-end."""
 
 
 def list_scanned(session: Session) -> list[int]:
@@ -62,6 +69,8 @@ def _candidates(
     trigger = graph["trigger"]
     if trigger["kind"] == "expiring":
         return _expiring(session, journey, trigger, admitted, after_id, now, limit)
+    if trigger["kind"] == "segment":
+        return _entered(session, journey, trigger, admitted, after_id, now, limit)
     members = select(Member.id, Member.last_visit_at, Member.birthday).where(
         everyone(journey.merchant_id), Member.id > after_id, admitted
     )
@@ -82,12 +91,66 @@ def _candidates(
 def _cause(
     trigger: dict[str, Any], visited: datetime | None, born: date | None, now: datetime
 ) -> str:
-    match trigger["kind"]:
-        case "inactive" if visited is not None:
-            return f"visit:{int(visited.timestamp())}"
-        case "birthday":
-            return f"birthday:{business_day(now + timedelta(days=trigger['days'])).year}"
-    return f"segment:{business_day(now):%Y%m%d}"
+    if trigger["kind"] == "inactive" and visited is not None:
+        return f"visit:{int(visited.timestamp())}"
+    return f"birthday:{business_day(now + timedelta(days=trigger['days'])).year}"
+
+
+def _entered(
+    session: Session,
+    journey: Journey,
+    trigger: dict[str, Any],
+    admitted: Any,
+    after_id: int,
+    now: datetime,
+    limit: int,
+) -> Found:
+    """Who came into the segment since the journey waits for it; with `already`, who is in it.
+
+    A stay lets its member in once. Who came lately walks from the moment of that.
+    """
+    begins = _waits_since(session, journey, trigger)
+    known = exists().where(
+        JourneyRun.journey_id == journey.id,
+        JourneyRun.member_id == SegmentMember.member_id,
+        JourneyRun.arm != RunArm.test,
+        JourneyRun.entered_at >= SegmentMember.entered_at,
+    )
+    stays = (
+        select(Member.id, SegmentMember.entered_at)
+        .join(SegmentMember, SegmentMember.member_id == Member.id)
+        .where(
+            SegmentMember.segment_id == trigger["segment_id"],
+            SegmentMember.member_id > after_id,
+            SegmentMember.left_at.is_(None),
+            everyone(journey.merchant_id),
+            admitted,
+            ~known,
+        )
+    )
+    if not trigger.get("already"):
+        since = max(begins, now - CATCH)
+        stays = stays.where(SegmentMember.came.is_(True), SegmentMember.entered_at > since)
+    found = session.execute(stays.order_by(SegmentMember.member_id).limit(limit))
+    return [(id_, _of_stay(trigger, id_, at, begins, now)) for id_, at in found]
+
+
+def _of_stay(
+    trigger: dict[str, Any], member_id: int, at: datetime, begins: datetime, now: datetime
+) -> Entrant:
+    cause = f"segment:{trigger['segment_id']}:{int(at.timestamp() * 1_000_000)}"
+    return Entrant(member_id, cause, at if at > begins else now)
+
+
+def _waits_since(session: Session, journey: Journey, trigger: dict[str, Any]) -> datetime:
+    """When the first of the latest versions with this very trigger was published."""
+    versions = session.scalars(
+        select(JourneyVersion)
+        .where(JourneyVersion.journey_id == journey.id, JourneyVersion.published_at.is_not(None))
+        .order_by(JourneyVersion.number.desc())
+    )
+    alike = takewhile(lambda version: version.graph["trigger"] == trigger, versions)
+    return min(version.published_at for version in alike if version.published_at is not None)
 
 
 def _expiring(

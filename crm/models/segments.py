@@ -37,7 +37,10 @@ class Segment(Base):
 
 
 class SegmentMember(Base):
-    """The last stay of a member in a segment; while `left_at` is empty they are in."""
+    """The last stay of a member in a segment; while `left_at` is empty they are in.
+
+    Whom the first look at a rule finds did not come: they were in already.
+    """
 
     __tablename__ = "segment_members"
     __table_args__ = (
@@ -49,6 +52,7 @@ class SegmentMember(Base):
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), primary_key=True, index=True)
     entered_at: Mapped[datetime]
     left_at: Mapped[datetime | None]
+    came: Mapped[bool] = mapped_column(default=True)
 
 
 class SegmentDay(Base):

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from core import rows
 from core.clock import local
 from core.database import claim
-from crm.models import EntryKind, LotState, Member, MemberEvent, PointEntry, PointLot
+from crm import events
+from crm.models import EntryKind, LotState, Member, PointEntry, PointLot
 from crm.points.lots import empty
 
 
@@ -92,29 +92,22 @@ def remind_due(
         .order_by(PointLot.expires_at, PointLot.id)
         .limit(limit)
     ).all()
-    told = update(PointLot).where(
+    untold = update(PointLot).where(
         PointLot.id.in_([lot.id for lot in soon]), PointLot.reminded_at.is_(None)
     )
-    claim(session, told.values(reminded_at=now))
+    claim(session, untold.values(reminded_at=now))
     sums: dict[int, tuple[int, datetime]] = {}
     for lot in soon:
         points, first = sums.get(lot.member_id, (0, lot.expires_at))
         sums[lot.member_id] = (points + lot.points, first)
-    news = [
-        {
-            "member_id": member_id,
-            "kind": "points_expiring",
-            "at": now,
-            "store_id": None,
-            "data": {
-                "points": points,
-                "on": local(first - timedelta(seconds=1)).date().isoformat(),
-            },
+    told = {
+        member_id: {
+            "points": points,
+            "on": local(first - timedelta(seconds=1)).date().isoformat(),
         }
         for member_id, (points, first) in sums.items()
-    ]
-    rows.add_all(session, MemberEvent, news)
-    return len(sums)
+    }
+    return events.record_of_many(session, "points_expiring", told, now=now)
 
 
 def _take_members(session: Session, due: Sequence[object]) -> list[tuple[int, int]]:

@@ -16,8 +16,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
-    literal,
     select,
     update,
 )
@@ -28,7 +26,8 @@ from core.bulk import insert_ignore_alike
 from core.clock import business_day
 from core.database import claim
 from core.outbox import enqueue
-from crm.models import Member, MemberTag, Segment, SegmentDay, SegmentMember
+from crm import tags
+from crm.models import Member, MemberTag, Segment, SegmentDay, SegmentMember, Tag
 from crm.segments.compiling import matches, tree
 from crm.segments.slicing import between, end_of_slice, pieces
 
@@ -54,7 +53,7 @@ def refresh_slice(
     """
     last_id = end_of_slice(session, segment.merchant_id, after_id, limit)
     came, went = _changes(session, segment, after_id, last_id, now)
-    entered = sum(_enter(session, segment.id, some, now) for some in pieces(came, WRITE))
+    entered = sum(_enter(session, segment, some, now) for some in pieces(came, WRITE))
     left = sum(_leave(session, segment.id, some, now) for some in pieces(went, WRITE))
     if segment.tag_id is not None:
         _mirror(session, segment, segment.tag_id, after_id, last_id, now)
@@ -101,7 +100,8 @@ def recent(
 ) -> list[tuple[Member, datetime]]:
     """Who came in last, or went out last, with the moment; ten of them."""
     at = SegmentMember.left_at if left else SegmentMember.entered_at
-    state = at.is_not(None) if left else SegmentMember.left_at.is_(None)
+    inside = and_(SegmentMember.left_at.is_(None), SegmentMember.came.is_(True))
+    state = at.is_not(None) if left else inside
     found = (
         select(Member, at)
         .join(SegmentMember, SegmentMember.member_id == Member.id)
@@ -163,18 +163,19 @@ def _changes(
     return came, [id_ for id_, was in changed if was]
 
 
-def _enter(session: Session, segment_id: int, ids: Sequence[int], now: datetime) -> int:
+def _enter(session: Session, segment: Segment, ids: Sequence[int], now: datetime) -> int:
+    stay = {"entered_at": now, "came": segment.refreshed_at is not None}
     again = claim(
         session,
         update(SegmentMember)
         .where(
-            SegmentMember.segment_id == segment_id,
+            SegmentMember.segment_id == segment.id,
             SegmentMember.member_id.in_(ids),
             SegmentMember.left_at.is_not(None),
         )
-        .values(entered_at=now, left_at=None),
+        .values(**stay, left_at=None),
     )
-    common = {"segment_id": segment_id, "entered_at": now}
+    common = {"segment_id": segment.id, **stay}
     given = [(id_,) for id_ in ids]
     return again + insert_ignore_alike(session, SegmentMember, common, ["member_id"], given)
 
@@ -208,14 +209,13 @@ def _mirror(
         *between(SegmentMember.member_id, after_id, last_id),
     )
     has = exists().where(MemberTag.member_id == SegmentMember.member_id, MemberTag.tag_id == tag_id)
-    missing = select(
-        SegmentMember.member_id,
-        literal(tag_id),
-        literal(now, MemberTag.tagged_at.type),
-        literal(by),
-    ).where(live, ~has)
-    columns = ["member_id", "tag_id", "tagged_at", "tagged_by"]
-    session.execute(insert(MemberTag).from_select(columns, missing))
+    missing = select(SegmentMember.member_id).where(live, ~has)
+    fresh = session.scalars(missing.order_by(SegmentMember.member_id)).all()
+    common = {"tag_id": tag_id, "tagged_at": now, "tagged_by": by}
+    tag = session.get_one(Tag, tag_id)
+    for some in pieces(fresh, WRITE):
+        insert_ignore_alike(session, MemberTag, common, ["member_id"], [(id_,) for id_ in some])
+        tags.note_put(session, tag, some, now=now)
     still = select(SegmentMember.member_id).where(live)
     mine = (
         MemberTag.tag_id == tag_id,

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from core.database import claim
-from crm import listening
-from crm.models import Measure, Member, MemberEvent, TierMove
+from crm import events
+from crm.models import Measure, Member, TierMove
 from crm.tiers.programme import Programme, by_rank, load, worth_of_one
 
 
@@ -89,22 +89,14 @@ def move_many(
         values = {"tier": after, "tier_since": now, "tier_until": programme.until(now)}
         claim(session, update(Member).where(Member.id.in_(ids)).values(values))
     rows.add_all(session, TierMove, _history(moves, reason, now))
-    told: list[dict[str, Any]] = [
-        {
-            "member_id": member_id,
-            "kind": "tier_moved",
-            "at": now,
-            "store_id": None,
-            "data": {
-                "name": programme.of(after).name,
-                "up": programme.of(after).rank > programme.of(before).rank,
-            },
+    told = {
+        member_id: {
+            "name": programme.of(after).name,
+            "up": programme.of(after).rank > programme.of(before).rank,
         }
         for member_id, (before, after) in moves.items()
-    ]
-    rows.add_all(session, MemberEvent, told)
-    for each in told:
-        listening.tell(session, each["member_id"], [(each["kind"], now, each["data"])])
+    }
+    events.record_of_many(session, "tier_moved", told, now=now)
     return len(moves)
 
 

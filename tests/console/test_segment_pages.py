@@ -27,14 +27,18 @@ def test_who_came_into_a_segment_and_who_left_is_shown(chain: Chain) -> None:
     with chain.writing() as session:
         segment = session.scalars(select(Segment)).one()
         living.refresh(session, segment, chain.now)
+    chain.member("许星野", spent_fen=50_000)
+    with chain.writing() as session:
+        segment = session.scalars(select(Segment)).one()
         late = chain.now + timedelta(seconds=1)
         poor = {"segment_id": segment.id, "member_id": poor_id, "entered_at": chain.now}
         session.add(SegmentMember(**poor))
         living.refresh(session, segment, late)
 
     page = owner.get(f"/segments/{segment.id}/members").text
-    assert_says(page, "大客", "林小满", "乔安", "近 14 天进来 0 人，离开 1 人")
-    assert_says(owner.get("/segments/").text, "+0 / −1")
+    assert_says(page, "大客", "许星野", "乔安", "近 14 天进来 1 人，离开 1 人")
+    assert "林小满" not in page  # found by the first look: nobody came then
+    assert_says(owner.get("/segments/").text, "+1 / −1")
     asked = owner.post(f"/segments/{segment.id}/refresh")
 
     assert asked.status_code == 303

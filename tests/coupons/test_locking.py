@@ -36,9 +36,9 @@ def test_lock_then_redeem(session: Session, now: datetime) -> None:
     locking.lock(session, coupon, order.id, now, discount_fen=800)
     with pytest.raises(CouponUnavailable):
         locking.lock(session, coupon, other.id, now)
-    assert locking.redeem_locked(session, other.id, other.store_id, now) is False
-    assert locking.redeem_locked(session, order.id, order.store_id, now) is True
-    assert locking.redeem_locked(session, order.id, order.store_id, now) is False
+    assert locking.redeem_locked(session, other.id, other.store_id, now) == []
+    assert locking.redeem_locked(session, order.id, order.store_id, now) == [coupon]
+    assert locking.redeem_locked(session, order.id, order.store_id, now) == []
 
     assert coupon.state is CouponState.redeemed
     assert (coupon.store_id, coupon.order_id, coupon.discount_fen) == (
@@ -82,7 +82,7 @@ def test_past_its_end_it_cannot_be_locked_but_a_locked_one_is_honoured(
     locking.lock(session, coupon, order.id, now)
     later = now + timedelta(days=8)
 
-    assert locking.redeem_locked(session, order.id, order.store_id, later) is True
+    assert locking.redeem_locked(session, order.id, order.store_id, later) == [coupon]
     locking.give_back(session, order.id, later)
     with pytest.raises(CouponExpired):
         locking.lock(session, coupon, other.id, later)

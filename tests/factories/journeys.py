@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm import segments
 from crm.journeys import advancing, drafting, editing, graph
-from crm.models import Journey, JourneyRun, Member
+from crm.models import Journey, JourneyRun, Member, Segment
 from tests.factories.crm import NOW, make_merchant
 
 _numbers = itertools.count(1)
@@ -43,6 +44,17 @@ def make_journey(session: Session, made: graph.Graph, *, now: datetime = NOW) ->
     )
     drafting.publish(session, journey, actor="staff:1", now=now)
     return journey
+
+
+def make_segment(session: Session, rule: dict[str, Any], *, now: datetime = NOW) -> Segment:
+    return segments.create(
+        session,
+        make_merchant(session).id,
+        name=f"人群 {next(_numbers)}",
+        rule=rule,
+        actor="staff:1",
+        now=now,
+    )
 
 
 def run_on(session: Session, journey: Journey, now: datetime) -> None:
