@@ -20,11 +20,10 @@ from hypothesis import HealthCheck, settings
 from redis import Redis
 from sqlalchemy.orm import Session
 
-from app import create_app
 from core import config, database, embedded_redis
 from core.config import Config
-from core.database import Base
 from tests.servers import MariaDB
+from tests.tables import lease, running
 
 # A busy machine is slow, not wrong.
 settings.register_profile("linli", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -84,11 +83,8 @@ def make_config(tmp_path: Path) -> Callable[..., Config]:
 @pytest.fixture
 def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
     """An application on a fresh SQLite file, with its context pushed and without Redis."""
-    app = create_app(make_config())
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config()) as app:
         yield app
-        database.db.engine.dispose()
 
 
 @pytest.fixture
@@ -141,14 +137,10 @@ def mariadb_app(
     mariadb: MariaDB, redis_url: str, redis: Redis, make_config: Callable[..., Config]
 ) -> Iterator[Flask]:
     """An application on an empty MariaDB database with Redis, its context pushed."""
-    with mariadb.database() as url:
-        app = create_app(
-            make_config(database={"url": url, "pool_size": 40}, redis={"url": redis_url})
-        )
-        with app.app_context():
-            Base.metadata.create_all(database.db.engine)
+    with lease(mariadb) as url:
+        settings = make_config(database={"url": url, "pool_size": 40}, redis={"url": redis_url})
+        with running(settings) as app:
             yield app
-            database.db.engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app import create_app
-from core import config, database
+from core import config
 from core.database import Base, retrying, transaction
 from core.errors import LinliError
 from tests.conftest import raw_config
 from tests.servers import MariaDB
+from tests.tables import lease, running
 
 T = TypeVar("T")
 
@@ -28,13 +28,10 @@ T = TypeVar("T")
 @contextmanager
 def arena(mariadb: MariaDB, directory: Path, **settings: Any) -> Iterator[Flask]:
     """An application on a MariaDB database of its own, with its context pushed."""
-    with mariadb.database() as url:
+    with lease(mariadb) as url:
         raw = raw_config(directory, database={"url": url, "pool_size": 70}, **settings)
-        app = create_app(config.parse(raw))
-        with app.app_context():
-            Base.metadata.create_all(database.db.engine)
+        with running(config.parse(raw)) as app:
             yield app
-            database.db.engine.dispose()
 
 
 @pytest.fixture(scope="module")

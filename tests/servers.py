@@ -105,10 +105,17 @@ class MariaDB:
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
         """The URL of a fresh, empty database that is dropped afterwards."""
+        name = self.create_database()
+        yield self.url(name)
+        self.drop_database(name)
+
+    def create_database(self) -> str:
         name = f"linli_{random_code(8).lower()}"
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
-        yield self.url(name)
+        return name
+
+    def drop_database(self, name: str) -> None:
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE {name}")
 

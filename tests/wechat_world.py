@@ -17,9 +17,8 @@ from sqlalchemy import select
 from werkzeug.serving import BaseWSGIServer, make_server
 
 import gateways
-from app import create_app
-from core import clock, config, database, outbox
-from core.database import Base, reading, transaction
+from core import clock, config, outbox
+from core.database import reading, transaction
 from core.outbox import JobState, OutboxJob
 from sandbox import acts, settings
 from sandbox.demo_config import MINI, OFFICIAL, write
@@ -29,6 +28,7 @@ from sandbox.server import create_sandbox
 from sandbox.state import World
 from tasks.registry import find_job
 from tasks.runner import execute
+from tests.tables import running
 
 
 class Switchboard:
@@ -181,10 +181,7 @@ def run_shop(wechat: Wechat, directory: Path, **sections: dict[str, Any]) -> Ite
     raw["app"] = {**raw["app"], "var": str(directory)}
     for name, values in sections.items():
         raw[name] = {**raw.get(name, {}), **values}
-    app = create_app(config.parse(raw))
-    wechat.switchboard.app = app
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(config.parse(raw)) as app:
+        wechat.switchboard.app = app
         yield Shop(app, wechat)
-        database.db.engine.dispose()
     wechat.switchboard.app = None

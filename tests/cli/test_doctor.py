@@ -22,13 +22,14 @@ from cli.doctor import (
     check_proxies,
     check_templates,
 )
-from core import config, database
+from core import config
 from core.config import Config
-from core.database import Base, transaction
+from core.database import transaction
 from merchants.models import Role
 from tests.conftest import raw_config
 from tests.console.conftest import Browser
 from tests.factories.merchants import make_merchant, make_staff
+from tests.tables import running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -159,9 +160,7 @@ def test_outside_the_demo_its_hosts_and_its_passwords_are_named(
 def test_the_demos_password_opens_the_console_in_the_demo_only(
     make_config: Callable[..., Config], demo: bool
 ) -> None:
-    app = create_app(make_config(app={"demo": demo}))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(app={"demo": demo})) as app:
         with transaction() as session:
             owner = make_staff(session, make_merchant(session), role=Role.owner, username="owner")
             owner.password_hash = generate_password_hash("linli-demo", method="scrypt")
@@ -171,7 +170,6 @@ def test_the_demos_password_opens_the_console_in_the_demo_only(
 
         assert answer.status_code == (303 if demo else 422)
         assert browser.get("/orders/").status_code == (200 if demo else 303)
-        database.db.engine.dispose()
 
 
 @pytest.mark.parametrize(

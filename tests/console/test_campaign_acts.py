@@ -8,11 +8,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app import create_app
-from core import database
 from core.clock import local
 from core.config import Config
-from core.database import Base, reading
+from core.database import reading
 from crm import contacts
 from crm.campaigns import drafting
 from crm.models import (
@@ -30,17 +28,15 @@ from tests.console.conftest import Chain
 from tests.crm.conftest import ACCOUNTS
 from tests.factories.campaigns import make_campaign, make_follower, open_window
 from tests.factories.crm import make_member, make_person
+from tests.tables import running
 from tests.working import run_inline
 
 
 @pytest.fixture
 def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
     """As everywhere, with an official account and a mini-program."""
-    app = create_app(make_config(wechat=ACCOUNTS))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(wechat=ACCOUNTS)) as app:
         yield app
-        database.db.engine.dispose()
 
 
 def make_talker(session: Any, chain: Chain, **values: Any) -> Member:

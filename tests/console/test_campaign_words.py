@@ -8,10 +8,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import create_app
-from core import database
 from core.config import Config
-from core.database import Base, reading
+from core.database import reading
 from core.outbox import OutboxJob
 from coupons.issuing import get_template
 from coupons.models import Coupon, CouponState
@@ -23,6 +21,7 @@ from tests.crm.conftest import ACCOUNTS
 from tests.factories.campaigns import make_campaign, make_follower, open_window
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant, make_person
+from tests.tables import running
 from tests.working import run_inline
 
 FORM = {"name": "", "message": "{昵称}，给你「{券名}」", "holdout": "1000", "quiet": "1"}
@@ -31,11 +30,8 @@ FORM = {"name": "", "message": "{昵称}，给你「{券名}」", "holdout": "10
 @pytest.fixture
 def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
     """As everywhere, with an official account and a mini-program."""
-    app = create_app(make_config(wechat=ACCOUNTS))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(wechat=ACCOUNTS)) as app:
         yield app
-        database.db.engine.dispose()
 
 
 def make_talkers(session: Any, chain: Chain, number: int) -> None:

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from app import create_app
 from console import cookies
-from core import database
-from core.database import Base
 from tests.console.conftest import Browser, Chain
+from tests.tables import running
 
 HUGE = "9" * 25
 LONG = "1" * 200
@@ -138,13 +136,10 @@ def test_a_destination_becomes_no_header_of_its_own(chain: Chain, to: str) -> No
 def test_one_address_may_not_try_passwords_on_and_on(
     make_config: Callable[..., Any], redis: Redis, redis_url: str
 ) -> None:
-    app = create_app(make_config(redis={"url": redis_url}))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(redis={"url": redis_url})) as app:
         redis.set("linli:limit:password:ip:127.0.0.1", 30, ex=60)
 
         answer = Browser(app).log_in("somebody", "a guess")
 
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
         assert "错的次数太多" in answer.text
-        database.db.engine.dispose()

@@ -8,11 +8,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from app import create_app
 from core import database, embedded_redis
 from core.config import Config
-from core.database import Base
 from tests.console.conftest import Browser, Chain
+from tests.tables import running
 
 
 @pytest.fixture
@@ -21,12 +20,9 @@ def app(make_config: Callable[..., Config], tmp_path: Path) -> Iterator[Flask]:
     directory = tmp_path / "redis"
     server = embedded_redis.start(directory)
     assert server is not None
-    app = create_app(make_config(redis={"url": embedded_redis.url(directory)}))
-    app.extensions["test.redis"] = server
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(redis={"url": embedded_redis.url(directory)})) as app:
+        app.extensions["test.redis"] = server
         yield app
-        database.db.engine.dispose()
     server.terminate()
     server.wait(10)
 

@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from app import create_app
-from core import database
 from core.config import Config
-from core.database import Base
 from tests.factories.campaigns import ABOUT_COUPONS, MINI, OFFICIAL
+from tests.tables import running
 
 ABOUT_EXPIRY = "expiry-template"
 ACCOUNTS = {
@@ -31,8 +29,5 @@ ACCOUNTS = {
 @pytest.fixture
 def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
     """As everywhere, with an official account and a mini-program."""
-    app = create_app(make_config(wechat=ACCOUNTS))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(wechat=ACCOUNTS)) as app:
         yield app
-        database.db.engine.dispose()

@@ -10,10 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app import create_app
-from core import clock, database
+from core import clock
 from core.config import Config
-from core.database import Base, transaction
+from core.database import transaction
 from coupons.models import Coupon, CouponTemplate
 from crm.models import Member
 from merchants import api_keys
@@ -21,15 +20,13 @@ from merchants.models import Merchant, Role, Store
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_staff, make_store
+from tests.tables import running
 
 
 @pytest.fixture
 def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
-    app = create_app(make_config(app={"docs": True}))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(app={"docs": True})) as app:
         yield app
-        database.db.engine.dispose()
 
 
 @dataclass

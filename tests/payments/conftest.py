@@ -19,9 +19,7 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 import gateways
-from app import create_app
 from core import config, database, outbox
-from core.database import Base
 from core.outbox import JobState, OutboxJob
 from crm.models import Member
 from gateways.wechat.registry import Wechat
@@ -40,6 +38,7 @@ from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_store
 from tests.factories.orders import make_order
 from tests.servers import MariaDB
+from tests.tables import lease, running
 
 MINI, MCHID = demo_config.MINI, demo_config.MCHID
 PAY_WITHIN = timedelta(minutes=15)
@@ -136,11 +135,8 @@ def app(
     channel: Channel, till_config: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> Iterator[Flask]:
     raw = till_config(channel.base, f"sqlite:///{tmp_path}/till.db")
-    app = create_app(config.parse(raw))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(config.parse(raw)) as app:
         yield app
-        database.db.engine.dispose()
 
 
 @dataclass
@@ -244,14 +240,11 @@ def mariadb_till(
     channel: Channel, till_config: Callable[..., dict[str, Any]], mariadb: MariaDB
 ) -> Iterator[Till]:
     """The same on an empty MariaDB database, with connections for a crowd."""
-    with mariadb.database() as url:
+    with lease(mariadb) as url:
         raw = till_config(channel.base, url)
         raw["database"]["pool_size"] = 40
-        app = create_app(config.parse(raw))
-        with app.app_context():
-            Base.metadata.create_all(database.db.engine)
+        with running(config.parse(raw)) as app:
             yield open_till(app, channel)
-            database.db.engine.dispose()
 
 
 def open_till(app: Flask, channel: Channel) -> Till:

@@ -10,11 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app import create_app
 from catalogue.models import Sku
-from core import clock, database
+from core import clock
 from core.config import Config
-from core.database import Base, transaction
+from core.database import transaction
 from core.numbers import random_code
 from crm.models import Member
 from merchants.models import Merchant, Store
@@ -23,6 +22,7 @@ from people.models import Audience, Identity, IdentityKind, Person
 from tests.factories.catalogue import make_sku
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_store
+from tests.tables import running
 
 APPID = "wxa41f0c6d8e2b7593"
 WECHAT: dict[str, Any] = {
@@ -32,11 +32,8 @@ WECHAT: dict[str, Any] = {
 
 @pytest.fixture
 def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
-    app = create_app(make_config(wechat=WECHAT))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(wechat=WECHAT)) as app:
         yield app
-        database.db.engine.dispose()
 
 
 @dataclass

@@ -8,10 +8,8 @@ from flask import Flask
 from redis import Redis
 from sqlalchemy import func, select
 
-from app import create_app
-from core import database
 from core.config import Config
-from core.database import Base, reading, transaction
+from core.database import reading, transaction
 from core.limits import PER_MINUTE
 from coupons.models import Coupon
 from crm.models import MemberEvent
@@ -19,16 +17,14 @@ from orders.models import Order
 from people.models import LoginSession
 from tests.factories.catalogue import available
 from tests.factories.coupons import make_template
+from tests.tables import running
 from tests.wxapp_api.conftest import WECHAT, Phone, Stall
 
 
 @pytest.fixture
 def app(make_config: Callable[..., Config], redis: Redis, redis_url: str) -> Iterator[Flask]:
-    app = create_app(make_config(wechat=WECHAT, redis={"url": redis_url}))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(wechat=WECHAT, redis={"url": redis_url})) as app:
         yield app
-        database.db.engine.dispose()
 
 
 def rows() -> list[int | None]:

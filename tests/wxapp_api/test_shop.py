@@ -7,17 +7,17 @@ from typing import Any
 from flask.testing import FlaskClient
 from redis import Redis
 
-from app import create_app
 from catalogue.models import GroupKind
-from core import clock, database
+from core import clock
 from core.config import Config
-from core.database import Base, transaction
+from core.database import transaction
 from messaging.models import SceneKind
 from messaging.scenes import record_qr
 from tests.factories.catalogue import make_group
 from tests.factories.coupons import make_promotion, make_template
 from tests.factories.merchants import make_merchant, make_store, make_table
 from tests.factories.messaging import make_scene
+from tests.tables import running
 from tests.wxapp_api.conftest import WECHAT, Phone, Stall
 
 
@@ -130,14 +130,11 @@ def test_what_a_camera_reads_at_a_table_names_it(client: FlaskClient, stall: Sta
 def test_codes_of_tables_are_not_tried_by_the_thousand(
     make_config: Callable[..., Config], redis_url: str, redis: Redis
 ) -> None:
-    app = create_app(make_config(wechat=WECHAT, redis={"url": redis_url}))
-    with app.app_context():
-        Base.metadata.create_all(database.db.engine)
+    with running(make_config(wechat=WECHAT, redis={"url": redis_url})) as app:
         with transaction() as session:
             make_merchant(session, code="qinghe")
         client = app.test_client()
         answers = [client.get("/api/v1/tables?qr=guess").status_code for _ in range(122)]
-        database.db.engine.dispose()
 
     assert answers == [404] * 120 + [429] * 2
 
