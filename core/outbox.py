@@ -5,7 +5,7 @@ marks its row done in its own transaction. So a crash, a killed worker or a flus
 job, and a copy of a job finds that there is nothing left to do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -93,16 +93,21 @@ def wake() -> None:
         redis.publish(WAKE_CHANNEL, "1")
 
 
-def due(session: Session, *, now: datetime, limit: int) -> list[OutboxJob]:
-    """The jobs to push now, oldest first."""
-    return list(
-        session.scalars(
-            select(OutboxJob)
-            .where(OutboxJob.state == JobState.waiting, OutboxJob.run_at <= now)
-            .order_by(OutboxJob.run_at, OutboxJob.id)
-            .limit(limit)
-        )
-    )
+def due(
+    session: Session,
+    *,
+    now: datetime,
+    limit: int,
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+) -> list[OutboxJob]:
+    """The jobs to push now, oldest first; `only` these names, or all `without` these."""
+    asked = select(OutboxJob).where(OutboxJob.state == JobState.waiting, OutboxJob.run_at <= now)
+    if only:
+        asked = asked.where(OutboxJob.name.in_(only))
+    if without:
+        asked = asked.where(OutboxJob.name.not_in(without))
+    return list(session.scalars(asked.order_by(OutboxJob.run_at, OutboxJob.id).limit(limit)))
 
 
 def take(session: Session, job_id: int, *, lease: timedelta, now: datetime) -> bool:
@@ -121,14 +126,31 @@ def take(session: Session, job_id: int, *, lease: timedelta, now: datetime) -> b
     return moved == 1
 
 
-def reclaim(session: Session, *, now: datetime) -> int:
-    """Pushed rows whose lease ran out wait again: their worker died or Redis forgot them."""
+def overdue(session: Session, *, now: datetime, limit: int) -> list[tuple[int, int]]:
+    """Pushed rows whose lease ran out, with their attempts: their worker died, Redis forgot them,
+    or nobody has come to them yet."""
+    over = OutboxJob.state == JobState.pushed, OutboxJob.lease_until < now
+    found = session.execute(select(OutboxJob.id, OutboxJob.attempt).where(*over).limit(limit))
+    return [(job_id, attempt) for job_id, attempt in found]
+
+
+def reclaim(session: Session, job_ids: Collection[int], *, now: datetime) -> int:
+    """Pushed rows among these whose lease is still over wait again."""
     return claim(
         session,
         update(OutboxJob)
-        .where(OutboxJob.state == JobState.pushed, OutboxJob.lease_until < now)
+        .where(
+            OutboxJob.id.in_(job_ids),
+            OutboxJob.state == JobState.pushed,
+            OutboxJob.lease_until < now,
+        )
         .values(state=JobState.waiting, run_at=now),
     )
+
+
+def renew(session: Session, job_id: int, attempt: int, *, until: datetime) -> bool:
+    """The lease of this attempt runs until then; False when it is no longer the live one."""
+    return claim(session, _attempt(job_id, attempt).values(lease_until=until)) == 1
 
 
 def finish(session: Session, job_id: int, attempt: int, *, now: datetime) -> bool:

@@ -157,7 +157,7 @@ def _tell(session: Session, theirs: Sequence[_Due], plan: Plan, now: datetime) -
         _payload(theirs, plan),
     )
     message_id = sending.prepare_many(session, [letter], now=now)[letter.key]
-    enqueue(session, "messaging.deliver", message_id=message_id)
+    enqueue(session, "messaging.deliver_marketing", message_id=message_id)
     return message_id
 
 

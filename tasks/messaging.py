@@ -124,6 +124,13 @@ def deliver(run: Run, message_id: int) -> None:
             raise Later(30)
 
 
+@job("messaging.deliver_marketing", queue="messages", timeout=30)
+def deliver_marketing(run: Run, message_id: int) -> None:
+    """The same for a message of marketing: a journey's morning must not hold up what somebody
+    waits for."""
+    deliver(run, message_id)
+
+
 @job("messaging.note_scan", queue="default")
 def note_scan(
     run: Run, appid: str, openid: str, scene_id: int, at: str, followed: bool = False

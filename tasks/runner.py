@@ -9,6 +9,7 @@ from core import clock, outbox, patience
 from core.database import is_away, is_silence, reading, retrying, transaction
 from core.logs import log
 from tasks.registry import Job, Later, Run, Superseded, find_job
+from tasks.relay import GRACE, lease
 
 BACK_OFF = (1, 5, 15, 60, 300, 900, 3_600, 10_800)  # seconds
 
@@ -23,9 +24,11 @@ def execute(job_id: int, attempt: int) -> str:
         row = session.get(outbox.OutboxJob, job_id)
     if row is None or row.state != outbox.JobState.pushed or row.attempt != attempt:
         return "superseded"
+    job = find_job(row.name)
+    if not _hold(row, job):
+        return "superseded"
     structlog.contextvars.bind_contextvars(job=row.name, job_id=job_id, request_id=row.request_id)
     began = time.perf_counter()
-    job = find_job(row.name)
     if job is None:
         outcome = _bury(job_id, attempt, f"no job is called {row.name}")
     else:
@@ -33,6 +36,17 @@ def execute(job_id: int, attempt: int) -> str:
     log.info("job", outcome=outcome, milliseconds=round((time.perf_counter() - began) * 1000, 1))
     structlog.contextvars.clear_contextvars()
     return outcome
+
+
+def _hold(row: outbox.OutboxJob, job: Job | None) -> bool:
+    """Whether this attempt has its whole time from here: a job that lay behind others for long
+    takes its lease anew; one that comes at once has enough left."""
+    now = clock.now()
+    enough = now + lease(job) - GRACE / 2
+    if row.lease_until is not None and row.lease_until >= enough:
+        return True
+    with transaction() as session:
+        return outbox.renew(session, row.id, row.attempt, until=now + lease(job))
 
 
 def _run(job: Job, args: dict[str, object], run: Run) -> str:

@@ -177,7 +177,12 @@ def _write(
     prepared = sending.prepare_many(session, list(letters.values()), now=now)
     for run in ready:
         message_id = prepared[letters[run.id].key]
-        enqueue(session, "messaging.deliver", key=f"deliver:{message_id}", message_id=message_id)
+        enqueue(
+            session,
+            "messaging.deliver_marketing",
+            key=f"deliver:{message_id}",
+            message_id=message_id,
+        )
         results[run.id] = Acted("sent")
     return results
 

@@ -98,7 +98,7 @@ def test_in_an_open_chat_they_are_told_once(shop: Shop, session: Session) -> Non
     assert shop.outcomes() == {coupon.id: "told"}
     assert session.scalars(select(MarketingContact.kind)).all() == ["reminder"]
     jobs = session.scalars(select(OutboxJob.name)).all()
-    assert jobs.count("messaging.deliver") == 1
+    assert jobs.count("messaging.deliver_marketing") == 1
 
 
 def test_several_coupons_are_one_message(shop: Shop) -> None:

@@ -38,13 +38,22 @@ def wait(_run: Run) -> None:
     raise Later(60)
 
 
+def lease(run: Run) -> None:
+    """How many seconds are left of this attempt's lease while it runs."""
+    until = row(run.job_id).lease_until
+    assert until is not None
+    count(run, subject=str(round((until - clock.now()).total_seconds())))
+
+
 @pytest.fixture(autouse=True)
 def _jobs() -> Iterator[None]:
     known = registry.jobs()
-    for name, handler in (("test.count", count), ("test.fail", fail), ("test.wait", wait)):
+    names = {"test.count": count, "test.fail": fail, "test.wait": wait, "test.lease": lease}
+    for name, handler in names.items():
         known[name] = registry.Job(name, "default", 2, 30, handler)
+    known["test.urgent"] = registry.Job("test.urgent", "urgent", 2, 30, count)
     yield
-    for name in ("test.count", "test.fail", "test.wait"):
+    for name in (*names, "test.urgent"):
         del known[name]
 
 
@@ -88,7 +97,8 @@ def test_an_attempt_that_was_pushed_again_rolls_back(app: Flask) -> None:
     with transaction() as session:
         session.execute(update(OutboxJob).values(lease_until=clock.now() - LEASE))
     with transaction() as session:
-        assert outbox.reclaim(session, now=clock.now()) == 1
+        assert outbox.overdue(session, now=clock.now(), limit=9) == [(job_id, 1)]
+        assert outbox.reclaim(session, [job_id], now=clock.now()) == 1
     new = take(job_id)
 
     with pytest.raises(registry.Superseded):
@@ -135,6 +145,68 @@ def test_two_schedulers_enqueue_a_period_once(app: Flask) -> None:
     assert schedule.enqueue_due(now) == 0
 
 
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four rows at a time, and room for six jobs in each queue."""
+    monkeypatch.setattr(relay, "BATCH", 4)
+    monkeypatch.setattr(relay, "ROOM", 6)
+
+
+def queued(redis: Redis, name: str) -> list[str]:
+    return Queue(name, connection=redis, serializer=JSONSerializer).get_job_ids()
+
+
+def test_a_burst_waits_in_the_table_and_hides_no_other_queue(
+    app: Flask, redis: Redis, narrow: None
+) -> None:
+    urgent = [enqueue("test.urgent", subject="a") for _ in range(12)]
+    unknown = enqueue("test.nobody_knows")
+    other = enqueue("test.count", subject="b")
+
+    pushed = 0
+    while number := relay.push_due(redis):
+        pushed += number
+
+    assert pushed == 8
+    assert queued(redis, "urgent") == [f"{job_id}-1" for job_id in urgent[:6]]
+    assert queued(redis, "default") == [f"{unknown}-1", f"{other}-1"]
+    assert [row(job_id).attempt for job_id in urgent] == [1] * 6 + [0] * 6
+
+    redis.lpop("rq:queue:urgent")  # somebody worked
+    assert relay.push_due(redis) == 1
+    assert queued(redis, "urgent") == [f"{job_id}-1" for job_id in urgent[1:7]]
+
+
+def test_a_job_that_only_lies_behind_others_is_not_pushed_again(app: Flask, redis: Redis) -> None:
+    held, lost = enqueue("test.count", subject="a"), enqueue("test.count", subject="b")
+    assert relay.push_due(redis) == 2
+    redis.lrem("rq:queue:default", 1, f"{lost}-1")
+    with transaction() as session:
+        session.execute(update(OutboxJob).values(lease_until=clock.now() - LEASE))
+
+    assert relay.sweep(redis) == 1
+
+    assert (row(held).state, row(held).attempt) == (JobState.pushed, 1)
+    assert row(held).lease_until > clock.now()  # type: ignore[operator]
+    assert row(lost).state == JobState.waiting
+    assert queued(redis, "default") == [f"{held}-1"]
+    assert runner.execute(held, 1) == "done"
+
+
+@pytest.mark.parametrize("left", [-5, 40])
+def test_a_worker_takes_the_whole_lease_when_it_begins(app: Flask, left: int) -> None:
+    job_id = enqueue("test.lease")
+    attempt = take(job_id)
+    until = clock.now() + timedelta(seconds=left)
+    with transaction() as session:
+        session.execute(update(OutboxJob).values(lease_until=until))
+
+    assert runner.execute(job_id, attempt) == "done"
+
+    with reading() as session:
+        assert session.scalars(select(AuditEntry.subject)).one() == "60"  # its 30 s and the grace
+
+
 @pytest.mark.mariadb
 def test_relay_and_worker_run_what_was_committed(mariadb_app: Flask, redis: Redis) -> None:
     for number in range(5):
@@ -157,7 +229,7 @@ def test_a_flushed_redis_loses_no_job(mariadb_app: Flask, redis: Redis) -> None:
 
     with transaction() as session:
         claim(session, update(OutboxJob).values(lease_until=clock.now() - LEASE))
-        assert outbox.reclaim(session, now=clock.now()) == 1
+    assert relay.sweep(redis) == 1
     assert relay.push_due(redis) == 1
     worker.work([], burst=True)
 
