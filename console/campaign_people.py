@@ -49,6 +49,7 @@ TROUBLES = {
     Trouble.other: ("微信没有接受", "券已经在会员的券包里"),
 }
 MOMENTS = {
+    "no_consent": ("不接收营销消息", "券到账后本人关掉的，券还在"),
     "window_closed": ("聊天窗口关了", "他再说话就能发"),
     "not_granted": ("订阅次数用完了", "他再点一次允许就能发"),
 }

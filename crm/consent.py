@@ -1,5 +1,6 @@
 """Consent switches: what a member allows. Every change is a row of its own, and on the timeline."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
@@ -11,6 +12,8 @@ from crm import events
 from crm.models import ConsentChange, Member
 
 MARKETING, PERSONAL = "marketing", "personal_recommendation"
+NO_CONSENT = "no_consent"
+"""Why somebody was not written to."""
 
 
 class OnlyTheMember(Conflict):
@@ -46,6 +49,15 @@ def change(
     turned = [{**who, "what": what, "allowed": allowed} for what, allowed in changed.items()]
     rows.add_all(session, ConsentChange, turned)
     events.record(session, member.id, "consent_changed", now=now, data=dict(changed))
+
+
+def refusing(session: Session, member_ids: Collection[int]) -> set[int]:
+    """Those of them who take no marketing. Asked before every message, not only before the offer:
+    it may have waited for hours."""
+    refusals = select(Member.id).where(
+        Member.id.in_(member_ids), Member.marketing_consent.is_(False)
+    )
+    return set(session.scalars(refusals))
 
 
 def refuse_for(session: Session, member: Member, what: str, *, actor: str, now: datetime) -> None:

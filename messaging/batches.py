@@ -6,7 +6,7 @@ is ever said twice. What WeChat would not take now goes back to `prepared` with 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -46,13 +46,19 @@ class Fate(NamedTuple):
 
 
 def take(
-    session: Session, messages: Sequence[OutboundMessage], *, now: datetime
+    session: Session,
+    messages: Sequence[OutboundMessage],
+    *,
+    refused: Mapping[int, str] | None = None,
+    now: datetime,
 ) -> tuple[list[Ready], dict[int, str]]:
     """prepared → sending, and what each costs spent; of those that cannot be sent, id → reason.
 
-    The caller holds the rows of all of them, and all are prepared.
+    `refused`: message → why the caller will not have it sent any more. The caller holds the rows
+    of all of them, and all are prepared.
     """
-    ready, barred = [], {}
+    ready, barred = [], dict(refused or {})
+    messages = [each for each in messages if each.id not in barred]
     open_windows, open_grants = _windows(session, messages, now), _grants(session, messages)
     taken: Counter[int] = Counter()
     used: Counter[int] = Counter()

@@ -34,6 +34,7 @@ from crm.campaigns.moving import (
 )
 from crm.campaigns.reach import MOMENT
 from crm.campaigns.variants import Variant
+from crm.consent import NO_CONSENT
 from crm.models import (
     Arm,
     Campaign,
@@ -209,7 +210,7 @@ def _plan(
     for person in people:
         plan = plans[person.member.person_id]
         if not person.member.marketing_consent:
-            skipped[person.recipient_id] = "no_consent"
+            skipped[person.recipient_id] = NO_CONSENT
         elif plan.channel is None:
             skipped[person.recipient_id] = plan.reason
         else:

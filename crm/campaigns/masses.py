@@ -14,7 +14,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim
-from crm import contacts
+from crm import consent, contacts
 from crm.campaigns import tallies
 from crm.campaigns.moving import contact, finish_if_done, queue_mass
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
@@ -55,17 +55,23 @@ def queue(session: Session, campaign_id: int, *, now: datetime) -> None:
 def gather(session: Session, campaign_id: int, *, now: datetime) -> int:
     """issued → sending for the next slice of people, their broadcasts cut into requests; how many.
 
-    Whoever has no broadcast left after all has failed; a single person waits for company while
-    others are still to come.
+    Whoever has no broadcast left after all, or has refused marketing since the coupon, has failed;
+    a single person waits for company while others are still to come.
     """
     campaign = session.get_one(Campaign, campaign_id, populate_existing=True)
     if campaign.state is not CampaignState.running:
         return 0
+    issued = _list_issued(session, campaign_id)
+    refusing = consent.refusing(session, [person.member_id for person in issued])
+    refused = [person for person in issued if person.member_id in refusing]
+    if refused:
+        _begin(session, campaign_id, refused, now, reason=consent.NO_CONSENT)
     groups: dict[tuple[str, str], list[_Person]] = defaultdict(list)
-    for person in _list_issued(session, campaign_id):
-        groups[person.appid, person.text].append(person)
+    for person in issued:
+        if person.member_id not in refusing:
+            groups[person.appid, person.text].append(person)
     more_to_come = _is_anybody_planned(session, campaign_id)
-    done = 0
+    done = len(refused)
     for (appid, text), people in sorted(groups.items()):
         if len(people) < FEWEST and more_to_come:
             continue
@@ -194,17 +200,30 @@ def _start(
     why = dict(session.execute(found).all())
     for reason in set(why.values()):
         rows = [row for row in people if why[row.openid] == reason]
-        to = RecipientState.failed if reason else RecipientState.sending
-        _move(session, campaign_id, rows, RecipientState.issued, to, now, reason=reason)
-        state = OutboundState.failed if reason else OutboundState.sending
-        started = update(OutboundMessage).where(
-            OutboundMessage.id.in_([row.outbound_id for row in rows])
-        )
-        values = {"state": state, "changed_at": now, "first_sent_at": now, "reason": reason or ""}
-        claim(session, started.values(**values))
-        if reason:
-            members = [row.member_id for row in rows]
-            contacts.take_back(session, members, **contact(campaign_id))
+        _begin(session, campaign_id, rows, now, reason=reason)
+
+
+def _begin(
+    session: Session,
+    campaign_id: int,
+    rows: Sequence[_Person],
+    now: datetime,
+    *,
+    reason: str | None,
+) -> None:
+    """issued → sending, or failed for a reason: then their contact is free again."""
+    to = RecipientState.failed if reason else RecipientState.sending
+    _move(session, campaign_id, rows, RecipientState.issued, to, now, reason=reason)
+    state = OutboundState.failed if reason else OutboundState.sending
+    started = update(OutboundMessage).where(
+        OutboundMessage.id.in_([row.outbound_id for row in rows])
+    )
+    values = {"state": state, "changed_at": now, "reason": reason or ""}
+    if not reason:
+        values["first_sent_at"] = now
+    claim(session, started.values(**values))
+    if reason:
+        contacts.take_back(session, [row.member_id for row in rows], **contact(campaign_id))
 
 
 def _move(

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim
-from crm import contacts
+from crm import consent, contacts
 from crm.campaigns import tallies
 from crm.campaigns.moving import (
     contact,
@@ -54,8 +54,9 @@ def start(
 ) -> Claimed | None:
     """issued → sending for the next group of the chunk, and what their messages cost is spent.
 
-    Whoever can no longer be written to has failed at once. None: nobody is left, or the campaign
-    does not run. What another worker holds is passed over.
+    Whoever can no longer be written to, or has refused marketing since the coupon, has failed at
+    once. None: nobody is left, or the campaign does not run. What another worker holds is passed
+    over.
     """
     state = session.scalar(select(Campaign.state).where(Campaign.id == campaign_id))
     if state is not CampaignState.running:
@@ -79,7 +80,9 @@ def start(
     who = {message.id: (id_, member_id) for id_, member_id, message in rows}
     messages = [message for _, _, message in rows]
     open_ones = [each for each in messages if each.state is OutboundState.prepared]
-    ready, barred = batches.take(session, open_ones, now=now)
+    refusing = consent.refusing(session, [member_id for _, member_id in who.values()])
+    refused = {each.id: consent.NO_CONSENT for each in open_ones if who[each.id][1] in refusing}
+    ready, barred = batches.take(session, open_ones, refused=refused, now=now)
     starting = [who[each.message.id] for each in ready]
     if starting:
         _write(session, [id_ for id_, _ in starting], RecipientState.sending, now)

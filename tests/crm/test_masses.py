@@ -9,13 +9,14 @@ from core import clock
 from core.database import reading, transaction
 from core.outbox import OutboxJob, enqueue
 from coupons.models import Coupon
-from crm import campaigns, members
+from crm import campaigns, consent, members
 from crm.campaigns import queries, reach
-from crm.models import Campaign, CampaignState, MarketingContact, Recipient, RecipientState
+from crm.models import Campaign, CampaignState, MarketingContact, Member, Recipient, RecipientState
 from messaging import planning, policies
 from messaging.broadcasts import quotas
 from messaging.broadcasts.models import Broadcast, BroadcastQuota, MassSend
 from messaging.models import Channel, MessageWindow, OutboundMessage, OutboundState
+from people.models import Identity
 from sandbox.wechat import masses as wechat_masses
 from tests.factories.campaigns import OFFICIAL, make_campaign
 from tests.factories.crm import make_merchant
@@ -199,6 +200,36 @@ def test_forecast_and_plan_agree_and_a_saved_broadcast_is_kept(quiet: Shop) -> N
     assert sorted(answers) == [Channel.broadcast, Channel.broadcast, "no_broadcast"]
     # Whoever writes to one person at a time is never told to broadcast.
     assert {plan.reason for plan in alone.values()} == {"no_window"}
+
+
+@pytest.mark.parametrize(
+    ("refusing", "ended", "heard"),
+    [
+        (["zhixia"], {RecipientState.failed: 1, RecipientState.sent: 2}, 2),
+        (["zhixia", "xiaozhou", "aqing"], {RecipientState.failed: 3}, 0),
+    ],
+)
+def test_whoever_refuses_before_the_broadcast_is_not_in_it(
+    quiet: Shop, refusing: list[str], ended: dict[RecipientState, int], heard: int
+) -> None:
+    launched(quiet)
+    with transaction() as session:
+        for person in refusing:
+            of = select(Identity.person_id).where(Identity.openid == OPENIDS[person])
+            member = session.scalars(select(Member).where(Member.person_id.in_(of))).one()
+            consent.change(session, member, marketing=False, now=clock.now())
+
+    gathered(quiet)
+    finish(quiet)
+
+    assert states() == ended
+    assert sum(len(mass.touser) for mass in quiet.world.masses.list()) == heard
+    assert used() == {OPENIDS[p]: 1 for p in PEOPLE if p not in refusing}
+    with reading() as session:
+        lost = select(Recipient.skip_reason).where(Recipient.state == RecipientState.failed)
+        assert set(session.scalars(lost)) == {"no_consent"}
+        assert session.scalar(select(func.count()).select_from(MarketingContact)) == heard
+        assert session.scalars(select(Campaign)).one().state is CampaignState.finished
 
 
 def test_a_killed_campaign_hands_nobody_over(quiet: Shop) -> None:

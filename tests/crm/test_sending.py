@@ -13,13 +13,14 @@ from core import clock
 from core.database import reading, transaction
 from core.outbox import JobState, OutboxJob
 from coupons.models import Coupon
-from crm import campaigns, members
+from crm import campaigns, consent, members
 from crm.campaigns import queries, sending, tallies
 from crm.models import (
     Campaign,
     CampaignState,
     CampaignTally,
     MarketingContact,
+    Member,
     Recipient,
     RecipientState,
 )
@@ -33,6 +34,7 @@ from messaging.models import (
     OutboundState,
     Suppression,
 )
+from people.models import Identity
 from sandbox.demo_config import SUBSCRIBE_TEMPLATES
 from tests.factories.campaigns import MINI, OFFICIAL, make_campaign
 from tests.factories.crm import make_merchant
@@ -99,6 +101,11 @@ def coupons_issued(campaign_id: int) -> int:
 
 def windows_left(session: Session) -> list[int | None]:
     return list(session.scalars(select(MessageWindow.remaining).order_by(MessageWindow.id)))
+
+
+def member_of(session: Session, openid: str) -> Member:
+    person = select(Identity.person_id).where(Identity.openid == openid)
+    return session.scalars(select(Member).where(Member.person_id.in_(person))).one()
 
 
 def bring_forward() -> None:
@@ -277,6 +284,31 @@ def test_a_pause_is_seen_before_the_next_message(followers: Shop):
 
     assert heard(followers) == [1, 1, 1]
     assert state_of(campaign_id) is CampaignState.finished
+
+
+def test_whoever_refuses_marketing_while_the_message_waits_hears_nothing(followers: Shop):
+    campaign_id = launch()
+    followers.drain(but=("crm.campaign_send",))
+    with transaction() as session:
+        before = windows_left(session)
+        member = member_of(session, followers.openid("zhixia"))
+        consent.change(session, member, marketing=False, now=clock.now())
+
+    followers.drain()
+
+    assert heard(followers) == [1, 1, 0]
+    assert states(campaign_id) == {"sent": 2, "failed": 1}
+    assert state_of(campaign_id) is CampaignState.finished
+    assert coupons_issued(campaign_id) == 3
+    with reading() as session:
+        lost = session.scalars(select(Recipient).where(Recipient.member_id == member.id)).one()
+        assert (lost.skip_reason, lost.errcode) == ("no_consent", None)
+        message = session.get_one(OutboundMessage, lost.outbound_id)
+        assert (message.state, message.first_sent_at) == (OutboundState.failed, None)
+        noted = set(session.scalars(select(MarketingContact.member_id)))
+        assert len(noted) == 2
+        assert member.id not in noted
+        assert sum(w or 0 for w in before) - sum(w or 0 for w in windows_left(session)) == 2
 
 
 def test_coupons_that_run_out_pause_the_campaign_with_the_reason(followers: Shop):
