@@ -19,9 +19,11 @@ from core.web import Audience, declare
 from merchants import roles
 from merchants.models import Merchant, Role, Staff, StaffState, Store
 from merchants.staff import stores_of
+from messaging.materials import files
 from people.logins import find_session
 from people.models import Audience as LoginAudience
 
+LARGEST_FORM = files.LARGEST + 256 * 1024
 PROOF_LASTS = timedelta(minutes=5)
 ROLES = {Role.owner: "店主", Role.manager: "店长", Role.clerk: "店员"}
 
@@ -86,6 +88,12 @@ class Me:
 def staff(permission: str = "") -> Any:
     """Only staff, and only those whose role has `permission`."""
     return declare(Audience("staff", gate=partial(_gate, permission), permission=permission))
+
+
+def takes_file(view: Any) -> Any:
+    """This page is sent files: its bodies may be larger than others'."""
+    view.largest_body = LARGEST_FORM
+    return view
 
 
 def visitor(view: Any) -> Any:

@@ -125,6 +125,8 @@ ACTS = {
     "tag.unmirror": Act("official", "标签不再同步"),
     "record.replay": Act("official", "补处理消息", "warn"),
     "menu.save": Act("official", "改菜单草稿"),
+    "material.upload": Act("official", "上传素材"),
+    "material.drop": Act("official", "删素材", "warn"),
     "menu.publish": Act("official", "发布菜单", "warn"),
     "menu.restore": Act("official", "换回旧菜单", "warn"),
     "reply.save": Act("official", "改自动回复"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import HTTPException
 
 from console import csrf, reply, state
@@ -21,8 +21,17 @@ POLICY = (
 )
 
 
+class TooLarge(LinliError):
+    status, code, title = 413, "too_large", "文件太大了，最多 10 MB"
+
+
 @console.before_request
 def check_csrf() -> None:
+    """Reads the form, so whoever takes files says first how large that may be."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    largest = getattr(view, "largest_body", None)
+    if largest is not None:
+        request.max_content_length = largest
     csrf.check()
 
 
@@ -48,7 +57,7 @@ def refused(error: LinliError) -> Any:
 def refused_by_http(error: HTTPException) -> Any:
     if error.response is not None or (error.code or 500) < 400:
         return error
-    found = {404: NotFound}.get(error.code or 500, LinliError)
+    found = {404: NotFound, 413: TooLarge}.get(error.code or 500, LinliError)
     return reply.failure(found(), status=error.code or 500)
 
 

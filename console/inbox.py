@@ -1,5 +1,6 @@
 """Conversations with followers: who waits, what was said, and an answer in one's own words."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import inbox_view, reply
-from console.access import me, staff
+from console.access import me, staff, takes_file
 from console.forms import Form, whole
+from console.official import materials as materials_page
 from console.official.blueprint import find_account, get_account, shown
 from core import audit
 from core.clock import now as clock_now
@@ -19,8 +21,10 @@ from core.numbers import new_token
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from merchants import roles
 from merchants.models import Staff, StaffState
-from messaging import chat, conversations, media, remote, staff_replies
-from messaging.models import Conversation, OutboundState
+from messaging import chat, conversations, remote, staff_replies
+from messaging.materials import files, shelf
+from messaging.materials import remote as uploads
+from messaging.models import Conversation, Material, OutboundMessage, OutboundState
 
 page = Blueprint("inbox", __name__, url_prefix="/inbox")
 
@@ -82,25 +86,49 @@ def send(conversation_id: int) -> Response:
     with transaction() as session:
         conversation = _mine(session, conversation_id)
         text = _chosen(session, conversation, form)
-        key = form["key"]
-        if text is None or not (key.isalnum() and 16 <= len(key) <= 64):
+        if text is None or not _is_key(form["key"]):
             form.refuse("text", "要填")
             message = None
         else:
-            message = staff_replies.prepare_reply(
-                session, conversation, text, by=me().name, key=key, now=now
-            )
-            conversations.assign(session, conversation, me().staff_id, now=now)
+            message = _prepare(session, conversation, {"type": "text", "text": text}, form, now)
     if form.errors:
         return _page(conversation_id, form, 422)
-    if message is not None:
-        try:
-            state = remote.deliver(message.id)
-        except (WechatError, WechatUnavailable):
-            state = OutboundState.prepared  # the job that was queued with it tries again
-        if state is not OutboundState.sent and reply.is_htmx():
-            return _page(conversation_id, Form())
-    return reply.done(url_for("console.inbox.show", conversation_id=conversation_id))
+    return _delivered(conversation_id, message)
+
+
+@page.get("/<int:conversation_id>/file")
+@staff("chats.reply")
+def choose_file(conversation_id: int) -> Response:
+    return _file_page(conversation_id, Form(key=_fresh_key()))
+
+
+@page.post("/<int:conversation_id>/file")
+@takes_file
+@staff("chats.reply")
+def send_file(conversation_id: int) -> Response:
+    """A picture, a voice or a film: one that WeChat has, or a file that it is given first."""
+    form, now = Form(request.form), clock_now()
+    given = request.files.get("file")
+    raw = given.read() if given else b""
+    with reading() as session:
+        conversation = _mine(session, conversation_id)
+        known = {each.media_id: each for each in _sendable(session, conversation.appid, now)}
+    said: dict[str, Any] | None = None
+    if not _is_key(form["key"]):
+        form.refuse("file", "这页放得太久了，重新打开再发")
+    elif raw:
+        said = _upload(form, conversation.appid, raw, given.filename if given else "")
+    elif form["media_id"] in known:
+        said = _as_payload(
+            known[form["media_id"]].kind, form["media_id"], known[form["media_id"]].name
+        )
+    else:
+        form.refuse("file", "选一个文件，或者一个传好的素材")
+    if said is None:
+        return _file_page(conversation_id, form, 422)
+    with transaction() as session:
+        message = _prepare(session, _mine(session, conversation_id), said, form, now)
+    return _delivered(conversation_id, message)
 
 
 @page.post("/<int:conversation_id>/assign")
@@ -137,13 +165,12 @@ def picture(conversation_id: int, message_id: int) -> Response:
     with reading() as session:
         conversation = _mine(session, conversation_id)
         said = chat.find_said(session, conversation.appid, conversation.openid, message_id)
-        media_id = (said.data or {}).get("media_id", "") if said and said.kind == "image" else ""
-    found = media.fetch_picture(conversation.appid, media_id) if media_id else None
+        is_picture = said is not None and inbox_view.is_picture(said)
+        media_id = (said.data or {})["media_id"] if said and is_picture else ""
+    found = uploads.fetch_picture(conversation.appid, media_id) if media_id else None
     if found is None:
         raise NotFound("图片过期了，微信只留三天")
-    response = Response(found[0], mimetype=found[1])
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return materials_page.picture(*found)
 
 
 @page.get("/quick")
@@ -180,6 +207,65 @@ def _page(conversation_id: int, form: Form, status: int = 200) -> Response:
         seen["quick"] = conversations.list_quick(session, conversation.appid)
         seen["colleagues"] = _colleagues(session)
     return reply.page("inbox/show.html", status, c=seen, form=form)
+
+
+def _prepare(
+    session: Session, conversation: Conversation, said: dict[str, Any], form: Form, now: datetime
+) -> OutboundMessage | None:
+    """What somebody says, written down; whoever speaks has the conversation. None: said before."""
+    message = staff_replies.prepare_reply(
+        session, conversation, said, by=me().name, key=form["key"], now=now
+    )
+    conversations.assign(session, conversation, me().staff_id, now=now)
+    return message
+
+
+def _delivered(conversation_id: int, message: OutboundMessage | None) -> Response:
+    if message is not None:
+        try:
+            state = remote.deliver(message.id)
+        except (WechatError, WechatUnavailable):
+            state = OutboundState.prepared  # the job that was queued with it tries again
+        if state is not OutboundState.sent and reply.is_htmx():
+            return _page(conversation_id, Form())
+    return reply.done(url_for("console.inbox.show", conversation_id=conversation_id))
+
+
+def _upload(form: Form, appid: str, raw: bytes, filename: str | None) -> dict[str, Any] | None:
+    try:
+        file = files.check(raw)
+        media_id = uploads.upload_for_days(appid, file, raw)
+    except files.Refused as refused:
+        form.refuse("file", str(refused))
+        return None
+    except (WechatError, WechatUnavailable) as error:
+        form.refuse("file", uploads.refusal(error))
+        return None
+    return _as_payload(file.kind, media_id, materials_page.name_of(filename))
+
+
+def _as_payload(kind: str, media_id: str, name: str) -> dict[str, Any]:
+    said: dict[str, Any] = {"type": kind, "media_id": media_id}
+    return said | ({"title": name, "description": ""} if kind == files.VIDEO else {})
+
+
+def _sendable(session: Session, appid: str, now: datetime) -> Sequence[Material]:
+    kinds = (files.IMAGE, files.VOICE, files.VIDEO)
+    return shelf.list_usable(session, appid, kinds, lasting=False, now=now)
+
+
+def _file_page(conversation_id: int, form: Form, status: int = 200) -> Response:
+    with reading() as session:
+        conversation = _mine(session, conversation_id)
+        found = _sendable(session, conversation.appid, clock_now())
+    known = [(each.media_id, f"{files.WORDS[each.kind]} · {each.name}") for each in found]
+    return reply.page(
+        "inbox/file.html", status, form=form, conversation_id=conversation_id, known=known
+    )
+
+
+def _is_key(key: str) -> bool:
+    return key.isalnum() and 16 <= len(key) <= 64
 
 
 def _fresh_key() -> str:

@@ -13,7 +13,7 @@ from console import people, words
 from console.access import me
 from crm.models import Member
 from merchants.models import Staff
-from messaging import chat, staff_replies
+from messaging import chat, remote, staff_replies
 from messaging.models import ChatMessage, Conversation, Direction, OutboundMessage
 from people.models import Identity
 
@@ -85,6 +85,12 @@ def plain(text: str) -> str:
     return str(Markup(text).striptags())  # noqa: S704 - only to strip; it is escaped when shown
 
 
+def is_picture(message: ChatMessage) -> bool:
+    """Sent by the guest, by staff, or as an automatic answer."""
+    data = message.data or {}
+    return bool(data.get("media_id")) and "image" in (message.kind, data.get("type"))
+
+
 def _lines(
     conversation_id: int,
     said: Sequence[ChatMessage],
@@ -94,18 +100,18 @@ def _lines(
     lines: list[tuple[datetime, dict[str, Any]]] = []
     for message in said:
         data = message.data or {}
-        picture = message.kind == "image" and data.get("media_id")
+        picture = is_picture(message)
         by = data.get("by") or ("" if message.direction is Direction.inbound else "自动")
         line = {"text": plain(message.text), "ours": message.direction is Direction.outbound}
         line |= {"by": by, "problem": "", "picture": ""}
-        if picture and message.direction is Direction.inbound:
+        if picture:
             line["picture"] = url_for(
                 "console.inbox.picture", conversation_id=conversation_id, message_id=message.id
             )
         lines.append((message.at, line))
     for waiting in unsent:
         problem = staff_replies.refusal(waiting)
-        line = {"text": waiting.payload["text"], "ours": True, "by": waiting.payload["by"]}
+        line = {"text": remote.words_of(waiting.payload), "ours": True, "by": waiting.payload["by"]}
         line |= {"problem": problem, "picture": ""}
         later = (place for place, (at, _) in enumerate(lines) if at > waiting.prepared_at)
         lines.insert(next(later, len(lines)), (waiting.prepared_at, line))

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.config import MiniProgram
 from gateways.wechat import replies
-from messaging.words import link, mini_link
+from messaging.words import mini_link
 
 Part = dict[str, Any]
 MOST_PARTS = 3
@@ -121,11 +121,11 @@ def payload(part: Part, *, mini: MiniProgram | None, picture: str, base_url: str
             return {"type": "mini_card", **card, "thumb_media_id": picture, "instead": said}
         case "image" | "voice":
             return {"type": part["type"], "media_id": part["media_id"]}
-        case "video" | "music":
-            return {"type": "text", "text": _pointer(part)}
+        case "video":
+            thumb = part.get("thumb_media_id") or picture
+            return {name: part.get(name, "") for name in ("type", *FIELDS["video"])} | {
+                "thumb_media_id": thumb
+            }
+        case "music":
+            return {name: part.get(name, "") for name in ("type", *FIELDS["music"])}
     return {"type": "text", "text": part.get("text", "")}
-
-
-def _pointer(part: Part) -> str:
-    """As words, where it cannot go as itself."""
-    return link(part["title"], part["url"]) if part.get("url") else str(part["title"])

@@ -51,10 +51,11 @@ def log_outbound(
     text: str,
     at: datetime,
     by: str = "",
+    media_id: str = "",
 ) -> None:
     """What the account said by itself, or somebody of the staff did in its name."""
     line = {"appid": appid, "openid": openid, "direction": Direction.outbound, "kind": kind[:32]}
-    data = {"by": by} if by else None
+    data = {name: value for name, value in (("by", by), ("media_id", media_id)) if value} or None
     rows.add(
         session, ChatMessage, {**line, "text": text, "reply_key": None, "at": at, "data": data}
     )

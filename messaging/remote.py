@@ -23,7 +23,7 @@ from messaging.scenes import LONGEST, scene_text
 WINDOW_OVER = frozenset({45015, 45047})
 NOTHING_GRANTED = 43101
 SENT_BEFORE = 45065
-_MEDIA = {"image": "[图片]", "voice": "[语音]"}
+_MEDIA = {"image": "[图片]", "voice": "[语音]", "video": "[视频]"}
 
 
 def deliver(message_id: int) -> OutboundState:
@@ -148,6 +148,12 @@ def call(message: OutboundMessage, *, with_card: bool) -> str:
             _send_card_alone(official, openid, payload)
         case "image" | "voice":
             official.send_media(openid, payload["type"], payload["media_id"])
+        case "video":
+            names = ("media_id", "thumb_media_id", "title", "description")
+            official.send_video(openid, *(payload.get(name, "") for name in names))
+        case "music":
+            names = ("title", "description", "url", "thumb_media_id")
+            official.send_music(openid, *(payload.get(name, "") for name in names))
     return ""
 
 
@@ -241,14 +247,16 @@ def words_of(payload: dict[str, Any]) -> str:
 
 def _log(session: Any, message: OutboundMessage, now: datetime) -> None:
     by, words = message.payload.get("by", ""), words_of(message.payload)
+    picture = message.payload["media_id"] if message.payload.get("type") == "image" else ""
     chat.log_outbound(
         session,
         appid=message.appid,
         openid=message.openid,
-        kind=message.channel.value,
+        kind="image" if picture else message.channel.value,
         text=words,
         at=now,
         by=by,
+        media_id=picture,
     )
     if by:
         conversations.spoke(session, message.appid, message.openid, words, now=now)

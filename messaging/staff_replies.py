@@ -1,6 +1,7 @@
 """What staff say in the chat: prepared, called, recorded; and why it could not be said."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -38,9 +39,15 @@ _BY_REASON = {
 
 
 def prepare_reply(
-    session: Session, conversation: Conversation, text: str, *, by: str, key: str, now: datetime
+    session: Session,
+    conversation: Conversation,
+    said: dict[str, Any],
+    *,
+    by: str,
+    key: str,
+    now: datetime,
 ) -> OutboundMessage | None:
-    """Write down what somebody called `by` says; None: this very form was sent before.
+    """Write down what somebody called `by` says, a payload; None: this very form was sent before.
 
     The door delivers it at once; should it die before, the job does, and one of them only.
     """
@@ -51,7 +58,7 @@ def prepare_reply(
         openid=conversation.openid,
         channel=Channel.customer_service,
         kind=KIND,
-        payload={"type": "text", "text": text, "by": by},
+        payload={**said, "by": by},
         now=now,
     )
     if message is not None:

@@ -20,8 +20,19 @@ from coupons.words import card_title, day
 from crm import events, members, tags
 from gateways.wechat.messages import Message
 from merchants import staff
-from messaging import followers, inbox, parking, receiving, remote, scenes, sending, welcome
+from messaging import (
+    followers,
+    inbox,
+    parking,
+    receiving,
+    remote,
+    scenes,
+    sending,
+    welcome,
+)
 from messaging.accounts import find_owner
+from messaging.materials import remote as uploads
+from messaging.materials import shelf
 from messaging.menus import remote as menu_remote
 from messaging.models import Follower, OutboundState, Scene
 from people import identities
@@ -172,6 +183,12 @@ def publish_menu(run: Run, version_id: int) -> None:
     menu_remote.publish(version_id)
 
 
+@job("messaging.drop_material", queue="bulk")
+def drop_material(run: Run, material_id: int) -> None:
+    """What was dropped here is dropped at WeChat; that it is gone there is as good."""
+    uploads.drop(material_id)
+
+
 @job("messaging.tag_staff", queue="urgent")
 def tag_staff(run: Run, appid: str, openid: str) -> None:
     """Somebody accepted an invite: they see the staff menu, and are one person everywhere."""
@@ -231,6 +248,7 @@ def sweep(run: Run) -> None:
         _act_on_left(event)
     with run.finish() as session:
         sending.settle_stuck(session, before=now - CUT_OFF, now=now)
+        shelf.settle_cut_off(session, now=now)
         for message_id in sending.list_to_ask_again(session, now=now):
             enqueue(session, "messaging.deliver", message_id=message_id)
 

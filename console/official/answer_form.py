@@ -41,8 +41,8 @@ LABELS = {
     "url": "点开的网址",
     "pic_url": "封面图网址",
     "page": "小程序页面",
-    "media_id": "素材编号",
-    "thumb_media_id": "封面素材编号",
+    "media_id": "素材",
+    "thumb_media_id": "封面",
     "account": "指定客服账号",
 }
 MOST_PRIORITY = 99

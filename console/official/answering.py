@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from console import reply
 from console.access import me, staff
 from console.forms import Form
-from console.official import answer_form
+from console.official import answer_form, materials
 from console.official.blueprint import find_account, get_account, page, shown
 from console.words import WEEKDAYS
 from core import audit
@@ -18,6 +18,7 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import NotFound
 from messaging import answers, replies
+from messaging.materials import files
 from messaging.menus import DEFAULT_PAGES
 from messaging.models import ReplyRule
 
@@ -129,13 +130,23 @@ def _form_page(
 
 def _context(form: Form, days: list[str]) -> dict[str, Any]:
     places = []
+    kinds = [form[f"p{place}.type"] for place in range(answers.MOST_PARTS)]
+    with reading() as session:
+        account = find_account(session)
+        chosen = _chosen(session, account.appid, kinds) if account else {}
     for place in range(answers.MOST_PARTS):
         kind = form[f"p{place}.type"]
         if place and not kind and not form[f"p{place - 1}.type"]:
             break
         names = answers.FIELDS.get(kind, ())
         fields = [
-            (f"p{place}.{name}", answer_form.LABELS[name], name, name in answers.OPTIONAL)
+            (
+                f"p{place}.{name}",
+                answer_form.LABELS[name],
+                name,
+                name in answers.OPTIONAL,
+                _with_own(chosen.get((kind, name)), form[f"p{place}.{name}"]),
+            )
             for name in names
         ]
         places.append({"name": f"p{place}.type", "kind": kind, "fields": fields})
@@ -149,6 +160,31 @@ def _context(form: Form, days: list[str]) -> dict[str, Any]:
         "pages": DEFAULT_PAGES,
         "weekdays": list(enumerate(WEEKDAYS)),
     }
+
+
+def _chosen(
+    session: Session, appid: str, kinds: list[str]
+) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """What may be chosen for the fields that name a material, by (kind, field)."""
+    fields = {
+        ("image", "media_id"): (files.IMAGE,),
+        ("voice", "media_id"): (files.VOICE,),
+        ("video", "media_id"): (files.VIDEO,),
+        ("music", "thumb_media_id"): (files.THUMB, files.IMAGE),
+    }
+    return {
+        (kind, name): materials.options(session, appid, *wanted, lasting=True)
+        for (kind, name), wanted in fields.items()
+        if kind in kinds
+    }
+
+
+def _with_own(options: list[tuple[str, str]] | None, own: str) -> list[tuple[str, str]] | None:
+    """The choice with what the rule names already, though we may not know it."""
+    if options is None:
+        return None
+    known = [("", "选一个"), *options]
+    return known if own in dict(known) else [*known, (own, f"原来的素材 …{own[-6:]}")]
 
 
 def _try(session: Session, appid: str, said: str, now: datetime) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from core import clock
 from gateways.http import Answer, Http, NoAnswer
@@ -10,6 +10,14 @@ from gateways.wechat.errors import WechatError, WechatUnavailable
 from gateways.wechat.tokens import Tokens
 
 _MAX_ERRMSG = 200
+JSON = "application/json; charset=utf-8"
+
+
+class Sending(NamedTuple):
+    """What a body is, and how long its answer may take."""
+
+    content_type: str
+    read_seconds: float
 
 
 class Api:
@@ -37,9 +45,22 @@ class Api:
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._json(path, self._with_token("POST", path, {}, encode(body)))
 
+    def upload(
+        self, path: str, body: bytes, content_type: str, *, read_seconds: float, **params: str
+    ) -> dict[str, Any]:
+        """A form with a file; it may take longer than other calls."""
+        sending = Sending(content_type, read_seconds)
+        return self._json(path, self._with_token("POST", path, params, body, sending))
+
     def file(self, path: str, **params: str) -> bytes:
         """A file; where WeChat answers JSON instead it said no, or gave an address."""
-        answer = self._with_token("GET", path, params, None)
+        return self._file(path, self._with_token("GET", path, params, None))
+
+    def posted_file(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """A file that is asked for by a body."""
+        return self._file(path, self._with_token("POST", path, {}, encode(body)))
+
+    def _file(self, path: str, answer: Answer) -> bytes:
         if answer.body[:1] == b"{" or answer.status >= 400:
             self._json(path, answer)
             raise WechatUnavailable(path, "no file in the answer")
@@ -51,14 +72,19 @@ class Api:
         return self._json(path, self._send("GET", path, known | params, None))
 
     def _with_token(
-        self, method: str, path: str, params: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: bytes | None,
+        sending: Sending | None = None,
     ) -> Answer:
         token = self._tokens.get()
         began = clock.now().timestamp()
-        answer = self._send(method, path, {**params, "access_token": token}, body)
+        answer = self._send(method, path, {**params, "access_token": token}, body, sending)
         if _refuses_token(path, answer):
             token = self._tokens.renew(token, since=began)
-            answer = self._send(method, path, {**params, "access_token": token}, body)
+            answer = self._send(method, path, {**params, "access_token": token}, body, sending)
         return answer
 
     def _fetch_token(self) -> tuple[str, int]:
@@ -76,9 +102,15 @@ class Api:
         return token, lifetime
 
     def _send(
-        self, method: str, path: str, params: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: bytes | None,
+        sending: Sending | None = None,
     ) -> Answer:
-        headers = {"Content-Type": "application/json; charset=utf-8"} if body is not None else {}
+        sending = sending or Sending(JSON, self._read_seconds)
+        headers = {"Content-Type": sending.content_type} if body is not None else {}
         try:
             answer = self._http.send(
                 method,
@@ -86,7 +118,7 @@ class Api:
                 params=params,
                 body=body,
                 headers=headers,
-                read_seconds=self._read_seconds,
+                read_seconds=sending.read_seconds,
             )
         except NoAnswer as error:
             raise WechatUnavailable(path, str(error), sent=error.sent) from None

@@ -13,6 +13,7 @@ from gateways.wechat.callback import Callback
 from gateways.wechat.errors import WechatError
 from gateways.wechat.jssdk import PageSignature
 from gateways.wechat.mass import Mass
+from gateways.wechat.materials import Materials
 from gateways.wechat.mini import text
 from gateways.wechat.oauth import OAuthUser
 from gateways.wechat.tokens import Tokens
@@ -56,6 +57,7 @@ class OfficialAccount:
         self.account = account
         self.callback = callback
         self.mass = Mass(api)
+        self.materials = Materials(api)
         self._api = api
         self._oauth_base = oauth_base
         self._mp_base = mp_base.rstrip("/")
@@ -134,6 +136,19 @@ class OfficialAccount:
     def send_media(self, openid: str, kind: str, media_id: str) -> None:
         """A picture or a voice that was uploaded before: `kind` is image or voice."""
         self._say(openid, kind, {"media_id": media_id})
+
+    def send_video(
+        self, openid: str, media_id: str, thumb: str, title: str, description: str
+    ) -> None:
+        """A film that was uploaded before; without a `thumb` WeChat takes one of its own frames."""
+        film = {"media_id": media_id, "title": title, "description": description}
+        self._say(openid, "video", film | ({"thumb_media_id": thumb} if thumb else {}))
+
+    def send_music(
+        self, openid: str, title: str, description: str, url: str, thumb_media_id: str
+    ) -> None:
+        song = {"title": title, "description": description, "musicurl": url, "hqmusicurl": url}
+        self._say(openid, "music", song | {"thumb_media_id": thumb_media_id})
 
     def media(self, media_id: str) -> bytes:
         """A picture or a voice that somebody sent; 40007 once its three days are over."""

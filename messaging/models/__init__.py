@@ -18,12 +18,14 @@ from messaging.models.chats import (
     ReplyRule,
 )
 from messaging.models.followers import AccountTag, Follower, FollowerSync, MirroredTag, SyncState
+from messaging.models.materials import NEXT_MATERIAL, Material, MaterialState
 from messaging.models.menus import NEXT_MENU, MenuState, MenuVersion
 from messaging.models.outbound import NEXT, OutboundMessage, OutboundState
 from messaging.models.scenes import Scene, SceneDay, SceneKind
 
 __all__ = [
     "NEXT",
+    "NEXT_MATERIAL",
     "NEXT_MENU",
     "AccountTag",
     "Channel",
@@ -34,6 +36,8 @@ __all__ = [
     "Direction",
     "Follower",
     "FollowerSync",
+    "Material",
+    "MaterialState",
     "MenuState",
     "MenuVersion",
     "MessageWindow",
