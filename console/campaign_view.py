@@ -289,7 +289,7 @@ def _costs(
 ) -> list[tuple[str, str]]:
     if template is None:
         return []
-    left = None if template.total_limit is None else template.total_limit - template.issued_count
+    left = template.left
     rows = [("发券，最多", f"{words.count(people)} 张")]
     if used_share is not None and people:
         rows.append(("按以往核销率", f"约 {words.count(round(people * used_share))} 张会用掉"))

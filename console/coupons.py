@@ -90,9 +90,7 @@ def index() -> Response:
             "redeemed": words.count(used[template.id].redeemed),
             "rate": words.share(used[template.id].redeemed, used[template.id].issued),
             "cost": words.yuan(used[template.id].cost_fen),
-            "left": ""
-            if template.total_limit is None
-            else f"还能发 {words.count(template.total_limit - template.issued_count)} 张",
+            "left": "" if template.left is None else f"还能发 {words.count(template.left)} 张",
             "claimable": template.claimable,
         }
         for template in found

@@ -114,8 +114,8 @@ def _kind(kind: str) -> PlanKind:
 def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
     now = clock_now()
     with reading() as session:
-        found = plans.list_plans(session, me().merchant_id, kind, all_=True)
-        sold = _sold(session, [plan.id for plan in found])
+        found = offers.list_all(session, me().merchant_id, kind, now=now)
+        sold = _sold(session, [plan.id for plan, _ in found])
         choices = _choices(session, kind)
         names = {value: name for value, name, *_ in choices}
         figures = _figures(session, kind, now)
@@ -135,7 +135,7 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         coupons=choices,
         figures=figures,
         entries=entries,
-        plans=[_row(plan, sold.get(plan.id, (0, 0)), names) for plan in found],
+        plans=[_row(plan, sells, sold.get(plan.id, (0, 0)), names) for plan, sells in found],
     )
 
 
@@ -143,7 +143,7 @@ def _choices(session: Session, kind: PlanKind) -> Any:
     return coupons(session, "选一张券", several_uses=kind is PlanKind.card)
 
 
-def _row(plan: Plan, sold: tuple[int, int], names: dict[str, str]) -> dict[str, Any]:
+def _row(plan: Plan, sells: bool, sold: tuple[int, int], names: dict[str, str]) -> dict[str, Any]:
     gives = {
         PlanKind.top_up: f"送 ¥{words.yuan(plan.bonus_fen)}" if plan.bonus_fen else "不送",
         PlanKind.membership: f"{plan.days} 天，每 30 天 {plan.coupons} 张",
@@ -158,6 +158,7 @@ def _row(plan: Plan, sold: tuple[int, int], names: dict[str, str]) -> dict[str, 
         "sold": words.count(sold[0]),
         "taken": words.yuan(sold[1]),
         "on": plan.on_sale,
+        "stuck": plan.on_sale and not sells,
     }
 
 

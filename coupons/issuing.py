@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import Session
 
 from core.bulk import insert_ignore_alike
@@ -26,6 +26,8 @@ from coupons.models import (
 
 MOST_AT_ONCE = 10_000
 FOREVER = timedelta(days=3650)
+OWED = timedelta(days=30)
+"""How long what was paid for is good, when the template's own end has passed."""
 
 
 def issue(
@@ -36,20 +38,25 @@ def issue(
     source: str,
     key: str,
     actor: str = "system",
+    owed: bool = False,
     now: datetime,
 ) -> Coupon | None:
     """One coupon for one member; None when `key` was used before.
 
-    Raises GoneAlready when the template's total is used up, NotClaimable when it is paused or over.
+    Raises GoneAlready when the template's total is used up, NotClaimable when it is paused or over;
+    neither when it is `owed`: what was paid for is given whatever the template says since.
     """
     template = lock_template(session, template_id)
-    check_open(template, now)
+    if not owed:
+        check_open(template, now)
     row = row_of(template, source, now) | {"member_id": member_id, "issue_key": key}
+    if owed and row["expires_at"] <= now:
+        row["expires_at"] = now + OWED
     if not _insert(session, row):
         return None
     coupon = session.scalars(select(Coupon).where(Coupon.issue_key == key)).one()
     ledger.write(session, coupon, EntryKind.issued, cause="", actor=actor, now=now)
-    count_issued(session, template, 1)
+    count_issued(session, template, 1, owed=owed)
     return coupon
 
 
@@ -126,13 +133,25 @@ def check_open(template: CouponTemplate, now: datetime) -> None:
         raise NotClaimable("活动已经结束")
 
 
-def count_issued(session: Session, template: CouponTemplate, number: int) -> None:
-    """Move the guarded counter. Raises GoneAlready; the caller's transaction rolls back."""
-    limit = CouponTemplate.total_limit
-    statement = update(CouponTemplate).where(
-        CouponTemplate.id == template.id,
+def giving_out(now: datetime, number: int | ColumnElement[int] = 1) -> ColumnElement[bool]:
+    """`check_open` and the total, for a query over templates: `number` more may be issued now."""
+    end, limit = CouponTemplate.valid_until, CouponTemplate.total_limit
+    return and_(
+        CouponTemplate.state == TemplateState.active,
+        end.is_(None) | (end > now),
         limit.is_(None) | (CouponTemplate.issued_count + number <= limit),
     )
+
+
+def count_issued(
+    session: Session, template: CouponTemplate, number: int, *, owed: bool = False
+) -> None:
+    """Move the guarded counter. Raises GoneAlready; the caller's transaction rolls back."""
+    limit = CouponTemplate.total_limit
+    statement = update(CouponTemplate).where(CouponTemplate.id == template.id)
+    if not owed:
+        room = limit.is_(None) | (CouponTemplate.issued_count + number <= limit)
+        statement = statement.where(room)
     moved = claim(session, statement.values(issued_count=CouponTemplate.issued_count + number))
     if moved == 0:
         raise GoneAlready(f"「{template.name}」已经领完了")

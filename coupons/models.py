@@ -189,6 +189,12 @@ class CouponTemplate(Base):
     state: Mapped[TemplateState] = mapped_column(State(TemplateState), default=TemplateState.active)
     created_at: Mapped[datetime]
 
+    @property
+    def left(self) -> int | None:
+        """How many more it gives out; None: any number. What was sold may have gone past it."""
+        limit = self.total_limit
+        return None if limit is None else max(0, limit - self.issued_count)
+
 
 class Coupon(Base):
     """One coupon of one member; a printed or imported code is nobody's until it is claimed.

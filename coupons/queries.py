@@ -92,8 +92,7 @@ class Claimable:
 
     @property
     def left(self) -> int | None:
-        limit = self.template.total_limit
-        return None if limit is None else max(0, limit - self.template.issued_count)
+        return self.template.left
 
     @property
     def open(self) -> bool:

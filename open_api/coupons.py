@@ -42,7 +42,7 @@ def list_templates(query: TemplatesQuery) -> TillTemplatesOut:
             face_text=words.face(each),
             condition_text=words.condition(each),
             valid_text=words.validity(each),
-            left=_left(each),
+            left=each.left,
             active=each.state is TemplateState.active
             and (each.valid_until is None or each.valid_until > now),
         )
@@ -129,8 +129,3 @@ def _coupon_out(found: Preview) -> TillCouponOut:
         valid_from=coupon.valid_from,
         expires_at=coupon.expires_at,
     )
-
-
-def _left(template: CouponTemplate) -> int | None:
-    limit = template.total_limit
-    return None if limit is None else max(0, limit - template.issued_count)

@@ -32,10 +32,8 @@ def place_plan(
 ) -> tuple[Order, bool]:
     """Place an order for the plan. Answers (order, newly placed); the same `key` the same order.
 
-    Raises PlanNotFound when it is off sale, TooManyUnpaid when one for it waits to be paid.
+    Raises PlanNotFound when it is not sold now, TooManyUnpaid when one for it waits to be paid.
     """
-    if not plan.on_sale:
-        raise plans.PlanNotFound
     no = order_no(now)
     body = {"plan_id": plan.id}
     replay = idempotency.begin(
@@ -43,6 +41,7 @@ def place_plan(
     )
     if replay is not None:
         return session.scalars(select(Order).where(Order.no == replay.result["no"])).one(), False
+    plans.check_sold(session, plan, now=now)
     waiting = select(Order.id).where(
         Order.member_id == member.id,
         Order.plan_id == plan.id,

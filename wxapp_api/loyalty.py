@@ -102,11 +102,7 @@ def show_membership() -> MembershipOut:
         sign, refer = (
             find(session, me.merchant_id) for find in (signing_in.find_rules, referring.find_rules)
         )
-        sold = set(
-            session.scalars(
-                select(Plan.kind).where(Plan.merchant_id == me.merchant_id, Plan.on_sale.is_(True))
-            )
-        )
+        sold = plans.kinds_sold(session, me.merchant_id, now=now)
         return MembershipOut(
             measure=programme.measure.value,
             worth=worth,
@@ -225,7 +221,8 @@ def list_balance(query: LedgerQuery) -> BalanceEntriesOut:
 def list_plans(query: PlansQuery) -> PlansOut:
     """Stored value, memberships or passes that are on sale."""
     with reading() as session:
-        found = plans.list_plans(session, g.member.merchant_id, PlanKind(query.kind))
+        kind = PlanKind(query.kind)
+        found = plans.list_plans(session, g.member.merchant_id, kind, now=clock_now())
         ids = {plan.template_id for plan in found if plan.template_id}
         of = select(CouponTemplate).where(CouponTemplate.id.in_(ids))
         templates = {template.id: template for template in session.scalars(of)}

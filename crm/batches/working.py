@@ -111,10 +111,8 @@ def _goes_on(session: Session, batch: CouponBatch) -> bool:
 
 def _room(template: CouponTemplate) -> int | None:
     """How many the template's total still allows; None: any number. Raises GoneAlready at none."""
-    if template.total_limit is None:
-        return None
-    left = template.total_limit - template.issued_count
-    if left <= 0:
+    left = template.left
+    if left == 0:
         raise GoneAlready(f"「{template.name}」发完了")
     return left
 

@@ -7,17 +7,19 @@ from crm.plans.fulfilling import (
     refundable_fen,
     stays_taken,
 )
-from crm.plans.offers import PlanNotFound, get_plan, list_plans
+from crm.plans.offers import PlanNotFound, check_sold, get_plan, kinds_sold, list_plans
 from crm.plans.terms import current_term, end_due, give_due
 
 __all__ = [
     "PlanNotFound",
     "before_refund",
+    "check_sold",
     "current_term",
     "end_due",
     "fulfil",
     "get_plan",
     "give_due",
+    "kinds_sold",
     "list_plans",
     "refund_failed",
     "refundable_fen",

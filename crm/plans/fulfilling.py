@@ -1,4 +1,8 @@
-"""A paid plan is there at once; a refund of it takes it back, before the money is asked for."""
+"""A paid plan is there at once; a refund of it takes it back, before the money is asked for.
+
+What was sold is owed: a template that was paused, has ended or is used up since the order was
+placed gives its coupon all the same, or the payment could neither be kept nor given back.
+"""
 
 from datetime import datetime
 
@@ -24,8 +28,9 @@ def fulfil(
         terms.start(session, plan, member_id, order_id, now=now)
     else:
         assert plan.template_id is not None  # a pass is made with one
+        key = pass_key(order_id)
         issuing.issue(
-            session, plan.template_id, member_id, source="pass", key=pass_key(order_id), now=now
+            session, plan.template_id, member_id, source="pass", key=key, owed=True, now=now
         )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, case, exists, select
 from sqlalchemy.orm import Session
 
 from core import audit
 from core.errors import Invalid, NotFound
+from coupons import issuing
 from coupons.models import CouponTemplate
 from crm.models import Plan, PlanKind
 
@@ -23,13 +24,32 @@ class PlanInvalid(Invalid):
 
 
 def list_plans(
-    session: Session, merchant_id: int, kind: PlanKind, *, all_: bool = False
+    session: Session, merchant_id: int, kind: PlanKind, *, now: datetime
 ) -> Sequence[Plan]:
-    """The cheapest first; `all_`: also what is no longer on sale, for staff."""
-    query = select(Plan).where(Plan.merchant_id == merchant_id, Plan.kind == kind)
-    if not all_:
-        query = query.where(Plan.on_sale.is_(True))
+    """What a member may buy now, the cheapest first."""
+    query = select(Plan).where(Plan.merchant_id == merchant_id, Plan.kind == kind, _sold(now))
     return session.scalars(query.order_by(Plan.price_fen, Plan.id).limit(50)).all()
+
+
+def list_all(
+    session: Session, merchant_id: int, kind: PlanKind, *, now: datetime
+) -> Sequence[tuple[Plan, bool]]:
+    """For staff, also what is off sale; with each whether members can buy it now."""
+    query = select(Plan, _sold(now)).where(Plan.merchant_id == merchant_id, Plan.kind == kind)
+    found = session.execute(query.order_by(Plan.price_fen, Plan.id).limit(50))
+    return [(plan, bool(sold)) for plan, sold in found]
+
+
+def kinds_sold(session: Session, merchant_id: int, *, now: datetime) -> set[PlanKind]:
+    """Of which kinds there is something to buy."""
+    query = select(Plan.kind).where(Plan.merchant_id == merchant_id, _sold(now)).distinct()
+    return set(session.scalars(query))
+
+
+def check_sold(session: Session, plan: Plan, *, now: datetime) -> None:
+    """Raises PlanNotFound for what is off sale, or whose coupon is not given out any more."""
+    if session.scalar(select(Plan.id).where(Plan.id == plan.id, _sold(now))) is None:
+        raise PlanNotFound("这一档现在不卖了")
 
 
 def get_plan(session: Session, merchant_id: int, plan_id: int) -> Plan:
@@ -66,6 +86,14 @@ def set_on_sale(session: Session, plan: Plan, on_sale: bool, *, actor: str, now:
         plan.on_sale = on_sale
         session.flush()
         _note(session, plan, "plan.on" if on_sale else "plan.off", actor, now)
+
+
+def _sold(now: datetime) -> ColumnElement[bool]:
+    """On sale, and what comes with it can be given at once."""
+    its = CouponTemplate.id == Plan.template_id
+    at_once = case((Plan.kind == PlanKind.card, 1), else_=Plan.coupons)
+    gives = exists().where(its, issuing.giving_out(now, at_once))
+    return and_(Plan.on_sale.is_(True), Plan.template_id.is_(None) | gives)
 
 
 def _note(session: Session, plan: Plan, action: str, actor: str, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """A paid membership: runs its days, gives its coupons every thirty of them, ends by itself."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -8,7 +9,6 @@ from sqlalchemy.orm import Session
 from core import rows
 from core.database import claim
 from coupons import issuing
-from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import CouponTemplate
 from crm import events
 from crm.models import PaidTerm, Plan, TermState
@@ -56,8 +56,8 @@ def current_term(session: Session, member_id: int, now: datetime) -> PaidTerm | 
 def give_due(session: Session, *, now: datetime, limit: int = 200) -> int:
     """Coupons of terms whose month has begun; how many terms were looked at. Safe to repeat.
 
-    The template's row comes before the terms', so a term is read again under its lock; one whose
-    template gives out no more passes to its next month, and the shop sees it on the template.
+    The template's row comes before the terms', so a term is read again under its lock. The coupons
+    are paid for: a template that was paused, has ended or is used up gives them all the same.
     """
     due = session.execute(
         select(PaidTerm.id, CouponTemplate.id, Plan.coupons)
@@ -74,15 +74,9 @@ def give_due(session: Session, *, now: datetime, limit: int = 200) -> int:
         if term.next_gift_at is None or term.next_gift_at > now:
             continue
         month = term.given + 1
-        try:
-            with session.begin_nested():
-                for number in range(coupons):
-                    key = gift_key(term.id, month, number)
-                    issuing.issue(
-                        session, template_id, term.member_id, source="membership", key=key, now=now
-                    )
-        except (GoneAlready, NotClaimable):
-            pass
+        give = partial(issuing.issue, session, template_id, term.member_id, owed=True, now=now)
+        for number in range(coupons):
+            give(source="membership", key=gift_key(term.id, month, number))
         following = term.starts_at + MONTH * month
         term.given = month
         term.next_gift_at = following if following < term.ends_at else None

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from coupons.models import Coupon, CouponState
+from coupons.models import Coupon, CouponState, CouponTemplate, TemplateState
 from crm import balance, plans
 from crm.models import MemberEvent, PaidTerm, Plan, PlanKind, Purchase, TermState
 from crm.plans import offers
@@ -14,6 +14,7 @@ from crm.plans.giving_up import PlanNotRefundable
 from orders import cancelling, paying, selling
 from orders.errors import TooManyUnpaid
 from orders.models import Order, OrderLine, OrderState, PaymentState
+from tests.conftest import NOW
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member
 from tests.orders.shop import Shop
@@ -195,6 +196,54 @@ def test_what_a_friend_was_given_is_theirs(session: Session, shop: Shop, now: da
 
     session.refresh(given)
     assert given.state is CouponState.issued
+
+
+STOPPED = (
+    {"state": TemplateState.paused},
+    {"valid_until": NOW - timedelta(days=1), "valid_days": None},
+    {"total_limit": 0},
+)
+
+
+@pytest.mark.parametrize("stopped", STOPPED)
+def test_a_coupon_that_was_sold_is_given_though_it_is_given_out_no_more(
+    session: Session, shop: Shop, now: datetime, stopped: dict[str, object]
+) -> None:
+    template = make_template(session, shop.merchant, uses_total=10)
+    card = make_plan(shop, PlanKind.card, now, template_id=template.id)
+    member = make_plan(shop, PlanKind.membership, now, template_id=template.id, days=9, coupons=2)
+    orders = [
+        selling.place_plan(session, plan, shop.member, shop.store, key=f"plan-{at}", now=now)[0]
+        for at, plan in enumerate((card, member))
+    ]
+    assert len(plans.list_plans(session, shop.merchant.id, PlanKind.card, now=now)) == 1
+    session.execute(update(CouponTemplate).values(stopped))
+
+    for order in orders:
+        assert paying.mark_paid(session, order, amount_fen=10_000, now=now)
+    plans.give_due(session, now=now)
+
+    given = session.scalars(select(Coupon).order_by(Coupon.id)).all()
+    assert [(one.source, one.uses_left) for one in given] == [
+        ("pass", 10),
+        ("membership", 10),
+        ("membership", 10),
+    ]
+    days = 30 if "valid_until" in stopped else 7
+    assert {one.expires_at - now for one in given} == {timedelta(days=days)}
+    session.refresh(template)
+    assert (template.issued_count, template.left) == (3, 0 if "total_limit" in stopped else None)
+
+    kinds = plans.kinds_sold(session, shop.merchant.id, now=now)
+    assert (kinds, plans.list_plans(session, shop.merchant.id, PlanKind.card, now=now)) == (
+        set(),
+        [],
+    )
+    place = (session, card, shop.member, shop.store)
+    with pytest.raises(plans.PlanNotFound), session.begin_nested():
+        selling.place_plan(*place, key="plan-9", now=now)
+    again, fresh = selling.place_plan(*place, key="plan-0", now=now)
+    assert (again.id, fresh) == (orders[0].id, False)
 
 
 @pytest.mark.parametrize(
