@@ -29,6 +29,7 @@ FIELDS = {
     "total_limit": "total",
     "per_member_limit": "each",
     "daily_limit": "daily",
+    "remind_days": "remind",
     "store_ids": "stores",
     "product_ids": "goods",
     "from_minute": "from",
@@ -52,7 +53,13 @@ CHANNELS = [
     ("online", "只能小程序下单用"),
     ("counter", "只能到店核销"),
 ]
-USUAL: dict[str, Any] = {"uses": "1", "channel": "any", "stacking": "coupon", "goods": "all"}
+USUAL: dict[str, Any] = {
+    "uses": "1",
+    "channel": "any",
+    "stacking": "coupon",
+    "goods": "all",
+    "remind": "3",
+}
 """What a form that does not ask means."""
 DEFAULTS = {
     **USUAL,
@@ -163,6 +170,7 @@ def _draft(form: Form, choices: Choices) -> templates.TemplateDraft | None:
         "total_limit": form.whole("total", low=1, needed=False),
         "per_member_limit": form.whole("each", low=1, high=100),
         "daily_limit": form.whole("daily", low=1, needed=False),
+        "remind_days": form.whole("remind", high=templates.MAX_REMIND),
         **_worth(form, kind),
         **offer_forms.limits(form, choices),
     }

@@ -12,7 +12,7 @@ from catalogue.goods import list_goods
 from console import offer_forms, words
 from console.access import me
 from core.clock import business_day, day_bounds
-from coupons import offering, queries, scope
+from coupons import floors, offering, queries, scope
 from coupons import words as coupon_words
 from coupons.models import CouponTemplate, Promotion, PromotionState, TemplateState
 from orders import conflicts
@@ -89,12 +89,13 @@ def _offers(session: Session, since: datetime, until: datetime, now: datetime) -
 def _told(session: Session, offers: list[Offer], now: datetime) -> dict[tuple[str, int], list[str]]:
     """What is severe about each promotion that runs or will, by offer."""
     goods = list_goods(session, me().merchant_id)
+    floor_bp = floors.floor_of(session, me().merchant_id)
     live = [one for one in offers if _is_live(one, now)]
     told: dict[tuple[str, int], list[str]] = {}
     for offer in live:
         if not isinstance(offer.written, Promotion):
             continue
-        for meeting in conflicts.find(offer, live, goods):
+        for meeting in conflicts.find(offer, live, goods, floor_bp):
             if meeting.severe:
                 for key in (offer.key, *meeting.others):
                     told.setdefault(key, []).append(meeting.text)

@@ -9,7 +9,7 @@ from analytics.trials import Trial
 from catalogue.goods import list_goods
 from console import words
 from console.access import me
-from coupons import offering, queries
+from coupons import floors, offering, queries
 from coupons.models import CouponTemplate, Promotion, PromotionState, TemplateState
 from orders import conflicts
 from orders.conflicts import Meeting, Offer
@@ -32,7 +32,8 @@ def meetings(session: Session, written: Promotion | CouponTemplate, now: datetim
     """Whom it meets among what runs, is planned or is given out."""
     offer = _offer(written, now)
     goods = list_goods(session, me().merchant_id)
-    return conflicts.find(offer, others(session, now), goods)
+    floor_bp = floors.floor_of(session, me().merchant_id)
+    return conflicts.find(offer, others(session, now), goods, floor_bp)
 
 
 def severe(session: Session, written: Promotion | CouponTemplate, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from core.clock import local, parse_local
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.money import format_yuan
-from coupons import offering, scope
+from coupons import floors, offering, scope
 from coupons import words as coupon_words
 from coupons.models import Promotion, PromotionKind, PromotionState, StackGroup
 
@@ -62,7 +62,24 @@ def calendar() -> Response:
     now = clock_now()
     with reading() as session:
         shown = offer_calendar.month(session, request.args.get("month", ""), now)
-    return reply.page("promotions/calendar.html", c=shown)
+        floor_bp = floors.floor_of(session, me().merchant_id)
+    form = Form(floor=coupon_words.tenths(10_000 - floor_bp))
+    return reply.page("promotions/calendar.html", c=shown, form=form)
+
+
+@page.post("/floor")
+@staff("coupons.manage")
+def set_floor() -> Response:
+    """Below which price the calendar and the forms point out what meets."""
+    form, now = Form(request.form), clock_now()
+    off_bp = form.tenths("floor")
+    if off_bp is None:
+        with reading() as session:
+            shown = offer_calendar.month(session, "", now)
+        return reply.page("promotions/calendar.html", 422, c=shown, form=form)
+    with transaction() as session:
+        floors.set_floor(session, me().merchant_id, 10_000 - off_bp, actor=me().actor, now=now)
+    return reply.done(url_for("console.promotions.calendar"), "记下了，低过它的重叠会标出来")
 
 
 @page.get("/new")

@@ -20,6 +20,7 @@ from coupons.models import CouponKind, CouponTemplate, StackGroup, TemplateState
 
 MAX_DAYS = 365
 MAX_USES = 100
+MAX_REMIND = 30
 GROUPS = (StackGroup.coupon, StackGroup.extra, StackGroup.promotion)
 """What a merchant may choose; a delivery coupon is always in its own."""
 
@@ -61,6 +62,7 @@ class TemplateDraft:
     member_daily_limit: int | None = None
     claimable: bool = False
     giftable: bool = False
+    remind_days: int = 3
 
 
 def create(
@@ -149,6 +151,10 @@ def _faults(draft: TemplateDraft, now: datetime) -> dict[str, str]:
     for name in ("total_limit", "daily_limit", "member_daily_limit"):
         if (limit := getattr(draft, name)) is not None and limit < 1:
             errors[name] = "至少 1 张，不填就不限"
+    if not 0 <= draft.remind_days <= MAX_REMIND:
+        errors["remind_days"] = f"提前 0 到 {MAX_REMIND} 天，0 就不提醒"
+    elif draft.valid_days is not None and draft.remind_days >= draft.valid_days > 0:
+        errors["remind_days"] = "要比有效期短，不然一领就提醒"
     if draft.per_member_limit < 1:
         errors["per_member_limit"] = "每人至少 1 张"
     return errors

@@ -11,13 +11,12 @@ from datetime import datetime
 from catalogue.goods import Good, covered
 from coupons import scope, words
 from coupons.amounts import Worth
+from coupons.floors import FLOOR_BP
 from coupons.models import CouponKind, CouponTemplate, Promotion, PromotionKind
 from coupons.taking import Line
 from orders.amounts import price_cart
 from orders.rules import CouponRule, Price, PromotionRule, yuan
 
-FLOOR_BP = 5_000
-"""Goods that several offers together sell below this part of their list price are pointed out."""
 MOST_GOODS = 40
 MOST_PIECES = 30
 OF_ONE_PIECE = (CouponKind.exchange, CouponKind.nth, CouponKind.delivery)
@@ -87,11 +86,16 @@ def of_template(template: CouponTemplate, now: datetime) -> Offer:
     return Offer(rule, template, of.valid_from or now, of.valid_until)
 
 
-def find(offer: Offer, others: Iterable[Offer], goods: Sequence[Good]) -> list[Meeting]:
-    """What is worth knowing before `offer` is saved, the severe first."""
+def find(
+    offer: Offer, others: Iterable[Offer], goods: Sequence[Good], floor_bp: int = FLOOR_BP
+) -> list[Meeting]:
+    """What is worth knowing before `offer` is saved, the severe first.
+
+    Goods that several offers together sell below `floor_bp` of their list price are pointed out.
+    """
     near = [(other, shared) for other in others if (shared := meet(offer, other, goods))]
     found = [told for other, shared in near if (told := _same_kind(offer, other, shared))]
-    if low := _too_low(offer, near):
+    if low := _too_low(offer, near, floor_bp):
         found.append(low)
     return sorted(found, key=lambda meeting: not meeting.severe)
 
@@ -140,7 +144,9 @@ def _same_kind(offer: Offer, other: Offer, shared: Sequence[Good]) -> Meeting | 
     return Meeting(text, False, (other.key,))
 
 
-def _too_low(offer: Offer, near: Sequence[tuple[Offer, list[Good]]]) -> Meeting | None:
+def _too_low(
+    offer: Offer, near: Sequence[tuple[Offer, list[Good]]], floor_bp: int
+) -> Meeting | None:
     """The lowest price a piece may come to, where that takes `offer` and another one."""
     if _is_apart(offer):
         return None
@@ -150,10 +156,10 @@ def _too_low(offer: Offer, near: Sequence[tuple[Offer, list[Good]]]) -> Meeting 
         meeting = [offer, *(other for other, shared in near if good in shared)]
         for pieces in _pieces(meeting, good):
             line = Line(good.id, good.price_fen * pieces, pieces, good.price_fen, good.category_id)
-            price = _price(line, [each for each in meeting if not _is_low(line, [each])])
+            price = _price(line, [each for each in meeting if not _is_low(line, [each], floor_bp)])
             used = [(found.kind, found.id) for found in price.discounts]
             part = price.payable_fen / max(1, line.amount_fen)
-            if len(used) < 2 or offer.key not in used or part * 10_000 >= FLOOR_BP:
+            if len(used) < 2 or offer.key not in used or part * 10_000 >= floor_bp:
                 continue
             if worst is None or part < worst[0]:
                 names = "、".join(f"「{found.name}」" for found in price.discounts)
@@ -165,9 +171,9 @@ def _too_low(offer: Offer, near: Sequence[tuple[Offer, list[Good]]]) -> Meeting 
     return None if worst is None else Meeting(worst[1], True, worst[2])
 
 
-def _is_low(line: Line, offers: Sequence[Offer]) -> bool:
+def _is_low(line: Line, offers: Sequence[Offer], floor_bp: int) -> bool:
     """Whether they sell below the floor. Who does so alone is meant to."""
-    return _price(line, offers).payable_fen * 10_000 < FLOOR_BP * line.amount_fen
+    return _price(line, offers).payable_fen * 10_000 < floor_bp * line.amount_fen
 
 
 def _price(line: Line, offers: Sequence[Offer]) -> Price:

@@ -280,9 +280,11 @@ def test_a_campaign_without_enough_people_says_so(chain: Chain) -> None:
 def test_a_template_is_written_paused_and_resumed(chain: Chain) -> None:
     owner = chain.browser("owner")
     good = {"kind": "percent", "name": "周末 85 折", "tenths": "8.5", "days": "14", "each": "1"}
-    good |= {"cap": "20", "min": "", "stores": str(chain.here.id)}
+    good |= {"cap": "20", "min": "", "stores": str(chain.here.id), "remind": "2"}
 
     wrong = owner.post("/coupons/new", **{**good, "tenths": "12", "each": "0"})
+    late = owner.post("/coupons/new", **{**good, "remind": "14"})
+    assert (late.status_code, "要比有效期短" in late.text) == (422, True)
     made = owner.post("/coupons/new", **good)
 
     assert wrong.status_code == 422
@@ -291,6 +293,7 @@ def test_a_template_is_written_paused_and_resumed(chain: Chain) -> None:
     with reading() as session:
         template = session.scalars(select(CouponTemplate)).one()
     assert (template.off_bp, template.cap_fen, template.store_ids) == (1500, 2000, [chain.here.id])
+    assert template.remind_days == 2
     assert_says(owner.get("/coupons/").text, "周末 85 折", "8.5", "静安寺店", "1 种在发")
     owner.post(f"/coupons/{template.id}/state", state="paused")
     assert_says(owner.get("/coupons/").text, "0 种在发", "继续发")

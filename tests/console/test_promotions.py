@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from core.database import reading, transaction
+from coupons.floors import OfferRules
 from coupons.models import (
     CouponKind,
     CouponTemplate,
@@ -145,3 +146,25 @@ def test_a_coupon_of_each_kind_is_written(chain: Chain) -> None:
     nothing = owner.post("/coupons/new", **common, kind="exchange", name="换", goods="some")
     assert nothing.status_code == 422
     assert_says(nothing.text, "至少选一种商品")
+
+
+def test_the_floor_is_set_on_the_calendar_and_asked_before_an_offer_starts(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    with chain.writing() as session:
+        product = make_product(session, chain.here, name="桂花乌龙")
+        make_sku(session, chain.here, product=product, price_fen=1_200)
+        make_template(
+            session, session.get_one(Merchant, chain.merchant_id), face_fen=300, min_spend_fen=0
+        )
+    timed = {**GOOD, "kind": "price", "tenths": "8", "goods": "some"}
+    timed |= {"products": str(product.id), "stores": str(chain.here.id)}
+    low = "只有原价的 5.5 折"
+    assert low not in owner.post("/promotions/preview", **timed).get_data(as_text=True)
+
+    assert owner.post("/promotions/floor", floor="6").status_code == 303
+    assert low in owner.post("/promotions/preview", **timed).get_data(as_text=True)
+    assert_says(owner.get("/promotions/calendar").get_data(as_text=True), "底线")
+
+    assert owner.post("/promotions/floor", floor="12").status_code == 422
+    with reading() as session:
+        assert [rules.floor_bp for rules in session.scalars(select(OfferRules))] == [6_000]

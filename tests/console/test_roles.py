@@ -120,6 +120,7 @@ NEEDS = {
         "POST /coupons/new",
         "POST /coupons/preview",
         "GET /promotions/<int:promotion_id>",
+        "POST /promotions/floor",
         "GET /promotions/new",
         "POST /promotions/<int:promotion_id>",
         "POST /promotions/<int:promotion_id>/state",

@@ -113,3 +113,12 @@ def test_a_free_piece_is_meant_to_be_free() -> None:
 
     assert find(free, [promotion(1)], GOODS) == []
     assert find(promotion(1), [free], GOODS) == []
+
+
+def test_the_floor_is_the_merchants_own() -> None:
+    """¥12 of tea at 8 折 with ¥3 off is 5.5 折: above half, below six tenths."""
+    timed_price = timed(1, product_ids=[TEA.id], off_bp=2_000)
+    off = coupon(2, face_fen=300)
+    assert find(timed_price, [off], GOODS) == []
+    (meeting,) = find(timed_price, [off], GOODS, 6_000)
+    assert meeting.text.endswith("每件合 ¥6.60，只有原价的 5.5 折")
