@@ -264,7 +264,8 @@ def _items(shelf: list[MenuProduct], chance: random.Random) -> tuple[Item, ...]:
 
 def _pay(session: Session, order: Order, at: datetime) -> None:
     mini = minis_of(MERCHANT)[0]
-    payer = attempts.Payer(mchid="1900006789", appid=mini.appid, openid="demo")
+    openid = f"demo-{order.member_id}"
+    payer = attempts.Payer(mchid="1900006789", appid=mini.appid, openid=openid)
     attempt, _ = attempts.start(session, order, payer, now=at)
     settling.settle(
         session,

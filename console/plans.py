@@ -6,16 +6,17 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from console import reply, words
+from console import people, reply, words
 from console.access import me, staff
 from console.forms import Form
 from console.loyalty_tabs import coupons, tabs
+from core import cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import NotFound
 from core.money import format_yuan
-from crm import plans, tiers
-from crm.models import BalanceEntry, BalanceKind, BalanceLot, Member, PaidTerm, Plan, PlanKind
+from crm import balance, plans, tiers
+from crm.models import BalanceKind, BalanceLot, Member, PaidTerm, Plan, PlanKind
 from crm.plans import offers
 from crm.tiers import editing
 from orders.models import Order
@@ -28,6 +29,7 @@ HINTS = {
     PlanKind.membership: "到期自动停，不会自动续费；退的时候用掉、过期的券按份扣下，退了就停",
     PlanKind.card: "一张能用多次的券，到店核销一次少一次；退的时候用掉几次按份扣下，退了就停",
 }
+PAGE = 30
 ENTRIES = {
     BalanceKind.topped_up: "充值",
     BalanceKind.spent: "消费",
@@ -119,7 +121,7 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         choices = _choices(session, kind)
         names = {value: name for value, name, *_ in choices}
         figures = _figures(session, kind, now)
-        entries = _entries(session, now) if kind is PlanKind.top_up else []
+        entries, pager = _entries(session, now) if kind is PlanKind.top_up else ([], {})
         low_fen = tiers.load(session, me().merchant_id).balance_low_fen
     form = form or Form(coupons=1)
     if kind is PlanKind.top_up and "low" not in request.form:
@@ -135,6 +137,7 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         coupons=choices,
         figures=figures,
         entries=entries,
+        pager=pager,
         plans=[_row(plan, sells, sold.get(plan.id, (0, 0)), names) for plan, sells in found],
     )
 
@@ -201,22 +204,23 @@ def _figures(session: Session, kind: PlanKind, now: Any) -> list[tuple[str, str,
     return []
 
 
-def _entries(session: Session, now: Any) -> list[dict[str, str]]:
-    found = session.execute(
-        select(BalanceEntry, Member.name, Member.no)
-        .join(Member, Member.id == BalanceEntry.member_id)
-        .where(Member.merchant_id == me().merchant_id)
-        .order_by(BalanceEntry.id.desc())
-        .limit(20)
-    )
-    return [
+def _entries(session: Session, now: Any) -> tuple[list[dict[str, str]], dict[str, str]]:
+    """A page of everybody's movements, and where it goes on."""
+    cursor = request.args.get("cursor", "")
+    before = cursors.number(cursors.decode(cursor, 1)[0]) if cursor else None
+    found = balance.ledger_of_merchant(session, me().merchant_id, before_id=before, limit=PAGE + 1)
+    rows = [
         {
-            "name": name or no,
-            "href": url_for("console.members.show", no=no),
+            "name": people.name_of(member),
+            "href": url_for("console.members.show", no=member.no),
             "what": ENTRIES[entry.kind],
             "principal": words.yuan(entry.principal_fen),
             "bonus": words.yuan(entry.bonus_fen),
             "at": words.when(entry.at, now),
         }
-        for entry, name, no in found
+        for entry, member in found[:PAGE]
     ]
+    here = url_for("console.plans.index", kind="top_up")
+    more = cursors.encode([found[PAGE - 1][0].id]) if len(found) > PAGE else ""
+    onward = url_for("console.plans.index", kind="top_up", cursor=more) if more else ""
+    return rows, {"next": onward, "first": here if cursor else ""}

@@ -7,11 +7,11 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from console import reply, words
+from console import people, reply, words
 from console.access import me, staff
 from console.forms import Form
 from console.loyalty_tabs import coupons, tabs
-from core import audit
+from core import audit, cursors
 from core.clock import business_day
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -39,6 +39,8 @@ STATES = {
     ReferralState.rewarded: "已奖励",
     ReferralState.refused: "不算",
 }
+SUSPECTS = "held"
+PAGE = 30
 
 
 @page.get("/sign-in/")
@@ -293,30 +295,53 @@ def _prize(form: Form, number: int, known: set[str]) -> Prize | None:
 
 
 def _referral_page(form: Form | None, status: int = 200) -> Response:
-    now = clock_now()
+    now, of, cursor = clock_now(), request.args.get("of", ""), request.args.get("cursor", "")
     with reading() as session:
         rules = referring.find_rules(session, me().merchant_id)
-        found = referring.list_referrals(session, me().merchant_id)
+        held = referring.count_held(session, me().merchant_id)
+        found = referring.list_referrals(
+            session,
+            me().merchant_id,
+            state=ReferralState.held if of == SUSPECTS else None,
+            before_id=cursors.number(cursors.decode(cursor, 1)[0]) if cursor else None,
+            limit=PAGE + 1,
+        )
         rows = [
             {
                 "id": referral.id,
-                "inviter": inviter or "会员",
-                "newcomer": newcomer or "新朋友",
+                "inviter": _person(inviter),
+                "newcomer": _person(newcomer),
                 "state": STATES[referral.state],
                 "why": referring.REASONS.get(referral.reason, ""),
                 "held": referral.state is ReferralState.held,
                 "good": referral.state is ReferralState.rewarded,
                 "at": words.when(referral.at, now),
             }
-            for referral, inviter, newcomer in found
+            for referral, inviter, newcomer in found[:PAGE]
         ]
+    here = url_for("console.play.referrals", of=of or None)
+    more = cursors.encode([found[PAGE - 1][0].id]) if len(found) > PAGE else ""
     return reply.page(
         "loyalty/referral.html",
         status,
         tabs=tabs("console.play.referrals"),
         form=form or _referral_form(rules),
         referrals=rows,
+        of=of,
+        shelves=[
+            ("全部", url_for("console.play.referrals"), "", of != SUSPECTS),
+            ("等你确认", url_for("console.play.referrals", of=SUSPECTS), held, of == SUSPECTS),
+        ],
+        pager={
+            "next": url_for("console.play.referrals", cursor=more, of=of or None) if more else "",
+            "first": here if cursor else "",
+        },
     )
+
+
+def _person(member: Member) -> dict[str, str]:
+    href = url_for("console.members.show", no=member.no)
+    return {"name": people.name_of(member), "href": href if member.merged_into_id is None else ""}
 
 
 def _referral_form(rules: ReferralRules | None) -> Form:

@@ -87,8 +87,7 @@ def freeze(session: Session, member_id: int, cause: str, amount_fen: int, *, now
     _enter(session, held.id, BalanceKind.spent, -principal, -bonus, f"keep:{cause}", now)
     row = {"member_id": held.id, "cause": cause, "amount_fen": amount_fen, "parts": parts}
     rows.add(session, BalanceHold, row | {"state": HoldState.held, "at": now})
-    merchant_id = session.scalars(select(Member.merchant_id).where(Member.id == held.id)).one()
-    low = tiers.load(session, merchant_id).balance_low_fen
+    low = tiers.load(session, _merchant_of(session, held.id)).balance_low_fen
     if have >= low > have - amount_fen:  # fell below the shop's line: journeys may remind
         data = {"balance_fen": have - amount_fen}
         events.record(session, held.id, "balance_low", now=now, data=data)
@@ -201,6 +200,21 @@ def ledger(
     return list(session.scalars(mine.order_by(BalanceEntry.id.desc()).limit(limit)))
 
 
+def ledger_of_merchant(
+    session: Session, merchant_id: int, *, before_id: int | None = None, limit: int = 30
+) -> list[tuple[BalanceEntry, Member]]:
+    """Everybody's newest movements first; `before_id` is the last one seen."""
+    found = (
+        select(BalanceEntry, Member)
+        .join(Member, Member.id == BalanceEntry.member_id)
+        .where(BalanceEntry.merchant_id == merchant_id)
+    )
+    if before_id is not None:
+        found = found.where(BalanceEntry.id < before_id)
+    rows_ = session.execute(found.order_by(BalanceEntry.id.desc()).limit(limit))
+    return [(entry, member) for entry, member in rows_]
+
+
 def list_unbalanced(session: Session, ids: range) -> list[int]:
     """The members among these whose balance is not the sum of its entries, or of its lots."""
     wrong: set[int] = set()
@@ -252,6 +266,10 @@ def _empty(session: Session, member_id: int, amount_fen: int) -> Parts:
     return parts
 
 
+def _merchant_of(session: Session, member_id: int) -> int:
+    return session.scalars(select(Member.merchant_id).where(Member.id == member_id)).one()
+
+
 def _sums(parts: Sequence[Sequence[int]]) -> tuple[int, int]:
     return sum(part[1] for part in parts), sum(part[2] for part in parts)
 
@@ -265,8 +283,9 @@ def _enter(
     cause: str,
     now: datetime,
 ) -> bool:
-    entry = {"member_id": member_id, "kind": kind, "principal_fen": principal}
-    entry |= {"bonus_fen": bonus, "cause": cause, "at": now}
+    whose = {"merchant_id": _merchant_of(session, member_id), "member_id": member_id}
+    amounts = {"principal_fen": principal, "bonus_fen": bonus}
+    entry = {**whose, **amounts, "kind": kind, "cause": cause, "at": now}
     if insert_ignore(session, BalanceEntry, [entry]) == 0:
         return False
     claim(

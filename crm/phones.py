@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from core import audit, security_events
 from crm import members, merging
 from crm.models import Member
+from crm.play import referring
 from merchants.staff import is_staff
 from people import phones
 from people.models import Person
@@ -31,6 +32,7 @@ def verify(session: Session, member: Member, number: str, *, now: datetime) -> M
         theirs = (Member.person_id == attached.taken_from.id, Member.merged_into_id.is_(None))
         for loser in session.scalars(select(Member).where(*theirs)):
             _audit(session, loser, "phone.lost", {"person": attached.taken_from.id}, now)
+            referring.note_one_phone(session, member.id, loser.id)
     return members.ensure(session, merchant_id=member.merchant_id, person=person, now=now)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import String, bindparam, func, select
+from sqlalchemy import Select, String, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core import rows, statements
@@ -150,6 +150,25 @@ def refundable_fen(session: Session, order_id: int) -> int:
         .where(Bill.order_id == order_id, PaymentAttempt.state == AttemptState.succeeded)
     )
     return int(amount or 0)
+
+
+def share_a_payer(session: Session, one_id: int, other_id: int) -> bool:
+    """Whether orders of two members were paid with one wallet."""
+
+    def payers(member_id: int) -> Select[str]:
+        return (
+            select(PaymentAttempt.openid)
+            .join(Bill, Bill.id == PaymentAttempt.bill_id)
+            .join(Order, Order.id == Bill.order_id)
+            .where(
+                Order.member_id == member_id,
+                PaymentAttempt.state == AttemptState.succeeded,
+                PaymentAttempt.openid != "",
+            )
+        )
+
+    both = payers(one_id).where(PaymentAttempt.openid.in_(payers(other_id))).limit(1)
+    return session.scalar(both) is not None
 
 
 def refunded_fen(session: Session, order_id: int) -> int:

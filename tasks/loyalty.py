@@ -1,5 +1,7 @@
 """Jobs of membership: tiers that run out, changed rules, birthdays."""
 
+from functools import partial
+
 from sqlalchemy import select
 
 from core import clock
@@ -13,6 +15,7 @@ from crm.models import Expiry, Loyalty
 from crm.play import referring
 from crm.tiers import keeping
 from merchants.models import Merchant
+from payments.queries import share_a_payer
 from tasks.registry import Run, job
 
 
@@ -55,7 +58,8 @@ def reward_referrals(run: Run) -> None:
     now, last = clock.now(), 0
     while True:
         with run.transaction() as session:
-            last = referring.settle_due(session, now=now, after_id=last)
+            alike = partial(share_a_payer, session)
+            last = referring.settle_due(session, now=now, same_payer=alike, after_id=last)
         if last == 0:
             return
 

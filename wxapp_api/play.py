@@ -23,6 +23,7 @@ from wxapp_api.schemas.loyalty import (
     LotteryPath,
     PrizeOut,
     ReferralOut,
+    ReferralQuery,
     SignedOut,
     SignInOut,
 )
@@ -126,13 +127,13 @@ def draw(path: LotteryPath, header: WriteHeader) -> tuple[DrawOut, int]:
 
 @blueprint.get("/referral", responses={200: ReferralOut}, security=MEMBER)
 @member
-def show_referral() -> ReferralOut:
+def show_referral(query: ReferralQuery) -> ReferralOut:
     """The member's invite code and the friends it brought. 404 `invite_not_found`: it is off."""
     with transaction() as session:
         rules = referring.find_rules(session, g.member.merchant_id)
         if rules is None or not rules.is_on:
             raise referring.InviteNotFound("这家店没开邀请")
-        code = referring.code_of(session, g.member.id)
+        code = referring.code_of(session, g.member.id, device=query.device or "")
         mine = referring.list_referrals(
             session, g.member.merchant_id, inviter_id=g.member.id, limit=30
         )
@@ -140,7 +141,7 @@ def show_referral() -> ReferralOut:
             code=code,
             inviter_points=rules.inviter_points,
             newcomer_points=rules.newcomer_points,
-            friends=[_friend(referral, name) for referral, _, name in mine],
+            friends=[_friend(referral, newcomer.name) for referral, _, newcomer in mine],
         )
 
 
@@ -151,11 +152,11 @@ def accept_invite(body: InviteIn) -> None:
     limits.check("claim", ip=request.remote_addr, member=g.member.id, merchant=g.member.merchant_id)
     with transaction() as session:
         me = members.living(session, g.member.id)
-        referring.accept(session, me, body.code, now=clock_now())
+        referring.accept(session, me, body.code, device=body.device or "", now=clock_now())
 
 
 def _friend(referral: Referral, name: str) -> FriendOut:
-    text = FRIENDS.get(referral.state) or referring.REASONS.get(referral.reason, "没有奖励")
+    text = FRIENDS.get(referral.state, "这次没有奖励")
     return FriendOut(name=f"{name[:1]}**" if name else "新朋友", text=text, at=referral.at)
 
 

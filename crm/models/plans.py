@@ -91,9 +91,14 @@ class BalanceEntry(Base):
     """One movement, never changed; the sums are the member's balance and the bonus in it."""
 
     __tablename__ = "balance_entries"
-    __table_args__ = (UniqueConstraint("cause"), Index(None, "member_id", "id"))
+    __table_args__ = (
+        UniqueConstraint("cause"),
+        Index(None, "member_id", "id"),
+        Index(None, "merchant_id", "id"),
+    )
 
     id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     kind: Mapped[BalanceKind] = mapped_column(State(BalanceKind))
     principal_fen: Mapped[int]

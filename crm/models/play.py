@@ -138,20 +138,27 @@ class ReferralRules(Base):
 
 
 class InviteCode(Base):
+    """`device`: a keyed hash of what the inviter's phone last called itself."""
+
     __tablename__ = "invite_codes"
 
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), primary_key=True)
     code: Mapped[str] = mapped_column(Code(16), unique=True)
+    device: Mapped[str] = mapped_column(Code(64), default="")
 
 
 class Referral(Base):
-    """A newcomer is brought once. `reason`: why it is held or was refused."""
+    """A newcomer is brought once. `reason`: why it is held or was refused, or that somebody of the
+    shop has let it pass. `device`: a keyed hash of what the newcomer's phone called itself.
+    """
 
     __tablename__ = "referrals"
     __table_args__ = (
         UniqueConstraint("newcomer_id"),
         Index(None, "inviter_id", "state", "at"),
         Index(None, "merchant_id", "state", "id"),
+        Index(None, "merchant_id", "id"),
+        Index(None, "merchant_id", "device"),
     )
 
     id: Mapped[Id]
@@ -162,5 +169,6 @@ class Referral(Base):
         State(ReferralState), default=ReferralState.waiting
     )
     reason: Mapped[str] = mapped_column(Code(32), default="")
+    device: Mapped[str] = mapped_column(Code(64), default="")
     at: Mapped[datetime]
     rewarded_at: Mapped[datetime | None]

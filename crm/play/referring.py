@@ -1,20 +1,24 @@
 """Bringing a friend: both are rewarded when the newcomer's first order can no longer be refunded.
 
 Guards, each with a reason that the shop sees: oneself, somebody of the shop's own staff, somebody
-who has ordered before, more a month than the shop allows. Many in one day are held until somebody
-of the shop has looked.
+who has ordered before, more a month than the shop allows are refused. What may be innocent is held
+until somebody of the shop has looked: many in one day, two accounts on one phone, with one phone
+number, or paying with one wallet.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from core import audit, rows
 from core.clock import local
+from core.crypto import keyring
+from core.database import claim
 from core.errors import Conflict, NotFound
 from core.numbers import random_code
-from crm import events, points
+from crm import events, members, points
 from crm.models import (
     NEXT_REFERRAL,
     GrowthEntry,
@@ -33,8 +37,15 @@ REASONS = {
     "not_new": "以前下过单",
     "cap": "这个月的奖励到上限了",
     "too_fast": "一天里邀请太多，等店里看过",
+    "same_device": "和邀请人或别的新朋友用同一台手机",
+    "same_phone": "和邀请人用过同一个手机号",
+    "same_payer": "和邀请人用同一个微信付款",
+    "passed": "店里看过，算",
     "by_hand": "店里看过，不算",
 }
+"""Why it is held or refused, for the shop."""
+
+Alike = Callable[[int, int], bool]
 
 
 class InviteNotFound(NotFound):
@@ -54,27 +65,33 @@ def find_rules(session: Session, merchant_id: int) -> ReferralRules | None:
     return session.scalars(mine).one_or_none()
 
 
-def code_of(session: Session, member_id: int) -> str:
-    """The member's code, drawn at the first question."""
+def code_of(session: Session, member_id: int, *, device: str = "") -> str:
+    """The member's code, drawn at the first question. `device`: what their phone calls itself."""
     mine = select(InviteCode.code).where(InviteCode.member_id == member_id)
     for _ in range(5):
         code = session.scalar(mine)
         if code is not None:
+            if device:
+                seen = {"device": _hashed(device)}
+                rows.compare_and_set(session, InviteCode, {"member_id": member_id}, seen)
             return code
         rows.add_new(session, InviteCode, {"member_id": member_id, "code": random_code(8)})
     raise RuntimeError("no free invite code")
 
 
-def accept(session: Session, newcomer: Member, code: str, *, now: datetime) -> Referral:
+def accept(
+    session: Session, newcomer: Member, code: str, *, device: str = "", now: datetime
+) -> Referral:
     """Note who brought the newcomer; again: the first one stays. Raises InviteNotFound or
     InviteRefused, and nothing is kept."""
-    wanted = select(Member).join(InviteCode, InviteCode.member_id == Member.id)
-    inviter = session.scalars(
+    wanted = select(Member, InviteCode.device).join(InviteCode, InviteCode.member_id == Member.id)
+    found = session.execute(
         wanted.where(InviteCode.code == code.upper(), Member.merchant_id == newcomer.merchant_id)
     ).one_or_none()
     rules = find_rules(session, newcomer.merchant_id)
-    if inviter is None or rules is None or not rules.is_on:
+    if found is None or rules is None or not rules.is_on:
         raise InviteNotFound
+    inviter, his_device = members.living(session, found[0].id), found[1]
     known = select(Referral).where(Referral.newcomer_id == newcomer.id)
     if (referral := session.scalars(known).one_or_none()) is not None:
         return referral
@@ -84,23 +101,47 @@ def accept(session: Session, newcomer: Member, code: str, *, now: datetime) -> R
     today = select(func.count(Referral.id)).where(
         Referral.inviter_id == inviter.id, Referral.at > now - timedelta(days=1)
     )
-    fast = (session.scalar(today) or 0) >= rules.held_over_a_day
+    doubt = "too_fast" if (session.scalar(today) or 0) >= rules.held_over_a_day else ""
+    phone = _hashed(device) if device else ""
+    if phone and (phone == his_device or _is_known(session, newcomer.merchant_id, phone)):
+        doubt = "same_device"
     row = {
         "merchant_id": newcomer.merchant_id,
         "inviter_id": inviter.id,
         "newcomer_id": newcomer.id,
-        "state": ReferralState.held if fast else ReferralState.waiting,
-        "reason": "too_fast" if fast else "",
+        "state": ReferralState.held if doubt else ReferralState.waiting,
+        "reason": doubt,
+        "device": phone,
         "at": now,
     }
     rows.add_new(session, Referral, row)
     return session.scalars(known).one()
 
 
-def settle_due(session: Session, *, now: datetime, limit: int = 200, after_id: int = 0) -> int:
+def note_one_phone(session: Session, one_id: int, other_id: int) -> int:
+    """Two members had one phone number: what waits between them is held. How many."""
+    between = or_(
+        (Referral.inviter_id == one_id) & (Referral.newcomer_id == other_id),
+        (Referral.inviter_id == other_id) & (Referral.newcomer_id == one_id),
+    )
+    waiting = update(Referral).where(
+        between, Referral.state == ReferralState.waiting, Referral.reason != "passed"
+    )
+    return claim(session, waiting.values(state=ReferralState.held, reason="same_phone"))
+
+
+def settle_due(
+    session: Session,
+    *,
+    now: datetime,
+    same_payer: Alike = lambda _one, _other: False,
+    limit: int = 200,
+    after_id: int = 0,
+) -> int:
     """Reward those whose newcomer's first order is past its refund window and was not given back.
 
-    The last id looked at, or 0 at the end. Safe to repeat: a reward is a compare-and-set.
+    `same_payer`: whether two members paid with one wallet; then it is held. The last id looked at,
+    or 0 at the end. Safe to repeat: a reward is a compare-and-set.
     """
     safe = (
         select(Purchase.id)
@@ -120,7 +161,11 @@ def settle_due(session: Session, *, now: datetime, limit: int = 200, after_id: i
         .limit(limit)
     ).all()
     for referral in due:
-        _reward(session, referral, now)
+        passed = referral.reason == "passed"
+        if not passed and same_payer(referral.inviter_id, referral.newcomer_id):
+            _move(session, referral, ReferralState.held, "same_payer")
+        else:
+            _reward(session, referral, now)
     return due[-1].id if len(due) == limit else 0
 
 
@@ -128,7 +173,7 @@ def decide(session: Session, referral: Referral, *, fair: bool, actor: str, now:
     """A held one is let through, or refused; False when it was decided before."""
     to = ReferralState.waiting if fair else ReferralState.refused
     if referral.state is not ReferralState.held or not _move(
-        session, referral, to, "" if fair else "by_hand"
+        session, referral, to, "passed" if fair else "by_hand"
     ):
         return False
     audit.record(
@@ -151,21 +196,39 @@ def get_referral(session: Session, merchant_id: int, referral_id: int) -> Referr
 
 
 def list_referrals(
-    session: Session, merchant_id: int, *, inviter_id: int | None = None, limit: int = 50
-) -> list[tuple[Referral, str, str]]:
-    """(referral, inviter's name, newcomer's name): the held first, then the newest."""
-    newcomer = aliased(Member)
+    session: Session,
+    merchant_id: int,
+    *,
+    inviter_id: int | None = None,
+    state: ReferralState | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
+) -> list[tuple[Referral, Member, Member]]:
+    """(referral, inviter, newcomer), the newest first; `before_id` is the last one seen."""
+    inviter, newcomer = aliased(Member), aliased(Member)
     query = (
-        select(Referral, Member.name, newcomer.name)
-        .join(Member, Member.id == Referral.inviter_id)
+        select(Referral, inviter, newcomer)
+        .join(inviter, inviter.id == Referral.inviter_id)
         .join(newcomer, newcomer.id == Referral.newcomer_id)
         .where(Referral.merchant_id == merchant_id)
-        .order_by(Referral.state != ReferralState.held, Referral.id.desc())
+        .order_by(Referral.id.desc())
         .limit(limit)
     )
     if inviter_id is not None:
         query = query.where(Referral.inviter_id == inviter_id)
+    if state is not None:
+        query = query.where(Referral.state == state)
+    if before_id is not None:
+        query = query.where(Referral.id < before_id)
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def count_held(session: Session, merchant_id: int) -> int:
+    """How many wait for somebody of the shop."""
+    held = select(func.count(Referral.id)).where(
+        Referral.merchant_id == merchant_id, Referral.state == ReferralState.held
+    )
+    return int(session.scalar(held) or 0)
 
 
 def _why_not(session: Session, inviter: Member, newcomer: Member) -> str:
@@ -179,6 +242,16 @@ def _why_not(session: Session, inviter: Member, newcomer: Member) -> str:
         Staff.state == StaffState.active,
     )
     return "staff" if session.scalar(works.limit(1)) is not None else ""
+
+
+def _hashed(device: str) -> str:
+    return keyring().blind_index(f"device:{device}")
+
+
+def _is_known(session: Session, merchant_id: int, phone: str) -> bool:
+    """Whether another newcomer came on this phone."""
+    there = select(Referral.id).where(Referral.merchant_id == merchant_id, Referral.device == phone)
+    return session.scalar(there.limit(1)) is not None
 
 
 def _reward(session: Session, referral: Referral, now: datetime) -> None:

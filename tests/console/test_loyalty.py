@@ -194,7 +194,7 @@ def test_things_to_play_are_set_up_and_a_held_invitation_is_decided(chain: Chain
                 session, session.get_one(Member, newcomer.id), code, now=chain.now
             )
             held_id = held.id
-    assert "等你确认" in owner.get("/loyalty/referral/").text
+    assert "一天里邀请太多" in owner.get("/loyalty/referral/?of=held").text
     owner.post(f"/loyalty/referral/{held_id}/decide", fair="no")
 
     with reading() as session:
@@ -227,6 +227,9 @@ def test_a_plan_has_an_order_that_staff_can_read_and_refund(chain: Chain) -> Non
     assert "充 100 送 20" in page
     assert "None" not in page
     assert "120.00" in chain.browser("owner").get(f"/members/{member.no}").text
+    ledger = chain.browser("owner").get(f"/members/{member.no}/balance").text
+    assert "100.00" in ledger
+    assert "20.00" in ledger
     entries = chain.browser("owner").get("/loyalty/plans/top_up/").text
     assert "2,000" not in entries
     assert "20.00" in entries

@@ -170,6 +170,8 @@ NEEDS = {
         "GET /members/",
         "GET /members/<no>",
         "GET /loyalty/tiers/",
+        "GET /members/<no>/points",
+        "GET /members/<no>/balance",
         "GET /loyalty/points/",
         "GET /loyalty/plans/<kind>/",
         "GET /loyalty/sign-in/",

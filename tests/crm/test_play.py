@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from coupons.models import Coupon
-from crm import points, purchases
+from crm import merging, phones, points, purchases
 from crm.models import (
     Draw,
     GrowthEntry,
@@ -22,6 +22,7 @@ from crm.models import (
     SignRules,
 )
 from crm.play import drawing, referring, signing_in
+from tests.factories.campaigns import make_identity
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member, make_merchant, make_order_id, make_store
 from tests.factories.merchants import make_staff
@@ -236,3 +237,64 @@ def test_many_in_a_day_wait_for_somebody_and_a_month_has_a_cap(
     ]  # fmt: skip
     session.refresh(inviter)
     assert inviter.points == 100
+
+
+def test_one_phone_for_both_waits_for_somebody(session: Session, now: datetime) -> None:
+    referral_rules(session)
+    inviter = make_member(session)
+    code = referring.code_of(session, inviter.id, device="phone-of-aqing")
+
+    def brought(device: str) -> tuple[str, str]:
+        found = referring.accept(session, make_member(session), code, device=device, now=now)
+        return found.state.value, found.reason
+
+    assert brought("phone-of-aqing") == ("held", "same_device")
+    assert brought("phone-of-xiaoman") == ("waiting", "")
+    assert brought("phone-of-xiaoman") == ("held", "same_device")
+    assert brought("") == ("waiting", "")
+    assert referring.count_held(session, inviter.merchant_id) == 2
+
+
+def test_a_number_that_was_the_inviters_is_looked_at(session: Session, now: datetime) -> None:
+    referral_rules(session)
+    inviter, newcomer, other = (make_member(session) for _ in range(3))
+    for member in (inviter, newcomer, other):
+        make_identity(session, member)
+    code = referring.code_of(session, inviter.id)
+    first, second = (referring.accept(session, each, code, now=now) for each in (newcomer, other))
+    phones.verify(session, inviter, "13812343097", now=now)
+
+    phones.verify(session, newcomer, "13812343097", now=now)
+
+    session.refresh(first)
+    session.refresh(second)
+    assert (first.state, first.reason) == (ReferralState.held, "same_phone")
+    assert second.state is ReferralState.waiting
+
+
+def test_one_wallet_is_held_until_somebody_lets_it_pass(session: Session, now: datetime) -> None:
+    referral_rules(session)
+    inviter, newcomer = make_member(session), make_member(session)
+    referral = referring.accept(session, newcomer, referring.code_of(session, inviter.id), now=now)
+    buy(session, newcomer, 2_000, now)
+    late = now + DAY * 7
+
+    for _ in range(2):
+        referring.settle_due(session, now=late, same_payer=lambda *_: True)
+    assert (referral.state, referral.reason) == (ReferralState.held, "same_payer")
+    assert referring.decide(session, referral, fair=True, actor="staff:1", now=late)
+    referring.settle_due(session, now=late, same_payer=lambda *_: True)
+
+    assert referral.state is ReferralState.rewarded
+
+
+def test_a_merged_account_cannot_invite_itself(session: Session, now: datetime) -> None:
+    referral_rules(session)
+    me, old = make_member(session), make_member(session)
+    code = referring.code_of(session, old.id)
+    merging.merge(session, winner_id=me.id, loser_id=old.id, now=now)
+
+    with pytest.raises(referring.InviteRefused) as refused:
+        referring.accept(session, me, code, now=now)
+
+    assert refused.value.extra == {"why": "self"}

@@ -11,12 +11,13 @@ from crm.plans import offers
 from merchants.models import Merchant
 from orders.models import Order, PaymentState
 from orders.selling import place_plan
-from payments import billing, plan_refunds, refunding, remote
+from payments import billing, plan_refunds, queries, refunding, remote
 from payments.errors import RefundAmountInvalid
 from payments.models import Refund
 from tests.factories.coupons import make_template
+from tests.factories.crm import make_member
 from tests.payments.conftest import Till
-from tests.payments.test_refunds import now
+from tests.payments.test_refunds import now, paid_order
 
 
 def bought(till: Till, kind: PlanKind, **values: object) -> Order:
@@ -104,3 +105,18 @@ def test_money_that_could_not_go_back_is_asked_for_again(till: Till) -> None:
     assert till.read(order).payment_state is PaymentState.refunded
     with database.reading() as session:
         assert session.scalars(select(PaidTerm.state)).one() is TermState.refunded
+
+
+def test_two_members_who_pay_with_one_wallet_are_found_out(till: Till) -> None:
+    paid_order(till)
+    with database.transaction() as session:
+        other = make_member(session, merchant=session.get_one(Merchant, till.store.merchant_id))
+    alone = Till(till.app, till.channel, other, till.store)
+
+    def alike() -> bool:
+        with database.reading() as session:
+            return queries.share_a_payer(session, till.member.id, other.id)
+
+    assert not alike()
+    paid_order(alone)
+    assert alike()

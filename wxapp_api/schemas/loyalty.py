@@ -169,5 +169,13 @@ class ReferralOut(Out):
     friends: list[FriendOut]
 
 
+Device = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{8,64}$")]
+
+
 class InviteIn(In):
     code: Annotated[str, StringConstraints(min_length=4, max_length=16)]
+    device: Device | None = Field(default=None, description="what this phone calls itself")
+
+
+class ReferralQuery(Params):
+    device: Device | None = Field(default=None, description="what this phone calls itself")
