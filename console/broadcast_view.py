@@ -10,7 +10,7 @@ from console import words
 from console.access import Me
 from core import deadline
 from crm import broadcasting
-from crm.models import Segment
+from crm.segments import saving as segments
 from messaging.accounts import find_official
 from messaging.broadcasts import launching, queries
 from messaging.broadcasts.drafting import ARTICLE
@@ -37,6 +37,7 @@ AUDIENCES = {
 SKIPPED = {
     "broadcast_spent": ("这个月 4 次群发已经用完", "下个月 1 号恢复"),
     "frequency": ("这阵子收的营销消息够多了", "过几天再发就能收到"),
+    "no_consent": ("不接收营销消息", "尊重本人选择"),
     "broadcast_alone": ("只有一个人，微信不收", "群发至少要 2 人"),
 }
 # What WeChat's review says; the number is in its status.
@@ -76,10 +77,11 @@ def whole(session: Session, broadcast: Broadcast, who: Me, now: datetime) -> dic
     account = find_official(broadcast.appid)
     audience = AUDIENCES[broadcast.audience]
     if broadcast.segment_id is not None:
-        segment = session.get(Segment, broadcast.segment_id)
-        audience = f"人群「{segment.name}」里的粉丝" if segment else audience
+        segment = segments.get_segment(session, broadcast.merchant_id, broadcast.segment_id)
+        audience = f"人群「{segment.name}」里的粉丝"
     if broadcast.tag_id is not None:
-        audience = f"微信标签 {broadcast.tag_id}"
+        tags = dict(queries.list_tags(session, [broadcast.appid]))
+        audience = f"微信标签「{tags.get(broadcast.tag_id, broadcast.tag_id)}」"
     skipped = launching.count_addressed(session, broadcast.id)
     skipped.pop("", None)
     is_open = broadcast.state in (BroadcastState.draft, BroadcastState.previewed)

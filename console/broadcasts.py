@@ -11,10 +11,11 @@ from console.forms import Form, whole
 from core import cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
+from crm import broadcasting
 from crm.segments import saving as segments
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging import broadcasts
-from messaging.accounts import officials_of
+from messaging.accounts import ruled_officials
 from messaging.broadcasts import drafting, queries, remote
 from messaging.broadcasts.errors import BroadcastInvalid
 from messaging.broadcasts.models import Broadcast
@@ -62,9 +63,9 @@ def create() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     try:
         with transaction() as session:
-            made = broadcasts.create(
-                session, who.merchant_id, _draft(form), actor=who.actor, now=now
-            )
+            draft = _draft(form)
+            broadcasting.check_segment(session, who.merchant_id, draft)
+            made = broadcasts.create(session, who.merchant_id, draft, actor=who.actor, now=now)
     except BroadcastInvalid as refusal:
         return _refused(form, refusal, url_for("console.broadcasts.create"))
     return reply.done(
@@ -101,7 +102,9 @@ def change(broadcast_id: int) -> Response:
     try:
         with transaction() as session:
             found = queries.get_broadcast(session, who.merchant_id, broadcast_id)
-            broadcasts.change(session, found, _draft(form), actor=who.actor, now=now)
+            draft = _draft(form)
+            broadcasting.check_segment(session, who.merchant_id, draft)
+            broadcasts.change(session, found, draft, actor=who.actor, now=now)
     except BroadcastInvalid as refusal:
         return _refused(form, refusal, request.path)
     return reply.done(
@@ -198,12 +201,12 @@ def _refused(form: Form, refusal: BroadcastInvalid, action: str) -> Response:
 
 def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Response:
     who = me()
-    accounts = officials_of(who.merchant_code)
-    if not form["appid"] and accounts:
-        form.put("appid", accounts[0].appid)
     with reading() as session:
+        accounts = ruled_officials(session, who.merchant_code)
         saved = segments.list_segments(session, who.merchant_id)
         tags = queries.list_tags(session, [each.appid for each in accounts])
+    if not form["appid"] and accounts:
+        form.put("appid", accounts[0].appid)
     return reply.page(
         "broadcasts/edit.html",
         status,

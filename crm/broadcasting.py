@@ -6,15 +6,29 @@ from typing import Any
 from sqlalchemy import case, exists, func, insert, literal, null, select
 from sqlalchemy.orm import Session
 
-from crm import contacts
-from crm.models import Member, Segment
+from crm import consent, contacts
+from crm.errors import SegmentNotFound
+from crm.models import Member
+from crm.segments import saving
 from crm.segments.compiling import everyone, matches, tree
 from messaging.broadcasts import launching, quotas
+from messaging.broadcasts.drafting import Draft
+from messaging.broadcasts.errors import BroadcastInvalid
 from messaging.broadcasts.models import Audience, Broadcast, BroadcastRecipient
 from messaging.models import Follower
 from people.models import Identity
 
 CONTACT = "broadcast"
+
+
+def check_segment(session: Session, merchant_id: int, draft: Draft) -> None:
+    """Raises BroadcastInvalid when the draft names a segment that is not this merchant's."""
+    if draft.audience != Audience.segment or draft.segment_id is None:
+        return
+    try:
+        saving.get_segment(session, merchant_id, draft.segment_id)
+    except SegmentNotFound:
+        raise BroadcastInvalid(errors={"segment": "没有这个人群"}) from None
 
 
 def address(session: Session, broadcast: Broadcast, now: datetime) -> int:
@@ -39,22 +53,28 @@ def address(session: Session, broadcast: Broadcast, now: datetime) -> int:
 def spend_slice(session: Session, broadcast: Broadcast, after: int, *, now: datetime) -> int | None:
     """Take a contact and a broadcast of each of the next people; the last row, None: all through.
 
-    Who is at the cap of marketing messages, or has no broadcast left this month, is skipped.
+    Who refuses marketing, is at the cap of marketing messages, or has no broadcast left this month,
+    is skipped; only what goes to `all`, into the account's history, skips nobody.
     """
     people = launching.next_slice(session, broadcast, after)
     if not people:
         return None
-    capped = broadcast.audience in (Audience.followers, Audience.segment)
-    members = _members_of(session, broadcast, list(people.values())) if capped else {}
+    asked = broadcast.audience is not Audience.all
+    members = _members_of(session, broadcast, list(people.values())) if asked else {}
+    refusing = consent.refusing(session, list(members.values()))
     allowed = contacts.claim_many(
         session,
         broadcast.merchant_id,
-        members.values(),
+        [member for member in members.values() if member not in refusing],
         kind=CONTACT,
         ref=str(broadcast.id),
         now=now,
     )
-    refused = {each: "frequency" for each, member in members.items() if member not in allowed}
+    refused = {
+        each: consent.NO_CONSENT if member in refusing else "frequency"
+        for each, member in members.items()
+        if member not in allowed
+    }
     left = launching.spend(session, broadcast, people, refused, now=now)
     untold = [members[openid] for openid in left if openid in members]
     contacts.take_back(session, untold, kind=CONTACT, ref=str(broadcast.id))
@@ -95,7 +115,8 @@ def _people(session: Session, broadcast: Broadcast, now: datetime) -> Any:
     row = select(literal(broadcast.id), Follower.openid, literal(False), null())
     of_person = (Identity.appid == Follower.appid) & (Identity.openid == Follower.openid)
     if broadcast.audience is Audience.segment:
-        segment = session.get_one(Segment, broadcast.segment_id)
+        assert broadcast.segment_id is not None
+        segment = saving.get_segment(session, broadcast.merchant_id, broadcast.segment_id)
         return (
             row.join(Identity, of_person)
             .join(Member, Member.person_id == Identity.person_id)
@@ -113,4 +134,5 @@ def _people(session: Session, broadcast: Broadcast, now: datetime) -> Any:
         Member.merchant_id == broadcast.merchant_id,
         Member.marketing_consent.is_(False),
     )
-    return row.where(~refuses)
+    theirs = Follower.merchant_id.is_(None) | (Follower.merchant_id == broadcast.merchant_id)
+    return row.where(theirs, ~refuses)

@@ -1,6 +1,6 @@
 """Whose a WeChat account is, and through which accounts a merchant talks: the configuration."""
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.config import MiniProgram, OfficialAccount, current_config
@@ -11,6 +11,17 @@ def officials_of(merchant_code: str) -> list[OfficialAccount]:
     """The merchant's own official accounts, then those shared by all."""
     accounts = current_config().wechat.official_accounts
     return [a for owner in (merchant_code, None) for a in accounts if a.merchant == owner]
+
+
+def ruled_officials(session: Session, merchant_code: str) -> list[OfficialAccount]:
+    """Those whose followers, menu and answers are the merchant's to decide over: its own. One that
+    all merchants share is nobody's, unless there is only one merchant."""
+    accounts = officials_of(merchant_code)
+    own = [account for account in accounts if account.merchant == merchant_code]
+    if own or not accounts:
+        return own
+    alone = session.scalar(select(func.count()).select_from(Merchant)) == 1
+    return accounts if alone else []
 
 
 def minis_of(merchant_code: str) -> list[MiniProgram]:

@@ -3,14 +3,12 @@
 from typing import Any
 
 from flask import Blueprint
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from console.access import me
 from core.config import OfficialAccount
 from core.errors import LinliError
-from merchants.models import Merchant
-from messaging.accounts import officials_of
+from messaging.accounts import ruled_officials
 
 page = Blueprint("official", __name__, url_prefix="/official")
 
@@ -20,14 +18,8 @@ class NoAccount(LinliError):
 
 
 def find_account(session: Session) -> OfficialAccount | None:
-    """The merchant's own account. One that all merchants share is nobody's to change, unless
-    there is only one merchant."""
-    accounts = officials_of(me().merchant_code)
-    own = [account for account in accounts if account.merchant == me().merchant_code]
-    if own or not accounts:
-        return own[0] if own else None
-    alone = session.scalar(select(func.count()).select_from(Merchant)) == 1
-    return accounts[0] if alone else None
+    """The account that the merchant decides over."""
+    return next(iter(ruled_officials(session, me().merchant_code)), None)
 
 
 def get_account(session: Session) -> OfficialAccount:

@@ -46,10 +46,6 @@ class Mass:
             "/cgi-bin/message/mass/send", {"touser": list(openids)}, content, client_id
         )
 
-    def send_to_tag(self, tag_id: int, content: Content, client_id: str) -> Accepted:
-        target = {"filter": {"is_to_all": False, "tag_id": tag_id}}
-        return self._send("/cgi-bin/message/mass/sendall", target, content, client_id)
-
     def send_to_all(self, content: Content, client_id: str) -> Accepted:
         """To every follower, and into the account's history: the admin has to confirm it."""
         target = {"filter": {"is_to_all": True}}

@@ -8,13 +8,15 @@ from sqlalchemy.orm import Session
 
 from core import audit
 from merchants.models import Merchant
-from messaging.accounts import find_official, officials_of
+from messaging.accounts import find_official, ruled_officials
 from messaging.broadcasts.errors import BroadcastInvalid, BroadcastMoved
 from messaging.broadcasts.models import Audience, Broadcast, BroadcastState
 from messaging.broadcasts.moving import move
+from messaging.broadcasts.queries import list_tags
 
 TEXT_BYTES, TITLE, DIGEST, BODY, NAME = 1800, 64, 120, 20_000, 24
 TEXT, ARTICLE = "text", "article"
+NO_ACCOUNT = "选一个自己的公众号"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,15 @@ def change(
     for name, value in {**_values(draft), "media_id": ""}.items():
         setattr(broadcast, name, value)
     session.flush()
+    audit.record(
+        session,
+        actor=actor,
+        action="broadcast.change",
+        subject=f"broadcast:{broadcast.id}",
+        after={"name": broadcast.name, "audience": broadcast.audience.value},
+        merchant_id=broadcast.merchant_id,
+        now=now,
+    )
 
 
 def discard(session: Session, broadcast: Broadcast, *, actor: str, now: datetime) -> None:
@@ -96,6 +107,12 @@ def discard(session: Session, broadcast: Broadcast, *, actor: str, now: datetime
     if broadcast.state not in (BroadcastState.draft, BroadcastState.previewed):
         raise BroadcastMoved
     move(session, broadcast, BroadcastState.stopped, actor=actor, now=now, finished_at=now)
+
+
+def may_use(session: Session, merchant_id: int, appid: str) -> bool:
+    """Only over its own followers: on an account that several share each has some."""
+    code = session.get_one(Merchant, merchant_id).code
+    return appid in [account.appid for account in ruled_officials(session, code)]
 
 
 def _values(draft: Draft) -> dict[str, Any]:
@@ -111,10 +128,7 @@ def _values(draft: Draft) -> dict[str, Any]:
 
 
 def _check(session: Session, merchant_id: int, draft: Draft) -> None:
-    code = session.get_one(Merchant, merchant_id).code
-    errors: dict[str, str] = {}
-    if draft.appid not in [account.appid for account in officials_of(code)]:
-        errors["appid"] = "选一个公众号"
+    errors = {} if may_use(session, merchant_id, draft.appid) else {"appid": NO_ACCOUNT}
     if draft.kind == ARTICLE:
         errors |= _check_article(draft)
     elif draft.kind == TEXT:
@@ -129,8 +143,8 @@ def _check(session: Session, merchant_id: int, draft: Draft) -> None:
         errors["audience"] = "选发给谁"
     elif chosen == Audience.segment and draft.segment_id is None:
         errors["segment"] = "选一个人群"
-    elif chosen == Audience.tag and draft.tag_id is None:
-        errors["tag"] = "选一个标签"
+    elif chosen == Audience.tag and draft.tag_id not in dict(list_tags(session, [draft.appid])):
+        errors["tag"] = "选一个这个公众号的标签"
     if errors:
         raise BroadcastInvalid(errors=errors)
 

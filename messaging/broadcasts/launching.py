@@ -10,7 +10,8 @@ from core.database import claim, insert_ignore
 from core.outbox import enqueue
 from gateways.wechat.mass import FEWEST, MOST
 from messaging.broadcasts import quotas
-from messaging.broadcasts.errors import BroadcastMoved
+from messaging.broadcasts.drafting import NO_ACCOUNT, may_use
+from messaging.broadcasts.errors import BroadcastInvalid, BroadcastMoved
 from messaging.broadcasts.models import (
     Audience,
     Broadcast,
@@ -27,7 +28,10 @@ SPENT, ALONE = "broadcast_spent", "broadcast_alone"
 
 
 def launch(session: Session, broadcast: Broadcast, *, actor: str, now: datetime) -> None:
-    """previewed → gathering: a job writes down who gets it. Raises BroadcastMoved."""
+    """previewed → gathering: a job writes down who gets it. Raises BroadcastMoved, and
+    BroadcastInvalid when the account is not, or no longer, the merchant's own."""
+    if not may_use(session, broadcast.merchant_id, broadcast.appid):
+        raise BroadcastInvalid(errors={"appid": NO_ACCOUNT})
     move(session, broadcast, BroadcastState.gathering, actor=actor, now=now, started_at=now)
     enqueue(session, "messaging.broadcast_gather", broadcast_id=broadcast.id)
 
@@ -85,15 +89,15 @@ def spend(
 ) -> list[str]:
     """Take one broadcast of each who has more than `keep`; the openids of those who have not.
 
-    `refused`: openid → why not to ask. Whoever WeChat addresses by itself is skipped by nothing.
+    `refused`: openid → why not to ask. To all, WeChat addresses by itself: nobody is skipped.
     """
     wanted = [openid for openid in people.values() if openid not in refused]
     taken = quotas.spend(session, broadcast.appid, wanted, now=now, keep=keep)
     _mark(session, [row for row, openid in people.items() if openid in taken], spent=True)
-    if broadcast.audience in (Audience.all, Audience.tag):
+    if broadcast.audience is Audience.all:
         return []
     reasons = {openid: refused.get(openid, SPENT) for openid in people.values()}
-    for reason in set(refused.values()) | {SPENT}:
+    for reason in set(reasons.values()):
         left = [
             row
             for row, openid in people.items()
@@ -106,13 +110,13 @@ def spend(
 def cut(session: Session, broadcast: Broadcast, *, now: datetime) -> list[int]:
     """gathering → sending: the requests, each with its people; their ids. None: failed.
 
-    WeChat takes no list of one: a single person is skipped. `all` and `tag` are one request each.
+    WeChat takes no list of one: a single person is skipped. To `all` is one request without a list.
     """
     mine = and_(
         BroadcastRecipient.broadcast_id == broadcast.id,
         BroadcastRecipient.skip_reason.is_(None),
     )
-    by_name = broadcast.audience not in (Audience.all, Audience.tag)
+    by_name = broadcast.audience is not Audience.all
     ids = list(session.scalars(select(BroadcastRecipient.id).where(mine).order_by("id")))
     if by_name and 0 < len(ids) < FEWEST:
         _mark(session, ids, skip_reason=ALONE)

@@ -11,7 +11,8 @@ from core.database import Base, Code, Id, State
 
 
 class Audience(StrEnum):
-    """`all` and `tag` are WeChat's own words; the others we address name by name."""
+    """`all` is addressed by WeChat; everybody else by us, name by name. Who wears a WeChat `tag` is
+    asked of WeChat first: it would not leave out whoever refuses."""
 
     followers = "followers"
     segment = "segment"

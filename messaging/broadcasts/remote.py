@@ -135,9 +135,6 @@ def _call(mass: MassSend, broadcast: Broadcast, openids: list[str]) -> wechat_ma
     content = _content(broadcast)
     if broadcast.audience is Audience.all:
         return account.send_to_all(content, mass.client_id)
-    if broadcast.audience is Audience.tag:
-        assert broadcast.tag_id is not None
-        return account.send_to_tag(broadcast.tag_id, content, mass.client_id)
     return account.send(openids, content, mass.client_id)
 
 

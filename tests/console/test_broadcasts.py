@@ -1,6 +1,7 @@
 """群发 and 渠道 at the console, against the sandbox: written, previewed, sent, told."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,6 +11,7 @@ from core import clock
 from core.database import reading, transaction
 from core.outbox import enqueue
 from crm import members
+from crm.segments import saving as segments
 from merchants.models import Role, Staff
 from merchants.queries import get_merchant
 from messaging import policies
@@ -23,6 +25,11 @@ from tests.factories.merchants import make_merchant, make_staff
 from tests.factories.people import make_recognition
 from tests.wechat_world import Shop
 
+ALL: dict[str, Any] = {
+    "rule": {"op": "and", "rules": []},
+    "actor": "staff:1",
+    "now": clock.now(),
+}
 WORDS = "冬天的第一杯，今天起上新"
 
 
@@ -98,6 +105,27 @@ def test_a_broadcast_is_written_looked_at_sent_and_told(shop: Shop, owner: Brows
     assert "微信只报总数" in owner.get(here).text
     assert WORDS in owner.get("/broadcasts/").text
     assert owner.post(f"{here}/discard").status_code == 409
+
+
+def test_a_segment_of_another_merchant_is_no_choice(shop: Shop, owner: Browser) -> None:
+    with transaction() as session:
+        rival = make_merchant(session, code="rival")
+        theirs = segments.create(session, rival.id, name="对手的人群", **ALL)
+        mine = segments.create(session, get_merchant(session, "qinghe").id, name="我的人群", **ALL)
+    fields = {"appid": OFFICIAL, "kind": "text", "audience": "segment", "text": WORDS}
+
+    made = owner.post("/broadcasts/new", **fields, segment=str(theirs.id))
+
+    assert made.status_code == 422
+    assert "没有这个人群" in made.text
+    assert "对手的人群" not in made.text
+    with reading() as session:
+        assert session.scalars(select(Broadcast)).all() == []
+    owner.post("/broadcasts/new", **fields, segment=str(mine.id))
+    here = f"/broadcasts/{only().id}"
+    changed = owner.post(f"{here}/edit", **fields, segment=str(theirs.id))
+    assert (changed.status_code, only().segment_id) == (422, mine.id)
+    assert "人群「我的人群」里的粉丝" in owner.get(here).text
 
 
 def test_what_wechat_does_not_let_through_is_said(shop: Shop, owner: Browser) -> None:

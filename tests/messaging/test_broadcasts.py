@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.database import claim, reading, transaction
 from core.outbox import enqueue
-from crm import broadcasting, contacts
-from crm.models import Member
+from crm import broadcasting, consent, contacts
+from crm.models import MarketingContact, Member
 from gateways.wechat.errors import WechatError
 from merchants.models import Merchant
 from messaging import broadcasts
@@ -28,6 +28,7 @@ from messaging.broadcasts.models import (
     MassSend,
     MassState,
 )
+from messaging.models import AccountTag
 from people.models import Identity, IdentityKind
 from sandbox.demo_config import OFFICIAL
 from sandbox.wechat import masses
@@ -64,6 +65,23 @@ def launched(shop: Shop, broadcast: Broadcast) -> None:
         fresh = session.get_one(Broadcast, broadcast.id)
         broadcasts.launch(session, fresh, actor="staff:1", now=clock.now())
     shop.drain()
+
+
+def tagged_at(shop: Shop, *people: str) -> int:
+    """A tag of WeChat's that they wear, and that we know."""
+    tag = int(shop.world.tags.create(OFFICIAL, "常客"))
+    for person in people:
+        follow = shop.world.followers.find(OFFICIAL, shop.openid(person))
+        assert follow is not None
+        follow.tags = [tag]
+    with transaction() as session:
+        session.add(AccountTag(appid=OFFICIAL, name="常客", tag_id=tag))
+    return tag
+
+
+def member_of(session: Session, shop: Shop, person: str) -> Member:
+    known = select(Identity.person_id).where(Identity.openid == shop.openid(person))
+    return session.scalars(select(Member).where(Member.person_id.in_(known))).one()
 
 
 def state(broadcast: Broadcast) -> tuple[str, str]:
@@ -138,6 +156,7 @@ def test_words_that_changed_have_to_be_looked_at_again(shop: Shop) -> None:
         ({"audience": "campaign"}, "audience"),
         ({"audience": "segment"}, "segment"),
         ({"audience": "tag"}, "tag"),
+        ({"audience": "tag", "tag_id": 777}, "tag"),
         ({"kind": "article", "title": "", "body": "正文"}, "title"),
         ({"kind": "article", "title": "题", "body": "正文", "url": "javascript:1"}, "url"),
     ],
@@ -260,11 +279,7 @@ def test_who_has_had_enough_marketing_is_left_out(shop: Shop) -> None:
     merchant = follow_all(shop)
     with transaction() as session:
         contacts.set_rules(session, merchant.id, actor="staff:1", now=clock.now(), most=1, days=7)
-        member = session.scalars(
-            select(Member)
-            .join(Identity, Identity.person_id == Member.person_id)
-            .where(Identity.openid == shop.openid("aqing"))
-        ).one()
+        member = member_of(session, shop, "aqing")
         contacts.claim_many(
             session, merchant.id, [member.id], kind="campaign", ref="9", now=clock.now()
         )
@@ -298,21 +313,88 @@ def test_one_person_is_no_list(shop: Shop) -> None:
 
 def test_to_a_tag_and_to_all_wechat_finds_the_people(shop: Shop) -> None:
     merchant = follow_all(shop)
-    tag = shop.world.tags.create(OFFICIAL, "常客")
-    follow = shop.world.followers.find(OFFICIAL, shop.openid("zhixia"))
-    assert follow is not None
-    follow.tags = [tag]
+    tag = tagged_at(shop, "zhixia", "aqing")
     tagged = drafted(merchant, audience="tag", tag_id=tag)
 
     launched(shop, tagged)
     finish(shop)
 
     assert state(tagged) == ("finished", "")
-    assert used() == {shop.openid("zhixia"): 1}
+    assert used() == {shop.openid("zhixia"): 1, shop.openid("aqing"): 1}
     everybody = drafted(merchant, audience="all", text="给全部")
     launched(shop, everybody)
     assert shop.world.masses.list()[-1].to_all
-    assert used() == {shop.openid("zhixia"): 2, shop.openid("aqing"): 1, shop.openid("xiaozhou"): 1}
+    assert used() == {shop.openid("zhixia"): 2, shop.openid("aqing"): 2, shop.openid("xiaozhou"): 1}
+
+
+def test_to_a_tag_who_refuses_and_who_has_had_enough_is_left_out(shop: Shop) -> None:
+    merchant = follow_all(shop)
+    fourth = shop.world.people.create("陈小满").id
+    shop.follow(fourth)
+    shop.drain()
+    tag = tagged_at(shop, *PEOPLE, fourth)
+    with transaction() as session:
+        contacts.set_rules(session, merchant.id, actor="staff:1", now=clock.now(), most=1, days=7)
+        tired = member_of(session, shop, "aqing")
+        cause = {"kind": "campaign", "ref": "9", "now": clock.now()}
+        contacts.claim_many(session, merchant.id, [tired.id], **cause)
+        consent.change(
+            session, member_of(session, shop, "zhixia"), marketing=False, now=clock.now()
+        )
+    broadcast = drafted(merchant, audience="tag", tag_id=tag)
+
+    launched(shop, broadcast)
+    finish(shop)
+
+    with reading() as session:
+        found = launching.count_addressed(session, broadcast.id)
+        assert found == {"": 2, "no_consent": 1, "frequency": 1}
+        taken = select(MarketingContact.member_id).where(MarketingContact.kind == "broadcast")
+        both = {member_of(session, shop, person).id for person in ("xiaozhou", fourth)}
+        assert set(session.scalars(taken)) == both
+    [mass] = shop.world.masses.list()
+    assert sorted(mass.touser) == sorted([shop.openid("xiaozhou"), shop.openid(fourth)])
+    assert not mass.to_all
+    assert used() == {shop.openid("xiaozhou"): 1, shop.openid(fourth): 1}
+
+
+def test_who_refuses_while_the_list_is_drawn_up_is_left_out(shop: Shop) -> None:
+    merchant = follow_all(shop)
+    broadcast = drafted(merchant)
+    with transaction() as session:
+        broadcasting.address(session, broadcast, clock.now())
+        consent.change(
+            session, member_of(session, shop, "zhixia"), marketing=False, now=clock.now()
+        )
+
+        broadcasting.spend_slice(session, broadcast, 0, now=clock.now())
+
+    with reading() as session:
+        assert launching.count_addressed(session, broadcast.id) == {"": 2, "no_consent": 1}
+    assert used() == {shop.openid("aqing"): 1, shop.openid("xiaozhou"): 1}
+
+
+def test_on_an_account_that_several_share_nobody_broadcasts(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant = follow_all(shop)
+    monkeypatch.setitem(find_official(OFFICIAL).__dict__, "merchant", None)
+    alone = drafted(merchant)
+    remote.preview(alone.id, actor="staff:1", openid=shop.openid("aqing"))
+    with transaction() as session:
+        rival = make_merchant(session, code="rival")
+
+    with pytest.raises(BroadcastInvalid) as refused:
+        drafted(rival, text="隔壁的广告")
+    with transaction() as session, pytest.raises(BroadcastInvalid):
+        mine = session.get_one(Broadcast, alone.id)
+        broadcasts.launch(session, mine, actor="staff:1", now=clock.now())
+
+    assert refused.value.errors == {"appid": "选一个自己的公众号"}
+    assert state(alone) == ("previewed", "")
+    with reading() as session:
+        assert session.scalars(select(Broadcast.id)).all() == [alone.id]
+    assert shop.world.masses.list() == []
 
 
 def test_an_article_becomes_a_draft_of_the_account_once(shop: Shop) -> None:
