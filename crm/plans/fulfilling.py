@@ -67,6 +67,8 @@ def before_refund(
     if plan.kind is PlanKind.top_up:
         balance.take_back(session, order_id, amount_fen, cause, now=now)
         return
+    if plan.kind is PlanKind.membership:
+        giving_up.hold(session, plan, order_id)
     share = _share(session, plan, member_id, order_id, now)
     due_fen = share.of_fen(paid_fen)
     if due_fen == 0 and not share.in_order:

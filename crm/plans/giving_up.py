@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from core.errors import Conflict
-from coupons import voiding
+from coupons import issuing, voiding
 from coupons.models import Coupon, CouponState, CouponTemplate
 from crm import members
 from crm.models import PaidTerm, Plan, TermState
@@ -54,6 +54,15 @@ def of_term(session: Session, order_id: int, now: datetime) -> Share:
 def of_pass(session: Session, plan_id: int, key: str, member_id: int, now: datetime) -> Share:
     """What is left of a pass."""
     return _share(session, session.get_one(Plan, plan_id), [key], 1, member_id, now)
+
+
+def hold(session: Session, plan: Plan, order_id: int) -> None:
+    """The template and the term, as `terms.give_due` takes them: no month's coupons are given out
+    between counting what is left and ending it."""
+    if plan.template_id is not None:
+        issuing.lock_template(session, plan.template_id)
+    one = select(PaidTerm).where(PaidTerm.order_id == order_id).with_for_update()
+    session.scalars(one.execution_options(populate_existing=True)).one_or_none()
 
 
 def end(session: Session, share: Share, order_id: int, *, actor: str, now: datetime) -> None:

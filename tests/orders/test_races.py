@@ -10,12 +10,19 @@ from sqlalchemy import func, select, update
 from catalogue.models import StockEntry, StockHold, StoreSku
 from core import idempotency
 from core.database import reading, transaction
-from orders import cancelling, paying, unpaid
+from coupons.models import Coupon
+from crm import plans
+from crm.models import PaidTerm, PlanKind, TermState
+from crm.plans import fulfilling, giving_up
+from orders import cancelling, paying, selling, unpaid
 from orders.models import Order, OrderState, PaymentState
 from orders.placing import place, scope_of
 from tests import racing
+from tests.factories.coupons import make_template
 from tests.factories.crm import make_member
 from tests.orders.shop import Shop, open_shop
+from tests.orders.test_selling import buy as buy_plan
+from tests.orders.test_selling import make_plan
 from tests.racing import race, refusals
 
 pytestmark = pytest.mark.mariadb
@@ -179,3 +186,38 @@ def test_paying_and_expiring_at_once_have_one_winner(app: Flask, now: datetime) 
     paid = [order for order in orders if order.payment_state is PaymentState.paid]
     assert all((order.state is OrderState.cancelled) is (order not in paid) for order in orders)
     assert left() == 50 - len(paid)
+
+
+def test_a_month_is_not_given_while_its_membership_goes_back(
+    app: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction() as session:
+        shop = open_shop(session)
+        template = make_template(session, shop.merchant)
+        more = {"days": 30, "template_id": template.id, "coupons": 2}
+        plan = make_plan(shop, PlanKind.membership, now, **more)
+        order_id = buy_plan(shop, plan, now).id
+    count, sweeps = fulfilling._share, []
+
+    def give() -> None:
+        with app.app_context(), transaction() as other:
+            plans.give_due(other, now=now)
+
+    def counted(*given: object) -> giving_up.Share:
+        share = count(*given)  # type: ignore[arg-type]
+        sweeps.append(threading.Thread(target=give))
+        sweeps[0].start()
+        sweeps[0].join(0.3)
+        return share
+
+    monkeypatch.setattr(fulfilling, "_share", counted)
+    with transaction() as session:
+        order = session.get_one(Order, order_id)
+        by = {"cause": "refund:1", "actor": "staff:1", "now": now}
+        selling.take_back(session, order, order.paid_fen, **by)
+        assert sweeps[0].is_alive()
+    sweeps[0].join(10)
+
+    with reading() as session:
+        assert session.scalars(select(PaidTerm.state)).one() is TermState.refunded
+        assert session.scalars(select(Coupon.id)).all() == []
