@@ -164,6 +164,8 @@ FIELDS = {
     "margin_bp": "毛利率",
     "name": "名称",
     "birthday": "生日",
+    "gender": "性别",
+    "address": "地址",
     "note": "备注",
     "what": "哪一项",
     "off_bp": "折扣",

@@ -14,15 +14,18 @@ from core import audit, cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm import consent, members, profiles
-from crm.models import MemberMerge
+from crm.models import Member, MemberMerge
+from people.models import MergeReason, PersonMerge
 from people.phones import InvalidPhone
 
 page = Blueprint("customers", __name__, url_prefix="/members")
 
 PAGE = 50
+WHY = {MergeReason.union_id: "同一个微信", MergeReason.phone: "验证了同一个手机号"}
 CONFLICTS = {
     "name": "称呼",
     "birthday": "生日",
+    "gender": "性别",
     "marketing": "营销消息",
     "personal_recommendation": "个性推荐",
 }
@@ -66,7 +69,13 @@ def add() -> Response:
 def editing(no: str) -> Response:
     with reading() as session:
         member = get_member(session, no)
-    form = Form(name=member.name, birthday=member.birthday or "", note=member.note)
+    form = Form(
+        name=member.name,
+        birthday=member.birthday or "",
+        gender=member.gender,
+        address=member.address or "",
+        note=member.note,
+    )
     fixed = not profiles.may_change_birthday(member, clock_now())
     return reply.page("members/edit.html", form=form, no=no, fixed=fixed)
 
@@ -87,6 +96,8 @@ def edit(no: str) -> Response:
                 name=form["name"],
                 birthday=birthday,
                 note=form["note"],
+                gender=form["gender"],
+                address=form["address"],
                 actor=who.actor,
                 now=now,
             )
@@ -127,11 +138,18 @@ def merges() -> Response:
         rows = session.scalars(found.order_by(MemberMerge.id.desc()).limit(PAGE + 1)).all()
         shown = rows[:PAGE]
         living = {row.id: members.living(session, row.winner_id).no for row in shown}
+        why = dict(
+            session.execute(
+                select(Member.id, PersonMerge.reason)
+                .join(PersonMerge, PersonMerge.absorbed_id == Member.person_id)
+                .where(Member.id.in_([row.loser_id for row in shown]))
+            ).all()
+        )
     more = cursors.encode([shown[-1].id]) if len(rows) > PAGE else ""
     here = url_for("console.customers.merges")
     return reply.page(
         "members/merges.html",
-        merges=[_merge(row, living[row.id], now) for row in shown],
+        merges=[_merge(row, living[row.id], why.get(row.loser_id), now) for row in shown],
         pager={
             "words": f"{len(shown)} 次合并",
             "next": url_for("console.customers.merges", cursor=more) if more else "",
@@ -140,8 +158,9 @@ def merges() -> Response:
     )
 
 
-def _merge(row: MemberMerge, no: str, now: datetime) -> dict[str, Any]:
+def _merge(row: MemberMerge, no: str, why: MergeReason | None, now: datetime) -> dict[str, Any]:
     return {
+        "why": WHY.get(why, "同一个人") if why else "同一个人",
         "href": url_for("console.members.show", no=no),
         "winner": _side(row.winner),
         "loser": _side(row.loser),
@@ -157,11 +176,27 @@ def _side(side: dict[str, Any]) -> dict[str, str]:
     return {
         "name": side["name"] or f"会员 {side['no'][-4:]}",
         "words": f"{side['no']} · {side['orders']} 单 · ¥{words.yuan(side['spent_fen'])}",
+        "more": " · ".join(_kept(side)),
     }
 
 
+def _kept(side: dict[str, Any]) -> list[str]:
+    """What came along; older records know less of it."""
+    parts = [side["tier"]] if side.get("tier") else []
+    if side["points"]:
+        parts.append(f"{words.count(side['points'])} 积分")
+    if side.get("balance_fen"):
+        parts.append(f"余额 ¥{words.yuan(side['balance_fen'])}")
+    if side.get("coupons"):
+        parts.append(f"{side['coupons']} 张券")
+    if side.get("paid_until"):
+        parts.append("付费会员")
+    return parts
+
+
 def _said(value: Any) -> str:
-    return {True: "接受", False: "不接受"}.get(value, str(value)) if value is not None else "—"
+    said = {True: "接受", False: "不接受", "female": "女", "male": "男"}
+    return said.get(value, str(value)) if value is not None else "—"
 
 
 def _date(text: str) -> date | None:

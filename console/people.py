@@ -25,3 +25,10 @@ def colour(member: Member) -> str:
 def harmless(text: str) -> str:
     """A text that a spreadsheet would take for a formula."""
     return f"'{text}" if text[:1] in tuple("=+-@\t\r\n＝＋－＠") else text
+
+
+def masked_address(address: str | None) -> str:
+    """Enough to tell two apart; the whole stands where it is changed."""
+    if not address:
+        return "没有登记"
+    return f"{address[:6]}****" if len(address) > 6 else f"{address[:2]}****"

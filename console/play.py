@@ -238,7 +238,7 @@ def _lottery_row(session: Session, lottery: Lottery, now: datetime) -> dict[str,
     rows = [
         (
             prize.name,
-            f"{prize.odds_bp / 100:g}%",
+            f"{prize.odds_bp / 100:g}%" + ("" if prize.stock_left else "，发完了"),
             words.share(won.get(prize.id, 0), draws) or "0%",
             words.count(won.get(prize.id, 0)),
             words.count(prize.stock_left),

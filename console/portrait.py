@@ -19,6 +19,7 @@ from messaging.planning import SKIP_REASONS, Plan, plan_channels
 from people.models import Person
 
 MOMENT = "coupon_arrived"
+GENDERS = {"female": "女", "male": "男"}
 CONSENTS = {"marketing": "营销消息", "personal_recommendation": "个性推荐"}
 BY = {"member": "本人", "staff": "店员代记", "wechat": "在微信里收回", "system": "系统"}
 CHANNELS = {Channel.customer_service: ("客服会话", "ok"), Channel.subscribe: ("订阅消息", "note")}
@@ -86,6 +87,8 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
         "coupons_words": f"{counts['usable']} 张能用，用过 {counts['used']} 张",
         "profile": [
             ("生日", f"{member.birthday:%-m 月 %-d 日}" if member.birthday else "没有登记"),
+            ("性别", GENDERS.get(member.gender, "没说")),
+            ("地址", people.masked_address(member.address)),
             ("备注", member.note or "—"),
         ],
         "marketing": member.marketing_consent,
@@ -95,8 +98,6 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
         "events": timeline.of_member(session, who, member.id, now),
         "reach": [
             ("现在能触达", _reach(member, plan)[0]),
-            ("接受营销消息", "是" if member.marketing_consent else "不接受"),
-            ("接受个性推荐", "是" if member.personal_recommendation else "不接受"),
             ("从哪里来", _source(who, member)),
         ],
     }

@@ -96,7 +96,24 @@ def _row(
     return {
         "time": words.when(event.at, now),
         "text": title,
-        "detail": " · ".join(part for part in (who.name_of(event.store_id), bought) if part),
+        "detail": " · ".join(
+            part for part in (who.name_of(event.store_id), bought, _more(event)) if part
+        ),
         "href": url_for("console.orders.show", no=no) if no and who.may("orders.view") else "",
         "kind": kind if event.kind in HOT | BAD | {"paid", "visited"} else "",
     }
+
+
+def _more(event: MemberEvent) -> str:
+    """What the event itself says."""
+    data = event.data
+    match event.kind:
+        case "tier_moved":
+            return f"{'升到' if data.get('up') else '降到'}{data.get('name', '')}"
+        case "balance_low":
+            return f"还有 ¥{words.yuan(data.get('balance_fen', 0))}"
+        case "searched":
+            return str(data.get("words", ""))
+        case "prize_won" | "membership_bought" | "viewed" | "carted":
+            return str(data.get("name", ""))
+    return ""

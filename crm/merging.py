@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from core import audit, rows
 from core.database import claim, insert_ignore
 from core.outbox import enqueue
-from crm import balance, contacts, events, points, tiers
+from coupons.queries import count_for_member
+from crm import balance, contacts, events, plans, points, tiers
 from crm.campaigns import tallies
 from crm.journeys import ending
 from crm.models import (
@@ -30,6 +31,7 @@ from crm.models import (
     RecipientState,
     TierMove,
 )
+from crm.play import joining
 from people.models import Person
 
 
@@ -98,7 +100,7 @@ def _write_down(session: Session, winner: Member, loser: Member, now: datetime) 
 
     Whoever refused something under either name goes on refusing it.
     """
-    ours, theirs = _side(winner), _side(loser)
+    ours, theirs = (_side(session, member, now) for member in (winner, loser))
     session.add(
         MemberMerge(
             merchant_id=winner.merchant_id,
@@ -108,7 +110,7 @@ def _write_down(session: Session, winner: Member, loser: Member, now: datetime) 
             loser=theirs,
             conflicts=[
                 field
-                for field in ("name", "birthday", "marketing", "personal_recommendation")
+                for field in ("name", "birthday", "gender", "marketing", "personal_recommendation")
                 if ours[field] != theirs[field] and None not in (ours[field], theirs[field])
             ],
             at=now,
@@ -117,11 +119,17 @@ def _write_down(session: Session, winner: Member, loser: Member, now: datetime) 
     session.flush()
 
 
-def _side(member: Member) -> dict[str, Any]:
+def _side(session: Session, member: Member, now: datetime) -> dict[str, Any]:
+    term = plans.current_term(session, member.id, now)
     return {
         "no": member.no,
         "name": member.name or None,
         "birthday": member.birthday.isoformat() if member.birthday else None,
+        "gender": member.gender or None,
+        "tier": tiers.name_of(session, member.merchant_id, member.tier),
+        "balance_fen": member.balance_fen,
+        "coupons": count_for_member(session, member.id, now)["usable"],
+        "paid_until": term.ends_at.isoformat() if term else None,
         "orders": member.orders_count,
         "spent_fen": member.spent_fen - member.refunded_fen,
         "points": member.points,
@@ -151,6 +159,9 @@ def _add_totals(session: Session, winner: Member, loser: Member) -> None:
             refunded_fen=Member.refunded_fen + loser.refunded_fen,
             name=winner.name or loser.name,
             birthday=winner.birthday or loser.birthday,
+            gender=winner.gender or loser.gender,
+            address=winner.address or loser.address,
+            note=winner.note or loser.note,
             source_store_id=winner.source_store_id or loser.source_store_id,
             source_scene=winner.source_scene or loser.source_scene,
             joined_at=min(winner.joined_at, loser.joined_at),
@@ -199,6 +210,7 @@ def _move(session: Session, winner_id: int, loser_id: int) -> None:
     claim(session, delete(MemberTag).where(MemberTag.member_id == loser_id))
     _move_facts(session, winner_id, loser_id)
     _move_recipients(session, winner_id, loser_id)
+    joining.move(session, winner_id=winner_id, loser_id=loser_id)
     contacts.move(session, winner_id=winner_id, loser_id=loser_id)
 
 

@@ -18,6 +18,8 @@ MAX_NAME = 20
 COUNTER = "counter"
 """The scene of a member whom staff wrote down."""
 MAX_NOTE = 200
+MAX_ADDRESS = 100
+GENDERS = ("", "female", "male")
 OLDEST = 1900
 
 
@@ -75,10 +77,13 @@ def change(
     name: str | None = None,
     birthday: date | None = None,
     note: str | None = None,
+    gender: str | None = None,
+    address: str | None = None,
     actor: str,
     now: datetime,
 ) -> None:
-    """Write down what is given. A birthday may be changed once a year: it brings a present.
+    """Write down what is given. A birthday may be changed once a year: it brings a present. Of an
+    address the records say that it was changed, not what it is.
 
     Raises ProfileInvalid with every fault, and nothing changes.
     """
@@ -93,6 +98,14 @@ def change(
         wanted["note"] = note.strip()
         if len(note.strip()) > MAX_NOTE:
             errors["note"] = f"最多 {MAX_NOTE} 个字"
+    if gender is not None and gender != member.gender:
+        wanted["gender"] = gender
+        if gender not in GENDERS:
+            errors["gender"] = "选一项"
+    if address is not None and address.strip() != (member.address or ""):
+        wanted["address"] = address.strip() or None
+        if len(address.strip()) > MAX_ADDRESS:
+            errors["address"] = f"最多 {MAX_ADDRESS} 个字"
     if birthday is not None and birthday != member.birthday:
         wanted |= {"birthday": birthday, "birthday_changed_at": now}
         if why := _birthday_fault(member, birthday, now):
@@ -101,11 +114,11 @@ def change(
         raise ProfileInvalid(errors=errors)
     if not wanted:
         return
-    before = {field: _plain(getattr(member, field)) for field in wanted}
+    before = {field: _plain(field, getattr(member, field)) for field in wanted}
     for field, value in wanted.items():
         setattr(member, field, value)
     session.flush()
-    after = {field: _plain(value) for field, value in wanted.items()}
+    after = {field: _plain(field, value) for field, value in wanted.items()}
     _audit(session, member, "member.edit", actor, before, after, now)
 
 
@@ -129,7 +142,9 @@ def _named(name: str) -> str:
     return name.strip()
 
 
-def _plain(value: Any) -> Any:
+def _plain(field: str, value: Any) -> Any:
+    if field == "address":
+        return "有" if value else ""
     return value.isoformat() if isinstance(value, date) else value
 
 

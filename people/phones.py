@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.crypto import keyring
 from core.errors import Conflict, Invalid
 from people import merging
-from people.models import Identity, MergeReason, Person
+from people.models import TAIL, Identity, MergeReason, Person, tail_index
 
 _NUMBER = re.compile(r"\+?[0-9]{5,17}")
 
@@ -77,6 +77,19 @@ def attach(
     except IntegrityError:  # somebody verified the same number at the same moment: now they show
         session.refresh(person)
         return _attach(session, person, number, now, works)
+
+
+def fill_tails(session: Session, *, after_id: int = 0, limit: int = 500) -> int:
+    """Numbers stored before their last digits were kept get those; the last id, or 0 at the end."""
+    untold = select(Person).where(
+        Person.id > after_id, Person.phone.is_not(None), Person.phone_tail.is_(None)
+    )
+    found = session.scalars(untold.order_by(Person.id).limit(limit)).all()
+    for person in found:
+        assert person.phone is not None
+        person.phone_tail = tail_index(person.phone[-TAIL:])
+    session.flush()
+    return found[-1].id if len(found) == limit else 0
 
 
 def _attach(

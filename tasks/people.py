@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from core import clock
 from crm import events, withdrawals
-from people import identities, logins
+from people import identities, logins, phones
 from people.models import Person
 from tasks.registry import Run, job
 
@@ -23,6 +23,17 @@ def forget_logins(run: Run) -> None:
         with run.transaction() as session:
             if not logins.forget_old(session, before):
                 return
+
+
+@job("people.fill_tails", queue="bulk", timeout=1_800)
+def fill_tails(run: Run) -> None:
+    """The last digits of numbers that were stored before those were kept, slice by slice."""
+    last = 0
+    while True:
+        with run.transaction() as session:
+            last = phones.fill_tails(session, after_id=last)
+        if last == 0:
+            return
 
 
 @job("people.forget_withdrawn", queue="urgent")

@@ -71,9 +71,15 @@ def change_me(body: ProfileIn) -> MeOut:
         if body.nickname is not None:
             session.get_one(Person, me.person_id).nickname = body.nickname
             me.name = body.nickname
-        if body.birthday is not None:
-            actor = f"member:{me.id}"
-            profiles.change(session, me, birthday=body.birthday, actor=actor, now=clock_now())
+        profiles.change(
+            session,
+            me,
+            birthday=body.birthday,
+            gender=body.gender,
+            address=body.address,
+            actor=f"member:{me.id}",
+            now=clock_now(),
+        )
         consent.change(
             session,
             me,
@@ -191,6 +197,8 @@ def _card(session: Session, me: Member) -> MeOut:
         coupons_count=count_for_member(session, me.id, clock_now())["usable"],
         orders_count=me.orders_count,
         birthday=me.birthday,
+        gender=me.gender,
+        address=me.address or "",
         marketing_consent=me.marketing_consent,
         personal_recommendation=me.personal_recommendation,
     )

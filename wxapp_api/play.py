@@ -172,6 +172,7 @@ def _next(rules: SignRules, streak: int) -> tuple[int, int, int]:
 
 def _lottery(session: Session, lottery: Lottery, now: datetime) -> LotteryOut:
     prizes = drawing.prizes_of(session, lottery.id)
+    now_bp = drawing.odds_now(prizes)
     drawn = drawing.drawn_today(session, lottery.id, g.member.id, now)
     return LotteryOut(
         id=str(lottery.id),
@@ -184,9 +185,14 @@ def _lottery(session: Session, lottery: Lottery, now: datetime) -> LotteryOut:
         seed=lottery.seed if lottery.ends_at <= now else None,
         prizes=[
             PrizeOut(
-                name=each.name, kind=each.kind.value, odds_bp=each.odds_bp, left=each.stock_left
+                name=each.name,
+                kind=each.kind.value,
+                odds_bp=each.odds_bp,
+                odds_now_bp=odds_bp,
+                left=each.stock_left,
             )
-            for each in prizes
+            for each, odds_bp in zip(prizes, now_bp, strict=True)
         ],
         nothing_bp=drawing.WHOLE_BP - sum(each.odds_bp for each in prizes),
+        nothing_now_bp=drawing.WHOLE_BP - sum(now_bp),
     )

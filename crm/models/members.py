@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.crypto import Sealed
 from core.database import Base, Code, Id
 
 BASE_TIER = "green_leaf"
@@ -17,6 +18,7 @@ class Member(Base):
     of that was given, not paid) are snapshots of their ledgers; totals are sums of purchases.
 
     `tier` is the code of a row of the merchant's tiers. `tier_until`: it is looked at again then.
+    `gender` is "", female or male.
 
     A member absorbed in a merge keeps its row with `merged_into_id` set and nothing else left.
     `ix_members_segment` holds every column that a segment's rule reads, in the order of the ids:
@@ -58,6 +60,8 @@ class Member(Base):
     birthday: Mapped[date | None]
     birthday_changed_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(default="")
+    gender: Mapped[str] = mapped_column(Code(8), default="")
+    address: Mapped[str | None] = mapped_column(Sealed())
     source_store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"), index=True)
     source_scene: Mapped[str] = mapped_column(Code(64), default="")
     joined_at: Mapped[datetime]

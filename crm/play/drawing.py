@@ -136,6 +136,11 @@ def prize_at(prizes: Sequence[Prize], roll: int) -> Prize | None:
     return None
 
 
+def odds_now(prizes: Sequence[Prize]) -> list[int]:
+    """What each prize has now: as published, or nothing once it has run out."""
+    return [prize.odds_bp if prize.stock_left else 0 for prize in prizes]
+
+
 def get_lottery(session: Session, merchant_id: int, lottery_id: int) -> Lottery:
     """The gate: another merchant's lottery is not found."""
     lottery = session.get(Lottery, lottery_id)

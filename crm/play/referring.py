@@ -42,6 +42,7 @@ REASONS = {
     "same_payer": "和邀请人用同一个微信付款",
     "passed": "店里看过，算",
     "by_hand": "店里看过，不算",
+    "merged": "两份会员合成了一份",
 }
 """Why it is held or refused, for the shop."""
 

@@ -29,7 +29,11 @@ def test_a_profile_is_changed_and_the_birthday_once_a_year(chain: Chain) -> None
     at = f"/members/{member.no}/edit"
 
     assert manager.post(at, name="小满", birthday="1990-05-01", note="少冰").status_code == 303
+    more = {"name": "小满", "note": "少冰", "gender": "female", "address": "南京西路 1 号 5 楼"}
+    assert manager.post(at, **more).status_code == 303
     page = manager.get(f"/members/{member.no}").text
+    assert "南京西路 1****" in page
+    assert "5 楼" not in page
     assert "5 月 1 日" in page
     assert "少冰" in page
     refused = manager.post(at, name="小满", birthday="1990-06-01", note="去冰")

@@ -3,13 +3,14 @@
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from core.audit import AuditEntry
 from crm import consent, events, merging, phones, profiles
-from crm.models import ConsentChange, Member, MemberEvent, MemberMerge
-from people.models import Person
+from crm.models import ConsentChange, Member, MemberEvent, MemberMerge, Referral, SignIn
+from people import phones as phone_numbers
+from people.models import Person, tail_index
 from people.phones import InvalidPhone
 from tests.factories.campaigns import make_identity
 from tests.factories.crm import make_member, make_merchant, make_person
@@ -70,6 +71,7 @@ def test_a_walk_in_becomes_part_of_who_verifies_the_number_and_both_sides_are_ke
     assert (merge.winner["name"], merge.loser["name"]) == ("林小满", "赵姐")
     assert (merge.loser["orders"], merge.loser["no"]) == (2, guest.no)
     assert merge.conflicts == ["name", "birthday", "marketing"]
+    assert (merge.loser["tier"], merge.loser["balance_fen"]) == ("青叶", 0)
     session.refresh(me)
     assert (me.marketing_consent, me.birthday) == (False, date(1991, 5, 1))
     assert [change.actor for change in consent.history(session, me.id)] == ["staff:1"]
@@ -168,3 +170,60 @@ def test_two_phones_may_have_drawn_the_same_name(session: Session, now: datetime
     assert merging.merge(session, winner_id=one.id, loser_id=other.id, now=now)
 
     assert len(events.timeline(session, one.id, browsing=True)) == 2
+
+
+def test_an_address_is_sealed_and_the_records_do_not_repeat_it(
+    session: Session, now: datetime
+) -> None:
+    member = make_member(session)
+    told = {"gender": "female", "address": " 南京西路 1 号 "}
+
+    profiles.change(session, member, **told, actor="staff:1", now=now)
+    with pytest.raises(profiles.ProfileInvalid) as refused:
+        profiles.change(session, member, gender="x", address="长" * 101, actor="staff:1", now=now)
+
+    assert set(refused.value.errors) == {"gender", "address"}
+    assert (member.gender, member.address) == ("female", "南京西路 1 号")
+    stored = session.execute(text("SELECT address FROM members")).scalar()
+    assert "南京" not in str(stored)
+    [entry] = session.scalars(select(AuditEntry))
+    assert entry.after == {"gender": "female", "address": "有"}
+    profiles.change(session, member, address="", actor="staff:1", now=now)
+    assert member.address is None
+
+
+def test_numbers_of_before_are_found_by_their_last_digits(session: Session) -> None:
+    for number in range(3):
+        person = make_person(session)
+        person.phone = f"1380000{number}097"
+    session.flush()
+    session.execute(update(Person).values(phone_tail=None))
+    session.expire_all()
+
+    last = phone_numbers.fill_tails(session, limit=2)
+    assert last > 0
+    assert phone_numbers.fill_tails(session, after_id=last, limit=2) == 0
+
+    found = select(func.count()).where(Person.phone_tail == tail_index("0097"))
+    assert session.scalar(found) == 1
+    assert session.scalar(select(func.count()).where(Person.phone_tail.is_(None))) == 0
+
+
+def test_what_both_played_is_the_winners(session: Session, now: datetime) -> None:
+    one, other, friend = (make_member(session) for _ in range(3))
+    day = now.date()
+    for member, days in ((one, (0,)), (other, (0, 1))):
+        for ago in days:
+            row = {"day": day - timedelta(days=ago), "streak": 1, "points": 2, "at": now}
+            session.add(SignIn(member_id=member.id, **row))
+    for newcomer in (one, other):
+        row = {"merchant_id": one.merchant_id, "inviter_id": friend.id, "at": now}
+        session.add(Referral(newcomer_id=newcomer.id, **row))
+    session.flush()
+
+    merging.merge(session, winner_id=one.id, loser_id=other.id, now=now)
+
+    days = session.execute(select(SignIn.member_id, SignIn.day).order_by(SignIn.day))
+    assert days.all() == [(one.id, day - timedelta(days=1)), (one.id, day)]
+    kept = session.execute(select(Referral.newcomer_id, Referral.reason).order_by(Referral.id))
+    assert kept.all() == [(one.id, ""), (other.id, "merged")]

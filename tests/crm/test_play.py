@@ -1,9 +1,11 @@
 """Signing in, drawing lots, bringing a friend."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -118,6 +120,51 @@ def test_the_odds_are_what_is_published() -> None:
     # Chi-square, three degrees of freedom: one seed in a thousand is over 16.3; this one is fixed.
     expected = [200, 3_800, 6_000, 10_000]
     assert sum((a - b) ** 2 / b for a, b in zip(won, expected, strict=True)) < 16.3
+
+
+@settings(max_examples=15)
+@given(seed=st.text(min_size=1, max_size=20), odds=st.lists(st.integers(500, 2_500), max_size=4))
+def test_whatever_the_seed_draws_are_as_published(seed: str, odds: list[int]) -> None:
+    prizes = [Prize(position=n, odds_bp=each, stock_left=9) for n, each in enumerate(odds)]
+    number = 3_000
+    won = [0] * (len(odds) + 1)
+    for ticket in range(number):
+        prize_ = drawing.prize_at(prizes, drawing.roll_of(seed, f"m:{ticket}"))
+        won[prize_.position if prize_ else -1] += 1
+
+    published = [*odds, drawing.WHOLE_BP - sum(odds)]
+    for drawn, odds_bp in zip(won, published, strict=True):
+        expected = number * odds_bp / drawing.WHOLE_BP
+        assert abs(drawn - expected) <= 6 * max(expected, 1) ** 0.5
+
+
+def test_a_prize_that_ran_out_has_no_odds_and_nothing_has_them(
+    session: Session, now: datetime
+) -> None:
+    lottery = make_lottery(session, now, prize(10_000, 1), per_day=2)
+    member = make_member(session)
+    by = (session, lottery.merchant_id, member.id, lottery.id)
+    assert drawing.odds_now(drawing.prizes_of(session, lottery.id)) == [10_000]
+
+    assert drawing.draw(*by, now=now)[1] is not None
+    session.expire_all()
+    assert drawing.odds_now(drawing.prizes_of(session, lottery.id)) == [0]
+    assert drawing.draw(*by, now=now)[1] is None
+
+
+def test_a_day_begins_at_midnight_in_the_shops_zone(session: Session, now: datetime) -> None:
+    merchant, member = make_merchant(session), make_member(session)
+    sign_rules(session)
+    late = datetime(2026, 11, 22, 15, 59, 59, tzinfo=UTC)
+
+    signed = [
+        signing_in.sign_in(session, merchant.id, member.id, now=late + timedelta(seconds=ahead))
+        for ahead in (0, 1)
+    ]
+
+    assert [each.streak for each in signed] == [1, 2]
+    with pytest.raises(signing_in.SignedAlready):
+        signing_in.sign_in(session, merchant.id, member.id, now=late + timedelta(hours=24))
 
 
 def test_no_more_than_there_is_and_points_are_paid(session: Session, now: datetime) -> None:

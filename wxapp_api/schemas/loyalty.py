@@ -127,7 +127,8 @@ class SignedOut(Out):
 class PrizeOut(Out):
     name: str
     kind: Literal["coupon", "points", "text"]
-    odds_bp: int
+    odds_bp: int = Field(description="as published")
+    odds_now_bp: int = Field(description="0 when there are none left: then it wins nothing")
     left: int
 
 
@@ -142,6 +143,7 @@ class LotteryOut(Out):
     seed: str | None
     prizes: list[PrizeOut]
     nothing_bp: int = Field(description="the rest of the whole")
+    nothing_now_bp: int = Field(description="with what the prizes that are gone would have won")
 
 
 class LotteryPath(Params):

@@ -33,6 +33,8 @@ class MeOut(Out):
     coupons_count: int = Field(description="usable now")
     orders_count: int
     birthday: date | None
+    gender: Literal["", "female", "male"]
+    address: str = Field(description="empty: not told")
     marketing_consent: bool
     personal_recommendation: bool
 
@@ -42,6 +44,11 @@ class ProfileIn(In):
 
     nickname: Name | None = None
     birthday: Annotated[date, Field(strict=False)] | None = None
+    gender: Literal["", "female", "male"] | None = None
+    address: (
+        Annotated[str, StringConstraints(max_length=100), AfterValidator(no_control_characters)]
+        | None
+    ) = Field(default=None, description="empty: taken back")
     marketing_consent: bool | None = None
     personal_recommendation: bool | None = None
 
