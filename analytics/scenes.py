@@ -28,14 +28,18 @@ class Brought:
     takings_fen: int = 0
 
 
-def list_brought(session: Session, merchant_id: int) -> list[Brought]:
-    """The merchant's codes, the newest first; three queries, however many."""
+def list_brought(session: Session, merchant_id: int, appid: str) -> list[Brought]:
+    """The merchant's codes of an account, the newest first; three queries, however many."""
     found = (
         select(Scene, Store.name, StoreTable.name, Staff.name)
         .outerjoin(Store, Store.id == Scene.store_id)
         .outerjoin(StoreTable, StoreTable.id == Scene.table_id)
         .outerjoin(Staff, Staff.id == Scene.staff_id)
-        .where(Scene.merchant_id == merchant_id, Scene.kind != SceneKind.staff_invite)
+        .where(
+            Scene.merchant_id == merchant_id,
+            Scene.appid == appid,
+            Scene.kind != SceneKind.staff_invite,
+        )
         .order_by(Scene.id.desc())
         .limit(MOST)
     )

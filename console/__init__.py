@@ -10,6 +10,7 @@ from flask import Flask
 from console import assets, csrf
 from console.blueprint import console
 from console.navigation import may, waiting_orders
+from console.official.blueprint import accounts_to_switch
 from console.pages import PAGES
 
 for page in PAGES:
@@ -26,5 +27,6 @@ def register(app: Flask) -> None:
         csrf_token=csrf.token,
         csrf_field=csrf.field,
         may=may,
+        accounts_to_switch=accounts_to_switch,
         waiting_orders=waiting_orders,
     )

@@ -80,7 +80,7 @@ def whole(session: Session, broadcast: Broadcast, who: Me, now: datetime) -> dic
         segment = segments.get_segment(session, broadcast.merchant_id, broadcast.segment_id)
         audience = f"人群「{segment.name}」里的粉丝"
     if broadcast.tag_id is not None:
-        tags = dict(queries.list_tags(session, [broadcast.appid]))
+        tags = dict(queries.list_tags(session, broadcast.appid))
         audience = f"微信标签「{tags.get(broadcast.tag_id, broadcast.tag_id)}」"
     skipped = launching.count_addressed(session, broadcast.id)
     skipped.pop("", None)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from console import broadcast_view, reply
 from console.access import me, staff
 from console.forms import Form, whole
+from console.official.blueprint import find_account
 from core import cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -33,7 +34,14 @@ def index() -> Response:
     now, cursor = clock_now(), request.args.get("cursor", "")
     before = cursors.number(cursors.decode(cursor, 1)[0]) if cursor else None
     with reading() as session:
-        found = queries.list_broadcasts(session, me().merchant_id, before_id=before, limit=PAGE + 1)
+        account = find_account(session)
+        found = queries.list_broadcasts(
+            session,
+            me().merchant_id,
+            appid=account.appid if account else "",
+            before_id=before,
+            limit=PAGE + 1,
+        )
         shown = found[:PAGE]
         results = queries.results_of(session, [broadcast.id for broadcast in shown])
     more = cursors.encode([shown[-1].id]) if len(found) > PAGE else ""
@@ -203,20 +211,23 @@ def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Respon
     who = me()
     with reading() as session:
         accounts = ruled_officials(session, who.merchant_code)
+        chosen = find_account(session)
+        account = next((each for each in accounts if each.appid == form["appid"]), chosen)
+        if account is not None:
+            form.put("appid", account.appid)
         saved = segments.list_segments(session, who.merchant_id)
-        tags = queries.list_tags(session, [each.appid for each in accounts])
-    if not form["appid"] and accounts:
-        form.put("appid", accounts[0].appid)
+        tags = queries.list_tags(session, account.appid) if account else []
     return reply.page(
         "broadcasts/edit.html",
         status,
         form=form,
         title=title,
         action=action,
-        accounts=[(each.appid, each.name or each.appid) for each in accounts],
+        accounts=bool(accounts),
+        account=(account.name or account.appid) if account and len(accounts) > 1 else "",
         segments=[("", "选一个人群"), *((each.id, each.name) for each in saved)],
         tags=[("", "选一个标签"), *tags],
-        can_article=any(each.card_media_id for each in accounts),
+        can_article=bool(account and account.card_media_id),
     )
 
 

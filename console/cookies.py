@@ -12,6 +12,7 @@ from core.crypto import Unreadable, keyring
 STAFF = "linli_staff"  # the log-in session's token
 VISIT = "linli_visit"  # a browser that has not logged in yet
 STORE = "linli_store"  # the store this screen is about; only a wish, always checked
+ACCOUNT = "linli_account"  # the official account; only a wish, always checked
 TOAST = "linli_toast"  # what the last act did, shown once
 OAUTH = "linli_oauth"  # sealed: state and destination of a log-in under way
 WECHAT = "linli_wechat"  # sealed: the identity that WeChat has just vouched for

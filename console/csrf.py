@@ -13,6 +13,7 @@ from core.errors import Forbidden
 from core.numbers import new_token
 
 PURPOSE = "console.csrf"
+ACCOUNT = "of_account"
 
 
 class ForgedRequest(Forbidden):
@@ -25,7 +26,11 @@ def token() -> str:
 
 
 def field() -> Markup:
-    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(token())
+    """With it goes the official account that the page is about, where there are several."""
+    hidden = Markup('<input type="hidden" name="{}" value="{}">')
+    account = state.find("account")
+    named = hidden.format(ACCOUNT, account) if account else Markup()
+    return hidden.format("csrf_token", token()) + named
 
 
 def check() -> None:

@@ -41,7 +41,7 @@ def codes() -> Response:
     now = clock_now()
     with reading() as session:
         account = find_account(session)
-        every = brought.list_brought(session, me().merchant_id)
+        every = brought.list_brought(session, me().merchant_id, account.appid) if account else []
     rows = [_row(each, now) for each in every if not chosen or each.scene.kind.value == chosen]
     tabs = [("全部", url_for("console.official.codes"), len(every), not chosen)]
     for kind, title in KINDS.items():
@@ -150,7 +150,7 @@ def code_sheet() -> Response:
     """Codes of one kind on paper, to cut out."""
     chosen = request.args.get("kind", "")
     with reading() as session:
-        every = brought.list_brought(session, me().merchant_id)
+        every = brought.list_brought(session, me().merchant_id, get_account(session).appid)
     wanted = [each for each in every if not chosen or each.scene.kind.value == chosen]
     cells = [(qr.svg(each.scene.url), _title(each)) for each in wanted if each.scene.url]
     waiting = len(wanted) - len(cells)
@@ -187,7 +187,7 @@ def _picked(form: Form, field: str, offered: list[tuple[int, str]]) -> int | Non
 
 
 def _find(session: Session, scene_id: int) -> Brought:
-    every = brought.list_brought(session, me().merchant_id)
+    every = brought.list_brought(session, me().merchant_id, get_account(session).appid)
     found = next((each for each in every if each.scene.id == scene_id), None)
     if found is None:
         raise NotFound("没有这个码")

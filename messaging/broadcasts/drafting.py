@@ -143,7 +143,7 @@ def _check(session: Session, merchant_id: int, draft: Draft) -> None:
         errors["audience"] = "选发给谁"
     elif chosen == Audience.segment and draft.segment_id is None:
         errors["segment"] = "选一个人群"
-    elif chosen == Audience.tag and draft.tag_id not in dict(list_tags(session, [draft.appid])):
+    elif chosen == Audience.tag and draft.tag_id not in dict(list_tags(session, draft.appid)):
         errors["tag"] = "选一个这个公众号的标签"
     if errors:
         raise BroadcastInvalid(errors=errors)

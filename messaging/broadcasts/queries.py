@@ -40,20 +40,27 @@ def get_broadcast(session: Session, merchant_id: int, broadcast_id: int) -> Broa
 
 
 def list_broadcasts(
-    session: Session, merchant_id: int, *, before_id: int | None = None, limit: int = 30
+    session: Session,
+    merchant_id: int,
+    *,
+    appid: str,
+    before_id: int | None = None,
+    limit: int = 30,
 ) -> list[Broadcast]:
-    """The newest first; those of campaigns are told in the campaign."""
+    """Of an account, the newest first; those of campaigns are told in the campaign."""
     query = select(Broadcast).where(
-        Broadcast.merchant_id == merchant_id, Broadcast.campaign_id.is_(None)
+        Broadcast.merchant_id == merchant_id,
+        Broadcast.appid == appid,
+        Broadcast.campaign_id.is_(None),
     )
     if before_id is not None:
         query = query.where(Broadcast.id < before_id)
     return list(session.scalars(query.order_by(Broadcast.id.desc()).limit(limit)))
 
 
-def list_tags(session: Session, appids: Sequence[str]) -> list[tuple[int, str]]:
+def list_tags(session: Session, appid: str) -> list[tuple[int, str]]:
     """WeChat's tags that we know of, as (id, name)."""
-    found = select(AccountTag.tag_id, AccountTag.name).where(AccountTag.appid.in_(appids))
+    found = select(AccountTag.tag_id, AccountTag.name).where(AccountTag.appid == appid)
     return [(tag_id, name) for tag_id, name in session.execute(found.order_by(AccountTag.name))]
 
 

@@ -85,6 +85,7 @@ NEEDS = {
         "GET /journeys/<int:journey_id>/runs/<int:run_id>",
     ],
     "chats.reply": [
+        "POST /official/account",
         "GET /inbox/",
         "GET /inbox/<int:conversation_id>",
         "GET /inbox/<int:conversation_id>/pictures/<int:message_id>",

@@ -47,7 +47,7 @@ def test_a_poster_brings_a_follower_with_its_tag_and_coupon(desk: Desk) -> None:
         paid = {"first_paid_at": NOW, "spent_fen": 4200, "refunded_fen": 700}
         session.execute(update(Member).values(**paid))
     with reading() as session:
-        brought = list_brought(session, desk.merchant.id)[0]
+        brought = list_brought(session, desk.merchant.id, OFFICIAL)[0]
         counted = (brought.scans, brought.follows, brought.members, brought.orderers)
         assert (counted, brought.takings_fen) == ((2, 1, 1, 1), 3500)
         days = session.scalars(select(SceneDay)).all()
