@@ -14,6 +14,7 @@ from analytics import measuring, profit
 from analytics.lift import Group, Lift, compare
 from analytics.measuring import Measured
 from analytics.models import ProfitAssumption
+from analytics.sums import known_share
 from coupons.models import Coupon, CouponState
 from crm.campaigns import tallies
 from crm.models import Campaign, CampaignState
@@ -32,13 +33,18 @@ class Redemption:
 
 @dataclass(frozen=True)
 class Spending:
-    """What both groups spent, and what is kept of it where the merchant has said how much."""
+    """What both groups spent, and what is kept of it where the merchant has said how much.
+
+    `known` is the share of what was bought whose cost is known, 0 to 1; without a `margin_bp` there
+    is a profit only when that is all of it.
+    """
 
     measured: Measured
     lift: Lift
     profit: Lift | None
     margin_bp: int | None
     message_fen: float
+    known: float
 
     @property
     def reached(self) -> Group:
@@ -143,11 +149,13 @@ def spendings(
 def _spending(measured: Measured, said: ProfitAssumption | None, sent: int) -> Spending:
     reached, held = measured.part(measuring.REACH), measured.part(measuring.HOLDOUT)
     lift = compare(reached.revenue, held.revenue)
-    if said is None:
-        return Spending(measured, lift, None, None, 0.0)
-    told = said.message_fen * sent / reached.people if reached.people else 0.0
-    kept = compare(reached.profit(said.margin_bp, told), held.profit(said.margin_bp))
-    return Spending(measured, lift, kept, said.margin_bp, said.message_fen)
+    known = known_share([reached.sums, held.sums])
+    if said is None and known < 1:
+        return Spending(measured, lift, None, None, 0.0, known)
+    margin_bp, message_fen = (said.margin_bp, said.message_fen) if said else (None, 0.0)
+    told = message_fen * sent / reached.people if reached.people else 0.0
+    kept = compare(reached.profit(margin_bp or 0, told), held.profit(margin_bp or 0))
+    return Spending(measured, lift, kept, margin_bp, message_fen, known)
 
 
 def latest_launched(session: Session, merchant_id: int, limit: int = 4) -> list[Campaign]:

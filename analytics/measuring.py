@@ -8,24 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, delete, exists, func, select
+from sqlalchemy import ColumnElement, case, delete, exists, func, literal, select
 from sqlalchemy.orm import Session
 
+from analytics import spending
 from analytics.lift import Group
 from analytics.models import CampaignMeasure
 from analytics.sums import NOTHING, Sums
 from core.clock import business_day, day_bounds
 from core.database import claim, insert_ignore
 from crm.models import Arm, Campaign, CampaignWave, Purchase, Recipient
-from orders.models import Order
 
 WINDOW = timedelta(days=14)
 FRESH = timedelta(minutes=20)
 SMALL = 20_000
 """So many people are counted while the page waits; more are counted by a job."""
 LATER = -1
-_YUAN = 0.01
-_POWERS = (1, 1, 2, 2, 2, 3, 3, 3, 3)  # of the sums, in their order
 REACH, HOLDOUT = Arm.reach.value, Arm.holdout.value
 
 
@@ -176,7 +174,7 @@ def _window(campaign: Campaign, now: datetime) -> tuple[datetime, datetime]:
     return campaign.launched_at, min(campaign.launched_at + WINDOW, now)
 
 
-Key = tuple[str, int]
+Key = spending.Key
 """An arm and the variant that was drawn; LATER: they waited for what the pilot showed."""
 
 
@@ -219,47 +217,20 @@ def _people(session: Session, campaign_id: int) -> dict[Key, int]:
 def _spent(
     session: Session, campaign_id: int, since: datetime, until: datetime
 ) -> dict[Key, tuple[int, Sums]]:
-    """Buyers and sums. Whoever bought nothing adds nothing, so only buyers are read.
-
-    In yuan while the database multiplies: cubes of fen would leave the range of whole numbers.
-    """
-    kept = Purchase.amount_fen - Purchase.refunded_fen
-    discount = case((Purchase.counted, Order.discount_fen), else_=0)
-    each = (
+    """Buyers and sums of everybody who was meant to be reached or held out."""
+    moment = Purchase.paid_at.type
+    whom = (
         select(
             Recipient.arm.label("arm"),
-            func.max(_variant()).label("variant"),
-            (func.sum(kept) * _YUAN).label("s"),
-            (func.sum(discount) * _YUAN).label("d"),
+            _variant().label("variant"),
+            Recipient.member_id.label("member_id"),
+            literal(since, moment).label("since"),
+            literal(until, moment).label("until"),
         )
-        .join(Purchase, Purchase.member_id == Recipient.member_id)
-        .join(Order, Order.id == Purchase.order_id)
-        .where(
-            Recipient.campaign_id == campaign_id,
-            Recipient.arm.in_([Arm.reach, Arm.holdout]),
-            *_between(since, until),
-        )
-        .group_by(Recipient.arm, Recipient.member_id)
+        .where(Recipient.campaign_id == campaign_id, Recipient.arm.in_([Arm.reach, Arm.holdout]))
         .subquery()
     )
-    s, d = each.c.s, each.c.d
-    products = (s, d, s * s, s * d, d * d, s * s * s, s * s * d, s * d * d, d * d * d)
-    rows = session.execute(
-        select(
-            each.c.arm,
-            each.c.variant,
-            func.sum(case((s > 0, 1), else_=0)),
-            *(func.sum(product) for product in products),
-        ).group_by(each.c.arm, each.c.variant)
-    )
-    return {
-        (Arm(arm).value, int(variant)): (int(buyers), Sums(*_in_fen(sums)))
-        for arm, variant, buyers, *sums in rows
-    }
-
-
-def _in_fen(sums: Sequence[float]) -> list[float]:
-    return [float(v) * 100.0**power for v, power in zip(sums, _POWERS, strict=True)]
+    return spending.by_part(session, whom)
 
 
 def _between(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -26,6 +26,19 @@ class CampaignMeasure(Base):
     measured_at: Mapped[datetime]
 
 
+class JourneyMeasure(Base):
+    """The same of those whom a journey let in (reach) or left alone (holdout), each for a month."""
+
+    __tablename__ = "journey_measures"
+
+    journey_id: Mapped[int] = mapped_column(ForeignKey("journeys.id"), primary_key=True)
+    part: Mapped[str] = mapped_column(Code(32), primary_key=True)
+    people: Mapped[int]
+    buyers: Mapped[int]
+    sums: Mapped[list[float]] = mapped_column(JSON)
+    measured_at: Mapped[datetime]
+
+
 class ProfitAssumption(Base):
     """What a merchant says it keeps of a sale before discounts, and what a message costs it."""
 

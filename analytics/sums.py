@@ -1,9 +1,10 @@
 """The sums over a group's people from which revenue and profit are compared. Pure.
 
-A person's revenue is `s`, the discounts that were taken off for it `d`. With a margin m the profit
-is m·(s + d) − d = m·s − (1 − m)·d: goods cost what they cost whatever the coupon took off. Sums of
-products of s and d up to the third order give mean, spread and skewness of any such mixture, so
-another margin needs no new look at the orders.
+A person's revenue is `s`. Of the goods at their undiscounted price, `g`, some have a cost that the
+merchant gave; `a` is the revenue with those costs taken off, `u` the undiscounted price of all the
+others. With a margin m on the others the profit is a − (1 − m)·u: goods cost what they cost
+whatever a coupon took off. Sums of products of a and u up to the third order give mean, spread and
+skewness for any margin, so another margin needs no new look at the orders.
 """
 
 from collections.abc import Sequence
@@ -16,17 +17,21 @@ WHOLE = 10_000
 
 @dataclass(frozen=True)
 class Sums:
-    """Over people, in fen: `ssd` is the sum of s·s·d. Who bought nothing adds nothing."""
+    """Over people, in fen: `aau` is the sum of a·a·u. Who bought nothing adds nothing."""
 
     s: float = 0.0
-    d: float = 0.0
     ss: float = 0.0
-    sd: float = 0.0
-    dd: float = 0.0
     sss: float = 0.0
-    ssd: float = 0.0
-    sdd: float = 0.0
-    ddd: float = 0.0
+    g: float = 0.0
+    a: float = 0.0
+    u: float = 0.0
+    aa: float = 0.0
+    au: float = 0.0
+    uu: float = 0.0
+    aaa: float = 0.0
+    aau: float = 0.0
+    auu: float = 0.0
+    uuu: float = 0.0
 
     def to_list(self) -> list[float]:
         return [getattr(self, each.name) for each in fields(self)]
@@ -42,14 +47,19 @@ class Sums:
         return Group(people, buyers, self.s, self.ss, self.sss)
 
     def profit(self, people: int, buyers: int, margin_bp: int) -> Group:
-        """With `margin_bp` of the undiscounted price kept, discounts taken off."""
-        m = margin_bp / WHOLE
-        c = 1 - m
-        squares = m**2 * self.ss - 2 * m * c * self.sd + c**2 * self.dd
-        cubes = (
-            m**3 * self.sss - 3 * m**2 * c * self.ssd + 3 * m * c**2 * self.sdd - c**3 * self.ddd
-        )
-        return Group(people, buyers, m * self.s - c * self.d, squares, cubes)
+        """With `margin_bp` of the undiscounted price kept where no cost is known."""
+        c = 1 - margin_bp / WHOLE
+        squares = self.aa - 2 * c * self.au + c**2 * self.uu
+        cubes = self.aaa - 3 * c * self.aau + 3 * c**2 * self.auu - c**3 * self.uuu
+        return Group(people, buyers, self.a - c * self.u, squares, cubes)
 
 
+POWERS = tuple(len(each.name) for each in fields(Sums))
+"""Of money in each sum: a factor per letter."""
 NOTHING = Sums()
+
+
+def known_share(several: Sequence[Sums]) -> float:
+    """How much of what was bought, at its undiscounted price, has a known cost: 0 to 1."""
+    bought = sum(each.g for each in several)
+    return min(1.0, max(0.0, 1 - sum(each.u for each in several) / bought)) if bought else 0.0

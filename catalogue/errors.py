@@ -28,6 +28,11 @@ class BadItem(Invalid):
     title = "商品选得不对"
 
 
+class CostInvalid(Invalid):
+    code = "cost_invalid"
+    title = "成本填得不对"
+
+
 class UnknownSku(NotFound):
     code = "unknown_sku"
     title = "这家店没有这个商品"

@@ -86,18 +86,23 @@ class Product(Base):
 
 
 class Sku(Base):
-    """What is counted and priced; a product has one or several."""
+    """What is counted and priced; a product has one or several.
+
+    `cost_fen` None: nobody has said.
+    """
 
     __tablename__ = "skus"
     __table_args__ = (
         UniqueConstraint("product_id", "name"),
         CheckConstraint("price_fen >= 0", name="price"),
+        CheckConstraint("cost_fen >= 0", name="cost"),
     )
 
     id: Mapped[Id]
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
     name: Mapped[str] = mapped_column(String(32), default="")
     price_fen: Mapped[int]
+    cost_fen: Mapped[int | None]
     sort: Mapped[int] = mapped_column(default=0)
 
 

@@ -108,6 +108,7 @@ ACTS = {
     "broadcast.failed": Act("campaigns", "群发没有发出", "warn"),
     "broadcast.stopped": Act("campaigns", "作废群发", "warn"),
     "profit.assume": Act("campaigns", "改毛利率假设"),
+    "goods.cost": Act("goods", "改商品成本"),
     "campaign.approval_asked": Act("campaigns", "提交活动审核"),
     "campaign.approval_approved": Act("campaigns", "同意活动"),
     "campaign.approval_refused": Act("campaigns", "不同意活动", "warn"),

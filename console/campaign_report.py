@@ -147,16 +147,16 @@ def _kept(spent: reports.Spending) -> str:
 
 
 def _profit(spent: reports.Spending) -> dict[str, Any] | None:
-    """None: the merchant has not said what it keeps of a sale."""
-    if spent.profit is None or spent.margin_bp is None:
+    """None: the merchant has said neither what it keeps of a sale nor what the goods cost."""
+    if spent.profit is None:
         return None
-    people, margin = spent.reached.people, f"{spent.margin_bp / 100:g}%"
+    people = spent.reached.people
     cost = f"，一条消息 ¥{spent.message_fen / 100:.3f}" if spent.message_fen else ""
     return {
         "total": lift_view.rough(spent.profit.point * people) if spent.profit.enough else "—",
         "range": _range(spent.profit, people),
         "sure": spent.profit.sure,
-        "assumed": f"按毛利率 {margin} 估{cost}",
+        "assumed": lift_view.counted_by(spent.margin_bp, spent.known) + cost,
     }
 
 

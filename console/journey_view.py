@@ -204,25 +204,6 @@ def step_facts(session: Session, journey: Journey, graph: Graph, key: str) -> di
     }
 
 
-def effect(session: Session, journey: Journey) -> dict[str, Any] | None:
-    """Who bought since they came in, of both arms; only counts, and no claim about chance."""
-    found = queries.effect(session, journey.id)
-    if not found.reached:
-        return None
-    return {
-        "rows": [
-            ("进来的人里下过单", f"{words.count(found.bought)} / {words.count(found.reached)}"),
-            ("占", words.share(found.bought, found.reached)),
-            (
-                "对照组里下过单",
-                f"{words.count(found.held_bought)} / {words.count(found.held_out)}",
-            ),
-            ("占", words.share(found.held_bought, found.held_out) or "—"),
-        ],
-        "few": min(found.reached, found.held_out) < 100,
-    }
-
-
 def run_row(
     journey: Journey,
     run: JourneyRun,

@@ -11,6 +11,7 @@ from console import journey_forms, journey_view, reply
 from console import journey_words as said
 from console.access import me, staff
 from console.forms import Form
+from console.journey_effect import effect
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import Conflict
@@ -220,7 +221,7 @@ def _canvas(
         context: dict[str, Any] = {
             "j": head,
             "canvas": journey_view.canvas(session, journey, graph, names, wrong, selected),
-            "effect": journey_view.effect(session, journey),
+            "effect": None if selected or place[0] else effect(session, journey, clock_now()),
             "faults": _faults(graph, wrong, names),
             "panel": None,
             "adding": None,

@@ -42,6 +42,15 @@ def said(lift: Lift, people: int = 0) -> str:
     return rough(lift.point * people) if people else signed(lift.point)
 
 
+def counted_by(margin_bp: int | None, known: float) -> str:
+    """How the profit was told: by costs where they are known, by the margin elsewhere."""
+    if margin_bp is None or round(known * 100) == 100:
+        return "按商品成本算"
+    margin = f"按毛利率 {margin_bp / 100:g}% 估"
+    share = max(1, round(known * 100))
+    return f"{share}% 的销售按商品成本算，其余{margin}" if known else margin
+
+
 def signed(fen: float) -> str:
     return f"{'−' if fen < 0 else '＋'}¥{words.yuan(abs(round(fen)))}"
 

@@ -7,9 +7,10 @@ from flask import Blueprint, Response, request, url_for
 
 from analytics import campaigns as reports
 from analytics import profit
+from catalogue import costs
 from console import campaign_report, lift_view, reply, words
 from console.access import me, staff
-from console.forms import Form
+from console.forms import Form, whole
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm.campaigns import queries
@@ -52,8 +53,12 @@ def margin() -> Response:
         message_cost="" if said is None else f"{said.message_fen / 100:g}",
         to=request.args.get("to", ""),
     )
+    with reading() as session:
+        listed = costs.list_costs(session, me().merchant_id)
+    told = sum(1 for one in listed if one.cost_fen is not None)
     last = f"{words.on(said.said_at, clock_now())}填的" if said else ""
-    return reply.page("campaigns/margin.html", form=form, last=last)
+    costed = (told, len(listed)) if listed else None
+    return reply.page("campaigns/margin.html", form=form, last=last, costed=costed)
 
 
 @page.post("/margin")
@@ -79,6 +84,41 @@ def say_margin() -> Response:
         return reply.page("campaigns/margin.html", 422, form=form)
     to = reply.local(form["to"], url_for("console.results.index"))
     return reply.done(to, "记下了，利润按它算")
+
+
+@page.get("/costs")
+@staff("campaigns.manage")
+def goods_costs() -> Response:
+    return _costs_page(Form(to=request.args.get("to", "")))
+
+
+@page.post("/costs")
+@staff("campaigns.manage")
+def say_costs() -> Response:
+    """What was typed beside each of the goods; an empty field is a cost that nobody knows."""
+    form = Form(request.form, to="")
+    names = [name for name in form.given if name.startswith("cost_")]
+    given = {whole(name.removeprefix("cost_")): form.yuan(name, needed=False) for name in names}
+    known = {sku_id: fen for sku_id, fen in given.items() if sku_id is not None}
+    if form.errors:
+        return _costs_page(form, 422)
+    with transaction() as session:
+        costs.say(session, me().merchant_id, known, actor=me().actor, now=clock_now())
+    return reply.done(reply.local(form["to"], url_for("console.results.margin")), "成本记下了")
+
+
+def _costs_page(form: Form, status: int = 200) -> Response:
+    with reading() as session:
+        listed = costs.list_costs(session, me().merchant_id)
+    rows: dict[str, list[dict[str, str]]] = {}
+    for one in listed:
+        name = f"cost_{one.sku_id}"
+        if name not in form.given and one.cost_fen is not None:
+            form.put(name, words.yuan(one.cost_fen))
+        rows.setdefault(one.category, []).append(
+            {"name": name, "label": one.product, "sku": one.sku, "price": words.yuan(one.price_fen)}
+        )
+    return reply.page("campaigns/costs.html", status, form=form, groups=rows)
 
 
 @page.get("/<int:campaign_id>/report.csv")

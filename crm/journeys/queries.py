@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm.errors import JourneyNotFound
@@ -14,7 +14,6 @@ from crm.models import (
     JourneyStep,
     JourneyVersion,
     Member,
-    Purchase,
     RunArm,
     RunState,
 )
@@ -32,16 +31,6 @@ class Totals:
     @property
     def inside(self) -> int:
         return self.entered - sum(self.ends.values())
-
-
-@dataclass(frozen=True)
-class Effect:
-    """Of each arm: how many came in, and how many of them bought since then."""
-
-    reached: int
-    bought: int
-    held_out: int
-    held_bought: int
 
 
 def get_journey(session: Session, merchant_id: int, journey_id: int) -> Journey:
@@ -160,30 +149,3 @@ def trace(session: Session, run: JourneyRun) -> list[tuple[JourneyStep, Outbound
     letters = session.scalars(select(OutboundMessage).where(OutboundMessage.key.in_(keys)))
     sent = {keys[letter.key]: letter for letter in letters}
     return [(step, sent.get(step.node)) for step in steps]
-
-
-def effect(session: Session, journey_id: int) -> Effect:
-    """Who bought since they came in, of those it reached and of those it left alone."""
-    after = and_(
-        Purchase.member_id == JourneyRun.member_id,
-        Purchase.paid_at > JourneyRun.entered_at,
-        Purchase.counted.is_(True),
-    )
-    bought = exists(select(Purchase.id).where(after).correlate(JourneyRun))
-    counted = select(JourneyRun.arm, bought.label("bought"), func.count()).where(
-        JourneyRun.journey_id == journey_id, JourneyRun.arm != RunArm.test
-    )
-    found = {
-        (arm, bool(yes)): number
-        for arm, yes, number in session.execute(counted.group_by(JourneyRun.arm, "bought"))
-    }
-
-    def people(arm: RunArm, *answers: bool) -> int:
-        return sum(found.get((arm, answer), 0) for answer in answers)
-
-    return Effect(
-        reached=people(RunArm.reach, True, False),
-        bought=people(RunArm.reach, True),
-        held_out=people(RunArm.holdout, True, False),
-        held_bought=people(RunArm.holdout, True),
-    )

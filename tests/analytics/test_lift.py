@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analytics.lift import FEWEST_BUYERS, FEWEST_PEOPLE, Group, compare
-from analytics.sums import Sums
+from analytics.sums import Sums, known_share
 
 
 def group(values: Any) -> Group:
@@ -109,22 +109,26 @@ def test_a_group_differs_from_itself_by_nothing(values: list[int]) -> None:
 
 @settings(max_examples=40)
 @given(
-    st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 5_000)), min_size=3, max_size=40),
+    st.lists(st.tuples(*[st.integers(0, 20_000)] * 4), min_size=3, max_size=40),
     st.integers(0, 10_000),
 )
 def test_profit_out_of_the_sums_is_profit_person_by_person(
-    people: list[tuple[int, int]], margin_bp: int
+    people: list[tuple[int, int, int, int]], margin_bp: int
 ) -> None:
-    s, d = (np.asarray(part, dtype=float) for part in zip(*people, strict=True))
-    m = margin_bp / 10_000
-    each = m * (s + d) - d
-    products = (s, d, s * s, s * d, d * d, s**3, s * s * d, s * d * d, d**3)
+    """Of each: what was paid, the cost that is known, the other goods' price, its known part."""
+    s, cost, u, k = (np.asarray(part, dtype=float) for part in zip(*people, strict=True))
+    a, g = s - cost, u + k
+    each = s - cost - (1 - margin_bp / 10_000) * u
+    powers = (s, s**2, s**3, g, a, u, a * a, a * u, u * u, a**3, a * a * u, a * u * u, u**3)
 
-    found = Sums(*(float(p.sum()) for p in products)).profit(len(s), 3, margin_bp)
+    sums = Sums(*(float(p.sum()) for p in powers))
+    found = sums.profit(len(s), 3, margin_bp)
+
+    assert known_share([sums]) == pytest.approx(k.sum() / g.sum() if g.sum() else 0.0)
 
     assert isclose(found.total, each.sum(), rel_tol=1e-9, abs_tol=1e-3)
-    assert isclose(found.squares, (each**2).sum(), rel_tol=1e-9, abs_tol=1e-3)
-    assert isclose(found.cubes, (each**3).sum(), rel_tol=1e-6, abs_tol=1e3)
+    assert isclose(found.squares, (each**2).sum(), rel_tol=1e-8, abs_tol=10)
+    assert isclose(found.cubes, (each**3).sum(), rel_tol=1e-6, abs_tol=1e6)
 
 
 CAMPAIGNS, SEED = 1_000, 20_261_122

@@ -10,6 +10,10 @@ from sqlalchemy.orm import Session
 from analytics import campaigns as reports
 from analytics import day, measuring, members, profit, templates
 from analytics.lift import compare
+from catalogue import costs
+from catalogue.errors import CostInvalid
+from catalogue.models import Sku
+from core.audit import AuditEntry
 from core.clock import business_day
 from coupons.models import CouponState
 from crm.campaigns import queries, tallies
@@ -23,8 +27,9 @@ from crm.models import (
     RecipientState,
 )
 from merchants.models import Merchant, Store
-from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
+from orders.models import DiscountKind, Order, OrderDiscount, OrderLine, OrderState, PaymentState
 from tests.factories.campaigns import make_campaign
+from tests.factories.catalogue import make_sku
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant, make_purchase
 from tests.factories.merchants import make_store
@@ -337,6 +342,78 @@ def test_profit_takes_goods_coupons_and_messages_off(
     reached = (2_000 - 8) / 2
     assert found.profit.point == pytest.approx(reached - 1_200)
     assert found.lift.point == pytest.approx(4_000 / 2 - 2_000)
+
+
+def line(session: Session, order: Order, fen: int, *, cost_fen: int | None, pieces: int) -> None:
+    """`pieces` of one thing at `fen` together."""
+    sku = make_sku(session, session.get_one(Store, order.store_id))
+    sku.cost_fen = cost_fen
+    session.add(
+        OrderLine(
+            order_id=order.id,
+            position=len(session.scalars(select(OrderLine)).all()),
+            sku_id=sku.id,
+            name="茶",
+            quantity=pieces,
+            unit_fen=fen // pieces,
+            amount_fen=fen,
+            payable_fen=fen,
+        )
+    )
+    session.flush()
+
+
+def test_goods_cost_what_they_cost_and_the_others_the_margin(
+    session: Session, store: Store, campaign: Campaign
+) -> None:
+    person(session, campaign, store, Arm.reach, (4_000, 0.5))
+    person(session, campaign, store, Arm.holdout, (2_000, 1))
+    orders = {
+        purchase.amount_fen: session.get_one(Order, purchase.order_id)
+        for purchase in session.scalars(select(Purchase))
+    }
+    orders[4_000].discount_fen = 1_000
+    line(session, orders[4_000], 3_000, cost_fen=450, pieces=2)
+    line(session, orders[4_000], 2_000, cost_fen=None, pieces=1)
+    line(session, orders[2_000], 2_000, cost_fen=500, pieces=1)
+    half = session.scalars(select(Purchase).where(Purchase.amount_fen == 2_000)).one()
+    half.refunded_fen = 1_000
+    session.flush()
+    assert reports.spending(session, campaign, NOON).profit is None  # type: ignore[union-attr]
+    who = {"actor": "staff:1", "now": NOON}
+    profit.say(session, campaign.merchant_id, margin_bp=6_000, **who)
+
+    found = reports.spending(session, campaign, NOON)
+
+    assert found is not None
+    assert found.profit is not None
+    # 40 paid, two at 4.50, and 40 % of the other 20; of the half that stayed, half of 5 yuan.
+    assert found.profit.point == pytest.approx((4_000 - 900 - 800) - (1_000 - 250))
+    assert found.known == pytest.approx(4_000 / 6_000)
+    for sku in session.scalars(select(Sku)):
+        sku.cost_fen = 100
+    session.delete(profit.find(session, campaign.merchant_id))
+    session.flush()
+    without = reports.spending(session, campaign, NOON)
+    assert without is not None
+    assert without.profit is not None  # all costs are known: nobody has to say a margin
+    assert without.profit.point == pytest.approx((4_000 - 300) - (1_000 - 50))
+
+
+def test_costs_are_the_merchants_own_and_on_record(session: Session, store: Store) -> None:
+    sku = make_sku(session, store, name="大杯")
+    foreign = make_sku(session, make_store(session, make_merchant(session, code="other")))
+    who = {"actor": "staff:1", "now": NOON}
+
+    assert costs.say(session, store.merchant_id, {sku.id: 850, foreign.id: 1}, **who) == 1
+    with pytest.raises(CostInvalid) as refused:
+        costs.say(session, store.merchant_id, {sku.id: -1}, **who)
+
+    assert (sku.cost_fen, foreign.cost_fen) == (850, None)
+    assert refused.value.errors == {f"cost_{sku.id}": "成本在 0 到 10 万元之间"}
+    assert [one.cost_fen for one in costs.list_costs(session, store.merchant_id)] == [850]
+    entry = session.scalars(select(AuditEntry)).one()
+    assert list((entry.after or {}).values()) == ["¥8.50"]
 
 
 def test_what_was_measured_is_kept_and_read_until_it_is_old(

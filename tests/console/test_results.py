@@ -5,8 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from analytics import measuring
+from catalogue.models import Sku
+from core.database import reading
 from crm.campaigns import tallies
 from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
 from merchants.models import Merchant, Store
@@ -67,6 +70,26 @@ def test_a_margin_is_asked_once_and_profit_stands_in_the_report(
     assert "按毛利率 65% 估" in page
     assert "多赚约 ¥" in page
     assert chain.browser("clerk").get("/campaigns/margin").status_code == 403
+
+
+def test_costs_of_goods_are_asked_beside_the_margin(chain: Chain, told: Campaign) -> None:
+    owner = chain.browser("owner")
+    chain.order()
+    with reading() as session:
+        sku_id = session.scalars(select(Sku.id)).one()
+    assert "已填 0 / 1 样" in owner.get("/campaigns/margin").text
+
+    wrong = owner.post("/campaigns/costs", **{f"cost_{sku_id}": "贵"})
+    right = owner.post("/campaigns/costs", **{f"cost_{sku_id}": "8.5", "cost_x": "3"})
+
+    assert (wrong.status_code, "填金额，最多两位小数" in wrong.text) == (422, True)
+    assert right.status_code == 303
+    assert 'value="8.50"' in owner.get("/campaigns/costs").text
+    assert "已填 1 / 1 样" in owner.get("/campaigns/margin").text
+    assert "改商品成本" in owner.get("/audit/").text
+    chain.browser("rival").post("/campaigns/costs", **{f"cost_{sku_id}": "1"})
+    with reading() as session:
+        assert session.scalars(select(Sku.cost_fen)).one() == 850
 
 
 def test_all_campaigns_stand_on_one_axis_and_cost_the_same_queries(
