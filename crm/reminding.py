@@ -5,7 +5,7 @@ It is marketing: consent, the cap over all marketing and the quiet hours hold fo
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import and_, exists, or_, select
@@ -137,12 +137,17 @@ def _plan(
             outcomes[member.id] = (plan.reason, None)
         else:
             ready[member.id] = plan
-    occasion = f"expiring:{business_day(now)}"
+    occasion = contact_ref(business_day(now))
     allowed = contacts.claim_many(session, merchant_id, ready, kind=KIND, ref=occasion, now=now)
     for member_id, plan in ready.items():
         told = member_id in allowed
         outcomes[member_id] = ("told", plan) if told else ("frequency", None)
     return outcomes
+
+
+def contact_ref(day: date) -> str:
+    """What a contact of the cap is written down under."""
+    return f"expiring:{day}"
 
 
 def _tell(session: Session, theirs: Sequence[_Due], plan: Plan, now: datetime) -> int:

@@ -79,7 +79,9 @@ def _begin(message_id: int) -> tuple[OutboundMessage, list[int]] | OutboundState
             return sending.get_message(session, message_id).state
         message = sending.get_message(session, message_id)
         window_ids, reason = [], ""
-        if message.channel is Channel.customer_service:
+        if now - message.prepared_at > sending.WAITS:
+            reason = "too_late"
+        elif message.channel is Channel.customer_service:
             window_ids = _take(session, message, 2 if "card" in message.payload else 1, now)
             reason = "" if window_ids else "window_closed"
         elif message.channel is Channel.subscribe and not grants.spend(

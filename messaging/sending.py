@@ -16,6 +16,13 @@ DEDUPLICATED = timedelta(minutes=9)
 """How long after the first try a template message may be asked for again under its client id;
 WeChat remembers it for ten minutes."""
 
+WAITS = timedelta(days=1)
+"""How long a message is tried while WeChat is busy or away; later it would surprise."""
+FORGOTTEN = timedelta(hours=1)
+"""Prepared and untouched for so long: its job is dead. One that WeChat puts off is touched by
+every try."""
+CAMPAIGN = "campaign"
+
 
 class Letter(NamedTuple):
     """A message to write down; see `prepare` for the payload."""
@@ -150,6 +157,29 @@ def list_to_ask_again(session: Session, *, now: datetime, limit: int = 200) -> l
         .limit(limit)
     )
     return list(session.scalars(found))
+
+
+def take_up_forgotten(
+    session: Session, *, now: datetime, limit: int = 200
+) -> list[tuple[int, str]]:
+    """Prepared messages that no job is after any more, with their kinds; each is touched, so the
+    next look passes it over. A campaign's wait for the campaign, a broadcast's for its request."""
+    left = (
+        OutboundMessage.state == OutboundState.prepared,
+        OutboundMessage.changed_at < now - FORGOTTEN,
+        OutboundMessage.channel != Channel.broadcast,
+        OutboundMessage.kind != CAMPAIGN,
+    )
+    found = select(OutboundMessage.id, OutboundMessage.kind).where(*left)
+    taken = [
+        (message_id, kind)
+        for message_id, kind in session.execute(
+            found.order_by(OutboundMessage.changed_at).limit(limit)
+        )
+    ]
+    touched = update(OutboundMessage).where(OutboundMessage.id.in_([id_ for id_, _ in taken]))
+    claim(session, touched.where(*left).values(changed_at=now))
+    return taken
 
 
 def _row(letter: Letter, now: datetime) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from messaging.accounts import find_owner
 from messaging.models import SyncState
 from people import identities
 from people.models import IdentityKind
+from tasks.busy import comes_back
 from tasks.registry import Run, job
 
 _TOO_MANY_TAGS, _PERSON_FULL, _NAME_EXISTS, _NOT_FOLLOWING = 45056, 45059, 45157, 49003
@@ -34,6 +35,7 @@ def sync_all_followers(run: Run) -> None:
 
 
 @job("messaging.sync_followers", queue="bulk", timeout=120)
+@comes_back
 def sync_followers(run: Run, appid: str, number: int) -> None:
     """One page of followers; the next one is a job of its own."""
     with reading() as session:
@@ -68,6 +70,7 @@ def sync_followers(run: Run, appid: str, number: int) -> None:
 
 
 @job("messaging.detail_followers", queue="bulk", timeout=120)
+@comes_back
 def detail_followers(run: Run, appid: str) -> None:
     """Who a hundred of the followers are: known by UnionID, they are members without a welcome."""
     with reading() as session:
@@ -109,6 +112,7 @@ def _recognise(
 
 
 @job("crm.mirror_tags", queue="bulk", timeout=600)
+@comes_back
 def mirror_tags(run: Run, appid: str) -> None:
     """Tags that were made at WeChat come here; those that are mirrored are worn alike."""
     official = gateways.wechat().official(appid)

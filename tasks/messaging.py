@@ -17,7 +17,8 @@ from coupons import issuing
 from coupons.models import CouponTemplate
 from coupons.queries import find_for_moment
 from coupons.words import card_title, day
-from crm import events, members, tags
+from crm import events, members, reminding, tags, unsent
+from crm.journeys import acting
 from gateways.wechat.messages import Message
 from merchants import staff
 from messaging import (
@@ -37,14 +38,17 @@ from messaging.menus import remote as menu_remote
 from messaging.models import Follower, OutboundState, Scene
 from people import identities
 from people.models import IdentityKind
+from tasks.busy import comes_back
 from tasks.registry import Later, Run, job
 
 LEFT_BEHIND = timedelta(seconds=30)
 KEPT_SLICE = 200
 CUT_OFF = timedelta(minutes=2)
+ONCE_MARKETING = {acting.KIND, reminding.KIND}
 
 
 @job("messaging.welcome_follower", queue="urgent", timeout=30)
+@comes_back
 def welcome_follower(run: Run, follower_id: int) -> None:
     """A new follower becomes a member, gets the welcome coupon and is told, once for ever.
 
@@ -125,6 +129,7 @@ def _give_welcome_coupon(
 
 
 @job("messaging.deliver", queue="urgent", timeout=30)
+@comes_back
 def deliver(run: Run, message_id: int) -> None:
     """Send one prepared message; a template message without an answer is asked for again."""
     state = remote.deliver(message_id)
@@ -138,8 +143,10 @@ def deliver(run: Run, message_id: int) -> None:
 @job("messaging.deliver_marketing", queue="messages", timeout=30)
 def deliver_marketing(run: Run, message_id: int) -> None:
     """The same for a message of marketing: a journey's morning must not hold up what somebody
-    waits for."""
-    deliver(run, message_id)
+    waits for. What was not sent leaves the member's contact to somebody else."""
+    deliver(run, message_id=message_id)
+    with run.finish() as session:
+        unsent.return_contact(session, message_id)
 
 
 @job("messaging.note_scan", queue="default")
@@ -163,12 +170,14 @@ def note_scan(
 
 
 @job("messaging.create_scene_qr", queue="default")
+@comes_back
 def create_scene_qr(run: Run, scene_id: int) -> None:
     """WeChat makes the picture of a scene."""
     remote.create_scene_qr(scene_id)
 
 
 @job("messaging.publish_menus", queue="default")
+@comes_back
 def publish_menus(run: Run, appid: str) -> None:
     """Publish the default menu and the staff's, and tag the staff we know."""
     menu_remote.publish_menus(appid)
@@ -178,6 +187,7 @@ def publish_menus(run: Run, appid: str) -> None:
 
 
 @job("messaging.publish_menu", queue="urgent")
+@comes_back
 def publish_menu(run: Run, version_id: int) -> None:
     """Somebody drew a menu and wants it at WeChat."""
     menu_remote.publish(version_id)
@@ -190,6 +200,7 @@ def drop_material(run: Run, material_id: int) -> None:
 
 
 @job("messaging.tag_staff", queue="urgent")
+@comes_back
 def tag_staff(run: Run, appid: str, openid: str) -> None:
     """Somebody accepted an invite: they see the staff menu, and are one person everywhere."""
     menu_remote.tag_staff(appid, [openid])
@@ -209,6 +220,7 @@ def tag_staff(run: Run, appid: str, openid: str) -> None:
 
 
 @job("messaging.untag_staff", queue="urgent")
+@comes_back
 def untag_staff(run: Run, appid: str, openid: str) -> None:
     """Somebody's work has ended: their menu is a customer's again, unless they are back."""
     with reading() as session:
@@ -251,6 +263,10 @@ def sweep(run: Run) -> None:
         shelf.settle_cut_off(session, now=now)
         for message_id in sending.list_to_ask_again(session, now=now):
             enqueue(session, "messaging.deliver", message_id=message_id)
+        for message_id, kind in sending.take_up_forgotten(session, now=now):
+            marketing = kind in ONCE_MARKETING
+            name = "messaging.deliver_marketing" if marketing else "messaging.deliver"
+            enqueue(session, name, message_id=message_id)
 
 
 def _unpark() -> None:

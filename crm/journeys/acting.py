@@ -73,6 +73,11 @@ def message_key(run_id: int, key: str) -> str:
     return f"journey:{run_id}:{key}"
 
 
+def contact_ref(journey_id: int, key: str, number: int) -> str:
+    """What a contact of the cap is written down under."""
+    return f"{journey_id}:{key}:{number}"
+
+
 def _give_coupons(
     session: Session,
     journey: Journey,
@@ -229,7 +234,7 @@ def _under_cap(
             journey.merchant_id,
             [run.member_id for run in group],
             kind=KIND,
-            ref=f"{journey.id}:{key}:{number}",
+            ref=contact_ref(journey.id, key, number),
             now=now,
         )
         allowed |= {run.id for run in group if run.member_id in taken}
