@@ -38,6 +38,15 @@ def spend(session: Session, *, appid: str, openid: str, template_id: str, now: d
     return claim(session, taking.values(remaining=less, updated_at=now)) == 1
 
 
+def give_back(
+    session: Session, *, appid: str, openid: str, template_id: str, now: datetime
+) -> None:
+    """Return a spent grant: nothing was sent. The person has shown nothing, so who is left alone
+    stays left alone."""
+    more = SubscribeGrant.remaining + 1
+    claim(session, _of(appid, openid, template_id).values(remaining=more, updated_at=now))
+
+
 def withdraw(session: Session, *, appid: str, openid: str, template_id: str, now: datetime) -> None:
     """The person switched the template off, or WeChat says that nothing is granted."""
     claim(session, _of(appid, openid, template_id).values(remaining=0, updated_at=now))

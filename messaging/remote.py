@@ -230,7 +230,7 @@ def _put_back(message: OutboundMessage, window_ids: list[int]) -> None:
         for window_id in window_ids:
             windows.give_back(session, window_id)
         if message.channel is Channel.subscribe:
-            grants.add(
+            grants.give_back(
                 session,
                 appid=message.appid,
                 openid=message.openid,

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import reading, retrying, transaction
-from messaging import grants, windows
+from messaging import grants, suppression, windows
 from messaging.models import MessageWindow, SubscribeGrant, WindowKind
 from tests.factories.messaging import make_grant, make_window
 from tests.factories.people import MINI, OFFICIAL
@@ -82,6 +82,22 @@ def test_grants_add_up_and_are_spent_one_by_one(session: Session, now: datetime)
     grants.add(session, now=now, **whose)
     grants.withdraw(session, now=now, **whose)
     assert grants.count(session, **whose) == 0
+
+
+def test_a_grant_that_comes_back_speaks_for_nobody(session: Session, now: datetime) -> None:
+    whose = {"appid": OFFICIAL, "openid": OPENID, "template_id": TEMPLATE}
+    grants.add(session, **whose, now=now)
+    assert grants.spend(session, **whose, now=now)
+    suppression.note(session, [(OFFICIAL, OPENID, 43019)], now=now)
+    suppressed = suppression.list_suppressed(session, [OFFICIAL], [OPENID], now)
+
+    grants.give_back(session, **whose, now=now)
+
+    assert grants.count(session, **whose) == 1
+    assert suppressed == {(OFFICIAL, OPENID)}
+    assert suppression.list_suppressed(session, [OFFICIAL], [OPENID], now) == suppressed
+    grants.add(session, **whose, now=now)  # the person's own yes
+    assert suppression.list_suppressed(session, [OFFICIAL], [OPENID], now) == set()
 
 
 @pytest.mark.mariadb
