@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from core import clock
+from core.outbox import enqueue
 from crm import events, withdrawals
 from people import identities, logins, phones
 from people.models import Person
@@ -25,15 +26,16 @@ def forget_logins(run: Run) -> None:
                 return
 
 
-@job("people.fill_tails", queue="bulk", timeout=1_800)
-def fill_tails(run: Run) -> None:
-    """The last digits of numbers that were stored before those were kept, slice by slice."""
-    last = 0
-    while True:
-        with run.transaction() as session:
-            last = phones.fill_tails(session, after_id=last)
-        if last == 0:
-            return
+@job("people.fill_tails", queue="bulk")
+def fill_tails(run: Run, after_id: int = 0) -> None:
+    """The last digits of numbers that were stored before those were kept: a slice, then the next.
+
+    The migration that brought them writes the first of these jobs.
+    """
+    with run.finish() as session:
+        last = phones.fill_tails(session, after_id=after_id)
+        if last:
+            enqueue(session, "people.fill_tails", after_id=last)
 
 
 @job("people.forget_withdrawn", queue="urgent")

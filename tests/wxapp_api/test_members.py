@@ -81,6 +81,8 @@ def test_a_new_member_has_an_empty_card(phone: Phone) -> None:
         "coupons_count": 0,
         "orders_count": 0,
         "birthday": None,
+        "gender": "",
+        "address": "",
         "marketing_consent": True,
         "personal_recommendation": True,
     }
