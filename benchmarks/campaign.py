@@ -141,7 +141,7 @@ def _prepare(tree: Tree) -> tuple[int, str]:
             session, 1, name="所有人", rule={"op": "and", "rules": []}, actor="system", now=now
         )
         template = make_template(session, merchant)
-        draft = Draft("全员", segment.id, template.id, "好久不见", 0, quiet_hours=None)
+        draft = Draft("全员", segment.id, template.id, "好久不见", 0)
         campaign = campaigns.create(session, 1, draft, actor="system", now=now)
         campaigns.approve(session, campaign, actor="system", now=now)
         return campaign.id, prefix

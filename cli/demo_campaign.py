@@ -176,7 +176,6 @@ def _write_trial(session: Session, merchant: Merchant, last: Campaign, now: date
         winner_hours=4,
         budget_fen=60_000,
         daily_people=300,
-        quiet_hours=None,
     )
     at = now - timedelta(hours=5)
     campaigns.create(session, merchant.id, draft, actor=last.created_by, now=at)

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from console import words
 from console.access import Me
 from core import deadline
-from crm import broadcasting
+from core.clock import local
+from crm import broadcasting, contacts
 from crm.segments import saving as segments
 from messaging.accounts import find_official
 from messaging.broadcasts import launching, queries
@@ -98,6 +99,7 @@ def whole(session: Session, broadcast: Broadcast, who: Me, now: datetime) -> dic
         "may_launch": broadcast.state is BroadcastState.previewed,
         "is_going": broadcast.state in (BroadcastState.gathering, BroadcastState.sending),
         "result": result,
+        "waits": _waits(session, broadcast, now),
         "waiting": result.waiting if result else 0,
         "verdicts": [_verdict(status) for status in result.statuses] if result else [],
         "reason": "名单上没有可以群发的人" if broadcast.reason == "nobody" else "",
@@ -127,6 +129,14 @@ def _forecast(session: Session, broadcast: Broadcast, now: datetime) -> dict[str
         "alone": total - spent == 1,
         "nobody": total == spent,
     }
+
+
+def _waits(session: Session, broadcast: Broadcast, now: datetime) -> str:
+    """Until when the quiet hours hold back what has not gone out."""
+    if broadcast.state in (BroadcastState.finished, BroadcastState.failed, BroadcastState.stopped):
+        return ""
+    until = contacts.held_until(session, broadcast.merchant_id, now)
+    return "" if until is None else f"{local(until).hour} 点"
 
 
 def _told(number: int | None) -> str:

@@ -58,7 +58,8 @@ def _facts(session: Session, campaign: Campaign, now: datetime) -> list[tuple[st
     elif campaign.send_hour is not None:
         rows.append(("几点发", f"{campaign.send_hour} 点"))
     if campaign.quiet_from_hour is not None:
-        rows.append(("不打扰", f"{campaign.quiet_from_hour} 点到 {campaign.quiet_until_hour} 点"))
+        own = f"{campaign.quiet_from_hour} 点到 {campaign.quiet_until_hour} 点"
+        rows.append(("不打扰", f"营销规则以外，还有 {own}"))
     if campaign.launched_at is not None:
         later = [wave for wave in waves.list_open(session, campaign.id) if wave.due_at > now]
         if later:

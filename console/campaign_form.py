@@ -19,6 +19,7 @@ from crm import contacts
 from crm.campaigns import caps, drafting, reach
 from crm.campaigns.drafting import Draft, Other
 from crm.campaigns.holdout import WHOLE
+from crm.contacts import Hours
 from crm.errors import CampaignInvalid
 from crm.models import Campaign, Segment
 from crm.segments import saving as segments
@@ -38,17 +39,19 @@ FIRST_WORDS = "{昵称}，好久不见。给你留了一张「{券名}」，{到
 HABITS = {"message": FIRST_WORDS, "holdout": "1000", "pilot": "3000"}
 AT_ONCE, BEST = "", "best"
 HOURS = [(str(hour), f"{hour} 点") for hour in range(7, 23)]
+BY_RULE = ("", "照营销规则")
+MORNINGS = [BY_RULE, *((str(hour), f"{hour} 点以后") for hour in range(8, 13))]
+EVENINGS = [BY_RULE, *((str(hour), f"{hour} 点以前") for hour in range(17, 23))]
 
 
 def first(given: dict[str, str]) -> Form:
-    """An empty form, with the merchant's own habits."""
-    with reading() as session:
-        quiet = contacts.rules_of(session, me().merchant_id).quiet_hours
-    return Form(given, **HABITS, quiet="1" if quiet else "0")
+    """An empty form, with what most begin with."""
+    return Form(given, **HABITS)
 
 
 def of_campaign(session: Session, campaign: Campaign) -> Form:
     draft = drafting.read(session, campaign)
+    rules = contacts.rules_of(session, campaign.merchant_id).quiet_hours
     hour = AT_ONCE if draft.send_hour is None else draft.send_hour
     form = Form(
         id=campaign.id,
@@ -57,7 +60,8 @@ def of_campaign(session: Session, campaign: Campaign) -> Form:
         template=draft.template_id,
         message=draft.message,
         holdout=draft.holdout_bp,
-        quiet="0" if draft.quiet_hours is None else "1",
+        latest=_own(draft.quiet_hours, rules, 0),
+        earliest=_own(draft.quiet_hours, rules, 1),
         hour=BEST if draft.best_hour else hour,
         budget="" if draft.budget_fen is None else words.yuan(draft.budget_fen),
         liability="" if draft.liability_fen is None else words.yuan(draft.liability_fen),
@@ -93,7 +97,7 @@ def read(session: Session, form: Form, now: datetime) -> Draft:
         template_id=template_id,
         message=form["message"],
         holdout_bp=whole(form["holdout"]) or 0,
-        quiet_hours=None if form["quiet"] == "0" else _quiet(session),
+        quiet_hours=_stricter(session, form),
         others=others,
         send_hour=whole(form["hour"]),
         best_hour=form["hour"] == BEST,
@@ -142,6 +146,8 @@ def lists(form: Form, offers: list[tuple[int, str]]) -> dict[str, Any]:
         "other_templates": [("", "和 A 组同一张"), *offers],
         "hours": [(AT_ONCE, "启动就发"), (BEST, "按各人常来的钟点"), *HOURS],
         "other_hours": [("", "和 A 组一起"), *HOURS],
+        "mornings": MORNINGS,
+        "evenings": EVENINGS,
     }
 
 
@@ -161,7 +167,7 @@ def beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
         "too_many": False,
         "bubble": form["message"],
         "subscribe": [],
-        "quiet": draft.quiet_hours[1] if draft.quiet_hours else None,
+        "quiet": _quiet_words(session, draft),
         "checks": [],
     }
     used_share = None
@@ -235,8 +241,29 @@ def _expected_use(session: Session, template_id: int, now: datetime) -> int:
     return WHOLE if share is None else min(WHOLE, max(1, round(share * WHOLE)))
 
 
-def _quiet(session: Session) -> tuple[int, int]:
-    return contacts.rules_of(session, me().merchant_id).quiet_hours or contacts.NIGHT
+def _stricter(session: Session, form: Form) -> Hours | None:
+    """What was chosen; the end that was left open is the rules', or midnight."""
+    latest, earliest = whole(form["latest"]), whole(form["earliest"])
+    if latest is None and earliest is None:
+        return None
+    begin, end = contacts.rules_of(session, me().merchant_id).quiet_hours or (0, 0)
+    return begin if latest is None else latest, end if earliest is None else earliest
+
+
+def _own(hours: Hours | None, rules: Hours | None, end: int) -> str:
+    """One end of a campaign's hours as it was chosen: what the rules say is no choice."""
+    if hours is None or hours[end] == (rules or (0, 0))[end]:
+        return ""
+    return str(hours[end])
+
+
+def _quiet_words(session: Session, draft: Draft) -> str:
+    """When nobody is written to, of the rules and of this campaign together."""
+    spans = [contacts.rules_of(session, me().merchant_id).quiet_hours, draft.quiet_hours]
+    said = [f"{begin} 点到 {end} 点" for begin, end in dict.fromkeys(filter(None, spans))]
+    if not said:
+        return "营销规则没有设安静的钟点，全天都发"
+    return f"{'、'.join(said)}不发，没发完的到点接着发"
 
 
 def _missing(has_segments: bool) -> dict[str, str]:

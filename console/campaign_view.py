@@ -122,7 +122,7 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "preparing": _is_preparing(campaign, now),
         "going": campaign.state is CampaignState.running or _is_preparing(campaign, now),
         "asleep": campaign.state is CampaignState.running
-        and sending.quiet_until(campaign, now) is not None,
+        and sending.quiet_until(session, campaign, now) is not None,
         "moves": {} if _is_preparing(campaign, now) else MOVES.get(campaign.state, {}),
         "segment": segment.name,
         "holdout": f"{campaign.holdout_bp / 100:g}%，不发，用来量增量",

@@ -20,7 +20,9 @@ from core.database import claim, insert_ignore
 from crm.errors import MarketingRulesInvalid
 from crm.models import MarketingContact, MarketingRules, Member
 
-NIGHT = (22, 8)
+Hours = tuple[int, int]
+"""From, until: of the store's day; past midnight when the first is the later."""
+NIGHT: Hours = (22, 8)
 LONGEST_DAYS = 90
 KEEP = timedelta(days=LONGEST_DAYS + 1)
 """How long a contact may still count against a cap."""
@@ -33,7 +35,7 @@ class Rules:
 
     most: int = 4
     days: int = 7
-    quiet_hours: tuple[int, int] | None = NIGHT
+    quiet_hours: Hours | None = NIGHT
     approval_people: int | None = None
     approval_fen: int | None = None
 
@@ -152,20 +154,36 @@ def forget(session: Session, *, now: datetime, limit: int = 5_000) -> int:
     return len(ids)
 
 
-def quiet_until(hours: tuple[int, int] | None, now: datetime) -> datetime | None:
+def held_until(
+    session: Session, merchant_id: int, now: datetime, *, stricter: Hours | None = None
+) -> datetime | None:
+    """When marketing may be sent again, or None: now. A campaign may be stricter than the rules,
+    never laxer: what begins where the other ends is one long silence."""
+    spans = (rules_of(session, merchant_id).quiet_hours, stricter)
+    until = None
+    for span in spans * 2:
+        until = quiet_until(span, until or now) or until
+    return until
+
+
+def speaking_hours(*spans: Hours | None) -> int:
+    """How many hours of the day these quiet hours leave."""
+    quiet = [span for span in spans if span is not None]
+    return sum(not any(_is_inside(span, hour) for span in quiet) for hour in range(24))
+
+
+def quiet_until(hours: Hours | None, now: datetime) -> datetime | None:
     """The end of the quiet hours that we are in, or None. Hours are the store's."""
     if hours is None:
         return None
-    begin, end = hours
     here = local(now)
-    inside = begin <= here.hour < end if begin < end else here.hour >= begin or here.hour < end
-    if not inside:
+    if not _is_inside(hours, here.hour):
         return None
-    until = here.replace(hour=end, minute=0, second=0, microsecond=0)
+    until = here.replace(hour=hours[1], minute=0, second=0, microsecond=0)
     return until if until > here else until + timedelta(days=1)
 
 
-def check_hours(hours: tuple[int, int] | None) -> str:
+def check_hours(hours: Hours | None) -> str:
     """What is wrong with quiet hours, in words; empty: nothing."""
     if hours is None:
         return ""
@@ -173,6 +191,11 @@ def check_hours(hours: tuple[int, int] | None) -> str:
     if not (0 <= begin <= 23 and 0 <= end <= 23) or begin == end:
         return "时间要在 0 到 23 点之间，而且不能相同"
     return ""
+
+
+def _is_inside(hours: Hours, hour: int) -> bool:
+    begin, end = hours
+    return begin <= hour < end if begin < end else hour >= begin or hour < end
 
 
 def _at_cap(session: Session, rules: Rules, member_ids: list[int], now: datetime) -> set[int]:

@@ -52,8 +52,7 @@ def remind(session: Session, merchant_id: int, *, now: datetime, limit: int = SL
 
     Somebody with several gets one message about all of this slice.
     """
-    rules = contacts.rules_of(session, merchant_id)
-    if contacts.quiet_until(rules.quiet_hours, now) is not None:
+    if contacts.held_until(session, merchant_id, now) is not None:
         return 0
     due = _due(session, merchant_id, now, limit)
     if not due:

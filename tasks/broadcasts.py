@@ -4,10 +4,16 @@ from core import clock
 from core.database import reading
 from core.logs import log
 from core.outbox import enqueue
-from crm import broadcasting
+from crm import broadcasting, contacts
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging.broadcasts import launching, moving, queries, remote, reports
-from messaging.broadcasts.models import Audience, Broadcast, BroadcastState, MassState
+from messaging.broadcasts.models import (
+    Audience,
+    Broadcast,
+    BroadcastState,
+    MassSend,
+    MassState,
+)
 from tasks.registry import Later, Run, job
 
 DAILY_QUOTA = 45009
@@ -21,6 +27,7 @@ def broadcast_gather(run: Run, broadcast_id: int) -> None:
         broadcast = session.get_one(Broadcast, broadcast_id)
     if broadcast.state is not BroadcastState.gathering:
         return
+    _keep_quiet(broadcast.merchant_id)
     if broadcast.audience in (Audience.segment, Audience.followers):
         with run.transaction() as session:
             broadcasting.address(session, broadcast, clock.now())
@@ -38,7 +45,11 @@ def broadcast_gather(run: Run, broadcast_id: int) -> None:
 
 @job("messaging.mass_send", queue="bulk", timeout=120)
 def mass_send(run: Run, mass_send_id: int) -> None:
-    """One request; WeChat's being busy brings it back."""
+    """One request; WeChat's being busy brings it back, and so does the morning."""
+    with reading() as session:
+        mass = session.get_one(MassSend, mass_send_id)
+        merchant_id = session.get_one(Broadcast, mass.broadcast_id).merchant_id
+    _keep_quiet(merchant_id)
     try:
         remote.send(mass_send_id)
     except WechatError as refused:
@@ -69,3 +80,12 @@ def sweep_broadcasts(run: Run) -> None:
     with run.finish() as session:
         for mass in queries.list_given_up(session, now=now):
             moving.settled(session, mass, now=now)
+
+
+def _keep_quiet(merchant_id: int) -> None:
+    """Raises Later in the merchant's quiet hours: nobody's phone rings at night."""
+    now = clock.now()
+    with reading() as session:
+        until = contacts.held_until(session, merchant_id, now)
+    if until is not None:
+        raise Later((until - now).total_seconds())

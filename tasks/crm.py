@@ -143,6 +143,7 @@ def keep_quiet(campaign_id: int) -> None:
     """Raises Later in the hours when nobody is written to."""
     now = clock.now()
     with reading() as session:
-        until = sending.quiet_until(session.get_one(Campaign, campaign_id), now)
+        campaign = session.get_one(Campaign, campaign_id)
+        until = sending.quiet_until(session, campaign, now)
     if until is not None:
         raise Later((until - now).total_seconds())

@@ -13,7 +13,7 @@ from coupons.models import CouponTemplate, TemplateState
 from crm.campaigns.holdout import WHOLE
 from crm.campaigns.moving import void_approvals
 from crm.campaigns.variants import MOST, list_variants
-from crm.contacts import NIGHT, check_hours
+from crm.contacts import Hours, check_hours, rules_of, speaking_hours
 from crm.errors import CampaignInvalid, CampaignMoved
 from crm.models import Campaign, CampaignMove, CampaignState, CampaignVariant, Segment
 
@@ -34,8 +34,8 @@ class Other:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a merchant fills in. `quiet_hours` is (from, until) in the store's zone, None: always
-    allowed. `others` are tried against it; see `crm.models.Campaign` for the caps.
+    """What a merchant fills in. `quiet_hours` come on top of the merchant's own, which always hold.
+    `others` are tried against it; see `crm.models.Campaign` for the caps.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Draft:
     template_id: int
     message: str
     holdout_bp: int = 1_000
-    quiet_hours: tuple[int, int] | None = NIGHT
+    quiet_hours: Hours | None = None
     others: tuple[Other, ...] = ()
     send_hour: int | None = None
     best_hour: bool = False
@@ -222,6 +222,8 @@ def _check(session: Session, merchant_id: int, draft: Draft) -> None:
         errors["holdout_bp"] = f"对照组最多 {MAX_HOLDOUT_BP * 100 // WHOLE}%"
     if wrong := check_hours(draft.quiet_hours):
         errors["quiet_hours"] = wrong
+    elif not speaking_hours(draft.quiet_hours, rules_of(session, merchant_id).quiet_hours):
+        errors["quiet_hours"] = "和营销规则里的时间加起来，一天里没有能发的钟点了"
     if errors:
         raise CampaignInvalid(errors=errors)
 

@@ -190,17 +190,18 @@ def revive(session: Session, *, now: datetime) -> int:
         if finish_if_done(session, campaign.id, now=now):
             revived += 1
             continue
-        if quiet_until(campaign, now) is not None or has_live_jobs(session, campaign.id):
+        if quiet_until(session, campaign, now) is not None or has_live_jobs(session, campaign.id):
             continue
         revived += queue_waves(session, campaign.id, now=now, only_due=True)
         revived += queue_unsent(session, campaign.id, now=now)
     return revived
 
 
-def quiet_until(campaign: Campaign, now: datetime) -> datetime | None:
-    """The end of the quiet hours that we are in, or None."""
+def quiet_until(session: Session, campaign: Campaign, now: datetime) -> datetime | None:
+    """When the campaign may go on, or None: now. The merchant's hours, and its own beside them."""
     begin, end = campaign.quiet_from_hour, campaign.quiet_until_hour
-    return contacts.quiet_until(None if begin is None or end is None else (begin, end), now)
+    own = None if begin is None or end is None else (begin, end)
+    return contacts.held_until(session, campaign.merchant_id, now, stricter=own)
 
 
 def _is_hopeless(fate: Fate) -> bool:

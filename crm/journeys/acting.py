@@ -156,7 +156,7 @@ def _write(
     At night everybody waits for the morning. A coupon of the run travels along; without one there
     is no subscribe template that the words would fit.
     """
-    until = contacts.quiet_until(contacts.rules_of(session, journey.merchant_id).quiet_hours, now)
+    until = contacts.held_until(session, journey.merchant_id, now)
     results: Results = {}
     if until is not None:
         results = {run.id: Postponed(until) for run in runs if run.arm is not RunArm.test}

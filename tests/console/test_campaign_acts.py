@@ -67,7 +67,6 @@ def typed(campaign: Campaign, **values: str) -> dict[str, str]:
         "template": str(campaign.template_id),
         "message": "上午好",
         "holdout": "1000",
-        "quiet": "1",
         **values,
     }
 

@@ -13,7 +13,7 @@ from core.database import reading
 from core.outbox import OutboxJob
 from coupons.issuing import get_template
 from coupons.models import Coupon, CouponState
-from crm import campaigns
+from crm import campaigns, contacts
 from crm.models import CampaignState, Recipient, RecipientState
 from messaging.models import MessageWindow
 from tests.console.conftest import Chain
@@ -24,7 +24,7 @@ from tests.factories.crm import make_member, make_merchant, make_person
 from tests.tables import running
 from tests.working import run_inline
 
-FORM = {"name": "", "message": "{昵称}，给你「{券名}」", "holdout": "1000", "quiet": "1"}
+FORM = {"name": "", "message": "{昵称}，给你「{券名}」", "holdout": "1000"}
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_new_campaign_chooses_nothing_for_you(chain: Chain) -> None:
 
     page = chain.browser("owner").get("/campaigns/new").text
 
-    assert page.count('<option value="" selected>') == 3  # whom, what, and when: at once
+    assert page.count('<option value="" selected>') == 5  # whom, what, when
     assert "选好人群和优惠券，这里会算出能送到多少人" in page
 
 
@@ -120,14 +120,20 @@ def test_both_channels_are_shown_as_they_will_look(chain: Chain) -> None:
     assert "优惠券 回店券；" in facts(page)
 
 
-def test_the_morning_is_named_only_where_nights_are_quiet(chain: Chain) -> None:
+def test_the_quiet_hours_of_the_rules_are_named_and_a_campaign_adds_to_them(chain: Chain) -> None:
     owner = chain.browser("owner")
 
-    quiet = owner.touch("/campaigns/forecast", **FORM).text
-    loud = owner.touch("/campaigns/forecast", **{**FORM, "quiet": "0"}).text
+    plain = owner.touch("/campaigns/forecast", **FORM).text
+    stricter = owner.touch("/campaigns/forecast", **FORM, latest="20", earliest="9").text
+    with chain.writing() as session:
+        contacts.set_rules(
+            session, chain.merchant_id, quiet_hours=None, actor="staff:1", now=chain.now
+        )
+    loud = owner.touch("/campaigns/forecast", **FORM).text
 
-    assert "没发完的到 8 点接着发" in quiet
-    assert "没发完的到 8 点接着发" not in loud
+    assert "22 点到 8 点不发，没发完的到点接着发" in plain
+    assert "22 点到 8 点、20 点到 9 点不发" in stricter
+    assert "没有设安静的钟点，全天都发" in loud
 
 
 def test_people_without_number_make_no_page_wait(chain: Chain) -> None:

@@ -168,6 +168,22 @@ def test_quiet_hours(now: datetime, hour: int, hours: tuple[int, int] | None, un
     assert end is None or timedelta(0) < end - at <= timedelta(hours=24)
 
 
+@pytest.mark.parametrize(
+    ("hour", "own", "until"),
+    [(23, None, 8), (21, None, None), (21, (20, 23), 8), (7, (22, 10), 10), (13, (12, 14), 14)],
+)
+def test_a_campaigns_hours_come_on_top_of_the_merchants(
+    session: Session, now: datetime, hour: int, own: tuple[int, int] | None, until: int | None
+):
+    merchant_id = rules(session, now, quiet_hours=(22, 8))
+
+    end = contacts.held_until(session, merchant_id, local(now).replace(hour=hour), stricter=own)
+
+    assert (end.hour if end else None) == until
+    assert contacts.speaking_hours((22, 8), (8, 22)) == 0
+    assert contacts.speaking_hours((22, 8), None) == 14
+
+
 @pytest.mark.mariadb
 def test_two_who_write_at_once_share_the_last_contact(app_on_mariadb: Flask, now: datetime):
     with transaction() as session:

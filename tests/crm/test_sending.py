@@ -13,7 +13,7 @@ from core import clock
 from core.database import reading, transaction
 from core.outbox import JobState, OutboxJob
 from coupons.models import Coupon
-from crm import campaigns, consent, members
+from crm import campaigns, consent, contacts, members
 from crm.campaigns import queries, sending, tallies
 from crm.models import (
     Campaign,
@@ -327,6 +327,19 @@ def test_coupons_that_run_out_pause_the_campaign_with_the_reason(followers: Shop
 def test_quiet_hours_hold_everything_back(followers: Shop):
     hour = clock.local(clock.now()).hour
     campaign_id = launch(quiet_hours=(hour, (hour + 2) % 24))
+
+    assert followers.drain() == ["crm.campaign_batch:later"]
+    assert coupons_issued(campaign_id) == 0
+
+
+def test_the_merchants_quiet_hours_hold_every_campaign(followers: Shop):
+    campaign_id = launch()
+    now = clock.now()
+    hour = clock.local(now).hour
+    with transaction() as session:
+        merchant_id = make_merchant(session).id
+        quiet = (hour, (hour + 2) % 24)
+        contacts.set_rules(session, merchant_id, quiet_hours=quiet, actor="staff:1", now=now)
 
     assert followers.drain() == ["crm.campaign_batch:later"]
     assert coupons_issued(campaign_id) == 0

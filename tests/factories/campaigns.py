@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from crm import campaigns, segments
 from crm.campaigns.drafting import Draft
-from crm.models import Campaign, Member
+from crm.models import Campaign, MarketingRules, Member
 from messaging.models import Follower, MessageWindow, SubscribeGrant, WindowKind
 from people.models import Identity, IdentityKind
 from tests.factories.coupons import make_template
@@ -96,6 +96,16 @@ def make_granter(session: Session, **values: Any) -> Member:
     return member
 
 
+def keep_awake(session: Session, merchant_id: int) -> None:
+    """Tests run at any hour: unless one sets rules of its own, no hour is quiet."""
+    if session.get(MarketingRules, merchant_id) is None:
+        hours = {"quiet_from_hour": None, "quiet_until_hour": None}
+        session.add(
+            MarketingRules(merchant_id=merchant_id, contacts_most=4, contacts_days=7, **hours)
+        )
+        session.flush()
+
+
 def make_campaign(
     session: Session,
     *,
@@ -107,6 +117,7 @@ def make_campaign(
     **values: Any,
 ) -> Campaign:
     merchant = make_merchant(session)
+    keep_awake(session, merchant.id)
     segment = segments.create(
         session,
         merchant.id,

@@ -124,7 +124,6 @@ def gather(world: World, size: int) -> Crowd:
             template_id=make_template(session, merchant).id,
             message="好久不见",
             holdout_bp=0,
-            quiet_hours=None,
         )
         campaign = campaigns.create(session, merchant.id, draft, actor="system", now=now)
         campaigns.approve(session, campaign, actor="system", now=now)

@@ -32,6 +32,7 @@ from messaging.models import AccountTag
 from people.models import Identity, IdentityKind
 from sandbox.demo_config import OFFICIAL
 from sandbox.wechat import masses
+from tests.factories.campaigns import keep_awake
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant
 from tests.factories.messaging import make_follower
@@ -45,6 +46,7 @@ PEOPLE = ("aqing", "xiaozhou", "zhixia")
 def follow_all(shop: Shop) -> Merchant:
     with transaction() as session:
         merchant = make_merchant(session, code="qinghe")
+        keep_awake(session, merchant.id)
     for person in PEOPLE:
         shop.follow(person)
     shop.drain()
@@ -106,6 +108,21 @@ def used() -> dict[str, int]:
 def finish(shop: Shop, status: str = "send success") -> None:
     masses.finish(shop.world, int(only_mass().msg_id), status)
     shop.drain()
+
+
+def test_in_the_quiet_hours_a_broadcast_waits(shop: Shop) -> None:
+    merchant = follow_all(shop)
+    now = clock.now()
+    hour = clock.local(now).hour
+    with transaction() as session:
+        quiet = (hour, (hour + 2) % 24)
+        contacts.set_rules(session, merchant.id, quiet_hours=quiet, actor="staff:1", now=now)
+    broadcast = drafted(merchant)
+
+    launched(shop, broadcast)
+
+    assert state(broadcast) == ("gathering", "")
+    assert shop.world.masses.list() == []
 
 
 def test_a_broadcast_is_looked_at_then_reaches_every_follower_once(shop: Shop) -> None:
