@@ -132,6 +132,7 @@ def change_caps(campaign_id: int) -> Response:
         return _caps_page(campaign, form, 422)
     with transaction() as session:
         campaign = queries.get_campaign(session, who.merchant_id, campaign_id)
+        running = campaign.state is CampaignState.running
         drafting.raise_caps(
             session,
             campaign,
@@ -141,7 +142,9 @@ def change_caps(campaign_id: int) -> Response:
             actor=who.actor,
             now=now,
         )
-    return _back(campaign_id, "上限改好了")
+        waits = running and campaign.state is CampaignState.paused
+    more = "，花得多了，先暂停，等另一个人同意" if waits else ""
+    return _back(campaign_id, f"上限改好了{more}")
 
 
 def let_pass(session: Session, campaign: Campaign, now: datetime) -> None:

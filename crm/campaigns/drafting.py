@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from core import audit
 from core.database import claim
 from coupons.models import CouponTemplate, TemplateState
+from crm.campaigns import thresholds
 from crm.campaigns.holdout import WHOLE
-from crm.campaigns.moving import void_approvals
+from crm.campaigns.moving import pause, void_approvals
 from crm.campaigns.variants import MOST, list_variants
 from crm.contacts import Hours, check_hours, rules_of, speaking_hours
 from crm.errors import CampaignInvalid, CampaignMoved
@@ -120,7 +121,10 @@ def raise_caps(
     actor: str,
     now: datetime,
 ) -> None:
-    """Other caps for a campaign that is under way; None lifts one. Raises CampaignInvalid."""
+    """Other caps for a campaign that is under way; None lifts one. Raises CampaignInvalid.
+
+    If it may now cost more than one person decides over, it waits for the other's word: paused.
+    """
     caps = {"budget_fen": budget_fen, "liability_fen": liability_fen, "daily_people": daily_people}
     if campaign.state in (CampaignState.finished, CampaignState.killed):
         raise CampaignMoved
@@ -139,6 +143,10 @@ def raise_caps(
         merchant_id=campaign.merchant_id,
         now=now,
     )
+    if campaign.state is CampaignState.running:
+        size = thresholds.launched_size(session, campaign)
+        if why := thresholds.why_needed(session, campaign, size):
+            pause(session, campaign, actor="system", reason=why, now=now)
 
 
 def read(session: Session, campaign: Campaign) -> Draft:

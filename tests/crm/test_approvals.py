@@ -127,6 +127,32 @@ def test_a_launch_beyond_the_limit_waits_before_anything_is_issued(session: Sess
     assert batch.issued == 3
 
 
+def test_a_budget_raised_beyond_the_limit_waits_for_the_other_word(session: Session, now: datetime):
+    merchant_id = make_merchant(session).id
+    contacts.set_rules(session, merchant_id, approval_fen=2_000, actor="staff:1", now=now)
+    for _ in range(5):
+        make_talker(session)
+    campaign = make_campaign(session, template={"face_fen": 1_000}, budget_fen=1_000)
+    campaigns.launch(session, campaign, actor="staff:2", now=now)
+    campaigns.raise_caps(session, campaign, budget_fen=2_000, actor="staff:2", now=now)
+    assert campaign.state is CampaignState.running  # as much as one person decides over
+
+    campaigns.raise_caps(session, campaign, budget_fen=9_000, actor="staff:2", now=now)
+
+    assert (campaign.state, campaign.budget_fen) == (CampaignState.paused, 9_000)
+    reason = queries.history(session, campaign)[-1].reason
+    assert reason == "预计花费 ¥50.00，超过 ¥20.00，要另一个人同意"
+    assert campaigns.next_batch(session, campaign.id, now=now) is None
+    with pytest.raises(ApprovalNeeded):
+        campaigns.resume(session, campaign, actor="staff:2", now=now)
+    assert session.scalar(select(func.count(Coupon.id))) == 0
+    size = thresholds.launched_size(session, campaign)
+    approval = approvals.request(session, campaign, size, actor="staff:2", now=now)
+    approvals.approve(session, approval, staff=make_staff(session, Role.owner, now), now=now)
+    campaigns.resume(session, campaign, actor="staff:2", now=now)
+    assert campaign.state is CampaignState.running
+
+
 @pytest.mark.parametrize(("people", "needed"), [(10, ""), (12, ""), (13, "要发给 13 人")])
 def test_a_word_covers_a_fifth_more(session: Session, now: datetime, people: int, needed: str):
     merchant_id = make_merchant(session).id
