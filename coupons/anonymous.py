@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.bulk import insert_ignore_alike
 from core.database import claim, insert_ignore
-from coupons import codes, ledger
+from coupons import codes, gifting, ledger
 from coupons.errors import AlreadyHeld, CouponNotFound
 from coupons.issuing import count_issued, row_of
 from coupons.locking import reload, why_not
@@ -109,11 +109,16 @@ def find(session: Session, text: str, merchant_id: int, now: datetime) -> Coupon
 
 
 def find_imported(session: Session, text: str, merchant_id: int) -> str | None:
-    """Our own number for a code of another system."""
+    """Our own number for a code of another system; not once a friend was given the coupon, whose
+    giver knows that code."""
     return session.scalar(
         select(Coupon.code)
         .join(ImportedCode, ImportedCode.coupon_id == Coupon.id)
-        .where(ImportedCode.merchant_id == merchant_id, ImportedCode.code == text.strip())
+        .where(
+            ImportedCode.merchant_id == merchant_id,
+            ImportedCode.code == text.strip(),
+            Coupon.source != gifting.SOURCE,
+        )
     )
 
 

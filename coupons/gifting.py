@@ -1,6 +1,8 @@
 """A member gives an unused coupon to a friend: offered under a secret, taken once or back in a day.
 
-What was given cannot be given on, so that no coupon goes round. Locks: the gift, then its coupon.
+What was given cannot be given on, so that no coupon goes round. With its holder it changes its
+number: the giver knows the old one, and may have it on a screenshot or on paper. Locks: the gift,
+then its coupon.
 """
 
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from sqlalchemy.orm import Session
 from core import rows
 from core.database import claim
 from core.numbers import new_token, token_hash
-from coupons import ledger
+from coupons import codes, ledger
 from coupons.errors import (
     GiftGone,
     GiftLimit,
@@ -101,8 +103,7 @@ def accept(
     if gift.state is not GiftState.offered or gift.expires_at <= now:
         raise GiftGone
     _take(session, found, member_id, now)
-    holder = {"state": CouponState.issued, "member_id": member_id, "source": SOURCE}
-    rows.must_move(session, Coupon, _held(coupon.id), holder)
+    _hand_over(session, coupon.id, member_id)
     session.refresh(coupon)
     _write(session, coupon, EntryKind.gifted, gift, f"member:{member_id}", now)
     return found
@@ -191,6 +192,18 @@ def _end(
     moved = claim(session, moving.values(state=to, ended_at=now, **values)) == 1
     session.refresh(gift)
     return moved
+
+
+def _hand_over(session: Session, coupon_id: int, member_id: int) -> None:
+    theirs = {"state": CouponState.issued, "member_id": member_id, "source": SOURCE}
+    for _ in range(5):
+        try:
+            return rows.must_move(
+                session, Coupon, _held(coupon_id), theirs | {"code": codes.new_code()}
+            )
+        except IntegrityError:  # the number is somebody's: another
+            continue
+    raise RuntimeError("no free coupon code")
 
 
 def _keep(session: Session, found: Gift, actor: str, now: datetime) -> None:

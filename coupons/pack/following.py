@@ -122,9 +122,8 @@ def compare(session: Session, merchant_id: int, now: datetime) -> int:
 
 def look_again(session: Session, merchant_id: int, code: str, now: datetime) -> bool:
     """WeChat told us something of a card: it is asked what. False: we have no such card."""
-    mine = select(Coupon.id).where(Coupon.code == code, Coupon.merchant_id == merchant_id)
-    known = PackCard.coupon_id.in_(mine.scalar_subquery())
-    return claim(session, update(PackCard).where(known).values(due_at=now, unsure=True)) == 1
+    its = update(PackCard).where(PackCard.code == code, PackCard.merchant_id == merchant_id)
+    return claim(session, its.values(due_at=now, unsure=True)) == 1
 
 
 def _look_at(session: Session, ids: Sequence[int], at: datetime) -> None:
@@ -136,6 +135,7 @@ def _add(session: Session, ids: Sequence[int], appid: str, now: datetime) -> Non
     """Cards for those that can have one: of a batch that runs, free, of somebody in that app."""
     columns = [
         "coupon_id",
+        "code",
         "template_id",
         "merchant_id",
         "identity_id",
@@ -158,6 +158,7 @@ def _wanted(ids: Sequence[int], appid: str, now: datetime) -> SelectBase:
     return (
         select(
             Coupon.id,
+            Coupon.code,
             Coupon.template_id,
             Coupon.merchant_id,
             func.max(Identity.id),
@@ -179,5 +180,5 @@ def _wanted(ids: Sequence[int], appid: str, now: datetime) -> SelectBase:
             PackTemplate.state == BatchState.live,
             Identity.appid == appid,
         )
-        .group_by(Coupon.id, Coupon.template_id, Coupon.merchant_id)
+        .group_by(Coupon.id, Coupon.code, Coupon.template_id, Coupon.merchant_id)
     )

@@ -80,6 +80,7 @@ OPEN = (CardState.confirming, CardState.pending, CardState.effective)
 class PackCard(Base):
     """One coupon's card, for one of its holder's identities.
 
+    `code` is the coupon's number when the card was made; a friend who is given it gets another.
     `due_at`: somebody has to look at it then; a worker that takes it writes a later time, so that
     it comes back if the worker dies. `last` is the step that we asked last; `unsure`: it may have
     been done, so the card is asked about before anything else. `uses`: how often it was given back,
@@ -94,6 +95,7 @@ class PackCard(Base):
     )
 
     coupon_id: Mapped[int] = mapped_column(ForeignKey("coupons.id"), primary_key=True)
+    code: Mapped[str] = mapped_column(Code(32), index=True)
     template_id: Mapped[int] = mapped_column(ForeignKey("coupon_templates.id"), index=True)
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     identity_id: Mapped[int] = mapped_column(ForeignKey("identities.id"), index=True)

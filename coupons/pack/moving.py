@@ -71,7 +71,7 @@ def take(
         facts = Facts(
             ours=coupon.state,
             theirs=card.state,
-            mine=person_id == identity.person_id,
+            mine=person_id == identity.person_id and coupon.code == card.code,
             paid=coupon.order_id in by_wechat,
             open=batch.state is BatchState.live and coupon.expires_at > now,
             unsure=card.unsure,
@@ -91,8 +91,8 @@ def take(
             Ask(
                 coupon.id,
                 step,
-                steps.number(step, coupon.code, card.uses),
-                coupon.code,
+                steps.number(step, card.code, card.uses),
+                card.code,
                 batch.product_id,
                 batch.stock_id,
                 identity.openid,

@@ -7,15 +7,30 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coupons import gifting, ledger, locking
-from coupons.errors import CouponUnavailable, GiftGone, GiftLimit, GiftNotFound, NotGiftable
+from coupons import codes, gifting, ledger, locking, redemption
+from coupons.errors import (
+    CouponNotFound,
+    CouponUnavailable,
+    GiftGone,
+    GiftLimit,
+    GiftNotFound,
+    NotGiftable,
+)
 from coupons.issuing import issue_many
-from coupons.models import Coupon, CouponEntry, CouponGift, CouponState, CouponTemplate, GiftState
+from coupons.models import (
+    Coupon,
+    CouponEntry,
+    CouponGift,
+    CouponState,
+    CouponTemplate,
+    GiftState,
+    ImportedCode,
+)
 from crm.models import Member
 from merchants.models import Merchant
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
-from tests.factories.merchants import make_merchant
+from tests.factories.merchants import make_merchant, make_store
 
 
 class Friends:
@@ -185,3 +200,39 @@ def test_a_merge_takes_the_gifts_along(session: Session, friends: Friends, now: 
 
     givers = select(CouponGift.from_member_id).where(CouponGift.id == gift.id)
     assert session.scalar(givers) == winner.id
+
+
+def test_the_number_that_the_giver_knows_is_worth_nothing(
+    session: Session, friends: Friends, now: datetime
+) -> None:
+    store, coupon = make_store(session, friends.merchant), friends.coupon
+    session.add(ImportedCode(merchant_id=friends.merchant.id, code="PAPER-1", coupon_id=coupon.id))
+    known = (coupon.code, codes.rotating(coupon.code, now)[0], "PAPER-1")
+    _, secret = gifting.offer(session, coupon.id, friends.giver.id, now=now)
+    taken = friends.accept(secret, now).coupon
+
+    for text in known:
+        with pytest.raises(CouponNotFound):
+            redemption.preview(session, text, [store.id], now)
+        with pytest.raises(CouponNotFound):
+            redemption.redeem(session, text, store_id=store.id, staff_id=1, key="tap", now=now)
+
+    assert taken.code != known[0]
+    seen = redemption.preview(session, codes.rotating(taken.code, now)[0], [store.id], now)
+    assert (seen.coupon.id, seen.coupon.member_id, seen.fresh, seen.problem) == (
+        coupon.id,
+        friends.friend.id,
+        True,
+        "",
+    )
+
+
+def test_a_number_that_is_taken_is_drawn_again(
+    session: Session, friends: Friends, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_coupon(session, friends.giver, friends.template)
+    _, secret = gifting.offer(session, friends.coupon.id, friends.giver.id, now=now)
+    drawn = iter((other.code, "123456789010"))
+    monkeypatch.setattr(codes, "new_code", lambda: next(drawn))
+
+    assert friends.accept(secret, now).coupon.code == "123456789010"

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from core import clock
 from core.database import reading, transaction
 from core.inbox import InboundEvent
-from coupons import redemption, undoing, voiding
+from coupons import gifting, redemption, undoing, voiding
 from coupons.errors import CouponVoid
 from coupons.locking import give_back, lock, redeem_locked
 from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
@@ -209,6 +209,20 @@ def test_a_voided_coupon_leaves_the_pack(tea: Tea) -> None:
             session, [tea.coupon.id], actor="staff:1", reason="发错了", now=clock.now()
         )
     tea.minute()
+    assert tea.theirs() == "DEACTIVATED"
+
+
+def test_a_coupon_given_to_a_friend_leaves_the_pack_under_its_old_number(tea: Tea) -> None:
+    with transaction() as session:
+        session.execute(update(CouponTemplate).values(giftable=True))
+        merchant = session.get_one(Merchant, tea.store.merchant_id)
+        friend = make_member(session, merchant=merchant)
+        _, secret = gifting.offer(session, tea.coupon.id, tea.member.id, now=clock.now())
+        to = {"member_id": friend.id, "merchant_id": merchant.id}
+        gifting.accept(session, secret, now=clock.now(), **to)
+    tea.minute()
+
+    assert tea.look().code != tea.coupon.code
     assert tea.theirs() == "DEACTIVATED"
 
 
