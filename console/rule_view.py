@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from console.rules import Node, op_of
+from console.rules import Node, op_of, params_of
 from crm.segments.fields import FIELDS, Param
 
 Choices = Mapping[str, Sequence[tuple[int | str, str]]]
@@ -43,9 +43,9 @@ def draw(
 
 
 def _parts(node: Node, choices: Choices) -> list[dict[str, Any]]:
-    field, op = FIELDS[node.typed["field"]], op_of(node)
-    leading = [param for param in op.params if param.leads]
-    rest = [param for param in op.params if not param.leads]
+    field, op, asked = FIELDS[node.typed["field"]], op_of(node), params_of(node)
+    leading = [param for param in asked if param.leads]
+    rest = [param for param in asked if not param.leads]
     compare = _select(node, "cmp", "怎么比", [(one.name, one.words) for one in field.ops])
     if len(field.ops) == 1:
         compare = {"kind": "fixed", "name": f"{node.path}.cmp", "value": op.name, "text": op.words}
@@ -57,7 +57,8 @@ def _param(node: Node, param: Param, choices: Choices) -> dict[str, Any]:
     """A control with the words around it, which stay together when the row is broken."""
     control: dict[str, Any]
     if param.kind == "choice":
-        control = _select(node, param.name, param.label, param.choices)
+        anything = [("", param.empty)] if param.optional else []
+        control = _select(node, param.name, param.label, [*anything, *param.choices])
     elif param.kind == "ref":
         options = [("", param.empty)] if param.optional else []
         own = [*options, *choices.get(param.ref, ())]

@@ -65,6 +65,11 @@ def op_of(node: Node) -> Op:
     return op
 
 
+def params_of(node: Node) -> list[Param]:
+    """The values that the row takes as it stands: some only for some kinds of event."""
+    return [param for param in op_of(node).params if param.applies(node.typed)]
+
+
 def read(form: Mapping[str, str]) -> Node:
     """The tree that was typed, in the order of its paths. Anything else in the form is ignored."""
     found: dict[tuple[int, ...], dict[str, str]] = {}
@@ -156,7 +161,7 @@ def _typed(param: Param, value: Any) -> str:
 
 def _condition_rule(node: Node) -> dict[str, Any]:
     rule: dict[str, Any] = {"field": node.typed["field"], "op": node.typed["cmp"]}
-    for param in op_of(node).params:
+    for param in params_of(node):
         text = node.typed[param.name]
         if text or not param.optional:
             rule[param.name] = _value(param, text)

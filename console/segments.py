@@ -263,7 +263,7 @@ def _choices(session: Session, tree: Node, merchant_id: int) -> dict[str, Any]:
     first."""
     choices: dict[str, Any] = {}
     for node in rules.conditions(tree):
-        for param in rules.op_of(node).params:
+        for param in rules.params_of(node):
             if param.kind != "ref":
                 continue
             if param.ref not in choices:

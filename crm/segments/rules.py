@@ -103,7 +103,10 @@ def _condition(rule: dict[str, Any], path: str, errors: dict[str, str]) -> Condi
     if op is None:
         errors[_at(path, "op")] = f"比较方式只能是 {'、'.join(op.name for op in field.ops)}"
         op = field.ops[0]
-    args = {param.name: _value(rule, param, path, errors) for param in op.params}
+    args: dict[str, Any] = {}
+    for param in op.params:
+        if param.applies(args):
+            args[param.name] = _value(rule, param, path, errors)
     _unknown(rule, {"field", "op", *args}, path, errors)
     given = {key: value for key, value in args.items() if value is not None}
     return Condition(path, field.name, op.name, given)

@@ -37,7 +37,7 @@ def say_condition(condition: Condition, names: Names) -> str:
 def _say(param: Param, condition: Condition, names: Names) -> str:
     value = condition.args.get(param.name)
     if value is None:
-        return param.empty if param.kind == "ref" else ""
+        return param.empty if param.kind == "ref" and not param.kinds else ""
     if param.kind == "ref":
         shown = f"「{names.get((param.ref, value), '已不在了')}」"
     elif param.kind == "choice":
@@ -46,4 +46,4 @@ def _say(param: Param, condition: Condition, names: Names) -> str:
         shown = format_yuan(value, trim=True)
     else:
         shown = f"{value}"
-    return f"{param.before}{shown}{param.after}"
+    return f"{'，' if param.kinds else ''}{param.before}{shown}{param.after}"

@@ -49,8 +49,9 @@ def translated(node: dict[str, Any], ids: Ids) -> dict[str, Any]:
     given = dict(node)
     if node["field"] in REFS and "value" in node:
         given["value"] = ids[REFS[node["field"]]][node["value"]]
-    if "product" in node:
-        given["product"] = ids["product"][node["product"]]
+    for name in ("product", "store", "template"):
+        if name in node:
+            given[name] = ids[name][node[name]]
     return given
 
 
@@ -69,6 +70,8 @@ def settle(session: Session, people: Sequence[Someone], now: datetime) -> Ids:
         goods[n] = Product(merchant_id=merchant.id, category_id=category.id, name=f"商品{n}")
     session.add_all(goods.values())
     templates = {n: make_template(session, merchant) for n in range(1, TEMPLATES + 1)}
+    nobodys = {n: _printed(merchant.id, template.id, now) for n, template in templates.items()}
+    session.add_all(nobodys.values())
     segment = Segment(
         merchant_id=merchant.id,
         name="大家",
@@ -101,6 +104,7 @@ def settle(session: Session, people: Sequence[Someone], now: datetime) -> Ids:
         "category": {n: product.category_id for n, product in goods.items()},
         "template": {n: template.id for n, template in templates.items()},
         "campaign": {n: campaign.id for n, campaign in told.items()},
+        "used": {n: coupon.id for n, coupon in nobodys.items()},
         "member": {},
     }
     for index, who in enumerate(people):
@@ -202,8 +206,16 @@ def _facts(
         )
     for did in who.did:
         at, product = now - timedelta(days=did.days_ago), ids["product"][did.product]
-        data = {"product_id": product if did.days_ago % 2 else str(product)}
-        session.add(MemberEvent(member_id=member.id, kind=did.kind, at=at, data=data))
+        data = {
+            "product_id": product if did.days_ago % 2 else str(product),
+            "paid_fen": did.fen,
+            "channel": did.how,
+            "template_id": ids["template"][did.template],
+            "coupon_id": ids["used"][did.template],
+        }
+        spot = ids["store"][did.store]
+        event = MemberEvent(member_id=member.id, kind=did.kind, at=at, store_id=spot, data=data)
+        session.add(event)
     if who.kilometres is not None:
         north = (who.kilometres * 1000 + 0.5) / METRES_PER_DEGREE
         session.add(
@@ -221,6 +233,20 @@ def _facts(
                 scored_at=now,
             )
         )
+
+
+def _printed(merchant_id: int, template_id: int, now: datetime) -> Coupon:
+    """A coupon of nobody's, for events to be about."""
+    return Coupon(
+        code=f"p{template_id}",
+        template_id=template_id,
+        merchant_id=merchant_id,
+        valid_from=now,
+        expires_at=now + timedelta(days=30),
+        source="print",
+        issue_key=f"p{template_id}",
+        issued_at=now,
+    )
 
 
 def _coupon(member: Member, ids: Ids, number: int, held: Held, now: datetime) -> Coupon:

@@ -17,7 +17,8 @@ HOURS = {
     "night": (*range(21, 24), *range(6)),
 }
 DAYS = {"workdays": (1, 2, 3, 4, 5), "weekend": (6, 7), **{str(n): (n,) for n in range(1, 8)}}
-KINDS = ("viewed", "carted", "scanned")
+KINDS = ("viewed", "carted", "scanned", "paid", "claimed", "redeemed")
+CHANNELS = {"paid": ("pickup", "dine_in"), "redeemed": ("online", "counter")}
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ class Did:
     kind: str
     days_ago: int
     product: int
+    store: int = 1
+    fen: int = 1
+    channel: int = 0
+    template: int = 1
+
+    @property
+    def how(self) -> str:
+        return CHANNELS.get(self.kind, ("", ""))[self.channel]
 
 
 @dataclass(frozen=True)
@@ -176,9 +185,12 @@ def holds(rule: dict[str, Any], who: Someone, now: datetime) -> bool:
         case "near":
             return who.kilometres is not None and who.kilometres * 1000 + 0.5 <= rule["metres"]
         case "event":
-            product = rule.get("product")
             done = [d for d in who.did if d.kind == rule["kind"] and lately(d.days_ago)]
-            return compared(sum(product in (None, d.product) for d in done))
+            done = [d for d in done if rule.get("amount", 0) <= d.fen]
+            for name in ("product", "store", "template"):
+                done = [d for d in done if rule.get(name) in (None, getattr(d, name))]
+            how = rule.get("channel") or rule.get("way")
+            return compared(sum(how in (None, d.how) for d in done))
     if field.startswith("rfm_"):
         place = ("rfm_recency", "rfm_frequency", "rfm_monetary").index(field)
         return who.scores is not None and compared(who.scores[place])
@@ -271,7 +283,16 @@ _sent = st.builds(
     st.sampled_from(["reach", "reach", "holdout"]),
     st.booleans(),
 )
-_did = st.builds(Did, st.sampled_from(KINDS), _ago, st.integers(1, PRODUCTS))
+_did = st.builds(
+    Did,
+    st.sampled_from(KINDS),
+    _ago,
+    st.integers(1, PRODUCTS),
+    store=st.integers(1, STORES),
+    fen=st.integers(1, 500),
+    channel=st.integers(0, 1),
+    template=st.integers(1, TEMPLATES),
+)
 _score = st.integers(1, 5)
 someone = st.builds(
     Someone,
@@ -308,6 +329,8 @@ _whose = {"value": st.integers(1, PRODUCTS)}
 _campaigns = {"maybe_value": st.integers(1, CAMPAIGNS), "maybe_days": _days}
 _template = {"maybe_value": st.integers(1, TEMPLATES)}
 _pieces = st.integers(1, 3)
+_coupons = {"maybe_template": st.integers(1, TEMPLATES)}
+_spots = {"maybe_store": st.integers(1, STORES), "maybe_amount": st.integers(1, 500)}
 condition = st.one_of(
     _one("spent", _number, value=st.integers(0, 900), maybe_days=_days),
     _one("orders", _number, value=st.integers(0, 4), maybe_days=_days),
@@ -343,13 +366,22 @@ condition = st.one_of(
     _one("birthday", ["month"], value=st.integers(0, 12)),
     _one("birthday", ["unknown"]),
     _one("near", ["within"], value=st.just(1), metres=st.integers(500, 20_000)),
-    _one(
-        "event",
-        _number,
-        kind=st.sampled_from(KINDS),
-        value=st.integers(0, 3),
-        days=_days,
-        maybe_product=st.integers(1, PRODUCTS),
+    *(
+        _one(
+            "event",
+            _number,
+            kind=st.sampled_from(kinds),
+            value=st.integers(0, 3),
+            days=_days,
+            **more,
+        )
+        for kinds, more in (
+            (["viewed", "carted"], {"maybe_product": st.integers(1, PRODUCTS)}),
+            (["scanned"], {"maybe_store": st.integers(1, STORES)}),
+            (["claimed"], _coupons),
+            (["paid"], {**_spots, "maybe_channel": st.sampled_from(CHANNELS["paid"])}),
+            (["redeemed"], {**_coupons, "maybe_way": st.sampled_from(CHANNELS["redeemed"])}),
+        )
     ),
     *(
         _one(field, [">=", "<=", "="], value=_score)

@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from core import database
-from crm import segments, tags
+from crm import events, segments, tags
 from crm.errors import RuleInvalid, SegmentNotFound
+from crm.segments import refs
+from crm.segments.compiling import tree
+from crm.segments.rules import conditions
+from crm.segments.words import say
 from tests.counting import statements
 from tests.crm.people_drawn import settle, translated
 from tests.crm.rules import Someone, holds, rule, someone
@@ -279,3 +283,30 @@ def test_a_segment_is_saved_once_by_name_and_only_with_the_merchants_own_tags(
     assert segments.get_segment(session, merchant.id, saved.id).rule["op"] == "not"
     with pytest.raises(SegmentNotFound):
         segments.get_segment(session, foreign.merchant_id, saved.id)
+
+
+def test_a_property_belongs_to_the_events_that_carry_it() -> None:
+    bought = {"field": "event", "op": ">=", "kind": "paid", "value": 2, "days": 30}
+
+    assert segments.validate({**bought, "store": 1, "amount": 5_000, "channel": "dine_in"}) == {}
+    assert segments.validate({**bought, "way": "online"}) == {"way": "这里没有这一项"}
+    assert segments.validate({**bought, "product": 1}) == {"product": "这里没有这一项"}
+    assert segments.validate({**bought, "kind": "viewed", "product": 1}) == {}
+    assert segments.validate({**bought, "channel": "by air"}) == {"channel": "没有这种怎么拿"}
+
+
+def test_events_with_properties_are_said_and_explained(session: Session, now: datetime) -> None:
+    store, member = make_store(session, name="梧桐里店"), make_member(session)
+    for fen, channel in ((6_000, "dine_in"), (5_000, "dine_in"), (4_999, "dine_in"), (9_000, "")):
+        data = {"paid_fen": fen, "channel": channel}
+        events.record(session, member.id, "paid", store_id=store.id, data=data, now=now)
+    asked = {"field": "event", "op": ">=", "kind": "paid", "value": 2, "days": 30}
+    asked |= {"store": store.id, "amount": 5_000, "channel": "dine_in"}
+
+    [found] = segments.sample(session, asked, member.merchant_id, now)
+    names = refs.names(session, member.merchant_id, conditions(tree(asked)))
+
+    assert found.reasons == ["近 30 天消费 2 次（在「梧桐里店」，满 ¥50，堂食）"]
+    assert (
+        say(tree(asked), names) == "消费至少 2 次在最近 30 天，在「梧桐里店」，每次满 50 元，堂食"
+    )

@@ -43,7 +43,8 @@ class Param:
     `fen` is money, `whole` a number, `choice` one of `choices`, `ref` the id (or code) of one of
     the merchant's own things, see `crm.segments.refs`. `before` and `after` are the words around it
     in a sentence; one that `leads` stands before the comparison. An optional one may be left out,
-    and `empty` says what that means.
+    and `empty` says what that means. One of some `kinds` only is asked where the condition's own
+    kind is among them.
     """
 
     name: str
@@ -59,6 +60,10 @@ class Param:
     leads: bool = False
     choices: tuple[tuple[int | str, str], ...] = ()
     ref: str = ""
+    kinds: tuple[str, ...] = ()
+
+    def applies(self, args: Mapping[str, Any]) -> bool:
+        return not self.kinds or args.get("kind") in self.kinds
 
 
 @dataclass(frozen=True)
