@@ -23,6 +23,8 @@ page = Blueprint("promotions", __name__, url_prefix="/promotions")
 FIELDS = {
     "off_bp": "tenths",
     "price_fen": "price",
+    "pieces_each": "stock",
+    "pieces_per_member": "each",
     "starts_at": "starts",
     "ends_at": "ends",
     "store_ids": "stores",
@@ -218,10 +220,13 @@ def _worth(form: Form, kind: PromotionKind) -> dict[str, Any]:
         ]
     elif kind is PromotionKind.nth:
         return {"nth": form.whole("nth", low=2, high=9), "off_bp": form.tenths("tenths")}
-    elif form["price"].strip():
-        return {"price_fen": form.yuan("price")}
     else:
-        return {"off_bp": form.tenths("tenths")}
+        gives = {"price_fen": form.yuan("price")} if form["price"].strip() else {}
+        return {
+            **(gives or {"off_bp": form.tenths("tenths")}),
+            "pieces_each": form.whole("stock", low=1, needed=False),
+            "pieces_per_member": form.whole("each", low=1, high=99, needed=False),
+        }
     if not steps:
         form.refuse("steps", "至少写一档")
     return {"steps": [list(step) for step in steps]}
@@ -263,7 +268,8 @@ def _look(
 
 
 def _says(of: Promotion) -> str:
-    return coupon_words.promotion(of.kind, of.steps, of.off_bp, of.price_fen, of.nth)
+    gives = coupon_words.promotion(of.kind, of.steps, of.off_bp, of.price_fen, of.nth)
+    return gives + coupon_words.rations(of.pieces_each, of.pieces_per_member)
 
 
 def _where(promotion: Promotion, names: tuple[dict[int, str], dict[int, str]]) -> str:
@@ -304,6 +310,8 @@ def _form_of(promotion: Promotion) -> Form:
         nth=promotion.nth or 2,
         tenths=coupon_words.tenths(promotion.off_bp) if promotion.off_bp else "",
         price="" if promotion.price_fen is None else format_yuan(promotion.price_fen, trim=True),
+        stock="" if promotion.pieces_each is None else promotion.pieces_each,
+        each="" if promotion.pieces_per_member is None else promotion.pieces_per_member,
         goods="some" if some else "all",
         stacking=promotion.stack_group.value,
         starts=_typed(local(promotion.starts_at)),

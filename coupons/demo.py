@@ -131,6 +131,8 @@ PROMOTIONS: tuple[dict[str, Any], ...] = (
         "name": "双旦特价",
         "kind": PromotionKind.price,
         "price_fen": 990,
+        "pieces_each": 100,
+        "pieces_per_member": 2,
         "products": ["桂花乌龙鲜奶", "桂花冻"],
         "stores": ["xujiahui"],
         "state": PromotionState.draft,

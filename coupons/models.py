@@ -344,7 +344,8 @@ class Promotion(Base):
     `steps` hold (threshold, off): `spend` fen and fen off, `pieces` pieces and basis points off;
     the best step that is reached counts. `nth` takes `off_bp` off the cheapest of each `nth` pieces
     of one product. `price` sells its goods at `off_bp` off or, where given, at `price_fen` a piece,
-    options apart. Goods, stores, weekdays and minutes as in a template.
+    options apart; at most `pieces_each` of each SKU and `pieces_per_member` of each member; None:
+    as many as there are. Goods, stores, weekdays and minutes as in a template.
     """
 
     __tablename__ = "promotions"
@@ -361,6 +362,8 @@ class Promotion(Base):
     off_bp: Mapped[int] = mapped_column(default=0)
     price_fen: Mapped[int | None]
     nth: Mapped[int] = mapped_column(default=0)
+    pieces_each: Mapped[int | None]
+    pieces_per_member: Mapped[int | None]
     store_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     product_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     category_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))

@@ -51,6 +51,8 @@ class PromotionDraft:
     off_bp: int = 0
     price_fen: int | None = None
     nth: int = 0
+    pieces_each: int | None = None
+    pieces_per_member: int | None = None
     store_ids: list[int] | None = None
     product_ids: list[int] | None = None
     category_ids: list[int] | None = None
@@ -142,6 +144,12 @@ def _faults(draft: PromotionDraft, now: datetime) -> dict[str, str]:
         errors["ends_at"] = "结束要在开始和现在之后"
     if draft.stack_group not in GROUPS:
         errors["stack_group"] = "选一种"
+    for name in ("pieces_each", "pieces_per_member"):
+        pieces = getattr(draft, name)
+        if pieces is not None and draft.kind is not PromotionKind.price:
+            errors[name] = "只有限时折扣能限件数"
+        elif pieces is not None and pieces < 1:
+            errors[name] = "至少 1 件，不填就不限"
     if draft.kind in STEPPED:
         errors |= _step_faults(draft)
     elif draft.kind is PromotionKind.nth:

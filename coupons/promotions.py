@@ -12,6 +12,7 @@ from core.database import UTCDateTime
 from core.money import apply_basis_points
 from coupons import scope, words
 from coupons.models import Promotion, PromotionKind, PromotionState, StackGroup
+from coupons.rationing import Limits
 
 
 class ActivePromotion(NamedTuple):
@@ -24,6 +25,8 @@ class ActivePromotion(NamedTuple):
     off_bp: int
     price_fen: int | None
     nth: int
+    pieces_each: int | None
+    pieces_per_member: int | None
     store_ids: list[int] | None
     product_ids: list[int] | None
     category_ids: list[int] | None
@@ -34,7 +37,15 @@ class ActivePromotion(NamedTuple):
 
     @property
     def words(self) -> str:
-        return words.promotion(self.kind, self.steps, self.off_bp, self.price_fen, self.nth)
+        gives = words.promotion(self.kind, self.steps, self.off_bp, self.price_fen, self.nth)
+        return gives + words.rations(self.pieces_each, self.pieces_per_member)
+
+    @property
+    def limits(self) -> Limits | None:
+        """None: for as many pieces as there are."""
+        if self.pieces_each is None and self.pieces_per_member is None:
+            return None
+        return Limits(self.id, self.pieces_each, self.pieces_per_member)
 
     @property
     def promises(self) -> list[str]:
@@ -71,6 +82,7 @@ def _active() -> Select[Any]:
     now = bindparam("now", type_=UTCDateTime())
     return (
         select(of.id, of.name, of.kind, of.steps, of.off_bp, of.price_fen, of.nth)
+        .add_columns(of.pieces_each, of.pieces_per_member)
         .add_columns(of.store_ids, of.product_ids, of.category_ids)
         .add_columns(of.weekdays, of.from_minute, of.until_minute, of.stack_group)
         .where(

@@ -22,6 +22,7 @@ class Line:
     quantity: int = 1
     base_fen: int = 0
     category_id: int = 0
+    sku_id: int = 0
 
 
 Fen = Sequence[int]

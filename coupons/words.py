@@ -81,6 +81,12 @@ def face(template: Offer) -> str:
     return f"{tenths(template.off_bp)} 折"
 
 
+def rations(each: int | None, per_member: int | None) -> str:
+    """，每种限 50 件，每人限 2 件; nothing where there is no limit."""
+    said = f"，每种限 {each} 件" if each is not None else ""
+    return said + (f"，每人限 {per_member} 件" if per_member is not None else "")
+
+
 def tenths(off_bp: int) -> str:
     """1,500 basis points off are `8.5` 折."""
     return f"{(10_000 - off_bp) / 1_000:g}"

@@ -68,6 +68,8 @@ def price_cart(
             promoting.says(rule, lines, way.stage),
             sum(parts),
             parts,
+            limits=rule.ration.limits if rule.ration else None,
+            pieces=tuple(sorted(way.stage.pieces.get(rule.id, {}).items())),
         )
         for rule, parts in way.stage.taken
     ]

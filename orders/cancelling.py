@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from catalogue import stock
-from coupons import locking
+from coupons import locking, rationing
 from crm import events, points
 from orders.models import Order, OrderState, PaymentState
 from orders.moving import move
@@ -37,6 +37,8 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
     if not moved:
         return False
     locking.release(session, order.id, now)
+    if unpaid:
+        give_rations_back(session, order, now)
     if order.points_used and order.payment_state is PaymentState.unpaid:
         points.give_back(session, order.id, part=1, whole=1, now=now)
     if not made:
@@ -52,6 +54,12 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
             now=now,
         )
     return True
+
+
+def give_rations_back(session: Session, order: Order, now: datetime) -> None:
+    """Pieces of rationed prices; the order's own record says whether it took any."""
+    if any(found.get("pieces") for found in order.quote.get("discounts", ())):
+        rationing.give_back(session, order.id, now)
 
 
 def member_may_cancel(order: Order) -> bool:

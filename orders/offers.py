@@ -1,6 +1,6 @@
 """What may take something off a cart: the store's promotions and the member's coupons, as rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, select
@@ -8,17 +8,18 @@ from sqlalchemy.orm import Session
 
 from catalogue.names import category_names, product_names
 from core import rows, statements
-from coupons import limits, promotions, scope, words
+from coupons import limits, promotions, rationing, scope, words
 from coupons.amounts import Worth
 from coupons.models import UseChannel
 from coupons.promotions import ActivePromotion
 from coupons.queries import UsableCoupon
+from coupons.rationing import Left
 from coupons.taking import Line
 from crm.models import Member
 from crm.tiers import Programme, programme
 from merchants.models import Store
 from orders.models import Order, OrderState
-from orders.rules import CouponRule, PromotionRule, TierRule
+from orders.rules import CouponRule, PromotionRule, Ration, TierRule
 
 _ORDERS = rows.table_of(Order).c
 _ANY_ORDER = (
@@ -28,10 +29,19 @@ _ANY_ORDER = (
 )
 
 
-def promotion_rules(session: Session, store: Store, now: datetime) -> list[PromotionRule]:
-    """The promotions of the store today; those of other hours say so."""
-    found = promotions.list_active(session, store.merchant_id, now)
-    return [_promotion(rule, now) for rule in found if rule.is_in(store.id)]
+def promotion_rules(
+    session: Session, store: Store, lines: Sequence[Line], member_id: int, now: datetime
+) -> list[PromotionRule]:
+    """The promotions of the store today; those of other hours say so.
+
+    What is left of rationed prices is read only where there are any.
+    """
+    active = promotions.list_active(session, store.merchant_id, now)
+    found = [rule for rule in active if rule.is_in(store.id)]
+    skus = {line.sku_id for line in lines}
+    limited = [rule.limits for rule in found if rule.limits is not None]
+    left = rationing.left_of(session, limited, skus, member_id)
+    return [_promotion(rule, _ration(left.get(rule.id), skus, member_id), now) for rule in found]
 
 
 def coupon_rules(
@@ -101,7 +111,14 @@ def worth_of(coupon: UsableCoupon) -> Worth:
     )
 
 
-def _promotion(rule: ActivePromotion, now: datetime) -> PromotionRule:
+def _ration(left: Left | None, skus: Collection[int], member_id: int) -> Ration | None:
+    if left is None:
+        return None
+    of_sku = {id_: pieces for id_ in skus if (pieces := left.of_sku(id_)) is not None}
+    return Ration(left.limits, of_sku, left.of_member(member_id))
+
+
+def _promotion(rule: ActivePromotion, ration: Ration | None, now: datetime) -> PromotionRule:
     return PromotionRule(
         id=rule.id,
         name=rule.name,
@@ -115,6 +132,7 @@ def _promotion(rule: ActivePromotion, now: datetime) -> PromotionRule:
         words=rule.words,
         blocked="" if rule.is_on(now) else f"{scope.hours_words(rule)} 才有",
         group=rule.stack_group,
+        ration=ration,
     )
 
 

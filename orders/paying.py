@@ -15,6 +15,7 @@ from coupons.models import Coupon
 from crm import points, purchases
 from crm.models import Purchase, PurchaseLine
 from orders import selling
+from orders.cancelling import give_rations_back
 from orders.models import LineKind, Order, OrderLine, OrderState, PaymentState
 from orders.moving import move_payment
 
@@ -131,6 +132,7 @@ def record_refund(
         return False
     if whole:
         locking.give_back(session, order.id, now, reason=reason or "整单退款")
+        give_rations_back(session, order, now)
     if order.points_used:
         points.give_back(session, order.id, part=refunded, whole=order.paid_fen, now=now)
     purchases.reverse_purchase(session, order.id, refund_fen, now)

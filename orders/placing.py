@@ -15,7 +15,7 @@ from core import idempotency, rows
 from core.clock import business_day
 from core.numbers import DIGITS, order_no, random_code
 from core.outbox import enqueue
-from coupons import locking
+from coupons import locking, rationing
 from crm import points
 from crm.models import Member
 from orders.errors import CouponNotApplicable, PriceChanged, StoreClosed, TableNeeded
@@ -51,7 +51,8 @@ def place(
 
     The same `key` with the same cart answers the first order; with another cart it raises
     IdempotencyConflict. Raises PriceChanged when the member saw another amount, StoreClosed,
-    TableNeeded, CouponNotApplicable, OutOfStock and what a quote raises; then nothing is kept.
+    TableNeeded, CouponNotApplicable, RationGone, OutOfStock and what a quote raises; then nothing
+    is kept.
     An order of 0 fen is placed like any other: the door settles it in the same transaction.
     """
     scope = scope_of(member)
@@ -66,6 +67,7 @@ def place(
     off = {each.id: each.amount_fen for each in quoted.price.coupons}
     for coupon in sorted(quoted.coupons, key=lambda each: each.id):
         locking.lock(session, coupon, order.id, now, discount_fen=off[coupon.id])
+    _take_rations(session, quoted, order)
     if quoted.points.used:
         points.hold_for(session, member.id, order.id, quoted.points.used, now=now)
     enqueue(
@@ -186,6 +188,16 @@ def _take(session: Session, quoted: Quote, order: Order, now: datetime) -> None:
     number = {"pickup_number": next_number(session, quoted.store, order.business_day)}
     rows.compare_and_set(session, Order, {"id": order.id}, number)
     rows.note(order, number)
+
+
+def _take_rations(session: Session, quoted: Quote, order: Order) -> None:
+    """Pieces of timed prices that are sold for so many only. Raises RationGone."""
+    rationed = [found for found in quoted.price.discounts if found.pieces]
+    if not rationed:
+        return
+    wanted = {found.id: dict(found.pieces) for found in rationed}
+    limits = {found.id: found.limits for found in rationed if found.limits is not None}
+    rationing.take(session, order.id, order.member_id, wanted, limits)
 
 
 def _plain(cart: Cart) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Promotions and a cart: timed prices first, then of each group the one that takes most."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from core.money import apply_basis_points
 from coupons import taking, words
 from coupons.models import PromotionKind, StackGroup
 from coupons.taking import Line
+from orders import timed_prices
 from orders.rules import PromotionRule, yuan
 
 ORDER = [PromotionKind.price, PromotionKind.nth, PromotionKind.pieces, PromotionKind.spend]
@@ -18,13 +19,14 @@ class Stage:
     """What the lines cost after the promotions, and what each promotion took off them.
 
     `timed` is what they cost after timed prices alone: every threshold is asked of that. `tier` is
-    what the member's tier takes off besides.
+    what the member's tier takes off besides. `pieces`: of rationed prices, how many of which SKU.
     """
 
     left: Parts
     taken: tuple[tuple[PromotionRule, Parts], ...] = ()
     timed: Parts = ()
     tier: Parts = ()
+    pieces: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
 
 
 def apply(
@@ -38,7 +40,8 @@ def apply(
     if not promotions:
         return Stage(left, (), left)
     holding = sorted((rule for rule in promotions if not rule.blocked), key=_order)
-    taken = _timed(lines, [rule for rule in holding if rule.kind is PromotionKind.price])
+    prices = [rule for rule in holding if rule.kind is PromotionKind.price]
+    taken, pieces = timed_prices.take(lines, prices)
     for _, parts in taken:
         left = _minus(left, parts)
     timed = left
@@ -54,7 +57,7 @@ def apply(
         if any(parts):
             taken.append((rule, parts))
             left = _minus(left, parts)
-    return Stage(left, tuple(taken), timed)
+    return Stage(left, tuple(taken), timed, pieces=pieces)
 
 
 def groups_of(promotions: Sequence[PromotionRule]) -> frozenset[StackGroup]:
@@ -75,6 +78,8 @@ def why_unused(
         return None
     if rule.blocked:
         return rule.blocked, None
+    if rule.ration is not None and (gone := timed_prices.gone(rule.ration, lines, fits)):
+        return gone, None
     if rule.kind is PromotionKind.spend:
         missing = min(threshold for threshold, _ in rule.steps) - _goods_fen(
             rule, lines, stage.timed
@@ -98,6 +103,8 @@ def why_unused(
 
 def says(rule: PromotionRule, lines: Sequence[Line], stage: Stage) -> str:
     """What it gave: of several steps the one that was reached."""
+    if rule.id in stage.pieces:
+        return f"{rule.words}，这一单 {sum(stage.pieces[rule.id].values())} 件"
     reached = _reached(rule, lines, stage.timed)
     return words.step(rule.kind, *reached) if reached else rule.words
 
@@ -132,30 +139,6 @@ def _goods_fen(rule: PromotionRule, lines: Sequence[Line], timed: Sequence[int])
 
 def _order(rule: PromotionRule) -> tuple[int, int]:
     return ORDER.index(rule.kind), rule.id
-
-
-def _timed(
-    lines: Sequence[Line], rules: Sequence[PromotionRule]
-) -> list[tuple[PromotionRule, Parts]]:
-    """Each line at the lowest price that holds for it."""
-    offs: dict[int, list[int]] = {rule.id: [0] * len(lines) for rule in rules}
-    fitting = [(rule, rule.fits(lines)) for rule in rules]
-    for index, line in enumerate(lines):
-        best_id, best = 0, 0
-        for rule, fits in fitting:
-            off = _off_piece(rule, line) if fits[index] else 0
-            if off > best:
-                best_id, best = rule.id, off
-        if best:
-            offs[best_id][index] = best * line.quantity
-    return [(rule, tuple(offs[rule.id])) for rule in rules if any(offs[rule.id])]
-
-
-def _off_piece(rule: PromotionRule, line: Line) -> int:
-    piece = line.base_fen or line.amount_fen // line.quantity
-    if rule.price_fen is not None:
-        return max(0, piece - rule.price_fen)
-    return apply_basis_points(piece, rule.off_bp)
 
 
 def _take(

@@ -123,6 +123,7 @@ class Quote:
                     "reason": found.reason,
                     "amount_fen": found.amount_fen,
                     "lines": list(found.per_line),
+                    **({"pieces": [list(each) for each in found.pieces]} if found.pieces else {}),
                 }
                 for found in self.price.discounts
             ],
@@ -146,7 +147,7 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
     table = _table(session, cart, store)
     items = tuple(price_items(session, store.id, cart.items))
     lines = [_line(item) for item in items]
-    promotions = promotion_rules(session, store, now)
+    promotions = promotion_rules(session, store, lines, member.id, now)
     usable = {each.id: each for each in coupons.usable_for(session, member.id, now)}
     rules = coupon_rules(session, list(usable.values()), lines, store, member, now)
     programme, tier = None, None
@@ -186,7 +187,8 @@ def quote(session: Session, cart: Cart, member: Member, now: datetime) -> Quote:
 
 
 def _line(item: PricedItem) -> Line:
-    return Line(item.product_id, item.amount_fen, item.quantity, item.base_fen, item.category_id)
+    of = item
+    return Line(of.product_id, of.amount_fen, of.quantity, of.base_fen, of.category_id, of.sku_id)
 
 
 def _largest_first(price: Price) -> list[Discount]:

@@ -1,12 +1,13 @@
 """What the price engine reads and answers: rules in, an explained price out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.money import format_yuan
 from coupons import scope
 from coupons.amounts import Worth
 from coupons.models import CouponKind, PromotionKind, StackGroup
+from coupons.rationing import Limits
 from coupons.taking import Line
 
 
@@ -31,9 +32,21 @@ class Goods:
         return self.product_ids is not None or self.category_ids is not None
 
 
+@dataclass(frozen=True)
+class Ration:
+    """How many pieces of a timed price are left: of each SKU in the cart, and for this member."""
+
+    limits: Limits
+    of_sku: Mapping[int, int]
+    of_member: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class PromotionRule(Goods):
-    """As the table has it; `words` say what it gives. `blocked`: why it does not hold now."""
+    """As the table has it; `words` say what it gives. `blocked`: why it does not hold now.
+
+    `ration` None: for as many pieces as there are.
+    """
 
     id: int
     name: str
@@ -45,6 +58,7 @@ class PromotionRule(Goods):
     words: str = ""
     blocked: str = ""
     group: StackGroup = StackGroup.promotion
+    ration: Ration | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +96,10 @@ class TierRule:
 
 @dataclass(frozen=True)
 class Discount:
-    """`per_line` and `delivery_fen`, the part off the delivery fee, add up to `amount_fen`."""
+    """`per_line` and `delivery_fen`, the part off the delivery fee, add up to `amount_fen`.
+
+    `pieces`: of a timed price that is rationed by `limits`, how many of which SKU it gave.
+    """
 
     kind: str
     id: int
@@ -91,6 +108,8 @@ class Discount:
     amount_fen: int
     per_line: tuple[int, ...]
     delivery_fen: int = 0
+    limits: Limits | None = None
+    pieces: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from catalogue.models import StockEntry, StockHold, StoreSku
 from core import idempotency
 from core.database import reading, transaction
 from coupons.models import Coupon
+from coupons.rationing import PromotionTake, PromotionUnits
 from crm import plans
 from crm.models import PaidTerm, PlanKind, TermState
 from crm.plans import fulfilling, giving_up
@@ -21,6 +22,7 @@ from tests import racing
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member
 from tests.orders.shop import Shop, open_shop
+from tests.orders.test_rations import half_price, pieces_taken
 from tests.orders.test_selling import buy as buy_plan
 from tests.orders.test_selling import make_plan
 from tests.racing import race, refusals
@@ -221,3 +223,61 @@ def test_a_month_is_not_given_while_its_membership_goes_back(
     with reading() as session:
         assert session.scalars(select(PaidTerm.state)).one() is TermState.refunded
         assert session.scalars(select(Coupon.id)).all() == []
+
+
+def test_control_looking_before_taking_sells_more_than_there_are(app: Flask) -> None:
+    with transaction() as session:
+        promotion = half_price(session, open_shop(session), pieces_each=1)
+        session.add(PromotionUnits(promotion_id=promotion.id, subject="sku:1", used=0))
+    together = threading.Barrier(16)
+
+    def buy(_: int) -> bool:
+        with transaction() as session:
+            used = session.scalars(select(PromotionUnits.used)).one()
+            together.wait()
+            if used:
+                return False
+            session.execute(update(PromotionUnits).values(used=used + 1))
+            return True
+
+    assert sum(result is True for result in race(app, 16, buy)) == 16
+
+
+def test_64_buyers_of_ten_pieces_get_ten(app: Flask, now: datetime) -> None:
+    with transaction() as session:
+        shop = open_shop(session, available=100)
+        half_price(session, shop, pieces_each=10)
+        buyers = [make_member(session, merchant=shop.merchant) for _ in range(64)]
+
+    def buy(i: int) -> int:
+        with transaction() as session:
+            order, _ = place(
+                session, shop.cart(), buyers[i], key="k", expected_payable_fen=1_100, now=now
+            )
+            return order.payable_fen
+
+    results = race(app, 64, buy)
+
+    assert [result for result in results if isinstance(result, int)] == [1_100] * 10
+    assert set(refusals(results)) <= {"ration_gone", "price_changed"}
+    with reading() as session:
+        assert pieces_taken(session) == {"sku": 10}
+        assert session.scalar(select(func.sum(PromotionTake.pieces))) == 10
+        assert session.scalar(select(func.count()).select_from(Order)) == 10
+
+
+def test_one_member_at_many_tills_gets_what_one_may(app: Flask, now: datetime) -> None:
+    with transaction() as session:
+        shop = open_shop(session, available=100)
+        half_price(session, shop, pieces_per_member=2)
+
+    def buy(i: int) -> int:
+        with transaction() as session:
+            return place(session, shop.cart(), shop.member, key=f"k{i}", now=now)[0].payable_fen
+
+    paid = [result for result in race(app, 16, buy) if isinstance(result, int)]
+
+    assert sorted(paid)[:2] == [1_100, 1_100]
+    assert set(sorted(paid)[2:]) <= {2_200}
+    with reading() as session:
+        assert pieces_taken(session) == {"member": 2}
