@@ -35,8 +35,7 @@ def list_asked(session: Session, who: Me) -> list[dict[str, Any]]:
     """What waits for the word of whoever looks at the list."""
     if not who.may("campaigns.launch"):
         return []
-    found = approvals.list_open(session, who.merchant_id)
-    waiting = [approval for approval in found if approval.requested_by != who.actor]
+    waiting = approvals.list_open(session, who.merchant_id, who.actor)
     names = select(Campaign.id, Campaign.name).where(
         Campaign.id.in_([approval.campaign_id for approval in waiting])
     )
@@ -138,7 +137,7 @@ def _approval(
         return None
     size = f"{words.count(latest.people)} 人，预计最多 {format_yuan(latest.cost_fen, symbol=True)}"
     pending = latest.state is ApprovalState.pending
-    mine = latest.requested_by == who.actor
+    mine = approvals.is_own(session, latest, who.actor)
     return {
         "code": latest.code,
         "pending": pending,

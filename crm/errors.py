@@ -96,7 +96,7 @@ class ApprovalNotFound(NotFound):
 
 class ApprovalOwn(Conflict):
     code = "approval_own"
-    title = "自己提交的要别人来同意"
+    title = "自己写的、改的、提交的活动，要别人来同意"
 
 
 class ApprovalOver(Conflict):

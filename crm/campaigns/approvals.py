@@ -1,7 +1,8 @@
 """A second person's word for a large campaign: asked for, given or refused, once.
 
 The same verbs serve the console and the chat, where the code of the request stands for it. Nobody
-agrees to what they asked for themselves, and only whoever may launch may agree.
+agrees to what they asked for, wrote or changed last themselves, and only whoever may launch may
+agree.
 """
 
 from datetime import datetime
@@ -55,7 +56,7 @@ def request(
 
 def approve(session: Session, approval: Approval, *, staff: Staff, now: datetime) -> Campaign:
     """pending → approved, and the draft with it. Raises ApprovalOwn, ApprovalOver."""
-    _check(approval, staff)
+    _check(session, approval, staff)
     _move(session, approval, ApprovalState.approved, staff, "", now)
     campaign = session.get_one(Campaign, approval.campaign_id, populate_existing=True)
     if campaign.state is CampaignState.draft:
@@ -67,7 +68,7 @@ def refuse(
     session: Session, approval: Approval, *, staff: Staff, reason: str = "", now: datetime
 ) -> Campaign:
     """pending → refused; the campaign stays where it is. Raises ApprovalOwn, ApprovalOver."""
-    _check(approval, staff)
+    _check(session, approval, staff)
     _move(session, approval, ApprovalState.refused, staff, reason, now)
     return session.get_one(Campaign, approval.campaign_id)
 
@@ -91,9 +92,18 @@ def find_open(session: Session, campaign_id: int) -> Approval | None:
     )
 
 
-def list_open(session: Session, merchant_id: int) -> list[Approval]:
-    found = select(Approval).where(
-        Approval.merchant_id == merchant_id, Approval.state == ApprovalState.pending
+def list_open(session: Session, merchant_id: int, actor: str) -> list[Approval]:
+    """What waits for the word of somebody who may launch; not what is their own."""
+    found = (
+        select(Approval)
+        .join(Campaign, Campaign.id == Approval.campaign_id)
+        .where(
+            Approval.merchant_id == merchant_id,
+            Approval.state == ApprovalState.pending,
+            Approval.requested_by != actor,
+            Campaign.created_by != actor,
+            Campaign.changed_by != actor,
+        )
     )
     return list(session.scalars(found.order_by(Approval.id)))
 
@@ -103,10 +113,16 @@ def latest(session: Session, campaign_id: int) -> Approval | None:
     return session.scalar(found.order_by(Approval.id.desc()).limit(1))
 
 
-def _check(approval: Approval, staff: Staff) -> None:
+def is_own(session: Session, approval: Approval, actor: str) -> bool:
+    """Whether this is who asked for the word, wrote the campaign or changed it last."""
+    campaign = session.get_one(Campaign, approval.campaign_id)
+    return actor in (approval.requested_by, campaign.created_by, campaign.changed_by)
+
+
+def _check(session: Session, approval: Approval, staff: Staff) -> None:
     if staff.merchant_id != approval.merchant_id or not may(staff.role, "campaigns.launch"):
         raise ApprovalNotFound
-    if approval.requested_by == f"staff:{staff.id}":
+    if is_own(session, approval, f"staff:{staff.id}"):
         raise ApprovalOwn
 
 

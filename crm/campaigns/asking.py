@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from core.config import current_config
 from core.money import format_yuan
 from core.outbox import enqueue
+from crm.campaigns import approvals
 from crm.models import Approval, ApprovalState, Campaign
 from merchants.models import Staff, StaffState
 from merchants.roles import may
@@ -30,7 +31,7 @@ def tell_approvers(session: Session, approval_id: int, *, now: datetime) -> int:
         for staff in session.scalars(working)
         if staff.person_id is not None
         and may(staff.role, "campaigns.launch")
-        and approval.requested_by != f"staff:{staff.id}"
+        and not approvals.is_own(session, approval, f"staff:{staff.id}")
     }
     plans = planning.plan_channels(
         session,

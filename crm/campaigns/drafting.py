@@ -97,6 +97,7 @@ def change(
     others_changed = _write_others(session, campaign, draft)
     if before == _columns(draft) and not others_changed:
         return
+    campaign.changed_by = actor
     session.flush()
     void_approvals(session, campaign.id, actor=actor, now=now)
     audit.record(

@@ -87,6 +87,7 @@ class Campaign(Base):
     quiet_until_hour: Mapped[int | None]
     created_by: Mapped[str] = mapped_column(Code(64))
     created_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(Code(64), default="")
     scheduled_at: Mapped[datetime | None]
     send_hour: Mapped[int | None]
     best_hour: Mapped[bool] = mapped_column(default=False)

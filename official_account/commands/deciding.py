@@ -18,7 +18,7 @@ LATELY = timedelta(days=30)
 
 def waiting(asker: Asker, _more: str) -> str:
     """Campaigns that wait for somebody else's word, each with its code; and refunds below."""
-    found = approvals.list_open(asker.session, asker.merchant_id)[:MOST]
+    found = approvals.list_open(asker.session, asker.merchant_id, asker.actor)[:MOST]
     lines = ["没有等你点头的活动。"] if not found else ["等你点头："]
     for each in found:
         campaign = asker.session.get_one(Campaign, each.campaign_id)

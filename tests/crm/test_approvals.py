@@ -79,6 +79,29 @@ def test_nobody_agrees_to_their_own_or_without_the_right(session: Session, now: 
     assert (approval.state, campaign.state) == (ApprovalState.pending, CampaignState.draft)
 
 
+def test_whoever_wrote_or_changed_it_does_not_agree_to_it(session: Session, now: datetime):
+    author = make_staff(session, Role.owner, now)
+    changer = make_staff(session, Role.owner, now)
+    other = make_staff(session, Role.owner, now)
+    campaign = make_campaign(session, approved=False)
+    campaign.created_by = f"staff:{author.id}"
+    draft = drafting.read(session, campaign)
+    changed = drafting.Draft(**{**draft.__dict__, "message": "别的话"})
+    drafting.change(session, campaign, changed, actor=f"staff:{changer.id}", now=now)
+    approval = approvals.request(session, campaign, SIZE, actor="staff:77", now=now)
+
+    for own in (author, changer):
+        with pytest.raises(ApprovalOwn):
+            approvals.approve(session, approval, staff=own, now=now)
+        assert approvals.list_open(session, campaign.merchant_id, f"staff:{own.id}") == []
+
+    assert (approval.state, campaign.state) == (ApprovalState.pending, CampaignState.draft)
+    waiting = approvals.list_open(session, campaign.merchant_id, f"staff:{other.id}")
+    assert waiting == [approval]
+    approvals.approve(session, approval, staff=other, now=now)
+    assert campaign.state is CampaignState.approved
+
+
 def test_a_refusal_leaves_the_draft_and_a_change_voids_the_word(session: Session, now: datetime):
     owner = make_staff(session, Role.owner, now)
     campaign, first = asked(session, now)

@@ -137,7 +137,7 @@ def make_campaign(
             **values,
         }
     )
-    campaign = campaigns.create(session, merchant.id, draft, actor="staff:1", now=now)
+    campaign = campaigns.create(session, merchant.id, draft, actor="staff:900", now=now)
     if approved:
         campaigns.approve(session, campaign, actor="staff:2", now=now)
     return campaign
