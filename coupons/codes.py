@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from core.crypto import keyring
 from coupons.errors import CodeExpired, CouponNotFound
@@ -78,22 +78,26 @@ def read(text: str, now: datetime) -> Reading:
     return reading
 
 
-def parse(text: str, now: datetime) -> Reading:
-    """`read` for who may also take a stale one: a repeat of what was done while it was fresh."""
+def parse(text: str, now: datetime, slack: timedelta = timedelta()) -> Reading:
+    """`read` for who may also take a stale one: a repeat of what was done while it was fresh.
+
+    `slack`: how far the clock that says `now` may be from ours.
+    """
+    accepted = _accepted(now, slack)
     text = text.strip()
     if text.startswith(f"{PREFIX}."):
-        return _read_token(text, now)
+        return _read_token(text, accepted)
     digits = "".join(char for char in text if char not in " -\t")
     if len(digits) == LENGTH + PROOF and is_code(digits[:LENGTH]):
         code, proof = digits[:LENGTH], digits[LENGTH:]
-        fresh = any(_same(proof, _proof(code, step)) for step in _accepted(now))
+        fresh = any(_same(proof, _proof(code, step)) for step in accepted)
         return Reading(code, fresh, stale=not fresh)
     if is_code(digits):
         return Reading(digits, fresh=False)
     raise CouponNotFound("券码不对，看看有没有输错")
 
 
-def _read_token(text: str, now: datetime) -> Reading:
+def _read_token(text: str, accepted: range) -> Reading:
     parts = text.split(".")
     well_formed = len(parts) == 4 and is_code(parts[1]) and parts[2].isascii()
     if not well_formed or not parts[2].isdigit() or len(parts[2]) > 12:
@@ -101,7 +105,7 @@ def _read_token(text: str, now: datetime) -> Reading:
     code, step = parts[1], int(parts[2])
     if not _same(parts[3], _mac(code, step)):
         raise CouponNotFound("这不是我们的券码")
-    fresh = step in _accepted(now)
+    fresh = step in accepted
     return Reading(code, fresh, stale=not fresh)
 
 
@@ -113,10 +117,10 @@ def _end(step: int) -> datetime:
     return datetime.fromtimestamp((step + 1) * STEP, UTC)
 
 
-def _accepted(now: datetime) -> tuple[int, int]:
+def _accepted(now: datetime, slack: timedelta) -> range:
     """This step and the one before: a code read at its last second must still work."""
-    step = _step(now)
-    return step, step - 1
+    more = int(slack.total_seconds()) // STEP
+    return range(_step(now) - 1 - more, _step(now) + 1 + more)
 
 
 def _mac(code: str, step: int) -> str:

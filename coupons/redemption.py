@@ -36,6 +36,7 @@ from merchants.queries import get_store
 LATEST = timedelta(hours=72)
 """How long after it happened a till that was offline may tell a redemption."""
 AHEAD = timedelta(minutes=5)
+"""How far a till's clock may be from ours."""
 
 _C, _T, _S = (rows.table_of(model).c for model in (Coupon, CouponTemplate, Store))
 # A plain string: whatever a visitor types may be longer than the column, and then is not there.
@@ -132,16 +133,19 @@ def redeem(
     issued → redeemed; a coupon of several uses stays issued until the last. `staff_id`, or the
     `actor` that a till is. `bill_fen` is what the guest would pay without it; a coupon that takes a
     part of something needs it. `redeemed_at`: a till that was offline tells its own time, at most
-    LATEST ago; the coupon must have been good then. `member_id`: whose a printed code becomes that
-    is nobody's yet. Raises CouponNotFound, CodeExpired, WrongStore,
+    LATEST ago; the coupon must have been good and a rotating code fresh then. `member_id`: whose a
+    printed code becomes that is nobody's yet. Raises CouponNotFound, CodeExpired, WrongStore,
     NotGoodHere, BillNeeded, BelowMinimum, AlreadyRedeemed, RedemptionUndone, CouponExpired,
     CouponVoid, TooLongAgo or CouponUnavailable, and then nothing changed. The caller has checked
     that the clerk works there.
     """
     by = By(actor or f"staff:{staff_id}", staff_id)
-    reading, found = _look(session, code_or_token, store_id, now)
+    slack = timedelta() if redeemed_at is None else AHEAD
+    reading, found = _look(session, code_or_token, store_id, redeemed_at or now, slack)
     if found is not None and _was_redeemed(session, *found, key):
         return _same_redemption(session, found[0], key, store_id, by)
+    if redeemed_at is not None and not now - LATEST <= redeemed_at <= now + AHEAD:
+        raise TooLongAgo("只收 72 小时内的核销", errors={"redeemed_at": "在过去 72 小时内"})
     if reading.stale:
         raise CodeExpired
     if found is None:
@@ -152,8 +156,6 @@ def redeem(
         session.refresh(coupon)
     if template.store_ids is not None and store_id not in template.store_ids:
         raise WrongStore(f"这张券只能在{where(session, template)}用")
-    if redeemed_at is not None and not now - LATEST <= redeemed_at <= now + AHEAD:
-        raise TooLongAgo("只收 72 小时内的核销", errors={"redeemed_at": "在过去 72 小时内"})
     if why := _not_here(session, coupon, template, store_id, redeemed_at or now):
         raise NotGoodHere(why)
     before = coupon.state
@@ -180,14 +182,14 @@ def redeem(
 
 
 def _look(
-    session: Session, text: str, store_id: int, now: datetime
+    session: Session, text: str, store_id: int, at: datetime, slack: timedelta
 ) -> tuple[codes.Reading, tuple[Coupon, CouponTemplate] | None]:
     """What was scanned or typed; a code of another system by our own number. Raises CouponNotFound.
 
     What is right costs one read, what is wrong some more.
     """
     try:
-        reading = codes.parse(text, now)
+        reading = codes.parse(text, at, slack)
         found = _find(session, reading.code, store_id)
     except CouponNotFound:
         reading, found = codes.Reading(text, fresh=False), None

@@ -22,7 +22,8 @@ def redeem(header: KeyHeader, body: RedemptionIn) -> RedemptionOut:
     """Redeem a code, once: the same key again is answered the same.
 
     A till that was offline sends what it took with its own `redeemed_at`, within 72 hours; such a
-    one is marked late. 409 `coupon_already_redeemed` says `redeemed_at`, `store` and `by`.
+    one is marked late, and a rotating code must have been fresh at that time, give or take five
+    minutes. 409 `coupon_already_redeemed` says `redeemed_at`, `store` and `by`.
     """
     now = clock_now()
     with guess(now), transaction() as session:

@@ -94,6 +94,30 @@ def test_a_till_that_was_offline_is_marked_late(till: Till, counter: Counter) ->
     assert said(too_old) == (422, "redeemed_at_out_of_range")
 
 
+def test_what_was_scanned_offline_was_fresh_when_it_was_scanned(
+    till: Till, counter: Counter
+) -> None:
+    scanned, typed, old = (counter.coupon() for _ in range(3))
+    took = clock.now() - timedelta(minutes=30)
+    slow = took - timedelta(minutes=4)  # the till's clock
+    older = took - timedelta(minutes=7)
+    given = (
+        (codes.rotating(scanned.code, took)[0], slow),
+        (codes.typed(typed.code, took), took),
+        (codes.rotating(old.code, older)[0], took),
+    )
+
+    answers = [
+        till.post("redemptions", f"tap-0000{at}", json={"code": code, "redeemed_at": f"{when}"})
+        for at, (code, when) in enumerate(given)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 410]
+    assert [answer.json["late"] for answer in answers[:2]] == [True, True]
+    states = [state_of(each) for each in (scanned, typed, old)]
+    assert states == [CouponState.redeemed, CouponState.redeemed, CouponState.issued]
+
+
 def test_it_takes_back_its_own_and_no_more_than_three_a_day(
     make_till: Callable[..., Till], counter: Counter
 ) -> None:
