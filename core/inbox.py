@@ -20,18 +20,26 @@ class EventState(StrEnum):
 
 
 class InboundEvent(Base):
-    """One notice. `outcome` says in a word what became of it: handled, ignored, refused."""
+    """One notice; `openid`: of whom, if it is about a person.
+
+    `outcome` says in a word what became of it: handled, ignored, refused.
+    """
 
     __tablename__ = "inbound_events"
     __table_args__ = (
         UniqueConstraint("source", "external_id"),
         Index("ix_inbound_events_state_received_at", "state", "received_at"),
+        # What pages ask for: all of a source, of one kind, of one person; the newest first.
+        Index("ix_inbound_events_source_id", "source", "id"),
+        Index("ix_inbound_events_source_kind_id", "source", "kind", "id"),
+        Index("ix_inbound_events_source_openid_id", "source", "openid", "id"),
     )
 
     id: Mapped[Id]
     source: Mapped[str] = mapped_column(Code(64))
     external_id: Mapped[str] = mapped_column(Code(128))
     kind: Mapped[str] = mapped_column(Code(64))
+    openid: Mapped[str | None] = mapped_column(Code(64))
     body: Mapped[dict[str, Any]]
     raw: Mapped[LongText | None]
     state: Mapped[EventState] = mapped_column(State(EventState), default=EventState.received)

@@ -190,6 +190,7 @@ def _row(source: str, message: Message, now: datetime) -> dict[str, Any]:
         "source": source,
         "external_id": message.msg_id,
         "kind": (message.event or message.kind)[:64],
+        "openid": message.openid,
         "body": receiving.to_body(message),
         "raw": message.raw,
         "received_at": now,

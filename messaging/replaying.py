@@ -4,7 +4,7 @@ A trial runs in a savepoint that is rolled back. What it would write is counted,
 looks for a fault sees what would happen twice before anything does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,14 +70,11 @@ def list_recorded(
     *,
     since: datetime | None = None,
     kind: str = "",
-    sources: list[str] | None = None,
     before_id: int | None = None,
     limit: int = 50,
 ) -> list[InboundEvent]:
-    """The latest first: of these sources, of this kind, since a moment, before an id."""
+    """The latest first: of this kind, since a moment, before an id."""
     wanted = select(InboundEvent)
-    if sources is not None:
-        wanted = wanted.where(InboundEvent.source.in_(sources))
     if since is not None:
         wanted = wanted.where(InboundEvent.received_at >= since)
     if kind:
@@ -85,6 +82,34 @@ def list_recorded(
     if before_id is not None:
         wanted = wanted.where(InboundEvent.id < before_id)
     return list(session.scalars(wanted.order_by(InboundEvent.id.desc()).limit(min(limit, MOST))))
+
+
+def list_told(
+    session: Session,
+    sources: Sequence[str],
+    *,
+    kind: str = "",
+    openids: Sequence[str] | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
+) -> list[InboundEvent]:
+    """What these sources told, the latest first: of a kind, of people, before an id.
+
+    One question for each source and person: a list of several would be sorted by the database
+    before the first row came.
+    """
+    found: list[InboundEvent] = []
+    for source in sources:
+        for openid in [None] if openids is None else openids:
+            wanted = select(InboundEvent).where(InboundEvent.source == source)
+            if openid is not None:
+                wanted = wanted.where(InboundEvent.openid == openid)
+            if kind:
+                wanted = wanted.where(InboundEvent.kind == kind)
+            if before_id is not None:
+                wanted = wanted.where(InboundEvent.id < before_id)
+            found += session.scalars(wanted.order_by(InboundEvent.id.desc()).limit(limit))
+    return sorted(found, key=lambda event: -event.id)[:limit]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from messaging.models import Scene, SceneDay, SceneKind
 
 _INVITE = "invite."
 _INVITE_TEXT = re.compile(r"invite\.[0-9A-Za-z]+")
+PATIENCE = timedelta(minutes=10)
 LONGEST = timedelta(days=30)
 """A temporary code lives at most this long at WeChat."""
 
@@ -138,6 +139,20 @@ def scene_text(scene: Scene) -> str:
 
 def invite_code(scene: Scene) -> str:
     return (scene.secret or "").removeprefix(_INVITE)
+
+
+def ask_again(session: Session, *, now: datetime, limit: int = 100) -> int:
+    """Codes whose picture never came are asked for again, once an hour; how many."""
+    bare = select(Scene.id).where(
+        Scene.url.is_(None),
+        Scene.created_at < now - PATIENCE,
+        or_(Scene.expires_at.is_(None), Scene.expires_at > now),
+    )
+    ids = session.scalars(bare.order_by(Scene.id).limit(limit)).all()
+    for scene_id in ids:
+        key = f"messaging.create_scene_qr:{scene_id}:{int(now.timestamp()) // 3_600}"
+        enqueue(session, "messaging.create_scene_qr", key=key, scene_id=scene_id)
+    return len(ids)
 
 
 def record_qr(session: Session, scene_id: int, *, ticket: str, url: str, image_url: str) -> None:

@@ -24,6 +24,10 @@ every try."""
 CAMPAIGN = "campaign"
 
 
+TALK = ("staff", "reply", "welcome")
+"""Kinds of messages that are said in the course of a chat."""
+
+
 class Letter(NamedTuple):
     """A message to write down; see `prepare` for the payload."""
 
@@ -141,6 +145,17 @@ def settle_stuck(session: Session, *, before: datetime, now: datetime) -> int:
     )
     values = {"reason": "interrupted", "changed_at": now}
     return claim(session, stuck.values(state=OutboundState.unknown, **values))
+
+
+def give_up_talk(session: Session, *, before: datetime, now: datetime) -> int:
+    """Words of a chat that nobody could bring to WeChat are over: what they answer is long past."""
+    late = update(OutboundMessage).where(
+        OutboundMessage.state == OutboundState.prepared,
+        OutboundMessage.changed_at < before,
+        OutboundMessage.kind.in_(TALK),
+    )
+    values = {"reason": "too_late", "changed_at": now}
+    return claim(session, late.values(state=OutboundState.failed, **values))
 
 
 def list_to_ask_again(session: Session, *, now: datetime, limit: int = 200) -> list[int]:

@@ -14,7 +14,7 @@ from core.database import claim, insert_ignore
 from core.outbox import enqueue
 from messaging.models import Follower, FollowerSync, SyncState
 
-CUT_OFF = timedelta(hours=1)
+CUT_OFF = timedelta(minutes=15)
 _SLICE = 1_000
 DETAILS = 100
 
@@ -28,7 +28,7 @@ def find(session: Session, appid: str) -> FollowerSync | None:
 
 
 def start(session: Session, appid: str, now: datetime) -> bool:
-    """Begin a reading; False while one goes on. One that stood still for an hour is taken up."""
+    """Begin a reading; False while one goes on. One that stands still is taken up."""
     blank = {"appid": appid, "state": SyncState.done, "started_at": now, "changed_at": now}
     insert_ignore(session, FollowerSync, [blank])
     mine = FollowerSync.appid == appid
@@ -54,6 +54,18 @@ def start(session: Session, appid: str, now: datetime) -> bool:
     assert sync is not None
     enqueue(session, "messaging.sync_followers", appid=appid, number=sync.run)
     return True
+
+
+def take_up(session: Session, *, now: datetime) -> int:
+    """Readings that stand still go on where they were; how many."""
+    stuck = (FollowerSync.state == SyncState.running, FollowerSync.changed_at < now - CUT_OFF)
+    taken = 0
+    for sync in session.scalars(select(FollowerSync).where(*stuck)).all():
+        mine = update(FollowerSync).where(FollowerSync.id == sync.id, *stuck)
+        if claim(session, mine.values(changed_at=now)):
+            enqueue(session, "messaging.sync_followers", appid=sync.appid, number=sync.run)
+            taken += 1
+    return taken
 
 
 def take_page(

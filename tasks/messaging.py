@@ -33,7 +33,6 @@ from messaging import (
 )
 from messaging.accounts import find_owner
 from messaging.materials import remote as uploads
-from messaging.materials import shelf
 from messaging.menus import remote as menu_remote
 from messaging.models import Follower, OutboundState, Scene
 from people import identities
@@ -260,7 +259,6 @@ def sweep(run: Run) -> None:
         _act_on_left(event)
     with run.finish() as session:
         sending.settle_stuck(session, before=now - CUT_OFF, now=now)
-        shelf.settle_cut_off(session, now=now)
         for message_id in sending.list_to_ask_again(session, now=now):
             enqueue(session, "messaging.deliver", message_id=message_id)
         for message_id, kind in sending.take_up_forgotten(session, now=now):

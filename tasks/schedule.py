@@ -28,6 +28,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("core.tidy", 3_600),
     Periodic("messaging.sweep", 30),
     Periodic("messaging.sweep_broadcasts", 60),
+    Periodic("messaging.sweep_standing", 300),
     Periodic("people.forget_logins", 86_400),
     Periodic("crm.release_points", 300),
     Periodic("crm.sweep_campaigns", 60),

@@ -110,7 +110,7 @@ def publish_menu(version_id: int) -> Response:
     now = clock_now()
     with transaction() as session:
         version = _version(session, version_id)
-        if versions.publish(session, version):
+        if versions.publish(session, version, now=now):
             _record(session, "menu.publish", version, now)
     return reply.done(url_for("console.official.menus"), "正在发布，手机上 5 分钟内换成新菜单")
 
@@ -123,7 +123,7 @@ def restore_menu(version_id: int) -> Response:
     with transaction() as session:
         old = _version(session, version_id)
         version = versions.save_draft(session, old.appid, old.menus, actor=me().actor, now=now)
-        versions.publish(session, version)
+        versions.publish(session, version, now=now)
         _record(session, "menu.restore", old, now)
     return reply.done(url_for("console.official.menus"), f"正在换回第 {old.number} 版")
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Response, request, url_for
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from console import reply, words
@@ -15,8 +16,11 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import NotFound
 from core.inbox import EventState, InboundEvent
+from crm.models import Member
 from messaging import replaying
-from messaging.inbox import OFFICIAL
+from messaging.accounts import minis_of
+from messaging.inbox import MINI, OFFICIAL
+from people.models import Identity
 
 KINDS = {
     "text": "文字",
@@ -28,37 +32,45 @@ KINDS = {
     "scancode_waitmsg": "菜单扫码",
     "templatesendjobfinish": "模板消息结果",
     "masssendjobfinish": "群发结果",
+    "subscribe_msg_popup_event": "订阅消息的回答",
+    "subscribe_msg_change_event": "订阅消息的开关",
+    "subscribe_msg_sent_event": "订阅消息结果",
 }
-PAGE = 50
+PLACES = {"official": "公众号", "mini": "小程序"}
+PAGE, MOST_OPENIDS = 50, 10
 
 
 @page.get("/records")
 @staff("settings.manage")
 def records() -> Response:
-    kind = request.args.get("kind", "")
+    kind, person = request.args.get("kind", ""), request.args.get("person", "").strip()[:32]
+    place = request.args.get("from", "")
     with reading() as session:
         account = find_account(session)
-        found = (
-            replaying.list_recorded(
-                session,
-                sources=[OFFICIAL + account.appid],
-                kind=kind,
-                before_id=whole(request.args.get("before", "")),
-                limit=PAGE + 1,
-            )
-            if account
-            else []
+        sources = _sources(session)
+        chosen = sources.get(place) or [each for some in sources.values() for each in some]
+        found = replaying.list_told(
+            session,
+            chosen,
+            kind=kind,
+            openids=_openids(session, person) if person else None,
+            before_id=whole(request.args.get("before", "")),
+            limit=PAGE + 1,
         )
     now = clock_now()
     more = None
     if len(found) > PAGE:
-        more = url_for("console.official.records", kind=kind, before=found[PAGE - 1].id)
+        here: dict[str, Any] = {"kind": kind, "person": person, "from": place}
+        more = url_for("console.official.records", **here, before=found[PAGE - 1].id)
     return reply.page(
         "official/records.html",
         account=shown(account) if account else None,
         rows=[_row(event, now) for event in found[:PAGE]],
         kind=kind,
         kinds=[("", "全部消息"), *KINDS.items()],
+        place=place,
+        places=[("", "公众号和小程序"), *PLACES.items()] if len(sources) > 1 else [],
+        person=person,
         more=more,
     )
 
@@ -101,9 +113,37 @@ def replay_record(event_id: int) -> Response:
 
 def _mine(session: Session, event_id: int) -> InboundEvent:
     event = session.get(InboundEvent, event_id)
-    if event is None or event.source != OFFICIAL + get_account(session).appid:
+    get_account(session)
+    mine = [source for some in _sources(session).values() for source in some]
+    if event is None or event.source not in mine:
         raise NotFound("没有这条消息")
     return event
+
+
+def _sources(session: Session) -> dict[str, list[str]]:
+    """Where callbacks of this merchant come from: the account in hand, and its mini-programs."""
+    account = find_account(session)
+    if account is None:
+        return {}
+    mine = [each for each in minis_of(me().merchant_code) if each.merchant == account.merchant]
+    sources = {"official": [OFFICIAL + account.appid], "mini": [MINI + each.appid for each in mine]}
+    return {place: some for place, some in sources.items() if some}
+
+
+def _openids(session: Session, wanted: str) -> list[str]:
+    """Of the member with this number, of those with this name, or as it is typed."""
+    found = (
+        select(Identity.openid)
+        .join(Member, Member.person_id == Identity.person_id)
+        .where(
+            Member.merchant_id == me().merchant_id,
+            Member.merged_into_id.is_(None),
+            or_(Member.no == wanted, Member.name == wanted),
+        )
+        .order_by(Member.id.desc())
+        .limit(MOST_OPENIDS)
+    )
+    return list(session.scalars(found)) or [wanted]
 
 
 def _row(event: InboundEvent, now: datetime) -> dict[str, Any]:
@@ -112,6 +152,7 @@ def _row(event: InboundEvent, now: datetime) -> dict[str, Any]:
     return {
         "id": event.id,
         "kind": KINDS.get(event.kind, event.kind),
+        "place": "小程序" if event.source.startswith(MINI) else "",
         "says": replaying.describe(event),
         "at": words.when(event.received_at, now),
         "left": left,

@@ -11,7 +11,7 @@ from core.outbox import enqueue
 from gateways.wechat.mass import FEWEST, MOST
 from messaging.broadcasts import quotas
 from messaging.broadcasts.drafting import NO_ACCOUNT, may_use
-from messaging.broadcasts.errors import BroadcastInvalid, BroadcastMoved
+from messaging.broadcasts.errors import BroadcastInvalid
 from messaging.broadcasts.models import (
     Audience,
     Broadcast,
@@ -34,13 +34,6 @@ def launch(session: Session, broadcast: Broadcast, *, actor: str, now: datetime)
         raise BroadcastInvalid(errors={"appid": NO_ACCOUNT})
     move(session, broadcast, BroadcastState.gathering, actor=actor, now=now, started_at=now)
     enqueue(session, "messaging.broadcast_gather", broadcast_id=broadcast.id)
-
-
-def stop(session: Session, broadcast: Broadcast, *, actor: str, now: datetime) -> None:
-    """While people are still being gathered; what WeChat has cannot be called back."""
-    if broadcast.state is not BroadcastState.gathering:
-        raise BroadcastMoved
-    move(session, broadcast, BroadcastState.stopped, actor=actor, now=now, finished_at=now)
 
 
 def address_followers(session: Session, broadcast: Broadcast) -> None:

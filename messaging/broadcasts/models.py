@@ -49,9 +49,7 @@ NEXT: dict[BroadcastState, frozenset[BroadcastState]] = {
             BroadcastState.stopped,
         }
     ),
-    BroadcastState.gathering: frozenset(
-        {BroadcastState.sending, BroadcastState.failed, BroadcastState.stopped}
-    ),
+    BroadcastState.gathering: frozenset({BroadcastState.sending, BroadcastState.failed}),
     BroadcastState.sending: frozenset({BroadcastState.finished, BroadcastState.failed}),
     BroadcastState.finished: frozenset(),
     BroadcastState.failed: frozenset(),

@@ -18,6 +18,7 @@ from messaging.broadcasts.moving import RECOGNISED
 from messaging.models import AccountTag
 
 SETTLING = timedelta(minutes=2)
+GATHERED = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,15 @@ def list_to_ask_again(session: Session, *, now: datetime, limit: int = 50) -> li
         (MassSend.first_sent_at.is_(None)) | (MassSend.first_sent_at > now - RECOGNISED),
     )
     return list(session.scalars(found.order_by(MassSend.id).limit(limit)))
+
+
+def list_stuck(session: Session, *, now: datetime) -> list[int]:
+    """Broadcasts whose gathering has not come to an end: it may begin again at any time."""
+    found = select(Broadcast.id).where(
+        Broadcast.state == BroadcastState.gathering,
+        Broadcast.started_at < now - GATHERED,
+    )
+    return list(session.scalars(found))
 
 
 def list_cut_off(session: Session, *, now: datetime) -> list[int]:

@@ -1,6 +1,6 @@
 """The menus of an account through time: one draft, what was published, and the way back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -14,6 +14,8 @@ from messaging.accounts import mini_for_official
 from messaging.models import NEXT_MENU, MenuState, MenuVersion
 
 Menus = dict[str, Any]
+PATIENCE = timedelta(minutes=10)
+NO_ANSWER = "微信十分钟没有答复，再发布一次"
 
 
 def generated(appid: str) -> Menus:
@@ -94,9 +96,9 @@ def save_draft(
     return made
 
 
-def publish(session: Session, version: MenuVersion) -> bool:
+def publish(session: Session, version: MenuVersion, *, now: datetime) -> bool:
     """Queue it; False when somebody did."""
-    if not _move(session, version.id, MenuState.publishing, problem=""):
+    if not _move(session, version.id, MenuState.publishing, problem="", publishing_since=now):
         return False
     enqueue(session, "messaging.publish_menu", version_id=version.id)
     return True
@@ -108,6 +110,15 @@ def record_published(session: Session, version_id: int, *, now: datetime) -> boo
 
 def record_refused(session: Session, version_id: int, why: str) -> bool:
     return _move(session, version_id, MenuState.failed, problem=why[:200])
+
+
+def settle_stuck(session: Session, *, now: datetime) -> int:
+    """What its job could not bring to an end may be published again; asking twice is the same."""
+    since = func.coalesce(MenuVersion.publishing_since, MenuVersion.created_at)
+    stuck = update(MenuVersion).where(
+        MenuVersion.state == MenuState.publishing, since < now - PATIENCE
+    )
+    return claim(session, stuck.values(state=MenuState.failed, problem=NO_ANSWER))
 
 
 def _move(session: Session, version_id: int, to: MenuState, **values: Any) -> bool:

@@ -42,4 +42,5 @@ class MenuVersion(Base):
     actor: Mapped[str] = mapped_column(Code(64))
     problem: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime]
+    publishing_since: Mapped[datetime | None]
     published_at: Mapped[datetime | None]

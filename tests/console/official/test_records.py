@@ -1,5 +1,6 @@
 """Recorded callbacks: shown raw and read, tried without a trace, acted upon once."""
 
+import re
 from typing import Any
 
 from sqlalchemy import func, select
@@ -7,8 +8,10 @@ from sqlalchemy import func, select
 from core import clock
 from core.database import Base, reading, transaction
 from core.inbox import EventState, InboundEvent
+from crm.models import Member
 from messaging import inbox, receiving
 from messaging.models import Follower, SubscribeGrant
+from people.models import Identity
 from sandbox.demo_config import MINI, OFFICIAL, SUBSCRIBE_TEMPLATES
 from tests.console.official.conftest import Desk
 
@@ -100,6 +103,37 @@ def test_the_command_acts_only_when_told_to(desk: Desk) -> None:
     assert "acted upon now: insert followers" in acted
     assert the_event(id=event.id).state is EventState.done
     assert runner.invoke(args=["replay"]).exit_code == 2
+
+
+def test_records_are_found_by_where_they_come_from_what_they_are_and_whose(desk: Desk) -> None:
+    template = SUBSCRIBE_TEMPLATES["order_ready"]
+    desk.shop.follow("aqing")
+    desk.shop.follow("xiaozhou")
+    desk.shop.say("aqing", "杯子漏了")
+    desk.shop.say("xiaozhou", "几点开门")
+    desk.shop.drain()
+    answers = {template: "accept"}
+    desk.shop.app_post("people/aqing/subscribe", {"appid": MINI, "answers": answers, "wait": True})
+    with transaction() as session:
+        openid = desk.shop.openid("aqing")
+        identity = session.scalars(select(Identity).where(Identity.openid == openid)).one()
+        member = session.scalars(select(Member).where(Member.person_id == identity.person_id)).one()
+        member.name = "林小满"
+    owner = desk.browser()
+
+    def shown(query: str) -> list[int]:
+        page = owner.get(f"/official/records{query}").text
+        return [int(found) for found in re.findall(r'records/(\d+)"', page)]
+
+    assert shown("") == [5, 4, 3, 2, 1]
+    assert shown("?from=mini") == [5]
+    assert shown("?from=official") == [4, 3, 2, 1]
+    assert shown("?person=林小满") == [5, 3, 1] or shown("?person=林小满") == [3, 1]
+    assert shown(f"?person={member.no}&kind=text") == [3]
+    assert shown("?kind=text&before=4") == [3]
+    assert shown("?person=谁也不是") == []
+    record = owner.get("/official/records/5")
+    assert (record.status_code, "subscribe_msg_popup_event" in record.text) == (200, True)
 
 
 def test_anothers_record_is_not_found(desk: Desk) -> None:
