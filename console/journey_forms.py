@@ -30,6 +30,7 @@ def of_start(graph: Graph, name: str, typed: Mapping[str, str]) -> Form:
         "trigger": trigger["kind"],
         "days": trigger.get("days", ""),
         "tag": trigger.get("tag_id") or "",
+        "way": trigger.get("way", "up" if trigger["kind"] != "tier" else "any"),
         "template": trigger.get("template_id") or "",
         "segment": trigger.get("segment_id") or "",
         "already": "1" if trigger.get("already") else "0",
@@ -76,6 +77,8 @@ def read_start(session: Session, graph: Graph, form: Form) -> Graph:
     if kind in DAYS_OF:
         days = whole(form["days"])
         trigger["days"] = DAYS_OF[kind][1] if days is None else days
+    if kind == "tier":
+        trigger["way"] = form["way"] or "up"
     if kind == "tagged":
         trigger["tag_id"] = whole(form["tag"])
     if kind == "expiring" and whole(form["template"]):

@@ -36,7 +36,9 @@ EVENTS = {
     "claimed": "领券",
     "carted": "加购物车",
     "followed": "关注",
+    "topped_up": "储值充值",
 }
+WAYS = {"up": "升级", "down": "降级", "any": "都算"}
 GOALS = {
     "none": "没有目标，走完为止",
     "paid": "下单付款",
@@ -102,6 +104,8 @@ def trigger(graph: Graph, names: Names) -> str:
             return f"券还有 {part['days']} 天到期"
         case "birthday":
             return f"生日前 {part['days']} 天" if part["days"] else "生日当天"
+        case "tier" if part.get("way", "any") != "any":
+            return f"会员{WAYS[part['way']]}"
         case "tagged":
             return f"贴上「{names.get(('tag', part.get('tag_id') or 0), '未选')}」"
         case "segment":

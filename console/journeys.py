@@ -55,7 +55,8 @@ def create() -> Response:
         journey = drafting.create(
             session, who.merchant_id, name=model.name, graph=graph, actor=who.actor, now=now
         )
-    return reply.done(_at(journey.id), "草稿建好了，改到满意再发布")
+    begin = None if graph["first"] else START
+    return reply.done(_at(journey.id, node=begin), "草稿建好了，改到满意再发布")
 
 
 @page.get("/<int:journey_id>")
@@ -249,6 +250,7 @@ _START_FIELDS = {
     "trigger.kind": "trigger",
     "trigger.days": "days",
     "trigger.tag_id": "tag",
+    "trigger.way": "way",
     "trigger.segment_id": "segment",
     "trigger.template_id": "template",
     "entry.rule": "entry",

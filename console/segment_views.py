@@ -5,11 +5,21 @@ from datetime import datetime
 from typing import Any
 
 from flask import url_for
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from console import people, words
 from core.clock import local
-from crm.models import Member, Segment, SegmentDay
+from crm.models import (
+    Campaign,
+    CampaignState,
+    Journey,
+    JourneyState,
+    JourneyVersion,
+    Member,
+    Segment,
+    SegmentDay,
+)
 from crm.segments import compiling, living, refs, rfm
 from crm.segments.rules import conditions
 from crm.segments.words import say
@@ -91,6 +101,45 @@ def _moved(found: Sequence[tuple[Member, datetime]], now: datetime) -> list[dict
             "at": words.when(at, now),
         }
         for member, at in found
+    ]
+
+
+def uses(session: Session, merchant_id: int, segment_id: int) -> list[dict[str, str]]:
+    """Campaigns that are still to send and journeys that are not over, where they name it."""
+    planned = (
+        select(Campaign.id, Campaign.name)
+        .where(
+            Campaign.merchant_id == merchant_id,
+            Campaign.segment_id == segment_id,
+            Campaign.state.not_in((CampaignState.finished, CampaignState.killed)),
+        )
+        .order_by(Campaign.id.desc())
+    )
+    found = [
+        {"kind": "活动", "name": name, "href": url_for("console.campaigns.show", campaign_id=id_)}
+        for id_, name in session.execute(planned)
+    ]
+    versions = (
+        select(Journey.id, Journey.name, JourneyVersion.graph)
+        .join(JourneyVersion, JourneyVersion.journey_id == Journey.id)
+        .where(
+            Journey.merchant_id == merchant_id,
+            Journey.state != JourneyState.ended,
+            or_(JourneyVersion.id == Journey.version_id, JourneyVersion.published_at.is_(None)),
+        )
+        .order_by(Journey.id.desc())
+    )
+    journeys = {
+        id_: name
+        for id_, name, graph in session.execute(versions)
+        if any(
+            part.get("segment_id") == segment_id
+            for part in (graph["trigger"], graph["goal"], *graph["nodes"].values())
+        )
+    }
+    return found + [
+        {"kind": "旅程", "name": name, "href": url_for("console.journeys.show", journey_id=id_)}
+        for id_, name in journeys.items()
     ]
 
 

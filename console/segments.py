@@ -173,13 +173,16 @@ def _page(
         wrong = errors or segments.check(session, merchant_id, rule)
         wrong = {place: why for place, why in wrong.items() if place not in ("name", "tag")}
         counted = {} if wrong else _counted(session, rule, merchant_id, now)
+        segment_id = (request.view_args or {}).get("segment_id")
+        uses = segment_views.uses(session, merchant_id, segment_id) if segment_id else []
     return reply.page(
         template,
         status,
         form=form,
         title=title,
         action=action,
-        segment_id=(request.view_args or {}).get("segment_id"),
+        segment_id=segment_id,
+        uses=uses,
         tree=rule_view.draw(tree, choices, counted.get("alone", {}), wrong),
         **{
             "count": "—",

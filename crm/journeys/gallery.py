@@ -35,6 +35,12 @@ def _bought(times: int) -> dict[str, Any]:
     return {"op": "and", "rules": [{"field": "orders", "op": ">=", "value": times}]}
 
 
+_OTHERWISE = {
+    "second_visit": ("{昵称}，「{券名}」快到期了，{到期日}前都能用。",),
+    "low_balance": ("{昵称}，储值余额不多了，下次来店里充一点就行。",),
+}
+"""What is said on the second line of a model's last step."""
+
 _COUPON: Step = {"kind": "coupon", "template_id": None}
 
 MODELS = (
@@ -115,6 +121,37 @@ MODELS = (
             _say("{昵称}，刚才的单没付成，东西还在，想要再下一次就行。"),
         ),
     ),
+    Model(
+        "low_balance",
+        "余额不多了",
+        "储值余额低于提醒线，第二天提醒一次；充了就不提",
+        {"kind": "low_balance"},
+        {"rule": "days", "days": 30},
+        "none",
+        (
+            _wait(1, hour=11),
+            {"kind": "branch", "test": "event", "event": "topped_up"},
+        ),
+    ),
+    Model(
+        "promoted",
+        "升级祝贺",
+        "会员升了等级，送一张券，说一句恭喜",
+        {"kind": "tier", "way": "up"},
+        {"rule": "every"},
+        "none",
+        (_COUPON, _say("恭喜{昵称}升级。这张「{券名}」送你，{到期日}前来用。")),
+        "升级",
+    ),
+    Model(
+        "blank",
+        "从空白开始",
+        "自己定什么事触发，再一步一步往下加",
+        {"kind": "followed"},
+        {"rule": "once"},
+        "none",
+        (),
+    ),
 )
 
 
@@ -133,8 +170,7 @@ def plan_of(model: Model, template_id: int | None) -> Graph:
         settings = {**step, "template_id": template_id} if step["kind"] == "coupon" else step
         made = editing.change(made, key, settings)
         under, slot = key, slots(made["nodes"][key])[0]
-    if model.key == "second_visit":
-        made, key = editing.insert(made, under, "timeout", "message")
-        text = "{昵称}，「{券名}」快到期了，{到期日}前都能用。"
+    for text in _OTHERWISE.get(model.key, ()):
+        made, key = editing.insert(made, under, slots(made["nodes"][under])[1], "message")
         made = editing.change(made, key, {"text": text})
     return made

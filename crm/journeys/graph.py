@@ -40,7 +40,9 @@ SCANNED = ("inactive", "expiring", "birthday", "segment")
 """Triggers that nobody tells: they are looked for by the clock."""
 TRIGGERS = (*HEARD, *SCANNED)
 DAYS_OF = {"inactive": (1, 365), "expiring": (1, 30), "birthday": (0, 30)}
-EVENTS = ("paid", "redeemed", "visited", "claimed", "carted", "followed")
+EVENTS = ("paid", "redeemed", "visited", "claimed", "carted", "followed", "topped_up")
+WAYS = ("up", "down", "any")
+"""Which moves of a tier a journey is about; one that does not say means any."""
 GOALS = ("none", "paid", "redeemed", "left_segment")
 UNITS = {"minutes": 60, "hours": 3_600, "days": 86_400}
 
@@ -162,6 +164,8 @@ def _trigger(graph: Graph, errors: dict[str, str]) -> None:
         errors["trigger.segment_id"] = "选一个人群"
     elif trigger.get("rule") is not None and not _is_rule(trigger["rule"]):
         errors["trigger.segment_id"] = "这个人群的条件有误"
+    if kind == "tier" and trigger.get("way", "any") not in WAYS:
+        errors["trigger.way"] = "选升级还是降级"
     if kind == "tagged" and not _within(trigger.get("tag_id"), 1, 2**62):
         errors["trigger.tag_id"] = "选一个标签"
 

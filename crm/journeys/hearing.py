@@ -94,6 +94,9 @@ def _is_meant(graph: Graph, member: Member, at: datetime, data: Mapping[str, Any
     match graph["trigger"]["kind"]:
         case "first_order":
             return member.first_paid_at == at
+        case "tier":
+            way = graph["trigger"].get("way", "any")
+            return way == "any" or data.get("up") is (way == "up")
         case "tagged":
             return bool(data.get("tag_id") == graph["trigger"]["tag_id"])
     return True

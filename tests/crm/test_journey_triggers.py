@@ -73,7 +73,8 @@ def test_the_first_order_and_no_other(session: Session, now: datetime) -> None:
 
 
 def test_a_tier_that_is_reached(session: Session, now: datetime) -> None:
-    journey, member = waiting_for(session, "tier"), make_member(session)
+    journey, member = waiting_for(session, "tier", way="up"), make_member(session)
+    falling = waiting_for(session, "tier", way="down")
     bar = min(step.threshold for step in tiers.load(session, member.merchant_id).steps[:-1])
 
     buy(session, member, bar - 1, now)
@@ -84,6 +85,7 @@ def test_a_tier_that_is_reached(session: Session, now: datetime) -> None:
 
     assert session.scalars(select(TierMove.member_id)).one() == member.id
     assert walkers(session, journey) == [member.id]
+    assert walkers(session, falling) == []
 
 
 def test_a_balance_that_falls_low(session: Session, now: datetime) -> None:
