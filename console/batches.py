@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
-from sqlalchemy import select
 
 from console import access, qr, reply, step_up, tickets, words
 from console.access import me, staff
@@ -14,7 +13,7 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
 from coupons import queries
-from coupons.models import Coupon, CouponTemplate, TemplateState
+from coupons.models import CouponTemplate, TemplateState
 from crm.batches import lists, making, revoking, working
 from crm.batches.lists import Line
 from crm.models import NEXT_BATCH, BatchKind, BatchState, CouponBatch
@@ -100,7 +99,7 @@ def show(batch_id: int) -> Response:
         "reason": batch.revoke_reason,
         "revocable": BatchState.revoking in NEXT_BATCH[batch.state],
         "resumable": batch.state is BatchState.stopped,
-        "printable": batch.kind is BatchKind.sheet and batch.state is BatchState.done,
+        "printable": making.is_printable(batch),
         "faults": [(row.number, row.given, row.problem) for row in faults],
         "more_faults": max(0, batch.faulty - len(faults)),
     }
@@ -134,8 +133,7 @@ def sheet(batch_id: int) -> Response:
     with transaction() as session:
         batch = making.get_batch(session, me().merchant_id, batch_id)
         template = session.get_one(CouponTemplate, batch.template_id)
-        mine = select(Coupon).where(Coupon.batch_id == batch.id, Coupon.id > after)
-        found = session.scalars(mine.order_by(Coupon.id).limit(A_SHEET + 1)).all()
+        found = making.list_codes(session, batch, after=after, limit=A_SHEET + 1)
         audit.record(
             session,
             actor=me().actor,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core import audit, rows
 from core.outbox import enqueue
 from coupons import issuing, templates
-from coupons.models import CouponTemplate
+from coupons.models import Coupon, CouponState, CouponTemplate
 from crm.batches.lists import Line
 from crm.errors import BatchInvalid, BatchNotFound
 from crm.models import BatchKind, BatchRow, BatchState, CouponBatch
@@ -117,6 +117,30 @@ def list_faults(session: Session, batch_id: int, limit: int = 200) -> list[Batch
     """The lines that were left out, in their order."""
     faulty = select(BatchRow).where(BatchRow.batch_id == batch_id, BatchRow.problem != "")
     return list(session.scalars(faulty.order_by(BatchRow.number).limit(limit)))
+
+
+def list_codes(session: Session, batch: CouponBatch, *, after: int, limit: int) -> list[Coupon]:
+    """What of a finished sheet may be printed: codes that are nobody's yet and still good.
+
+    Raises BatchNotFound for any other batch: a member's number is shown to nobody but them.
+    """
+    if not is_printable(batch):
+        raise BatchNotFound
+    free = (
+        select(Coupon)
+        .where(
+            Coupon.batch_id == batch.id,
+            Coupon.id > after,
+            Coupon.member_id.is_(None),
+            Coupon.state == CouponState.issued,
+        )
+        .order_by(Coupon.id)
+    )
+    return list(session.scalars(free.limit(limit)))
+
+
+def is_printable(batch: CouponBatch) -> bool:
+    return batch.kind is BatchKind.sheet and batch.state is BatchState.done
 
 
 def _make(

@@ -2,7 +2,7 @@
 
 import io
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.database import reading, transaction
 from coupons.models import Coupon, CouponState
@@ -113,6 +113,25 @@ def test_printed_codes_have_a_picture_each_and_only_managers_print_them(chain: C
     assert "打印券码" in chain.browser("owner").get("/audit/").text
     assert chain.browser("clerk").get(f"/batches/{batch.id}/sheet").status_code == 403
     assert chain.browser("rival").get(f"/batches/{batch.id}/sheet").status_code == 404
+
+
+def test_a_members_number_is_not_printed(chain: Chain) -> None:
+    manager, member = chain.browser("manager"), chain.member()
+    batch = confirm(manager, way="sheet", template=template(chain), number="3")
+    assert manager.get(f"/batches/{batch.id}/sheet").status_code == 404
+    work(batch)
+    with transaction() as session:
+        claimed, used, free = session.scalars(select(Coupon).order_by(Coupon.id)).all()
+        claimed.member_id = member.id
+        used.state = CouponState.redeemed
+
+    page = manager.get(f"/batches/{batch.id}/sheet").text
+    with transaction() as session:
+        session.execute(update(CouponBatch).values(kind=BatchKind.members))
+    assert manager.get(f"/batches/{batch.id}/sheet").status_code == 404
+
+    shown = [f"{c.code[:4]} {c.code[4:8]} {c.code[8:]}" in page for c in (claimed, used, free)]
+    assert shown == [False, False, True]
 
 
 def test_what_is_missing_is_said(chain: Chain) -> None:
