@@ -5,6 +5,8 @@ from core.database import reading
 from core.logs import log
 from core.outbox import enqueue
 from crm import broadcasting, contacts
+from crm.campaigns import calling_back, sending
+from crm.models import CampaignState
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging.broadcasts import launching, moving, queries, remote, reports
 from messaging.broadcasts.models import (
@@ -45,11 +47,10 @@ def broadcast_gather(run: Run, broadcast_id: int) -> None:
 
 @job("messaging.mass_send", queue="bulk", timeout=120)
 def mass_send(run: Run, mass_send_id: int) -> None:
-    """One request; WeChat's being busy brings it back, and so does the morning."""
-    with reading() as session:
-        mass = session.get_one(MassSend, mass_send_id)
-        merchant_id = session.get_one(Broadcast, mass.broadcast_id).merchant_id
-    _keep_quiet(merchant_id)
+    """One request; WeChat's being busy brings it back. What the night or the campaign's pause
+    holds up is taken up by the sweep or by the resumption."""
+    if not _may_go(run, mass_send_id):
+        return
     try:
         remote.send(mass_send_id)
     except WechatError as refused:
@@ -58,6 +59,22 @@ def mass_send(run: Run, mass_send_id: int) -> None:
         raise Later(WAIT_QUOTA if refused.errcode == DAILY_QUOTA else WAIT_BUSY) from None
     except WechatUnavailable:
         raise Later(WAIT_BUSY) from None
+
+
+def _may_go(run: Run, mass_send_id: int) -> bool:
+    """A killed campaign's request is called back instead."""
+    now = clock.now()
+    with run.transaction() as session:
+        mass = session.get_one(MassSend, mass_send_id)
+        campaign = calling_back.campaign_of(session, mass_send_id)
+        if campaign is None:
+            merchant_id = session.get_one(Broadcast, mass.broadcast_id).merchant_id
+            return contacts.held_until(session, merchant_id, now) is None
+        if campaign.state is CampaignState.killed:
+            calling_back.call_back(session, campaign.id, now=now)
+        if campaign.state not in (CampaignState.running, CampaignState.finished):
+            return False
+        return sending.quiet_until(session, campaign, now) is None
 
 
 @job("messaging.sweep_broadcasts")

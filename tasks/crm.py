@@ -9,7 +9,7 @@ from coupons import gifting
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import Coupon
 from crm import campaigns, contacts, members, points
-from crm.campaigns import asking, masses, moving, sending
+from crm.campaigns import asking, calling_back, masses, moving, sending
 from crm.models import Campaign, CampaignState
 from messaging.broadcasts.models import MassSend
 from orders.models import Order
@@ -77,6 +77,8 @@ def campaign_stop(run: Run, campaign_id: int) -> None:
     while skipped:
         with run.transaction() as session:
             skipped = moving.skip_rest(session, campaign_id, now=now, limit=STOP_SLICE)
+    with run.finish() as session:
+        calling_back.call_back(session, campaign_id, now=now)
 
 
 @job("crm.campaign_batch", queue="bulk", timeout=300)

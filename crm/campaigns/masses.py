@@ -13,9 +13,11 @@ from typing import NamedTuple
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
+from core import rows
 from core.database import claim
 from crm import consent, contacts
 from crm.campaigns import tallies
+from crm.campaigns.calling_back import STOPPED
 from crm.campaigns.moving import contact, finish_if_done, queue_mass
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
 from gateways.wechat.mass import FEWEST, MOST
@@ -58,7 +60,9 @@ def gather(session: Session, campaign_id: int, *, now: datetime) -> int:
     Whoever has no broadcast left after all, or has refused marketing since the coupon, has failed;
     a single person waits for company while others are still to come.
     """
-    campaign = session.get_one(Campaign, campaign_id, populate_existing=True)
+    campaign = session.get_one(  # held: two jobs at once would address the same people
+        Campaign, campaign_id, populate_existing=True, with_for_update=True
+    )
     if campaign.state is not CampaignState.running:
         return 0
     issued = _list_issued(session, campaign_id)
@@ -99,7 +103,7 @@ def settle(session: Session, mass: MassSend, *, now: datetime, limit: int = SLIC
         select(Broadcast.campaign_id).where(Broadcast.id == mass.broadcast_id)
     )
     assert campaign_id is not None
-    rows = [
+    people = [
         _Person(recipient, member, message, appid, openid, text="")
         for recipient, member, message, appid, openid in session.execute(
             select(
@@ -119,23 +123,26 @@ def settle(session: Session, mass: MassSend, *, now: datetime, limit: int = SLIC
             )
             .order_by(Recipient.id)
             .limit(limit)
+            .with_for_update()
         )
     ]
-    if not rows:
+    if not people:
         return 0
     message_state, state = outcome
     reason = FAILED if state is RecipientState.failed else None
-    _move(session, campaign_id, rows, RecipientState.sending, state, now, reason=reason)
+    if reason and mass.status == STOPPED:
+        state, reason = RecipientState.skipped, STOPPED
+    _move(session, campaign_id, people, RecipientState.sending, state, now, reason=reason)
     changed = update(OutboundMessage).where(
-        OutboundMessage.id.in_([row.outbound_id for row in rows])
+        OutboundMessage.id.in_([row.outbound_id for row in people])
     )
     remote = {"state": message_state, "changed_at": now, "remote_id": mass.msg_id}
     claim(session, changed.values(**remote, errcode=mass.errcode, reason=mass.status))
-    if state is RecipientState.failed:
-        members = [row.member_id for row in rows]
+    if reason:
+        members = [row.member_id for row in people]
         contacts.take_back(session, members, **contact(campaign_id))
     finish_if_done(session, campaign_id, now=now)
-    return len(rows)
+    return len(people)
 
 
 def _list_issued(session: Session, campaign_id: int) -> list[_Person]:
@@ -199,37 +206,37 @@ def _start(
     )
     why = dict(session.execute(found).all())
     for reason in set(why.values()):
-        rows = [row for row in people if why[row.openid] == reason]
-        _begin(session, campaign_id, rows, now, reason=reason)
+        chosen = [row for row in people if why[row.openid] == reason]
+        _begin(session, campaign_id, chosen, now, reason=reason)
 
 
 def _begin(
     session: Session,
     campaign_id: int,
-    rows: Sequence[_Person],
+    people: Sequence[_Person],
     now: datetime,
     *,
     reason: str | None,
 ) -> None:
     """issued → sending, or failed for a reason: then their contact is free again."""
     to = RecipientState.failed if reason else RecipientState.sending
-    _move(session, campaign_id, rows, RecipientState.issued, to, now, reason=reason)
+    _move(session, campaign_id, people, RecipientState.issued, to, now, reason=reason)
     state = OutboundState.failed if reason else OutboundState.sending
     started = update(OutboundMessage).where(
-        OutboundMessage.id.in_([row.outbound_id for row in rows])
+        OutboundMessage.id.in_([row.outbound_id for row in people])
     )
     values = {"state": state, "changed_at": now, "reason": reason or ""}
     if not reason:
         values["first_sent_at"] = now
     claim(session, started.values(**values))
     if reason:
-        contacts.take_back(session, [row.member_id for row in rows], **contact(campaign_id))
+        contacts.take_back(session, [row.member_id for row in people], **contact(campaign_id))
 
 
 def _move(
     session: Session,
     campaign_id: int,
-    rows: Sequence[_Person],
+    people: Sequence[_Person],
     source: RecipientState,
     to: RecipientState,
     now: datetime,
@@ -237,9 +244,10 @@ def _move(
     reason: str | None,
 ) -> None:
     moving = update(Recipient).where(
-        Recipient.id.in_([row.id for row in rows]),
+        Recipient.id.in_([row.id for row in people]),
         Recipient.state == source,
     )
     moved = claim(session, moving.values(state=to, state_at=now, skip_reason=reason))
+    rows.all_moved(Recipient, moved, len(people))
     place = tallies.reached(to, reason or "")
     tallies.move(session, campaign_id, tallies.reached(source), [place] * moved)

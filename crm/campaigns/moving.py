@@ -10,7 +10,7 @@ from core import audit
 from core.database import claim
 from core.outbox import JobState, OutboxJob, enqueue
 from crm import contacts
-from crm.campaigns import tallies, thresholds, waves
+from crm.campaigns import calling_back, tallies, thresholds, waves
 from crm.errors import ApprovalNeeded, CampaignInvalid, CampaignMoved
 from crm.models import (
     NEXT,
@@ -117,6 +117,7 @@ def queue_rest(session: Session, campaign_id: int, *, now: datetime) -> None:
     if state is CampaignState.running:
         queue_waves(session, campaign_id, now=now)
         queue_unsent(session, campaign_id, now=now)
+        calling_back.queue_prepared(session, campaign_id)
 
 
 def kill(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from messaging.broadcasts.errors import BroadcastNotFound
@@ -19,6 +19,8 @@ from messaging.models import AccountTag
 
 SETTLING = timedelta(minutes=2)
 GATHERED = timedelta(minutes=30)
+LYING = timedelta(minutes=15)
+"""Longer than WeChat's quota puts a request off, so that only one that no job is after is meant."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,13 @@ def results_of(session: Session, broadcast_ids: Sequence[int]) -> dict[int, Resu
 
 def list_to_ask_again(session: Session, *, now: datetime, limit: int = 50) -> list[int]:
     """Requests of unknown outcome that WeChat would recognise, and those that were left lying."""
-    found = select(MassSend.id).where(
-        MassSend.state.in_([MassState.unknown, MassState.prepared]),
+    unknown = and_(
+        MassSend.state == MassState.unknown,
         MassSend.changed_at < now - SETTLING,
-        (MassSend.first_sent_at.is_(None)) | (MassSend.first_sent_at > now - RECOGNISED),
+        MassSend.first_sent_at > now - RECOGNISED,
     )
+    lying = and_(MassSend.state == MassState.prepared, MassSend.changed_at < now - LYING)
+    found = select(MassSend.id).where(or_(unknown, lying))
     return list(session.scalars(found.order_by(MassSend.id).limit(limit)))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 import gateways
+from core import rows
 from core.clock import now as clock_now
 from core.config import current_config
 from core.database import reading, retrying, transaction
@@ -80,20 +81,22 @@ def send(mass_id: int) -> MassState:
     if begun is None:
         with reading() as session:
             return session.get_one(MassSend, mass_id).state
-    mass, broadcast, openids = begun
+    mass, broadcast, openids, asked_before = begun
+    # What was never asked for waits as if new; what may have been heard stays of unknown outcome.
+    back = MassState.unknown if asked_before else MassState.prepared
     try:
         accepted = _call(mass, broadcast, openids)
     except WechatUnavailable as error:
         if error.sent:
             return retrying(_record, mass, MassState.unknown)
-        retrying(_record, mass, MassState.prepared)
+        retrying(_record, mass, back)
         raise
     except WechatError as error:
         if error.errcode == TOO_SOON:  # it has the request, or had it a moment ago
             retrying(_record, mass, MassState.unknown)
             raise
         if error.transient:
-            retrying(_record, mass, MassState.prepared)
+            retrying(_record, mass, back)
             raise
         log.info("mass_send_refused", mass_send_id=mass.id, errcode=error.errcode)
         return retrying(_record, mass, MassState.failed, errcode=error.errcode)
@@ -107,18 +110,23 @@ def ask(mass: MassSend) -> None:
         reports.conclude(session, mass, status, now=clock_now())
 
 
-def _begin(mass_id: int, now: datetime) -> tuple[MassSend, Broadcast, list[str]] | None:
-    """Claim the request, with the people it is for; None: it is not ours to ask."""
+def _begin(mass_id: int, now: datetime) -> tuple[MassSend, Broadcast, list[str], bool] | None:
+    """Claim the request, with the people it is for, and whether it was asked for before; None: it
+    is not ours to ask."""
     with reading() as session:
         mass = session.get_one(MassSend, mass_id)
         broadcast = session.get_one(Broadcast, mass.broadcast_id)
     if mass.state not in (MassState.prepared, MassState.unknown):
         return None
-    if mass.first_sent_at is not None and now - mass.first_sent_at >= RECOGNISED:
+    over = mass.first_sent_at is not None and now - mass.first_sent_at >= RECOGNISED
+    if mass.state is MassState.unknown and over:
         return None
     with transaction() as session:
-        first = mass.first_sent_at or now
-        if not move_mass(session, mass_id, MassState.sending, now=now, first_sent_at=first):
+        asked_before = mass.state is MassState.unknown
+        first = mass.first_sent_at or now if asked_before else now
+        expected = {"id": mass_id, "state": mass.state}
+        sending = {"state": MassState.sending, "first_sent_at": first, "changed_at": now}
+        if rows.compare_and_set(session, MassSend, expected, sending) != 1:
             return None
         mass = session.get_one(MassSend, mass_id, populate_existing=True)
         broadcast = session.get_one(Broadcast, mass.broadcast_id, populate_existing=True)
@@ -127,7 +135,7 @@ def _begin(mass_id: int, now: datetime) -> tuple[MassSend, Broadcast, list[str]]
             .where(BroadcastRecipient.mass_send_id == mass_id)
             .order_by(BroadcastRecipient.id)
         ).all()
-    return mass, broadcast, list(openids)
+    return mass, broadcast, list(openids), asked_before
 
 
 def _call(mass: MassSend, broadcast: Broadcast, openids: list[str]) -> wechat_mass.Accepted:
@@ -143,7 +151,10 @@ def _record(
 ) -> MassState:
     now = clock_now()
     with transaction() as session:
-        if not move_mass(session, mass.id, to, now=now, msg_id=msg_id, errcode=errcode):
+        values: dict[str, Any] = {"msg_id": msg_id, "errcode": errcode}
+        if to is MassState.prepared:
+            values["first_sent_at"] = None
+        if not move_mass(session, mass.id, to, now=now, **values):
             return session.get_one(MassSend, mass.id, populate_existing=True).state
         fresh = session.get_one(MassSend, mass.id, populate_existing=True)
         if to is MassState.failed:

@@ -10,7 +10,7 @@ from core.database import reading, transaction
 from core.outbox import OutboxJob, enqueue
 from coupons.models import Coupon
 from crm import campaigns, consent, members
-from crm.campaigns import queries, reach
+from crm.campaigns import queries, reach, sending
 from crm.models import Campaign, CampaignState, MarketingContact, Member, Recipient, RecipientState
 from messaging import planning, policies
 from messaging.broadcasts import quotas
@@ -21,6 +21,7 @@ from sandbox.wechat import masses as wechat_masses
 from tests.factories.campaigns import OFFICIAL, make_campaign
 from tests.factories.crm import make_merchant
 from tests.wechat_world import Shop
+from tests.working import run_inline
 
 PEOPLE = ("aqing", "xiaozhou", "zhixia")
 
@@ -129,6 +130,71 @@ def test_a_refusal_of_the_whole_fails_everybody_and_gives_back(quiet: Shop) -> N
         assert session.scalar(select(func.count()).select_from(MarketingContact)) == 0
         assert set(session.scalars(select(Recipient.skip_reason))) == {"broadcast_failed"}
         assert session.scalars(select(Campaign)).one().state is CampaignState.finished
+
+
+def cut(shop: Shop) -> Campaign:
+    """A campaign whose request is cut and not asked for yet."""
+    campaign = launched(shop)
+    run_inline("crm.campaign_mass", campaign_id=campaign.id)
+    assert states() == {RecipientState.sending: 3}
+    return campaign
+
+
+def test_a_kill_calls_back_what_wechat_was_not_asked_for(quiet: Shop) -> None:
+    campaign = cut(quiet)
+    with transaction() as session:
+        fresh = session.get_one(Campaign, campaign.id)
+        campaigns.kill(session, fresh, actor="staff:1", now=clock.now())
+    quiet.drain()
+
+    assert quiet.world.masses.list() == []
+    assert states() == {RecipientState.skipped: 3}
+    assert set(used().values()) == {0}
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(MarketingContact)) == 0
+        assert set(session.scalars(select(Recipient.skip_reason))) == {"stopped"}
+        assert session.execute(select(MassSend.state, MassSend.status)).all() == [
+            ("failed", "stopped")
+        ]
+        assert session.get_one(Campaign, campaign.id).state is CampaignState.killed
+        progress = queries.progress(session, session.get_one(Campaign, campaign.id))
+        assert progress.skipped == {"stopped": 3}
+
+
+def test_a_pause_holds_a_request_up_until_it_is_over(quiet: Shop) -> None:
+    campaign = cut(quiet)
+    with transaction() as session:
+        fresh = session.get_one(Campaign, campaign.id)
+        campaigns.pause(session, fresh, actor="staff:1", now=clock.now())
+    quiet.drain()
+    assert quiet.world.masses.list() == []
+    assert states() == {RecipientState.sending: 3}
+
+    with transaction() as session:
+        fresh = session.get_one(Campaign, campaign.id)
+        campaigns.resume(session, fresh, actor="staff:1", now=clock.now())
+    quiet.drain()
+
+    (mass,) = quiet.world.masses.list()
+    assert sorted(mass.touser) == sorted(OPENIDS.values())
+
+
+def test_a_request_of_the_night_waits_for_the_morning(
+    quiet: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(quiet)
+    monkeypatch.setattr(sending, "quiet_until", lambda _, __, now: now + timedelta(hours=1))
+    quiet.drain()
+    assert quiet.world.masses.list() == []
+
+    monkeypatch.undo()
+    with transaction() as session:
+        long_ago = clock.now() - timedelta(minutes=16)
+        session.execute(update(MassSend).values(changed_at=long_ago))
+        enqueue(session, "messaging.sweep_broadcasts")
+    quiet.drain()
+
+    assert len(quiet.world.masses.list()) == 1
 
 
 def test_one_person_alone_has_failed_when_nobody_else_comes(quiet: Shop) -> None:

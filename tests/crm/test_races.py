@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from core.database import reading, transaction
 from coupons.models import Coupon, CouponTemplate
 from crm import campaigns, points, purchases
-from crm.campaigns import sending
+from crm.campaigns import masses, sending
 from crm.models import (
     CampaignWave,
     EntryKind,
@@ -23,11 +23,20 @@ from crm.models import (
     Recipient,
     RecipientState,
 )
+from messaging import policies
+from messaging.broadcasts.models import BroadcastQuota, MassSend
 from messaging.models import MessageWindow, OutboundMessage, OutboundState
 from tests import racing
 from tests.crm.conftest import ACCOUNTS
-from tests.factories.campaigns import make_campaign, make_talker
-from tests.factories.crm import make_member, make_order_id, make_store, point_balance
+from tests.factories.campaigns import make_campaign, make_follower, make_talker
+from tests.factories.crm import (
+    make_member,
+    make_merchant,
+    make_order_id,
+    make_person,
+    make_store,
+    point_balance,
+)
 from tests.racing import race
 from tests.servers import MariaDB
 
@@ -55,6 +64,31 @@ def launched(now: datetime, people: int) -> int:
         campaign = make_campaign(session, now=now)
         campaigns.launch(session, campaign, actor="staff:2", now=now)
         return campaign.id
+
+
+def test_two_gathering_at_once_broadcast_to_nobody_twice(app: Flask, now: datetime) -> None:
+    with transaction() as session:
+        merchant = make_merchant(session)
+        policy = policies.Policy(broadcast=True, keep_broadcasts=1)
+        policies.set_policy(session, merchant.id, policy, actor="staff:1", now=now)
+        for _ in range(30):
+            make_follower(session, make_member(session, person=make_person(session)))
+        campaign = make_campaign(session, message="给你留了「{券名}」", now=now)
+        campaigns.launch(session, campaign, actor="staff:1", now=now)
+    with transaction() as session:
+        campaigns.next_batch(session, campaign.id, now=now)
+
+    def gather(_: int) -> int:
+        with transaction() as session:
+            return masses.gather(session, campaign.id, now=now)
+
+    assert sorted(race(app, 2, gather)) == [0, 30]  # type: ignore[type-var]
+    with reading() as session:
+        assert session.scalars(select(MassSend.addressed)).all() == [30]
+        used = select(BroadcastQuota.used, func.count()).where(BroadcastQuota.openid != "")
+        assert session.execute(used.group_by(BroadcastQuota.used)).all() == [(1, 30)]
+        state = select(Recipient.state, func.count()).group_by(Recipient.state)
+        assert session.execute(state).all() == [(RecipientState.sending, 30)]
 
 
 def test_one_slice_is_taken_by_one_worker(app: Flask, now: datetime):
