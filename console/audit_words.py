@@ -89,6 +89,7 @@ ACTS = {
     "journey.publish": Act("campaigns", "发布旅程"),
     "journey.live": Act("campaigns", "继续旅程"),
     "journey.paused": Act("campaigns", "暂停旅程", "warn"),
+    "journey.tested": Act("campaigns", "自己试走旅程"),
     "journey.ended": Act("campaigns", "结束旅程", "bad"),
     "campaign.change": Act("campaigns", "修改活动"),
     "campaign.draft": Act("campaigns", "退回草稿", "warn"),

@@ -33,10 +33,10 @@ def begin(journey_id: int) -> Response:
             raise Conflict("还有步骤没填好，填好再试走")
         person = session.get_one(Person, who.person_id)
         member = members.ensure(session, merchant_id=who.merchant_id, person=person, now=now)
-        run_id = entering.enter_test(session, journey, version, member, now=now)
+        run_id = entering.enter_test(session, journey, version, member, actor=who.actor, now=now)
     return reply.done(
         url_for("console.journey_runs.show", journey_id=journey_id, run_id=run_id),
-        "开始试走，等待都缩成 10 秒",
+        "开始试走，等待都缩成 10 秒，只发消息，不真的给券和积分",
     )
 
 

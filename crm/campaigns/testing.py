@@ -1,13 +1,12 @@
 """A campaign's message to oneself: as it will look, marked as a trial, and counted nowhere."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from core import audit
 from core.outbox import enqueue
 from coupons import issuing
-from coupons.words import card_title
 from crm.campaigns import words
 from crm.campaigns.letters import write
 from crm.campaigns.reach import MOMENT
@@ -41,9 +40,7 @@ def send(
     offers = list_variants(session, campaign)
     offer = offers[variant if 0 <= variant < len(offers) else 0]
     template = issuing.get_template(session, offer.template_id)
-    until = now + timedelta(days=template.valid_days or 30)
-    gift = words.Gift(template.name, template.valid_until or until, card_title(template))
-    payload = write(MARK + offer.message, staff.name, gift, plan)
+    payload = write(MARK + offer.message, staff.name, words.sample(template, now), plan)
     key = f"campaign_test:{campaign.id}:{offer.no}:{staff.id}:{now.timestamp():.0f}"
     message = sending.prepare(
         session,

@@ -3,11 +3,13 @@
 A merchant's text may hold {昵称}, {券名} and {到期日}; each is filled in per person.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from core.clock import local
 from core.config import MiniProgram
+from coupons.models import CouponTemplate
+from coupons.words import card_title
 from messaging.words import gift_message
 
 COUPONS_PAGE = "pages/coupons/coupons"
@@ -18,6 +20,12 @@ class Gift(NamedTuple):
     name: str
     expires_at: datetime
     title: str = ""  # what it is worth, for a card
+
+
+def sample(template: CouponTemplate, now: datetime) -> Gift:
+    """As if somebody were given one now, for a trial."""
+    until = template.valid_until or now + timedelta(days=template.valid_days or 30)
+    return Gift(template.name, until, card_title(template))
 
 
 def fill(text: str, name: str, gift: Gift) -> str:

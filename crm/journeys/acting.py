@@ -1,4 +1,7 @@
-"""What a step gives: a coupon, a message, a tag, points. Each once per run and node."""
+"""What a step gives: a coupon, a message, a tag, points. Each once per run and node.
+
+Who tries the journey out is given the messages and nothing else: a trial must not be worth money.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,13 +22,22 @@ from crm import contacts, points, tags
 from crm.campaigns import words
 from crm.campaigns.reach import MOMENT
 from crm.journeys.graph import Node
-from crm.models import Journey, JourneyRun, Member, RunArm, Tag
+from crm.models import (
+    Journey,
+    JourneyRun,
+    JourneyStep,
+    JourneyVersion,
+    Member,
+    RunArm,
+    Tag,
+)
 from messaging import planning, sending
 from messaging.accounts import find_official, mini_for_official
 from messaging.models import Channel
 from messaging.planning import Plan
 
 KIND = "journey"
+TRIED = "tried"
 
 
 @dataclass(frozen=True)
@@ -59,14 +71,18 @@ def act(
     now: datetime,
 ) -> Results:
     """Do the step for all of these runs; what came of it by run. Raises Closed."""
+    if node["kind"] == "message":
+        return _write(session, journey, key, node, runs, now)
+    results: Results = {run.id: Acted(TRIED) for run in runs if run.arm is RunArm.test}
+    walking = [run for run in runs if run.arm is not RunArm.test]
+    if not walking:
+        return results
     match node["kind"]:
         case "coupon":
-            return _give_coupons(session, journey, key, node, runs, now)
-        case "message":
-            return _write(session, journey, key, node, runs, now)
+            return results | _give_coupons(session, journey, key, node, walking, now)
         case "tag":
-            return _tag(session, journey, node, runs, now)
-    return _award(session, journey, key, node, runs, now)
+            return results | _tag(session, journey, node, walking, now)
+    return results | _award(session, journey, key, node, walking, now)
 
 
 def message_key(run_id: int, key: str) -> str:
@@ -89,9 +105,7 @@ def _give_coupons(
     """One per run: the source names journey, step and the member's how-manieth time here."""
     by_source: dict[str, list[JourneyRun]] = defaultdict(list)
     for run in runs:
-        test = run.arm is RunArm.test
-        last = f"test{run.id}" if test else str(run.round)
-        by_source[f"journey:{journey.id}:{key}:{last}"].append(run)
+        by_source[f"journey:{journey.id}:{key}:{run.round}"].append(run)
     results: Results = {}
     template = issuing.get_template(session, node["template_id"])
     for source, group in sorted(by_source.items()):
@@ -100,10 +114,7 @@ def _give_coupons(
             with session.begin_nested():
                 given = issuing.issue_many(session, template, ids, source=source, now=now)
         except (GoneAlready, NotClaimable) as refused:
-            if any(run.arm is not RunArm.test for run in group):
-                raise Closed(f"「{template.name}」发不出去：{refused.detail}") from refused
-            results |= {run.id: Acted("no_coupon") for run in group}
-            continue
+            raise Closed(f"「{template.name}」发不出去：{refused.detail}") from refused
         results |= {run.id: Acted("given", given[run.member_id]) for run in group}
     return results
 
@@ -162,7 +173,8 @@ def _write(
         results = {run.id: Postponed(until) for run in runs if run.arm is not RunArm.test}
         runs = [run for run in runs if run.arm is RunArm.test]
     members = _members(session, runs)
-    plans = _plans(session, journey, runs, members, now)
+    gifts = _gifts(session, runs) | _samples(session, journey, runs, now)
+    plans = _plans(session, journey, runs, members, set(gifts), now)
     ready: list[JourneyRun] = []
     for run in runs:
         if not members[run.member_id].marketing_consent:
@@ -174,7 +186,6 @@ def _write(
     allowed = _under_cap(session, journey, key, ready, now)
     results |= {run.id: Acted("frequency") for run in ready if run.id not in allowed}
     ready = [run for run in ready if run.id in allowed]
-    gifts = _gifts(session, ready)
     letters = {
         run.id: _letter(node, key, run, members[run.member_id], plans[run.id], gifts.get(run.id))
         for run in ready
@@ -203,11 +214,12 @@ def _plans(
     journey: Journey,
     runs: Sequence[JourneyRun],
     members: dict[int, Member],
+    gifted: set[int],
     now: datetime,
 ) -> dict[int, Plan]:
     plans: dict[int, Plan] = {}
     for template in (MOMENT, None):
-        group = [run for run in runs if (run.coupon_id is None) is (template is None)]
+        group = [run for run in runs if (run.id not in gifted) is (template is None)]
         found = planning.plan_channels(
             session,
             merchant_id=journey.merchant_id,
@@ -241,9 +253,9 @@ def _under_cap(
     return allowed
 
 
-def _gifts(session: Session, ready: Sequence[JourneyRun]) -> dict[int, words.Gift]:
+def _gifts(session: Session, runs: Sequence[JourneyRun]) -> dict[int, words.Gift]:
     """What each run's coupon is, as the message names it."""
-    ids = {run.coupon_id: run.id for run in ready if run.coupon_id is not None}
+    ids = {run.coupon_id: run.id for run in runs if run.coupon_id is not None}
     found = session.execute(
         select(Coupon, CouponTemplate)
         .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
@@ -253,6 +265,29 @@ def _gifts(session: Session, ready: Sequence[JourneyRun]) -> dict[int, words.Gif
         ids[coupon.id]: words.Gift(template.name, coupon.expires_at, card_title(template))
         for coupon, template in found
     }
+
+
+def _samples(
+    session: Session, journey: Journey, runs: Sequence[JourneyRun], now: datetime
+) -> dict[int, words.Gift]:
+    """What a trial would have been given on its way, for the message to name."""
+    trying = [run.id for run in runs if run.arm is RunArm.test and run.coupon_id is None]
+    if not trying:
+        return {}
+    passed = session.execute(
+        select(JourneyStep.run_id, JourneyStep.node, JourneyVersion.graph)
+        .join(JourneyRun, JourneyRun.id == JourneyStep.run_id)
+        .join(JourneyVersion, JourneyVersion.id == JourneyRun.version_id)
+        .where(JourneyStep.run_id.in_(trying), JourneyStep.outcome == TRIED)
+        .order_by(JourneyStep.id)
+    )
+    samples = {}
+    for run_id, key, graph in passed:  # a draft may have been rewritten on the way
+        chosen = graph["nodes"].get(key, {}).get("template_id")
+        template = session.get(CouponTemplate, chosen) if chosen else None
+        if template is not None and template.merchant_id == journey.merchant_id:
+            samples[run_id] = words.sample(template, now)
+    return samples
 
 
 def _letter(

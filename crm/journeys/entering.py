@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import audit, rows
 from core.outbox import enqueue
 from crm.campaigns.holdout import held_out
 from crm.journeys import counting
@@ -68,13 +68,28 @@ def enter(
 
 
 def enter_test(
-    session: Session, journey: Journey, version: JourneyVersion, member: Member, *, now: datetime
+    session: Session,
+    journey: Journey,
+    version: JourneyVersion,
+    member: Member,
+    *,
+    actor: str,
+    now: datetime,
 ) -> int:
     """Somebody of the staff walks a version, a draft too, without its waits; the run's id."""
     stamp = int(now.timestamp() * 1_000)
     entrant = Entrant(member.id, f"test:{stamp}", now)
     row = _row(journey, version, entrant, -stamp, 0, now, test=True)
     run_id = rows.add(session, JourneyRun, row)
+    audit.record(
+        session,
+        actor=actor,
+        action="journey.tested",
+        subject=f"journey:{journey.id}",
+        after={"version": version.number, "run": run_id},
+        merchant_id=journey.merchant_id,
+        now=now,
+    )
     wake(session, now)
     return run_id
 

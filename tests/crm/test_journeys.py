@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import rows
+from core.audit import AuditEntry
 from core.outbox import OutboxJob
 from coupons import issuing
 from coupons.models import Coupon, CouponState
@@ -23,6 +24,7 @@ from crm.models import (
     JourneyStep,
     JourneyVersion,
     Member,
+    MemberTag,
     RunArm,
     RunState,
 )
@@ -514,13 +516,21 @@ def test_somebody_of_the_staff_tries_a_draft_without_its_waits(
 ) -> None:
     merchant = make_merchant(session)
     template = make_template(session, merchant)
-    made = plan({"kind": "coupon", "template_id": template.id}, WAIT, HELLO, holdout_bp=5_000)
+    tag = make_tag(session, name="试过")
+    made = plan(
+        {"kind": "coupon", "template_id": template.id},
+        {"kind": "points", "points": 10_000},
+        {"kind": "tag", "tag_id": tag.id},
+        WAIT,
+        {"kind": "message", "text": "{昵称}，「{券名}」给你"},
+        holdout_bp=5_000,
+    )
     journey = drafting.create(session, merchant.id, name="试", graph=made, actor="staff:1", now=now)
     me = make_talker(session)
     draft = drafting.draft_of(session, journey)
     assert draft is not None
 
-    entering.enter_test(session, journey, draft, me, now=now)
+    entering.enter_test(session, journey, draft, me, actor="staff:1", now=now)
     run_on(session, journey, now)
     assert advancing.due_journeys(session, now=now + timedelta(seconds=11)) == [journey.id]
     run_on(session, journey, now + timedelta(seconds=11))
@@ -528,6 +538,16 @@ def test_somebody_of_the_staff_tries_a_draft_without_its_waits(
     [run] = runs_of(session, journey)
     assert (run.arm, run.outcome, len(letters(session))) == (RunArm.test, "completed", 1)
     assert counting.read(session, journey.id) == {}
+    [letter] = letters(session)
+    assert "「见面礼」给你" in str(letter.payload)
+    # It says what it would give, and gives nothing that is worth anything.
+    steps = session.scalars(select(JourneyStep.outcome).order_by(JourneyStep.id)).all()
+    assert steps == ["tried", "tried", "tried", "waited", "sent"]
+    assert session.scalars(select(Coupon.id)).all() == []
+    assert point_balance(session, me.id) == (0, 0)
+    assert session.scalars(select(MemberTag.tag_id)).all() == []
+    audited = session.execute(select(AuditEntry.action, AuditEntry.actor)).all()
+    assert ("journey.tested", "staff:1") in audited
 
 
 def test_the_plan_is_edited_as_a_tree() -> None:
