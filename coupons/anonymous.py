@@ -8,16 +8,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from core.bulk import insert_ignore_alike
 from core.database import claim, insert_ignore
 from coupons import codes, gifting, ledger
-from coupons.errors import AlreadyHeld, CouponNotFound
-from coupons.issuing import count_issued, row_of
+from coupons.errors import AlreadyHeld, ClaimLimit, CouponNotFound
+from coupons.issuing import count_issued, lock_template, row_of
 from coupons.locking import reload, why_not
-from coupons.models import Coupon, CouponState, CouponTemplate, EntryKind, ImportedCode
+from coupons.models import (
+    Coupon,
+    CouponEntry,
+    CouponGift,
+    CouponState,
+    CouponTemplate,
+    EntryKind,
+    GiftState,
+    ImportedCode,
+)
 
 
 class Outer(NamedTuple):
@@ -73,7 +82,8 @@ def claim_code(
 ) -> Coupon:
     """A member types a printed code: it is theirs. Again: the same answer.
 
-    Raises CouponNotFound, AlreadyHeld (somebody else's), or why it cannot be used.
+    Nobody types more of a template than one may have of it, whatever became of them since. Raises
+    CouponNotFound, AlreadyHeld (somebody else's), ClaimLimit, or why it cannot be used.
     """
     coupon = find(session, text, merchant_id, now)
     if coupon is None:
@@ -82,9 +92,27 @@ def claim_code(
         return coupon
     if coupon.state is not CouponState.issued or coupon.expires_at <= now:
         raise why_not(coupon, now)
+    template = lock_template(session, coupon.template_id)  # so that two codes are counted in turn
+    if _count_typed(session, template.id, member_id) >= template.per_member_limit:
+        raise ClaimLimit(f"这种券每人最多领 {template.per_member_limit} 张")
     if not give(session, coupon.id, member_id, f"member:{member_id}", now):
         raise AlreadyHeld
     return reload(session, coupon.id)
+
+
+def _count_typed(session: Session, template_id: int, member_id: int) -> int:
+    """Codes of the template that became this member's; of those that they gave away, too."""
+    claimed = (
+        select(CouponEntry.id)
+        .where(CouponEntry.coupon_id == Coupon.id, CouponEntry.kind == EntryKind.claimed)
+        .exists()
+    )
+    of = select(func.count(Coupon.id)).where(Coupon.template_id == template_id, claimed)
+    kept = of.where(Coupon.member_id == member_id, Coupon.source != gifting.SOURCE)
+    given = of.join(CouponGift, CouponGift.coupon_id == Coupon.id).where(
+        CouponGift.from_member_id == member_id, CouponGift.state == GiftState.accepted
+    )
+    return (session.scalar(kept) or 0) + (session.scalar(given) or 0)
 
 
 def is_fresh(text: str, now: datetime) -> bool:
