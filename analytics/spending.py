@@ -17,6 +17,7 @@ Key = tuple[str, int]
 def by_part(session: Session, whom: Subquery) -> dict[Key, tuple[int, Sums]]:
     """Buyers and sums by (arm, variant) of the people in `whom`: its columns are arm, variant,
     member_id, since, until. Whoever has several windows is one person, and no order counts twice.
+    What was bought at the very moment that a window begins has begun it, and does not count.
 
     Only buyers are read: whoever bought nothing adds nothing. An order's goods cost what their SKUs
     cost today; of one that was refunded in part, the same part. In yuan while the database
@@ -61,7 +62,7 @@ def _orders(whom: Subquery) -> Subquery:
         .join(Order, Order.id == Purchase.order_id)
         .outerjoin(OrderLine, OrderLine.order_id == Purchase.order_id)
         .outerjoin(Sku, Sku.id == OrderLine.sku_id)
-        .where(Purchase.paid_at >= whom.c.since, Purchase.paid_at < whom.c.until)
+        .where(Purchase.paid_at > whom.c.since, Purchase.paid_at < whom.c.until)
         .group_by(whom.c.arm, whom.c.member_id, Purchase.order_id)
         .subquery()
     )

@@ -44,12 +44,9 @@ def _bought(name: str, group: Group) -> dict[str, Any]:
 def _verdict(found: journeys.Effect) -> dict[str, str]:
     lift = found.revenue
     if not lift.enough:
-        missing = max(0, FEWEST_PEOPLE - min(found.reached.people, found.held.people))
-        why = (
-            f"对照组或进来的人还差 {missing} 人。"
-            if missing
-            else f"每组要有 {FEWEST_BUYERS} 人买过，现在还不到。"
-        )
+        few = min(found.reached.people, found.held.people) < FEWEST_PEOPLE
+        asked = f"{FEWEST_PEOPLE} 人" if few else f"{FEWEST_BUYERS} 人买过"
+        why = f"进来的和对照组各要有 {asked}，才能比。"
         return {"verdict": "人数不足，还不能下结论", "why": why}
     between = f"95% 区间 {lift_view.signed(lift.low)} 到 {lift_view.signed(lift.high)}"
     if not lift.sure:

@@ -1,14 +1,18 @@
 """Jobs of segments: who is in them now, the scores that they read, the ready-made groups."""
 
+from datetime import datetime, timedelta
+
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import reading
 from core.logs import log
 from core.outbox import enqueue
-from crm.models import Segment
+from crm.models import Segment, Tag
 from crm.segments import lifecycle, living, rfm
 from merchants.models import Merchant
+from messaging.accounts import officials_of
 from tasks.registry import Run, job
 
 
@@ -41,8 +45,22 @@ def refresh_segment(run: Run, segment_id: int) -> None:
         if came or went:  # journeys may have waited for it
             minute = f"{now:%Y%m%d%H%M}"
             enqueue(session, "crm.journey_scan", key=f"crm.journey_scan:{minute}")
+            _tell_wechat(session, segment_id, now)
     if came or went:
         log.info("segment_refreshed", segment=segment_id, came=came, went=went)
+
+
+def _tell_wechat(session: Session, segment_id: int, now: datetime) -> None:
+    """The tag that the segment puts on is worn at WeChat too, if it is kept the same there: at the
+    end of the hour, since a mirroring reads everybody who wears a tag and WeChat counts calls."""
+    segment = session.get_one(Segment, segment_id)
+    tag = session.get(Tag, segment.tag_id) if segment.tag_id is not None else None
+    if tag is None or not tag.mirrored:
+        return
+    hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    for account in officials_of(session.get_one(Merchant, segment.merchant_id).code):
+        key = f"crm.mirror_tags:{account.appid}:{hour:%Y%m%d%H}"
+        enqueue(session, "crm.mirror_tags", key=key, run_at=hour, appid=account.appid)
 
 
 @job("crm.score_members", queue="bulk", timeout=600)

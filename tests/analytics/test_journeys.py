@@ -57,7 +57,7 @@ def test_everybody_is_looked_at_for_a_month_and_no_order_counts_twice(
     twice = (now, now + 10 * DAY)
     walker(session, journey, RunArm.reach, (1_000, 11), (500, 39), (70, 41), entered=twice)
     walker(session, journey, RunArm.reach, (9_000, -1), (300, 29.9), (40, 30.1), entered=(now,))
-    walker(session, journey, RunArm.holdout, (2_000, 5), entered=(now,))
+    walker(session, journey, RunArm.holdout, (700, 0), (2_000, 5), entered=(now,))
     walker(session, journey, RunArm.test, (5_000, 1), entered=(now,))
 
     parts = journeys.measure(session, journey)

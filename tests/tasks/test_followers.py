@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from core import clock
 from core.database import reading, transaction
-from core.outbox import enqueue
+from core.outbox import JobState, OutboxJob, enqueue
 from crm import tags
 from crm.models import Member, MemberTag, Tag
 from messaging import syncing, tag_mirror
@@ -19,8 +19,10 @@ from sandbox import acts
 from sandbox.demo_config import OFFICIAL
 from sandbox.wechat import followers as sandbox_followers
 from sandbox.wechat.followers import Follow
+from tests.factories.journeys import make_segment
 from tests.factories.merchants import make_merchant
 from tests.wechat_world import Shop
+from tests.working import run_inline
 
 
 @pytest.fixture
@@ -225,3 +227,38 @@ def test_who_wears_twenty_already_keeps_nobody_else_from_it(crowded: Shop) -> No
 
     assert tagged(crowded, "爱喝手冲") == at_wechat(crowded) - {full}
     assert worn("爱喝手冲") == 7
+
+
+def test_a_tag_that_a_segment_puts_on_is_worn_at_wechat_within_the_hour(crowded: Shop) -> None:
+    start(crowded)
+    crowded.drain()
+    with transaction() as session:
+        everybody = list(session.scalars(select(Member).order_by(Member.id)))
+        for member in everybody[:3]:
+            member.spent_fen = 20_000
+        rule = {"field": "spent", "op": ">=", "value": 10_000}
+        tag = tags.ensure_tag(
+            session, everybody[0].merchant_id, "大客", now=clock.now(), mirrored=True
+        )
+        segment = make_segment(session, rule, now=clock.now())
+        segment.tag_id = tag.id
+        tags.put(session, tag, [everybody[5].id], actor="staff:1", now=clock.now())
+
+    def refresh() -> None:
+        run_inline("crm.refresh_segment", segment_id=segment.id)
+        with transaction() as session:
+            waiting = select(OutboxJob).where(
+                OutboxJob.name == "crm.mirror_tags", OutboxJob.state == JobState.waiting
+            )
+            [job] = session.scalars(waiting)  # one for all that changes within the hour
+            assert job.run_at > clock.now()
+            job.run_at = clock.now()
+            job.key = None
+        crowded.drain()
+
+    refresh()
+    assert len(tagged(crowded, "大客")) == worn("大客") == 4
+    with transaction() as session:
+        session.get_one(Member, everybody[0].id).spent_fen = 0
+    refresh()
+    assert len(tagged(crowded, "大客")) == worn("大客") == 3
