@@ -94,7 +94,9 @@ def redeem_locked(
     redeemed: list[Coupon] = []
     for coupon in list_of_order(session, order_id, CouponState.locked):
         discount_fen = coupon.discount_fen
-        values = spent(coupon) | {"store_id": store_id, "redeemed_at": now}
+        # What an earlier use at the counter left would make this one look like it.
+        at_counter = {"redeem_key": None, "redeemed_by_id": None, "bill_fen": None}
+        values = spent(coupon) | {"store_id": store_id, "redeemed_at": now, **at_counter}
         if values["state"] is CouponState.issued:
             values["order_id"] = None
         if not move(session, coupon, CouponState.locked, order_id=order_id, values=values):

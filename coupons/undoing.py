@@ -79,7 +79,8 @@ def _redeemed(session: Session, coupon_id: int, merchant_id: int, reason: str) -
 def _give_back(
     session: Session, coupon: Coupon, actor: str, reason: str, window: timedelta, now: datetime
 ) -> None:
-    key, store_id, off_fen = coupon.redeem_key, coupon.store_id, coupon.discount_fen
+    key, store_id = coupon.redeem_key, coupon.store_id
+    use = ledger.find_use(session, coupon.id, key or "")
     before = coupon.state
     moved = claim(
         session,
@@ -103,7 +104,7 @@ def _give_back(
         cause=f"key:{key}",
         actor=actor,
         store_id=store_id,
-        discount_fen=off_fen,
+        discount_fen=use.discount_fen if use else None,  # the coupon's own is an order's since
         reason=reason.strip(),
         now=now,
     )

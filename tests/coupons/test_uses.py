@@ -1,6 +1,6 @@
 """A coupon of several uses: each counts once, each is in the ledger, and each can come back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -168,3 +168,41 @@ def test_a_coupon_for_a_piece_asks_what_the_piece_costs(session: Session, now: d
         free.redeem(session, "tap-1", now)
     assert free.redeem(session, "tap-2", now, bill_fen=2_200).discount_fen == 1_210
     assert half.redeem(session, "tap-3", now, bill_fen=2_200).discount_fen == 1_100
+
+
+def test_a_use_at_the_counter_cannot_be_undone_once_an_order_used_it(
+    session: Session, now: datetime
+) -> None:
+    desk = Desk(session, uses_total=3)
+    desk.redeem(session, "tap-1", now)
+    later = now + timedelta(days=2)
+    order = make_order(session, desk.member, desk.store)
+    session.refresh(desk.coupon)
+    locking.lock(session, desk.coupon, order.id, later, discount_fen=500)
+    assert locking.redeem_locked(session, order.id, desk.store.id, later)
+
+    session.expire_all()
+    assert (desk.coupon.redeem_key, desk.coupon.redeemed_by_id, desk.coupon.uses_left) == (
+        None,
+        None,
+        1,
+    )
+    with pytest.raises(CouponUnavailable):
+        undoing.undo(session, desk.coupon.id, staff_id=desk.clerk.id, reason="扫错了", now=later)
+    assert unbalanced(session, desk) == []
+
+
+def test_an_undone_use_takes_back_what_it_took_off(session: Session, now: datetime) -> None:
+    desk = Desk(session, uses_total=3)
+    desk.redeem(session, "tap-1", now)
+    order = make_order(session, desk.member, desk.store)
+    session.refresh(desk.coupon)
+    locking.lock(session, desk.coupon, order.id, now, discount_fen=500)
+    assert locking.release(session, order.id, now)
+    session.expire_all()
+
+    undoing.undo(session, desk.coupon.id, staff_id=desk.clerk.id, reason="扫错了", now=now)
+
+    entries = select(CouponEntry.discount_fen).order_by(CouponEntry.id.desc())
+    assert (session.scalars(entries).first(), desk.coupon.uses_left) == (800, 3)
+    assert unbalanced(session, desk) == []
