@@ -97,6 +97,7 @@ def whole(session: Session, broadcast: Broadcast, who: Me, now: datetime) -> dic
         "is_open": is_open,
         "seen": words.when(broadcast.previewed_at, now) if broadcast.previewed_at else "",
         "may_launch": broadcast.state is BroadcastState.previewed,
+        "is_gathering": broadcast.state is BroadcastState.gathering,
         "is_going": broadcast.state in (BroadcastState.gathering, BroadcastState.sending),
         "result": result,
         "waits": _waits(session, broadcast, now),

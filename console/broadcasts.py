@@ -176,6 +176,17 @@ def discard(broadcast_id: int) -> Response:
     return reply.done(url_for("console.broadcasts.index"), "这次群发作废了")
 
 
+@page.post("/<int:broadcast_id>/stop")
+@staff("campaigns.launch")
+def stop(broadcast_id: int) -> Response:
+    with transaction() as session:
+        found = queries.get_broadcast(session, me().merchant_id, broadcast_id)
+        broadcasts.stop(session, found, actor=me().actor, now=clock_now())
+    return reply.done(
+        url_for("console.broadcasts.show", broadcast_id=broadcast_id), "停住了，谁也没有收到"
+    )
+
+
 def _why(refused: WechatError) -> str:
     if refused.errcode in NO_SUCH_ID:
         return "微信找不到这个人。要写微信号，不是昵称，而且要关注了公众号"

@@ -14,7 +14,14 @@ from crm.segments.compiling import everyone, matches, tree
 from messaging.broadcasts import launching, quotas
 from messaging.broadcasts.drafting import Draft
 from messaging.broadcasts.errors import BroadcastInvalid
-from messaging.broadcasts.models import Audience, Broadcast, BroadcastRecipient
+from messaging.broadcasts.models import (
+    Audience,
+    Broadcast,
+    BroadcastRecipient,
+    BroadcastState,
+    MassSend,
+    MassState,
+)
 from messaging.models import Follower
 from people.models import Identity
 
@@ -56,6 +63,8 @@ def spend_slice(session: Session, broadcast: Broadcast, after: int, *, now: date
     Who refuses marketing, is at the cap of marketing messages, or has no broadcast left this month,
     is skipped; only what goes to `all`, into the account's history, skips nobody.
     """
+    if launching.hold(session, broadcast.id) is None:
+        return None  # stopped meanwhile
     people = launching.next_slice(session, broadcast, after)
     if not people:
         return None
@@ -79,6 +88,33 @@ def spend_slice(session: Session, broadcast: Broadcast, after: int, *, now: date
     untold = [members[openid] for openid in left if openid in members]
     contacts.take_back(session, untold, kind=CONTACT, ref=str(broadcast.id))
     return max(people)
+
+
+def give_back_refused(session: Session, mass: MassSend, after: int) -> int | None:
+    """WeChat refused the whole request: the next of its people have their contact again; the last
+    row, None: all through."""
+    if mass.state is not MassState.failed:
+        return None
+    people = launching.list_asked(session, mass.id, after)
+    if not people:
+        return None
+    broadcast = session.get_one(Broadcast, mass.broadcast_id)
+    _return_contacts(session, broadcast, list(people.values()))
+    return max(people)
+
+
+def give_back_stopped(session: Session, broadcast: Broadcast) -> int:
+    """The next people of a stopped broadcast have all again that was taken of them; how many."""
+    if broadcast.state is not BroadcastState.stopped:
+        return 0
+    openids = launching.give_back_spent(session, broadcast)
+    _return_contacts(session, broadcast, openids)
+    return len(openids)
+
+
+def _return_contacts(session: Session, broadcast: Broadcast, openids: list[str]) -> None:
+    members = _members_of(session, broadcast, openids).values()
+    contacts.take_back(session, members, kind=CONTACT, ref=str(broadcast.id))
 
 
 def forecast(session: Session, broadcast: Broadcast, now: datetime) -> tuple[int, int]:

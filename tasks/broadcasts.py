@@ -40,9 +40,29 @@ def broadcast_gather(run: Run, broadcast_id: int) -> None:
         with run.transaction() as session:
             after = broadcasting.spend_slice(session, broadcast, after, now=clock.now())
     with run.finish() as session:
-        fresh = session.get_one(Broadcast, broadcast_id)
-        if fresh.state is BroadcastState.gathering:
+        fresh = launching.hold(session, broadcast_id)
+        if fresh is not None:
             launching.cut(session, fresh, now=clock.now())
+
+
+@job("crm.broadcast_over", timeout=300)
+def broadcast_over(run: Run, broadcast_id: int) -> None:
+    """A broadcast was stopped before WeChat heard of it: what was taken of people is given back."""
+    given = 1
+    while given:
+        with run.transaction() as session:
+            broadcast = session.get_one(Broadcast, broadcast_id)
+            given = broadcasting.give_back_stopped(session, broadcast)
+
+
+@job("crm.broadcast_refused", timeout=300)
+def broadcast_refused(run: Run, mass_send_id: int) -> None:
+    """WeChat refused a whole request: its people were not written to, so no cap counts it."""
+    after: int | None = 0
+    while after is not None:
+        with run.transaction() as session:
+            mass = session.get_one(MassSend, mass_send_id)
+            after = broadcasting.give_back_refused(session, mass, after)
 
 
 @job("messaging.mass_send", queue="bulk", timeout=120)

@@ -7,6 +7,6 @@ the call, and gets it back when WeChat refuses the whole. WeChat tells totals, n
 """
 
 from messaging.broadcasts.drafting import change, create, discard
-from messaging.broadcasts.launching import launch
+from messaging.broadcasts.launching import launch, stop
 
-__all__ = ["change", "create", "discard", "launch"]
+__all__ = ["change", "create", "discard", "launch", "stop"]

@@ -11,7 +11,7 @@ from core.outbox import enqueue
 from gateways.wechat.mass import FEWEST, MOST
 from messaging.broadcasts import quotas
 from messaging.broadcasts.drafting import NO_ACCOUNT, may_use
-from messaging.broadcasts.errors import BroadcastInvalid
+from messaging.broadcasts.errors import BroadcastInvalid, BroadcastMoved
 from messaging.broadcasts.models import (
     Audience,
     Broadcast,
@@ -34,6 +34,55 @@ def launch(session: Session, broadcast: Broadcast, *, actor: str, now: datetime)
         raise BroadcastInvalid(errors={"appid": NO_ACCOUNT})
     move(session, broadcast, BroadcastState.gathering, actor=actor, now=now, started_at=now)
     enqueue(session, "messaging.broadcast_gather", broadcast_id=broadcast.id)
+
+
+def stop(session: Session, broadcast: Broadcast, *, actor: str, now: datetime) -> None:
+    """While people are still being gathered; what WeChat has cannot be called back. A job gives
+    back what was taken of them."""
+    if broadcast.state is not BroadcastState.gathering:
+        raise BroadcastMoved
+    move(session, broadcast, BroadcastState.stopped, actor=actor, now=now, finished_at=now)
+    enqueue(session, "crm.broadcast_over", broadcast_id=broadcast.id)
+
+
+def hold(session: Session, broadcast_id: int) -> Broadcast | None:
+    """A broadcast that is still being gathered, held until the end of the transaction: one slice
+    at a time, and none after it was stopped."""
+    broadcast = session.get_one(
+        Broadcast, broadcast_id, populate_existing=True, with_for_update=True
+    )
+    return broadcast if broadcast.state is BroadcastState.gathering else None
+
+
+def give_back_spent(session: Session, broadcast: Broadcast, *, limit: int = SLICE) -> list[str]:
+    """The next people of a stopped broadcast have theirs again; their openids."""
+    found = session.execute(
+        select(BroadcastRecipient.id, BroadcastRecipient.openid)
+        .where(
+            BroadcastRecipient.broadcast_id == broadcast.id,
+            BroadcastRecipient.spent.is_(True),
+            BroadcastRecipient.mass_send_id.is_(None),
+        )
+        .order_by(BroadcastRecipient.id)
+        .limit(limit)
+        .with_for_update()
+    ).all()
+    openids = [row.openid for row in found]
+    taken_at = broadcast.started_at or broadcast.created_at
+    quotas.return_to(session, broadcast.appid, openids, now=taken_at)
+    _mark(session, [row.id for row in found], spent=False)
+    return openids
+
+
+def list_asked(session: Session, mass_id: int, after: int, *, limit: int = SLICE) -> dict[int, str]:
+    """The next people of a request: row → openid."""
+    found = (
+        select(BroadcastRecipient.id, BroadcastRecipient.openid)
+        .where(BroadcastRecipient.mass_send_id == mass_id, BroadcastRecipient.id > after)
+        .order_by(BroadcastRecipient.id)
+        .limit(limit)
+    )
+    return dict(session.execute(found).all())
 
 
 def address_followers(session: Session, broadcast: Broadcast) -> None:

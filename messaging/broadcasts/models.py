@@ -49,7 +49,9 @@ NEXT: dict[BroadcastState, frozenset[BroadcastState]] = {
             BroadcastState.stopped,
         }
     ),
-    BroadcastState.gathering: frozenset({BroadcastState.sending, BroadcastState.failed}),
+    BroadcastState.gathering: frozenset(
+        {BroadcastState.sending, BroadcastState.failed, BroadcastState.stopped}
+    ),
     BroadcastState.sending: frozenset({BroadcastState.finished, BroadcastState.failed}),
     BroadcastState.finished: frozenset(),
     BroadcastState.failed: frozenset(),

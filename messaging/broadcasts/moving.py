@@ -90,3 +90,7 @@ def settled(session: Session, mass: MassSend, *, now: datetime) -> None:
     )
     if campaign_id is not None:
         enqueue(session, "crm.campaign_mass_over", mass_send_id=mass.id)
+        return
+    state = session.scalar(select(MassSend.state).where(MassSend.id == mass.id))
+    if state is MassState.failed:
+        enqueue(session, "crm.broadcast_refused", mass_send_id=mass.id)

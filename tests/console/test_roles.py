@@ -42,6 +42,7 @@ NEEDS = {
         "POST /campaigns/<int:campaign_id>/resume",
         "GET /broadcasts/<int:broadcast_id>/launch",
         "POST /broadcasts/<int:broadcast_id>/launch",
+        "POST /broadcasts/<int:broadcast_id>/stop",
     ],
     "campaigns.manage": [
         "GET /broadcasts/<int:broadcast_id>/edit",

@@ -3,15 +3,29 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from core import clock
-from core.database import claim, transaction
+from core.database import claim, reading, transaction
+from crm import broadcasting, members
+from crm.models import MarketingContact
 from gateways.wechat.errors import WechatError
+from merchants.models import Merchant
 from messaging import broadcasts
 from messaging.broadcasts import remote
+from messaging.broadcasts.errors import BroadcastMoved
 from messaging.broadcasts.models import Broadcast, MassSend, MassState
-from tests.messaging.test_broadcasts import drafted, follow_all, launched, only_mass
+from sandbox.demo_config import OFFICIAL
+from tests.messaging.test_broadcasts import (
+    PEOPLE,
+    drafted,
+    finish,
+    follow_all,
+    launched,
+    only_mass,
+    state,
+    used,
+)
 from tests.wechat_world import Shop
 from tests.working import run_inline
 
@@ -62,3 +76,69 @@ def test_a_busy_answer_to_the_second_question_leaves_the_first_one_open(
         remote.send(only_mass().id)
 
     assert (only_mass().state, only_mass().first_sent_at) == (MassState.unknown, asked)
+
+
+def recognised(shop: Shop) -> Merchant:
+    """Three followers who are members, so that each takes a contact of the cap."""
+    merchant = follow_all(shop)
+    for person in PEOPLE:
+        with transaction() as session:
+            members.recognise(
+                session,
+                merchant_id=merchant.id,
+                kind="official",
+                appid=OFFICIAL,
+                openid=shop.openid(person),
+                union_id=shop.person(person).union_id,
+                now=clock.now(),
+            )
+    return merchant
+
+
+def contacted() -> int:
+    with reading() as session:
+        return session.scalar(select(func.count()).select_from(MarketingContact)) or 0
+
+
+def test_a_refused_request_gives_the_contacts_back_too(shop: Shop) -> None:
+    launched(shop, drafted(recognised(shop)))
+    assert (contacted(), set(used().values())) == (3, {1})
+
+    finish(shop, "err(20002)")
+
+    assert (contacted(), set(used().values())) == (0, {0})
+
+
+def test_a_request_that_arrived_keeps_its_contacts(shop: Shop) -> None:
+    launched(shop, drafted(recognised(shop)))
+
+    finish(shop)
+
+    assert (contacted(), set(used().values())) == (3, {1})
+
+
+def test_a_stop_while_gathering_gives_everything_back(shop: Shop) -> None:
+    merchant = recognised(shop)
+    broadcast = drafted(merchant)
+    remote.preview(broadcast.id, actor="staff:1", openid=shop.openid("aqing"))
+    now = clock.now()
+    with transaction() as session:
+        fresh = session.get_one(Broadcast, broadcast.id)
+        broadcasts.launch(session, fresh, actor="staff:1", now=now)
+    with transaction() as session:
+        broadcasting.address(session, fresh, now)
+        after = broadcasting.spend_slice(session, fresh, 0, now=now)
+    assert after is not None
+    assert (contacted(), set(used().values())) == (3, {1})
+
+    with transaction() as session:
+        broadcasts.stop(session, session.get_one(Broadcast, broadcast.id), actor="staff:1", now=now)
+    with transaction() as session:  # the worker that had read `gathering` goes on
+        assert broadcasting.spend_slice(session, fresh, 0, now=now) is None
+    shop.drain()
+
+    assert state(broadcast) == ("stopped", "")
+    assert (contacted(), set(used().values())) == (0, {0})
+    assert shop.world.masses.list() == []
+    with transaction() as session, pytest.raises(BroadcastMoved):
+        broadcasts.stop(session, session.get_one(Broadcast, broadcast.id), actor="staff:1", now=now)
