@@ -31,7 +31,7 @@ def instead(rule: TierRule | None, listed: tuple[int, ...]) -> Stage | None:
 
 
 def discount(rule: TierRule, parts: tuple[int, ...]) -> Discount:
-    return Discount("tier", rule.id, rule.name, f"{rule.name}{rule.words}", sum(parts), parts)
+    return Discount("tier", rule.id, rule.name, f"{rule.name} {rule.words}", sum(parts), parts)
 
 
 def why_unused(rule: TierRule, beaten_by: str) -> Rejected:
@@ -41,7 +41,7 @@ def why_unused(rule: TierRule, beaten_by: str) -> Rejected:
         reason = f"「{beaten_by}」不和别的优惠一起用，用它更省"
     elif not rule.alone:
         reason = "这一单没有可以减的金额"
-    return Rejected("tier", rule.id, f"{rule.name}{rule.words}", reason)
+    return Rejected("tier", rule.id, f"{rule.name} {rule.words}", reason)
 
 
 def _taken(rule: TierRule, stage: Stage) -> Stage:

@@ -111,6 +111,7 @@ def show_membership() -> MembershipOut:
             next_needed=max(above.threshold - worth, 0) if above else 0,
             tier_until=me.tier_until,
             tiers=[_step(step) for step in reversed(programme.steps)],
+            earn_bp=programme.rate_bp(me.tier),
             points=me.points,
             points_pending=me.points_pending,
             points_expiring=_expiring(session, me),

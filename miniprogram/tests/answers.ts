@@ -47,7 +47,7 @@ export const coupon: T.Coupon = {
   redeemed_at: null, store_name: '', discount_fen: null, source_text: '关注见面礼',
 }
 export const me: T.Me = {
-  id: '1', no: '88001286', nickname: '阿青', avatar: '', phone: '138****5201', tier: '银毫', points: 1286, points_pending: 66, coupons_count: 4, orders_count: 7, birthday: null,
+  id: '1', no: '88001286', nickname: '阿青', avatar: '', phone: '138****5201', tier: '银毫', points: 1286, points_pending: 66, coupons_count: 4, orders_count: 7, birthday: null, gender: '', address: '',
   marketing_consent: false, personal_recommendation: true,
 }
 const { id: _id, state: _state, ...worth } = coupon

@@ -74,7 +74,7 @@ def test_it_comes_after_promotions_and_before_coupons() -> None:
 
     assert [(d.kind, d.reason, d.amount_fen, d.per_line) for d in price.discounts] == [
         ("promotion", "满 40 减 5", 500, (272, 123, 105)),
-        ("tier", "金芽会员9.5 折", 380, (206, 94, 80)),
+        ("tier", "金芽会员 9.5 折", 380, (206, 94, 80)),
         ("coupon", "", 800, (435, 197, 168)),
     ]
     assert price.payable_fen == 6_420
@@ -137,7 +137,7 @@ def test_an_order_keeps_it_as_a_line_of_its_own(
     assert found.price.payable_fen == order.payable_fen == 4_400 - apply_basis_points(4_400, 500)
     row = session.scalars(select(OrderDiscount)).one()
     assert (row.kind.value, row.ref_id, row.name, row.amount_fen) == ("tier", 2, "金芽会员", 220)
-    assert order.quote["discounts"][0]["reason"] == "金芽会员9.5 折"
+    assert order.quote["discounts"][0]["reason"] == "金芽会员 9.5 折"
 
 
 def test_the_lowest_tier_costs_a_quote_no_question(

@@ -37,6 +37,9 @@ def test_the_centre_says_where_one_stands(phone: Phone, stall: Stall) -> None:
         "青叶", "银毫", 18_000,
     )  # fmt: skip
     assert (found["points"], found["balance_fen"], found["has_sign_in"]) == (40, 0, False)
+    assert (found["earn_bp"], found["tier"]["discount_bp"], found["discount_alone"]) == (
+        10_000, 0, False,
+    )  # fmt: skip
     entries = phone.get("points").json
     assert entries
     assert [(each["text"], each["points"]) for each in entries["items"]] == [("赠送", 40)]
@@ -115,6 +118,7 @@ def test_signing_in_drawing_and_inviting(phone: Phone, stall: Stall) -> None:
     shown = phone.get(f"lotteries/{lottery_id}").json
     assert shown
     assert (shown["left_today"], shown["nothing_bp"], shown["seed"]) == (0, 0, None)
+    assert (shown["prizes"][0]["odds_now_bp"], shown["nothing_now_bp"]) == (0, 10_000)
     code = (phone.get("referral").json or {})["code"]
     refused = phone.post("referral", json={"code": code}).json
     assert refused

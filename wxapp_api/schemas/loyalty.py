@@ -28,6 +28,7 @@ class MembershipOut(Out):
     next_needed: int
     tier_until: Moment | None
     tiers: list[TierStep]
+    earn_bp: int = Field(description="what a yuan earns in this tier; 10,000 is one point")
     points: int = Field(description="below zero: owed after a refund")
     points_pending: int
     points_expiring: int = Field(description="of those, lapse within thirty days")

@@ -67,8 +67,8 @@ export const signIn = () => call<Reply<'/api/v1/sign-in', 'post'>>('POST', '/sig
 export const getLotteries = () => call<Reply<'/api/v1/lotteries', 'get'>>('GET', '/lotteries')
 export const drawLottery = (lottery: string, key: string) =>
   call<Reply<'/api/v1/lotteries/{lottery_id}/draws', 'post'>>('POST', `/lotteries/${lottery}/draws`, { data: {}, key })
-export const getReferral = () => call<Reply<'/api/v1/referral', 'get'>>('GET', '/referral')
-export const acceptInvite = (code: string) => call<unknown>('POST', '/referral', { data: { code } })
+export const getReferral = (device: string) => call<Reply<'/api/v1/referral', 'get'>>('GET', `/referral?device=${device}`)
+export const acceptInvite = (code: string, device: string) => call<unknown>('POST', '/referral', { data: { code, device } })
 
 export const getMe = () => call<Reply<'/api/v1/me', 'get'>>('GET', '/me')
 export const changeMe = (data: Profile) => call<Reply<'/api/v1/me', 'post'>>('POST', '/me', { data })
