@@ -1,9 +1,19 @@
 """Texts for the chat. Pure."""
 
+import re
 from html import escape
 from typing import Any
 
 from core.config import MiniProgram
+
+_TAGS = str.maketrans("<>", "＜＞")
+_HOST_DOT = re.compile(r"(?<=\w)\.(?=[A-Za-z]{2})")
+
+
+def plain(name: str) -> str:
+    """A name that somebody chose, inside a text of ours: it makes no link, no line of its own."""
+    words = " ".join(name.split()).translate(_TAGS)
+    return _HOST_DOT.sub("．", words.replace("://", "：／／"))
 
 
 def mini_link(text: str, page: str, *, mini: MiniProgram | None, base_url: str) -> str:

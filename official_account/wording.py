@@ -21,7 +21,7 @@ from messaging.answers import Part
 from messaging.menus import HOME, REDEEM_KEY, STAFF_KEY
 from messaging.models import Scene, SceneKind
 from messaging.receiving import Happened
-from messaging.words import link, mini_link
+from messaging.words import link, mini_link, plain
 from official_account import commands
 
 
@@ -140,14 +140,14 @@ def _scan_result(
     except LinliError as refused:
         return refused.detail
     what = (
-        f"{seen.template.name}\n{coupon_words.face(seen.template)}"
+        f"{plain(seen.template.name)}\n{coupon_words.face(seen.template)}"
         f" · {coupon_words.condition(seen.template)}"
     )
     if seen.template.product_ids:
         names = product_names(session, seen.template.merchant_id)
         what += f"\n{coupon_words.only(coupon_words.goods(seen.template, names))}"
     if seen.problem:
-        return f"{what}\n不能核销：{seen.problem}"
+        return f"{what}\n不能核销：{plain(seen.problem)}"
     base_url = current_config().app.base_url.rstrip("/")
     url = f"{base_url}/console/redeem?{urlencode({'token': token.strip()})}"
     return f"{what}\n{link('确认核销 →', url)}"

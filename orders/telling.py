@@ -21,7 +21,7 @@ from messaging.accounts import minis_of, officials_of
 from messaging.models import Channel
 from messaging.planning import best_channel
 from messaging.sending import prepare
-from messaging.words import link, mini_link
+from messaging.words import link, mini_link, plain
 from orders.models import Fulfilment, Order, OrderLine
 from people.identities import list_identities
 from people.models import Identity, IdentityKind
@@ -51,7 +51,7 @@ def alert_staff(session: Session, order: Order, now: datetime) -> int:
         key = f"order_paid:{order.id}:{staff.id}"
         url = f"{current_config().app.base_url.rstrip('/')}/console/orders/{order.no}"
         if plan.channel is Channel.customer_service:
-            text = f"新订单 {order.pickup_number}：{summary}\n{link('去接单 →', url)}"
+            text = f"新订单 {order.pickup_number}：{plain(summary)}\n{link('去接单 →', url)}"
             payload: dict[str, Any] = {"type": "text", "text": text}
             sent += _send(session, key, plan.appid, plan.openid, plan.channel, payload, now)
         elif mine and (template_id := officials[mine[0].appid].templates.get("new_order")):

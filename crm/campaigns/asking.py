@@ -14,6 +14,7 @@ from merchants.models import Staff, StaffState
 from merchants.roles import may
 from messaging import planning, sending
 from messaging.models import Channel
+from messaging.words import plain
 
 
 def tell_approvers(session: Session, approval_id: int, *, now: datetime) -> int:
@@ -66,8 +67,9 @@ def _question(session: Session, approval: Approval) -> str:
     kind, _, number = approval.requested_by.partition(":")
     asker = session.get(Staff, int(number)) if kind == "staff" and number.isdigit() else None
     link = f"{current_config().app.base_url}/console/campaigns/{campaign.id}"
+    who = plain(asker.name) if asker else "同事"
     return (
-        f"{asker.name if asker else '同事'}想发活动「{campaign.name}」：约 {approval.people:,} 人，"
+        f"{who}想发活动「{plain(campaign.name)}」：约 {approval.people:,} 人，"
         f"预计最多 {format_yuan(approval.cost_fen, symbol=True)}。\n"
         f"同意就回「同意 {approval.code}」，不行就回「不同意 {approval.code}」。\n"
         f"细节：{link}"

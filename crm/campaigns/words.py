@@ -10,7 +10,7 @@ from core.clock import local
 from core.config import MiniProgram
 from coupons.models import CouponTemplate
 from coupons.words import card_title
-from messaging.words import gift_message
+from messaging.words import gift_message, plain
 
 COUPONS_PAGE = "pages/coupons/coupons"
 THING = 20
@@ -36,7 +36,7 @@ def fill(text: str, name: str, gift: Gift) -> str:
 
 def greet(text: str, name: str) -> str:
     """The text for somebody by this name, without any coupon."""
-    greeted = text.replace("{昵称}", name) if name else text.replace("{昵称}，", "")
+    greeted = text.replace("{昵称}", plain(name)) if name else text.replace("{昵称}，", "")
     return greeted.replace("{昵称}", "你")
 
 

@@ -11,6 +11,7 @@ from messaging import answers, dialogues
 from messaging.answers import Part
 from messaging.menus import STAFF_KEY
 from messaging.receiving import Happened, find_staff
+from messaging.words import plain
 from official_account.commands import deciding, figures, giving, looking, redeeming
 from official_account.commands.asking import Asker
 from official_account.commands.parsing import (
@@ -115,7 +116,7 @@ def _try(asker: Asker, act: Callable[[], str]) -> str:
         with asker.session.begin_nested():
             return act()
     except LinliError as refused:
-        return refused.detail
+        return plain(refused.detail)
 
 
 def _may(asker: Asker, permission: str) -> bool:

@@ -8,6 +8,7 @@ from analytics import day
 from core.money import format_yuan
 from crm.campaigns import approvals
 from crm.models import Campaign
+from messaging.words import plain
 from official_account.commands.asking import Asker
 from orders.models import Order
 from payments.models import Refund, RefundState
@@ -23,7 +24,8 @@ def waiting(asker: Asker, _more: str) -> str:
     for each in found:
         campaign = asker.session.get_one(Campaign, each.campaign_id)
         lines.append(
-            f"「{campaign.name}」发给 {each.people:,} 人，最多花 ¥{format_yuan(each.cost_fen)}\n"
+            f"「{plain(campaign.name)}」发给 {each.people:,} 人，"
+            f"最多花 ¥{format_yuan(each.cost_fen)}\n"
             f"回复「同意 {each.code}」或「不同意 {each.code}」\n"
             + asker.console("先看看 →", f"/console/campaigns/{campaign.id}")
         )
@@ -34,13 +36,13 @@ def agree(asker: Asker, code: str) -> str:
     approval = approvals.find_by_code(asker.session, asker.merchant_id, code)
     campaign = approvals.approve(asker.session, approval, staff=asker.staff, now=asker.now)
     there = asker.console("去启动 →", f"/console/campaigns/{campaign.id}")
-    return f"同意了「{campaign.name}」。{there}"
+    return f"同意了「{plain(campaign.name)}」。{there}"
 
 
 def refuse(asker: Asker, code: str) -> str:
     approval = approvals.find_by_code(asker.session, asker.merchant_id, code)
     campaign = approvals.refuse(asker.session, approval, staff=asker.staff, now=asker.now)
-    return f"没有同意「{campaign.name}」，它还是草稿。"
+    return f"没有同意「{plain(campaign.name)}」，它还是草稿。"
 
 
 def refunds(asker: Asker, _more: str) -> str:

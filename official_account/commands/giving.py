@@ -7,6 +7,7 @@ from coupons.errors import NotClaimable
 from coupons.models import CouponTemplate, TemplateState
 from coupons.words import card_title
 from crm.models import Member
+from messaging.words import plain
 from official_account.commands.asking import Asker
 from official_account.commands.looking import by_tail, is_tail, line
 from official_account.commands.parsing import NUMBER, YES, Command
@@ -31,7 +32,7 @@ def begin(asker: Asker, _more: str) -> str:
     if not found:
         return "现在没有在发的券，先在控制台建一张。"
     asker.ask("give", {"templates": [template.id for template in found]})
-    rows = [f"{number}. {template.name}" for number, template in enumerate(found, 1)]
+    rows = [f"{number}. {plain(template.name)}" for number, template in enumerate(found, 1)]
     return "\n".join(["发哪一张？回复数字：", *rows])
 
 
@@ -84,7 +85,7 @@ def _whose(asker: Asker, data: dict[str, object], digits: str) -> str:
 def _agree(asker: Asker, data: dict[str, object]) -> str:
     template, member = _both(asker, data)
     person = asker.session.get_one(Person, member.person_id)
-    what = f"「{template.name}」（{card_title(template)}）"
+    what = f"「{plain(template.name)}」（{card_title(template)}）"
     return f"给 {line(member, person)} 发{what}？{YES_OR_NO}"
 
 
@@ -104,7 +105,7 @@ def _give(asker: Asker, data: dict[str, object], token: str) -> str:
     given = {"template_id": template.id, "coupon_id": coupon.id}
     asker.note("coupon.give", f"member:{member.id}", given)
     asker.done()
-    return f"发好了，「{template.name}」在{member.name or '对方'}的券包里。"
+    return f"发好了，「{plain(template.name)}」在{plain(member.name) or '对方'}的券包里。"
 
 
 def _both(asker: Asker, data: dict[str, object]) -> tuple[CouponTemplate, Member]:

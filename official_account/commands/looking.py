@@ -7,6 +7,7 @@ from core.money import format_yuan
 from coupons.models import Coupon, CouponState
 from crm import tiers
 from crm.models import Member
+from messaging.words import plain
 from official_account.commands.asking import Asker
 from official_account.commands.parsing import NUMBER, Command
 from people.models import TAIL, Person, tail_index
@@ -66,7 +67,7 @@ def by_tail(asker: Asker, digits: str) -> list[tuple[Member, Person]]:
 
 
 def line(member: Member, person: Person) -> str:
-    name = member.name or f"会员 {member.no[-4:]}"
+    name = plain(member.name) or f"会员 {member.no[-4:]}"
     return f"{name} {mask(person.phone) if person.phone else ''}".strip()
 
 

@@ -6,6 +6,7 @@ from coupons import redemption
 from coupons import words as coupon_words
 from coupons.errors import BillNeeded, CodeExpired, CouponNotFound
 from merchants.queries import get_store
+from messaging.words import plain
 from official_account.commands.asking import Asker
 from official_account.commands.parsing import NUMBER, YES, Command
 
@@ -24,9 +25,9 @@ def begin(asker: Asker, code: str) -> str:
         lockouts.fail(asker.session, guesses, now=asker.now, merchant_id=asker.merchant_id)
         return refused.detail
     face, condition = coupon_words.face(seen.template), coupon_words.condition(seen.template)
-    what = f"{seen.template.name}\n{face} · {condition}"
+    what = f"{plain(seen.template.name)}\n{face} · {condition}"
     if seen.problem:
-        return f"{what}\n不能核销：{seen.problem}"
+        return f"{what}\n不能核销：{plain(seen.problem)}"
     asker.ask("redeem", {"code": code, "stores": seen.store_ids})
     if len(seen.store_ids) == 1:
         store = get_store(asker.session, seen.store_ids[0])
@@ -70,7 +71,7 @@ def go_on(asker: Asker, said: Command) -> str:
         )
     except LinliError as refused:
         asker.done()
-        return f"没有核销：{refused.detail}"
+        return f"没有核销：{plain(refused.detail)}"
     asker.done()
     off = f"，抵 ¥{coupon.discount_fen / 100:g}" if coupon.discount_fen else ""
     return f"核销好了{off}。弄错了可以在控制台撤销：{asker.console('看核销 →', '/console/redeem/')}"

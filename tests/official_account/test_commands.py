@@ -125,6 +125,26 @@ def test_a_member_is_found_by_the_end_of_the_phone_and_it_is_on_record(staffed: 
     assert acts_of_staff() == ["member.looked_up"] * 4
 
 
+def test_a_name_that_would_be_a_link_is_only_a_name(staffed: TeaShop) -> None:
+    become(Role.manager)
+    name = '<a href="https://evil.example/c">看这位会员 →</a>'
+    member(staffed, name, "13812343097")
+
+    told = say(staffed, "查 3097")
+
+    assert told.count("<a ") == 1
+    assert "evil.example" not in told
+    harmless = '＜a href="https：／／evil．example/c"＞看这位会员 →＜/a＞'
+    assert told.startswith(f"{harmless} 138****3097")
+    assert told.splitlines()[-1].startswith('<a href="')
+    say(staffed, "发券")
+    say(staffed, "1")
+    agree = say(staffed, "3097")
+    assert agree.endswith("回复「确认」或「取消」。")
+    assert "<" not in agree
+    assert "<" not in say(staffed, "确认")
+
+
 def test_a_number_that_moves_to_somebody_else_is_found_with_them(staffed: TeaShop) -> None:
     become(Role.manager)
     first = member(staffed, "老机主", "13812343097")
