@@ -7,15 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
-from analytics import measuring, profit
+from analytics import measuring, profit, templates
 from analytics.lift import Group, Lift, compare
 from analytics.measuring import Measured
 from analytics.models import ProfitAssumption
 from analytics.sums import known_share
-from coupons.models import Coupon, CouponState
+from coupons.locking import USES, WAS_USED
+from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
 from crm.campaigns import tallies
 from crm.models import Campaign, CampaignState
 from orders.models import Order
@@ -23,8 +24,14 @@ from orders.models import Order
 
 @dataclass(frozen=True)
 class Redemption:
+    """`redeemed` coupons were used at least once, `ended` are used up; `uses` counts every use that
+    stands.
+    """
+
     issued: int
     redeemed: int
+    ended: int
+    uses: int
     cost_fen: int
     revenue_fen: int
     """What was paid, coupon taken off: for orders that used one, and in store for the bills that
@@ -98,29 +105,65 @@ def trials(measured: Measured) -> list[Trial]:
 
 
 def redemption(session: Session, campaign_id: int) -> Redemption:
-    used = Coupon.state == CouponState.redeemed
+    mine, once = Coupon.campaign_id == campaign_id, CouponTemplate.uses_total == 1
+    used, once_used = WAS_USED, and_(WAS_USED, once)
     in_store = case((used, Coupon.bill_fen - Coupon.discount_fen), else_=0)
-    issued, redeemed, cost, billed = session.execute(
+    over = Coupon.state == CouponState.redeemed
+    issued, redeemed, ended, single, cost, billed = session.execute(
         select(
             func.count(),
             func.coalesce(func.sum(case((used, 1), else_=0)), 0),
-            func.coalesce(func.sum(case((used, Coupon.discount_fen), else_=0)), 0),
+            func.coalesce(func.sum(case((over, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((once_used, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((once_used, Coupon.discount_fen), else_=0)), 0),
             func.coalesce(func.sum(in_store), 0),
-        ).where(Coupon.campaign_id == campaign_id)
+        )
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(mine)
     ).one()
-    revenue = session.scalar(
-        select(func.coalesce(func.sum(Order.paid_fen - Order.refunded_fen), 0))
-        .join(Coupon, Coupon.order_id == Order.id)
-        .where(Coupon.campaign_id == campaign_id, used, Order.paid_at.is_not(None))
+    several = templates.uses(session, mine)
+    revenue = _paid_fen(session, campaign_id, several=bool(several))
+    return Redemption(
+        issued=int(issued),
+        redeemed=int(redeemed),
+        ended=int(ended),
+        uses=int(single) + sum(use.times for use in several),
+        cost_fen=int(cost) + sum(use.fen for use in several),
+        revenue_fen=revenue + int(billed),
     )
-    return Redemption(int(issued), int(redeemed), int(cost), int(revenue or 0) + int(billed))
+
+
+def _paid_fen(session: Session, campaign_id: int, *, several: bool) -> int:
+    """What orders paid that used coupons of the campaign; each counts once."""
+    paid = select(func.coalesce(func.sum(Order.paid_fen - Order.refunded_fen), 0))
+    paid = paid.where(Order.paid_at.is_not(None))
+    last = paid.join(Coupon, Coupon.order_id == Order.id).where(
+        Coupon.campaign_id == campaign_id, Coupon.state == CouponState.redeemed
+    )
+    fen = int(session.scalar(last) or 0)
+    if not several:
+        return fen
+    # A coupon of several uses names its last order at most, and only once it is used up.
+    named = select(Coupon.id).where(
+        Coupon.order_id == Order.id,
+        Coupon.campaign_id == campaign_id,
+        Coupon.state == CouponState.redeemed,
+    )
+    orders = select(CouponEntry.order_id).where(
+        CouponEntry.campaign_id == campaign_id,
+        CouponEntry.kind.in_(USES),
+        CouponEntry.order_id.is_not(None),
+    )
+    earlier = paid.where(Order.id.in_(orders), ~named.exists())
+    return fen + int(session.scalar(earlier) or 0)
 
 
 def redeemed_of(session: Session, campaign_ids: Iterable[int]) -> dict[int, int]:
-    """How many coupons of each campaign were redeemed, for a list."""
+    """How many coupons of each campaign were used, be it once of several times, for a list."""
     rows = session.execute(
         select(Coupon.campaign_id, func.count())
-        .where(Coupon.campaign_id.in_(list(campaign_ids)), Coupon.state == CouponState.redeemed)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(Coupon.campaign_id.in_(list(campaign_ids)), WAS_USED)
         .group_by(Coupon.campaign_id)
     )
     return {int(campaign_id): number for campaign_id, number in rows if campaign_id is not None}

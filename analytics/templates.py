@@ -8,8 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from coupons.locking import BACK, USES
-from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
+from coupons.locking import BACK, USES, WAS_USED
+from coupons.models import Coupon, CouponEntry, CouponTemplate
 
 FEWEST_ENDED = 20
 """Fewer coupons than these tell nothing about the next ones."""
@@ -24,7 +24,7 @@ class Usage:
 
 def usage(session: Session, template_ids: Sequence[int]) -> dict[int, Usage]:
     """Two grouped queries; a template without coupons has zeros."""
-    used = or_(Coupon.state == CouponState.redeemed, Coupon.uses_left < CouponTemplate.uses_total)
+    used = WAS_USED
     once = CouponTemplate.uses_total == 1
     rows = session.execute(
         select(
@@ -81,10 +81,9 @@ def redeemed_share(session: Session, template: CouponTemplate, now: datetime) ->
 
 
 def _ended_share(session: Session, which: ColumnElement[bool], now: datetime) -> float | None:
-    used = Coupon.state == CouponState.redeemed
     ended, redeemed = session.execute(
-        select(func.count(), func.coalesce(func.sum(case((used, 1), else_=0)), 0)).where(
-            which, or_(used, Coupon.expires_at <= now)
-        )
+        select(func.count(), func.coalesce(func.sum(case((WAS_USED, 1), else_=0)), 0))
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(which, or_(WAS_USED, Coupon.expires_at <= now))
     ).one()
     return int(redeemed) / ended if ended >= FEWEST_ENDED else None

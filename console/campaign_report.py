@@ -34,7 +34,7 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
     return {
         **_verdict(spent, days),
         "profit": _profit(spent),
-        "redeemed": words.count(used.redeemed),
+        "redeemed": _used(used),
         "issued": words.count(used.issued),
         "cost": f"¥{words.yuan(used.cost_fen)}",
         "coupon_revenue": f"¥{words.yuan(used.revenue_fen)}",
@@ -63,6 +63,14 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
     }
 
 
+def _used(used: reports.Redemption) -> str:
+    """12 张核销; of coupons of several uses 12 张用过，共 31 次."""
+    coupons = words.count(used.redeemed)
+    if used.uses == used.redeemed:
+        return f"{coupons} 张核销"
+    return f"{coupons} 张用过，共 {words.count(used.uses)} 次"
+
+
 def fewest() -> str:
     return f"每组要有 {FEWEST_PEOPLE} 人、其中 {FEWEST_BUYERS} 人买过，才能下结论。"
 
@@ -85,6 +93,7 @@ def to_csv(session: Session, campaign: Campaign, now: datetime) -> str | None:
         ("发券", used.issued),
         ("送达", sent.count(RecipientState.sent)),
         ("核销", used.redeemed),
+        ("用券次数", used.uses),
     ):
         write([name, number])
     write([])

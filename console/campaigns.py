@@ -272,6 +272,6 @@ def _kill_page(campaign_id: int, form: Form, status: int = 200) -> Response:
         campaign: Campaign = queries.get_campaign(session, me().merchant_id, campaign_id)
         shown = campaign_view.head(session, campaign, clock_now())
         issued = reports.redemption(session, campaign.id)
-    left = issued.issued - issued.redeemed
+    left = issued.issued - issued.ended
     shown["kill_words"] = f"已经发出的 {words.count(left)} 张券还能用。" if left else ""
     return reply.page("campaigns/kill.html", status, c=shown, form=form)

@@ -7,7 +7,7 @@ locked as a whole, spends one use when the order is paid and is free again while
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -19,7 +19,7 @@ from coupons.errors import (
     CouponUnavailable,
     CouponVoid,
 )
-from coupons.models import Coupon, CouponEntry, CouponState, EntryKind
+from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate, EntryKind
 from coupons.queries import UsableCoupon
 
 _COUPONS = rows.table_of(Coupon).c
@@ -149,6 +149,8 @@ def give_back(session: Session, order_id: int, now: datetime, *, reason: str = "
 
 USES = (EntryKind.used, EntryKind.redeemed)
 BACK = (EntryKind.returned, EntryKind.credited)
+WAS_USED = or_(Coupon.state == CouponState.redeemed, Coupon.uses_left < CouponTemplate.uses_total)
+"""Used at least once; where its template is joined."""
 NOT_USED: dict[str, object] = {
     "order_id": None,
     "store_id": None,

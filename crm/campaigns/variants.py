@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, case, func, literal, select
 from sqlalchemy.orm import Session
 
-from coupons.models import Coupon, CouponState
+from coupons.locking import WAS_USED
+from coupons.models import Coupon, CouponTemplate
 from crm.campaigns.holdout import PRIME, WHOLE, hash_of
 from crm.models import Arm, Campaign, CampaignVariant, Recipient
 
@@ -71,10 +72,11 @@ def in_pilot(member_id: Any, *, seed: int, share_bp: int) -> ColumnElement[bool]
 
 def scores(session: Session, campaign_id: int) -> dict[int, Score]:
     """By variant, of those who were given a coupon."""
-    used = case((Coupon.state == CouponState.redeemed, 1), else_=0)
+    used = case((WAS_USED, 1), else_=0)
     rows = session.execute(
         select(Recipient.variant, func.count(), func.sum(used))
         .join(Coupon, Coupon.id == Recipient.coupon_id)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
         .where(Recipient.campaign_id == campaign_id, Recipient.arm == Arm.reach)
         .group_by(Recipient.variant)
     )

@@ -15,6 +15,7 @@ from catalogue.errors import CostInvalid
 from catalogue.models import Sku
 from core.audit import AuditEntry
 from core.clock import business_day
+from coupons import locking, redemption
 from coupons.models import CouponState
 from crm.campaigns import queries, tallies
 from crm.models import (
@@ -32,7 +33,7 @@ from tests.factories.campaigns import make_campaign
 from tests.factories.catalogue import make_sku
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant, make_purchase
-from tests.factories.merchants import make_store
+from tests.factories.merchants import make_staff, make_store
 from tests.factories.orders import make_order
 
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # in Shanghai
@@ -49,9 +50,9 @@ def store(session: Session, merchant: Merchant) -> Store:
     return make_store(session, merchant)
 
 
-def paid(session: Session, store: Store, at: datetime, fen: int, **values: Any) -> None:
+def paid(session: Session, store: Store, at: datetime, fen: int, **values: Any) -> Order:
     member = make_member(session, merchant=session.get_one(Merchant, store.merchant_id))
-    make_order(
+    return make_order(
         session,
         member,
         store,
@@ -287,8 +288,36 @@ def test_a_campaigns_coupons_bring_what_orders_paid_and_bills_left(
 
     found = reports.redemption(session, campaign.id)
 
-    assert (found.issued, found.redeemed) == (4, 3)
+    assert (found.issued, found.redeemed, found.ended, found.uses) == (4, 3, 3, 3)
     assert (found.cost_fen, found.revenue_fen) == (2_800, 8_500 + 3_000)
+
+
+def test_coupons_of_several_uses_count_their_uses_and_themselves(
+    session: Session, merchant: Merchant, store: Store, campaign: Campaign
+) -> None:
+    """Three uses: one in an order, one in an order that came back, one at the counter."""
+    template = make_template(session, merchant, uses_total=5, min_spend_fen=0, face_fen=300)
+    clerk = make_staff(session, merchant, stores=(store,))
+    member = make_member(session)
+    cards = [make_coupon(session, member, template, now=NOON) for _ in range(2)]
+    for card in cards:
+        card.campaign_id = campaign.id
+    for fen in (2_000, 4_000):
+        order = paid(session, store, NOON, fen)
+        locking.lock(session, cards[0], order.id, NOON, discount_fen=300)
+        assert locking.redeem_locked(session, order.id, store.id, NOON)
+    locking.give_back(session, order.id, NOON)
+    order.refunded_fen = order.paid_fen
+    redemption.redeem(
+        session, cards[0].code, store_id=store.id, staff_id=clerk.id, key="tap", now=NOON
+    )
+    session.flush()
+
+    found = reports.redemption(session, campaign.id)
+
+    assert (found.issued, found.redeemed, found.ended, found.uses) == (2, 1, 0, 2)
+    assert (found.cost_fen, found.revenue_fen) == (600, 2_000)
+    assert reports.redeemed_of(session, [campaign.id]) == {campaign.id: 1}
 
 
 def test_spending_counts_for_two_weeks(session: Session, store: Store, campaign: Campaign) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import is_away, reading, retrying, transaction
-from coupons import codes, gifting
+from coupons import codes, gifting, undoing
 from coupons.claiming import claim_one
 from coupons.expiring import expire_due
 from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate, EntryKind
@@ -315,3 +315,84 @@ def test_of_many_clerks_no_more_take_a_use_than_there_are(app: Flask, now: datet
         coupon = session.scalars(select(Coupon)).one()
         assert (coupon.uses_left, coupon.state) == (0, CouponState.redeemed)
     assert count(EntryKind.used) + count(EntryKind.redeemed) == 5
+
+
+def test_console_chat_and_till_at_once_make_one_use_and_their_repeats_are_answered(
+    app: Flask, now: datetime
+) -> None:
+    """Each door asks four times under the key of its own request, as after a lost answer."""
+    with transaction() as session:
+        merchant = make_merchant(session)
+        store = make_store(session, merchant)
+        clerk = make_staff(session, merchant, stores=(store,))
+        member = make_member(session, merchant=merchant)
+        coupon = make_coupon(session, member, make_template(session, merchant))
+    doors = (
+        {"staff_id": clerk.id, "key": f"console:{clerk.id}:tap"},
+        {"staff_id": clerk.id, "key": "chat:question"},
+        {"actor": "key:7", "key": undoing.till_prefix(7) + "receipt"},
+    )
+
+    def use(i: int) -> tuple[int, int]:
+        with transaction() as session:
+            given = {"store_id": store.id, "now": now, **doors[i % 3]}
+            return i % 3, redeem(session, coupon.code, **given).id
+
+    results = race(app, 12, use)
+
+    won = [result for result in results if isinstance(result, tuple)]
+    assert len(won) == 4
+    assert len(set(won)) == 1
+    assert refusals(results) == ["coupon_already_redeemed"] * 8
+    assert count(EntryKind.redeemed) == 1
+
+
+def test_a_clerk_who_undoes_sixteen_at_once_undoes_three(app: Flask, now: datetime) -> None:
+    clerk_id, coupons = redeemed_by_one_clerk(now, 16)
+
+    def undo(i: int) -> int:
+        with transaction() as session:
+            return undoing.undo(session, coupons[i], staff_id=clerk_id, reason="扫错了", now=now).id
+
+    results = race(app, 16, lambda i: insist(lambda: undo(i)))
+
+    assert sum(isinstance(result, int) for result in results) == 3
+    assert refusals(results) == ["undo_quota"] * 13
+    assert count(EntryKind.returned) == 3
+    with reading() as session:
+        left = select(func.count()).where(Coupon.state == CouponState.redeemed)
+        assert session.scalar(left) == 13
+
+
+def test_control_counting_todays_undos_before_one_more_lets_all_through(
+    app: Flask, now: datetime
+) -> None:
+    _, coupons = redeemed_by_one_clerk(now, 16)
+    together = threading.Barrier(16)
+
+    def undo(i: int) -> bool:
+        with transaction() as session:
+            undone = select(func.count()).where(CouponEntry.kind == EntryKind.returned)
+            few = (session.scalar(undone) or 0) < 3
+            together.wait()
+            if few:
+                mine = update(Coupon).where(Coupon.id == coupons[i])
+                session.execute(mine.values(state=CouponState.issued))
+            return few
+
+    assert sum(result is True for result in race(app, 16, undo)) == 16
+
+
+def redeemed_by_one_clerk(now: datetime, number: int) -> tuple[int, list[int]]:
+    with transaction() as session:
+        merchant = make_merchant(session)
+        store = make_store(session, merchant)
+        clerk = make_staff(session, merchant, stores=(store,))
+        member = make_member(session, merchant=merchant)
+        template = make_template(session, merchant)
+        coupons = [make_coupon(session, member, template) for _ in range(number)]
+        for coupon in coupons:
+            given = {"store_id": store.id, "staff_id": clerk.id, "now": now}
+            redeem(session, coupon.code, key=f"tap-{coupon.id}", **given)
+
+    return clerk.id, [coupon.id for coupon in coupons]
