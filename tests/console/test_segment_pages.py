@@ -9,7 +9,7 @@ from sqlalchemy import select
 from core.database import reading
 from core.outbox import OutboxJob
 from crm import segments, tags
-from crm.models import Segment, SegmentMember, Tag
+from crm.models import JourneyVersion, Segment, SegmentMember, Tag
 from crm.segments import living, rfm
 from tests.console.conftest import Chain
 
@@ -76,6 +76,37 @@ def test_a_segment_may_wear_a_tag_but_not_the_one_it_asks_for(chain: Chain) -> N
 
     assert refused.status_code == 422
     assert_says(refused.text, "条件里用了这个标签")
+
+
+def test_who_uses_a_segment_is_said_and_it_is_saved_under_another_name(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    rule = {"0.op": "all", "0-0.field": "last_visit", "0-0.cmp": "never"}
+    owner.post("/segments/new", name="没来过", do="save", **rule)
+    with reading() as session:
+        segment_id = session.scalars(select(Segment.id)).one()
+    assert "正在用它的" not in owner.get(f"/segments/{segment_id}").text
+    there = owner.post("/journeys/new", model="blank").location
+    start = {"name": "请进来坐", "trigger": "segment", "segment": str(segment_id), "already": "1"}
+    owner.post(
+        f"/journeys/{there.split('/')[-1].split('?')[0]}/start",
+        **start,
+        entry="once",
+        goal="left_segment",
+        goal_segment=str(segment_id),
+        holdout="1000",
+    )
+
+    assert_says(owner.get(f"/segments/{segment_id}").text, "正在用它的", "请进来坐", "旅程")
+    with reading() as session:
+        graph = session.scalars(select(JourneyVersion.graph)).one()
+    assert (graph["trigger"], graph["goal"]) == (
+        {"kind": "segment", "segment_id": segment_id, "already": True},
+        {"kind": "left_segment", "segment_id": segment_id},
+    )
+    same = owner.post("/segments/new", name="没来过", do="save", **rule)
+    other = owner.post("/segments/new", name="没来过（新）", do="save", **rule)
+    assert (same.status_code, "已经有同名的人群" in same.text) == (422, True)
+    assert other.status_code == 303
 
 
 def test_rows_are_added_nested_and_turned_into_other_kinds(chain: Chain) -> None:
