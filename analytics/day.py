@@ -145,7 +145,7 @@ def new_members(
 def offer_costs(
     session: Session, store_ids: Sequence[int], since: datetime, until: datetime
 ) -> list[Cost]:
-    """What coupons and 满减 took off orders that stand, the dearest first."""
+    """What coupons, promotions and tiers took off orders that stand, the dearest first."""
     off = func.coalesce(func.sum(Coupon.discount_fen), 0)
     coupons = session.execute(
         select(CouponTemplate.name, func.count(), off)
@@ -159,11 +159,12 @@ def offer_costs(
         CouponEntry.at >= since,
         CouponEntry.at < until,
     )
+    ours = OrderDiscount.kind.in_((DiscountKind.promotion, DiscountKind.tier))
     promotions = session.execute(
         select(OrderDiscount.name, func.count(), func.sum(OrderDiscount.amount_fen))
         .join(Order, Order.id == OrderDiscount.order_id)
-        .where(*_paid(store_ids, since, until), LIVE, OrderDiscount.kind == DiscountKind.promotion)
-        .group_by(OrderDiscount.ref_id, OrderDiscount.name)
+        .where(*_paid(store_ids, since, until), LIVE, ours)
+        .group_by(OrderDiscount.kind, OrderDiscount.ref_id, OrderDiscount.name)
     )
     found = [Cost(name, int(times), int(fen)) for name, times, fen in (*coupons, *promotions)]
     found += [Cost(use.name, use.times, use.fen) for use in several if use.times > 0]

@@ -44,7 +44,7 @@ def refundable_fen(
         return balance.refundable_fen(session, order_id), "最多退没用掉的本金，赠送按比例收回"
     share = _share(session, plan, member_id, order_id, now)
     if share.in_order:
-        return 0, "有一张券正用在没付款的单上，等它付掉或取消再退"
+        return 0, "有一张券正用在没付款的单上，或者正在送朋友，等它有了结果再退"
     used = share.whole - share.left
     words = f"一共 {share.whole} 次，用掉或过期 {used} 次，按份扣下" if used else "一次没用过"
     return share.of_fen(paid_fen), f"{words}；退了就停"

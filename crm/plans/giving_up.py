@@ -28,7 +28,8 @@ class PlanNotRefundable(Conflict):
 
 class Share(NamedTuple):
     """`left` of the `whole` uses that were bought; `ids` are the coupons that hold what is there
-    of it. `in_order`: one is kept by an order that is not paid yet."""
+    of it. `in_order`: one is kept by an order that is not paid
+    yet, or by a gift."""
 
     left: int
     whole: int
@@ -69,7 +70,7 @@ def end(session: Session, share: Share, order_id: int, *, actor: str, now: datet
     """The term ends and its coupons are void. Raises PlanNotRefundable when one was used meanwhile;
     the caller rolls back."""
     if share.in_order:
-        raise PlanNotRefundable("有一张券正用在没付款的单上，等它付掉或取消再退")
+        raise PlanNotRefundable("有一张券正用在没付款的单上，或者正在送朋友，等它有了结果再退")
     term = _term_of(session, order_id)
     if term is not None:
         gone = {"state": TermState.refunded, "next_gift_at": None}

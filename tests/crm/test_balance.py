@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from core import database
 from core.errors import LinliError
+from core.outbox import OutboxJob
 from crm import balance, merging, tiers
+from crm.journeys import hearing
 from crm.models import BalanceLot, Member, MemberEvent
 from crm.tiers import editing
 from tests.factories.crm import make_member, make_order_id, make_store
+from tests.factories.journeys import make_journey, plan, runs_of
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
@@ -118,6 +121,21 @@ def test_each_fall_below_the_shops_own_line_is_told(session: Session) -> None:
 
     low = session.scalars(select(MemberEvent.data).where(MemberEvent.kind == "balance_low")).all()
     assert low == [{"balance_fen": 2_999}, {"balance_fen": 2_498}]
+
+
+def test_a_journey_meets_whoever_fell_low(session: Session) -> None:
+    member = make_member(session)
+    hello = {"kind": "message", "text": "余额不多了"}
+    journey = make_journey(session, plan(hello, trigger={"kind": "low_balance"}))
+    top_up(session, member, 5_000, 0)
+
+    for cause in "ab":
+        balance.freeze(session, member.id, cause, 3_500 if cause == "a" else 1, now=NOW)
+
+    (job,) = session.scalars(select(OutboxJob.args).where(OutboxJob.name == "crm.journey_heard"))
+    assert (job["kind"], job["data"]) == ("balance_low", {"balance_fen": 1_500})
+    hearing.heard(session, member.id, job["kind"], at=NOW, data=job["data"], now=NOW)
+    assert len(runs_of(session, journey, member)) == 1
 
 
 def test_a_merge_carries_it_over(session: Session) -> None:
