@@ -13,7 +13,7 @@ from core.clock import local
 from crm import broadcasting, contacts
 from crm.segments import saving as segments
 from messaging.accounts import find_official
-from messaging.broadcasts import launching, queries
+from messaging.broadcasts import launching, queries, taking_back
 from messaging.broadcasts.drafting import ARTICLE
 from messaging.broadcasts.models import Audience, Broadcast, BroadcastState
 from messaging.broadcasts.queries import Result
@@ -100,6 +100,8 @@ def whole(session: Session, broadcast: Broadcast, who: Me, now: datetime) -> dic
         "is_gathering": broadcast.state is BroadcastState.gathering,
         "is_going": broadcast.state in (BroadcastState.gathering, BroadcastState.sending),
         "result": result,
+        "may_take_back": taking_back.may_take_back(broadcast) and who.may("campaigns.launch"),
+        "taken_back": _taken_back(broadcast, result, now),
         "waits": _waits(session, broadcast, now),
         "waiting": result.waiting if result else 0,
         "verdicts": [_verdict(status) for status in result.statuses] if result else [],
@@ -130,6 +132,19 @@ def _forecast(session: Session, broadcast: Broadcast, now: datetime) -> dict[str
         "alone": total - spent == 1,
         "nobody": total == spent,
     }
+
+
+def _taken_back(broadcast: Broadcast, result: Result | None, now: datetime) -> str:
+    """How far the deletion is that somebody asked for; empty: nobody did."""
+    if broadcast.taken_back_at is None:
+        return ""
+    when = words.when(broadcast.taken_back_at, now)
+    if result is not None and result.kept:
+        codes = "、".join(str(code) for code in sorted(set(result.kept)))
+        return f"{when} 想删掉，微信没有答应（{codes}），文章还在"
+    if result is not None and result.taken_back == result.requests - len(result.statuses):
+        return f"{when} 从粉丝手机上删掉了，点开会看到「该内容已被发布者删除」"
+    return f"{when} 正在请微信删掉"
 
 
 def _waits(session: Session, broadcast: Broadcast, now: datetime) -> str:

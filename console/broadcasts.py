@@ -17,7 +17,7 @@ from crm.segments import saving as segments
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging import broadcasts
 from messaging.accounts import ruled_officials
-from messaging.broadcasts import drafting, queries, remote
+from messaging.broadcasts import drafting, queries, remote, taking_back
 from messaging.broadcasts.errors import BroadcastInvalid
 from messaging.broadcasts.models import Broadcast
 from people import identities
@@ -164,6 +164,26 @@ def launch(broadcast_id: int) -> Response:
         broadcasts.launch(session, found, actor=me().actor, now=clock_now())
     return reply.done(
         url_for("console.broadcasts.show", broadcast_id=broadcast_id), "在发了，可以离开这页"
+    )
+
+
+@page.get("/<int:broadcast_id>/take-back")
+@staff("campaigns.launch")
+def taking_back_page(broadcast_id: int) -> Response:
+    with reading() as session:
+        found = queries.get_broadcast(session, me().merchant_id, broadcast_id)
+    return reply.page("broadcasts/take_back.html", b={"id": found.id, "name": found.name})
+
+
+@page.post("/<int:broadcast_id>/take-back")
+@staff("campaigns.launch")
+def take_back(broadcast_id: int) -> Response:
+    """An article, out of the followers' chats; a job asks WeChat."""
+    with transaction() as session:
+        found = queries.get_broadcast(session, me().merchant_id, broadcast_id)
+        taking_back.ask(session, found, actor=me().actor, now=clock_now())
+    return reply.done(
+        url_for("console.broadcasts.show", broadcast_id=broadcast_id), "在请微信删，过一会儿看结果"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 import gateways
-from console import people, reply, words
+from console import people, reply, suppressed, words
 from console.access import me, staff
 from console.forms import Form, whole
 from console.members import get_member
@@ -14,6 +14,7 @@ from core.clock import now as clock_now
 from core.config import MiniProgram
 from core.database import reading, transaction
 from core.errors import NotFound
+from crm import suppressed as addresses
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging import ledger, policies, templates
 from messaging.accounts import minis_of, officials_of
@@ -93,13 +94,14 @@ def member(no: str) -> Response:
         found = get_member(session, no)
         known = ledger.of_person(session, me().merchant_id, found.person_id, now)
         policy = policies.policy_of(session, me().merchant_id)
+        left_alone = addresses.of_member(session, found, now=now)
     return reply.page(
         "channels/member.html",
         name=people.name_of(found),
         no=no,
         consents=found.marketing_consent,
         ways=_ways(known, policy, now),
-        barred=words.on(known.barred_until, now) if known.barred_until else "",
+        barred=[suppressed.row(each, now) for each in left_alone],
     )
 
 
@@ -144,12 +146,6 @@ def _ways(known: Ledger, policy: Policy, now: datetime) -> list[dict[str, Any]]:
                 if policy.broadcast
                 else "现在只用来手动群发，活动不用它。"
             ),
-        },
-        {
-            "name": "服务卡片",
-            "open": False,
-            "facts": [],
-            "hint": "跟着订单走的进度卡片，不能用来发活动。",
         },
     ]
 

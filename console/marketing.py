@@ -32,6 +32,7 @@ def show() -> Response:
             quiet_from=begin,
             quiet_until=end,
             approval_people=rules.approval_people,
+            liability=None if rules.liability_fen is None else words.yuan(rules.liability_fen),
             approval_fen=None if rules.approval_fen is None else words.yuan(rules.approval_fen),
         )
     )
@@ -50,6 +51,7 @@ def save() -> Response:
         "quiet_hours": None if begin is None or end is None else (begin, end),
         "approval_people": form.whole("approval_people", needed=False, high=10**9),
         "approval_fen": form.yuan("approval_fen", needed=False, high=10**11),
+        "liability_fen": form.yuan("liability", low=1, needed=False, high=10**11),
     }
     if form.errors:
         return _page(form, 422)

@@ -35,6 +35,7 @@ from console import (
     staffing,
     stores,
     stream,
+    suppressed,
     tiers,
     wechat,
 )
@@ -64,6 +65,7 @@ PAGES = (
     campaigns.page,
     broadcasts.page,
     channels.page,
+    suppressed.page,
     campaign_acts.page,
     campaign_people.page,
     marketing.page,

@@ -38,6 +38,7 @@ class Rules:
     quiet_hours: Hours | None = NIGHT
     approval_people: int | None = None
     approval_fen: int | None = None
+    liability_fen: int | None = None
 
 
 def rules_of(session: Session, merchant_id: int) -> Rules:
@@ -198,6 +199,21 @@ def _is_inside(hours: Hours, hour: int) -> bool:
     return begin <= hour < end if begin < end else hour >= begin or hour < end
 
 
+def lock_rules(session: Session, merchant_id: int) -> MarketingRules:
+    """The rules' row, made if it is missing, ours until the end of the transaction."""
+    row = _find_locked(session, merchant_id)
+    if row is None:
+        first = {"merchant_id": merchant_id, "gone_fen": 0, **_columns(Rules())}
+        insert_ignore(session, MarketingRules, [first])
+        row = _find_locked(session, merchant_id)
+    assert row is not None
+    return row
+
+
+def _lock(session: Session, merchant_id: int) -> Rules:
+    return _read(lock_rules(session, merchant_id))
+
+
 def _at_cap(session: Session, rules: Rules, member_ids: list[int], now: datetime) -> set[int]:
     if not rules.most:
         return set()
@@ -211,15 +227,6 @@ def _at_cap(session: Session, rules: Rules, member_ids: list[int], now: datetime
         .having(func.count() >= rules.most)
     )
     return set(session.scalars(lately))
-
-
-def _lock(session: Session, merchant_id: int) -> Rules:
-    row = _find_locked(session, merchant_id)
-    if row is None:
-        insert_ignore(session, MarketingRules, [{"merchant_id": merchant_id, **_columns(Rules())}])
-        row = _find_locked(session, merchant_id)
-    assert row is not None
-    return _read(row)
 
 
 def _find_locked(session: Session, merchant_id: int) -> MarketingRules | None:
@@ -239,6 +246,7 @@ def _read(row: MarketingRules) -> Rules:
         quiet_hours=None if begin is None or end is None else (begin, end),
         approval_people=row.approval_people,
         approval_fen=row.approval_fen,
+        liability_fen=row.liability_fen,
     )
 
 
@@ -251,6 +259,7 @@ def _columns(rules: Rules) -> dict[str, int | None]:
         "quiet_until_hour": end,
         "approval_people": rules.approval_people,
         "approval_fen": rules.approval_fen,
+        "liability_fen": rules.liability_fen,
     }
 
 
@@ -266,5 +275,7 @@ def _check(rules: Rules) -> None:
         errors["approval_people"] = "人数不能小于 0"
     if rules.approval_fen is not None and rules.approval_fen < 0:
         errors["approval_fen"] = "金额不能小于 0"
+    if rules.liability_fen is not None and rules.liability_fen <= 0:
+        errors["liability_fen"] = "要大于 0，不限就空着"
     if errors:
         raise MarketingRulesInvalid(errors=errors)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
 from messaging.broadcasts import quotas
-from messaging.models import Follower, MessageWindow, SubscribeGrant, Suppression, WindowKind
+from messaging.models import Follower, MessageWindow, SubscribeGrant, WindowKind
 from messaging.templates import MOMENTS, Purpose
 from messaging.windows import is_open_clause
 from people.models import Identity
@@ -40,12 +40,11 @@ class Broadcasts:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Everything that may be sent to one person now; `barred` until when WeChat's no counts."""
+    """Everything that may be sent to one person now."""
 
     windows: list[Window]
     grants: list[Grant]
     broadcasts: list[Broadcasts]
-    barred_until: datetime | None
 
 
 def of_person(session: Session, merchant_id: int, person_id: int, now: datetime) -> Ledger:
@@ -71,13 +70,6 @@ def of_person(session: Session, merchant_id: int, person_id: int, now: datetime)
             Follower.subscribed.is_(True),
         )
     ).all()
-    barred = session.scalar(
-        select(func.max(Suppression.until)).where(
-            Suppression.appid.in_([*officials, *minis]),
-            Suppression.openid.in_(openids),
-            Suppression.until > now,
-        )
-    )
     return Ledger(
         windows=[
             Window(officials[each.appid], each.kind, each.remaining or 0, each.expires_at)
@@ -91,7 +83,6 @@ def of_person(session: Session, merchant_id: int, person_id: int, now: datetime)
             )
             for appid, openid in followed
         ],
-        barred_until=barred,
     )
 
 

@@ -97,6 +97,16 @@ def _may_go(run: Run, mass_send_id: int) -> bool:
         return sending.quiet_until(session, campaign, now) is None
 
 
+@job("messaging.broadcast_take_back", timeout=300)
+def broadcast_take_back(run: Run, broadcast_id: int) -> None:
+    """Articles leave the followers' chats; what is still on its way to WeChat is waited for."""
+    try:
+        if not remote.take_back(broadcast_id):
+            raise Later(WAIT_SAME_ID)
+    except (WechatError, WechatUnavailable):
+        raise Later(WAIT_BUSY) from None
+
+
 @job("messaging.sweep_broadcasts")
 def sweep_broadcasts(run: Run) -> None:
     """Requests without an answer are asked again, those without an event are asked after."""

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from core.clock import business_day, local
 from core.money import format_yuan
 from coupons.models import Coupon, CouponKind, CouponState, CouponTemplate
+from crm import contacts
 from crm.campaigns.holdout import WHOLE
 from crm.models import Campaign
 
@@ -55,12 +56,15 @@ def find_room(session: Session, campaign: Campaign, faces: Sequence[int], *, now
             tomorrow = _midnight(now)
     spent, issued, full = campaign.expected_fen, campaign.face_fen, ""
     unused = _Unused(session, campaign, now)
+    of_all = _UnusedOfAll(session, campaign, now)
     for position, face in enumerate(faces[:number]):
         cost = expected_fen(campaign, face)
         if campaign.budget_fen is not None and spent + cost > campaign.budget_fen:
             full = f"预算 ¥{format_yuan(campaign.budget_fen)} 用完了"
         elif not unused.has_room(issued + face):
             full = f"没用掉的券到了上限 ¥{format_yuan(campaign.liability_fen or 0)}"
+        elif not of_all.has_room(issued + face - campaign.face_fen):
+            full = f"所有活动没用掉的券到了上限 ¥{format_yuan(of_all.cap or 0)}，见营销规则"
         if full:
             number = position
             break
@@ -90,22 +94,54 @@ class _Unused:
         return issued_fen - self._gone <= cap
 
     def _in_hand(self) -> int:
-        worth = case(
-            (CouponTemplate.worth_fen > 0, CouponTemplate.worth_fen),
-            (CouponTemplate.kind == CouponKind.amount, CouponTemplate.face_fen),
-            else_=func.coalesce(CouponTemplate.cap_fen, 0),
-        )
-        counted = (
-            select(func.sum(worth * Coupon.uses_left))
-            .select_from(Coupon)
-            .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
-            .where(
-                Coupon.campaign_id == self._campaign.id,
-                Coupon.state.in_(_IN_HAND),
-                Coupon.expires_at > self._now,
+        return _in_hand(self._session, Coupon.campaign_id == self._campaign.id, self._now)
+
+
+class _UnusedOfAll:
+    """The same over all campaigns of the merchant.
+
+    Its rules are locked while there is a cap, so two campaigns cannot both take what is left. What
+    was found to be gone is kept with the rules: coupons are counted only when, by what is known,
+    there would be no room.
+    """
+
+    def __init__(self, session: Session, campaign: Campaign, now: datetime) -> None:
+        self._session, self._merchant_id, self._now = session, campaign.merchant_id, now
+        self.cap = contacts.rules_of(session, campaign.merchant_id).liability_fen
+        self._issued, self._gone, self._counted = 0, 0, False
+        if self.cap is not None:
+            row = contacts.lock_rules(session, campaign.merchant_id)
+            self.cap, self._gone = row.liability_fen, row.gone_fen
+            mine = Campaign.merchant_id == campaign.merchant_id
+            self._issued = int(session.scalar(select(func.sum(Campaign.face_fen)).where(mine)) or 0)
+
+    def has_room(self, more_fen: int) -> bool:
+        if self.cap is None or self._issued + more_fen - self._gone <= self.cap:
+            return True
+        if not self._counted:
+            mine = Coupon.campaign_id.in_(
+                select(Campaign.id).where(Campaign.merchant_id == self._merchant_id)
             )
-        )
-        return int(self._session.scalar(counted) or 0)
+            self._counted = True
+            self._gone = self._issued - _in_hand(self._session, mine, self._now)
+            contacts.lock_rules(self._session, self._merchant_id).gone_fen = self._gone
+            self._session.flush()
+        return self._issued + more_fen - self._gone <= self.cap
+
+
+def _in_hand(session: Session, whose: ColumnElement[bool], now: datetime) -> int:
+    worth = case(
+        (CouponTemplate.worth_fen > 0, CouponTemplate.worth_fen),
+        (CouponTemplate.kind == CouponKind.amount, CouponTemplate.face_fen),
+        else_=func.coalesce(CouponTemplate.cap_fen, 0),
+    )
+    counted = (
+        select(func.sum(worth * Coupon.uses_left))
+        .select_from(Coupon)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .where(whose, Coupon.state.in_(_IN_HAND), Coupon.expires_at > now)
+    )
+    return int(session.scalar(counted) or 0)
 
 
 def _midnight(now: datetime) -> datetime:

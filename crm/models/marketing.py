@@ -13,7 +13,9 @@ class MarketingRules(Base):
 
     Nobody gets more than `contacts_most` marketing messages within `contacts_days`; 0: no cap.
     Quiet hours are the store's. A campaign for more than `approval_people`, or that may cost more
-    than `approval_fen`, needs somebody else's approval; null: never.
+    than `approval_fen`, needs somebody else's approval; null: never. The coupons of all campaigns
+    that lie unused are worth `liability_fen` at most; of what was ever issued so much as `gone_fen`
+    was no longer in anybody's hands when that was counted last.
     """
 
     __tablename__ = "marketing_rules"
@@ -25,6 +27,8 @@ class MarketingRules(Base):
     quiet_until_hour: Mapped[int | None]
     approval_people: Mapped[int | None]
     approval_fen: Mapped[int | None]
+    liability_fen: Mapped[int | None]
+    gone_fen: Mapped[int] = mapped_column(default=0)
 
 
 class MarketingContact(Base):

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from json import dumps as json_of
 from typing import Any
 
 from gateways.wechat.errors import MalformedMessage
@@ -16,7 +17,8 @@ class Message:
     """`fields` holds everything under WeChat's own names; the rest is what every message has.
 
     `msg_id` is the same for every repetition of one message and differs between messages: MsgId
-    for ordinary messages; sender, time, event and key for events, which have none.
+    for ordinary messages; sender, time, event and key (of answers to a dialog about subscribe
+    messages all that they say) for events, which have none.
     """
 
     appid: str
@@ -72,11 +74,21 @@ def _message_id(
     if own and event is None:
         chosen = own
     else:
-        # Results of sendings share a second and a receiver; their MsgID tells them apart.
-        chosen = f"{openid}:{created}:{event or kind}:{key or _text(fields, 'MsgID') or own}"
+        # Results of sendings share a second and a receiver; their MsgID tells them apart. Answers
+        # to two dialogs in one second have no number: what was answered does.
+        number = key or _text(fields, "MsgID") or own
+        if event is not None and event.startswith("subscribe_msg_"):
+            number = _digest(fields)
+        chosen = f"{openid}:{created}:{event or kind}:{number}"
     if len(chosen) <= _MAX_ID:
         return chosen
     return hashlib.sha256(chosen.encode()).hexdigest()
+
+
+def _digest(fields: dict[str, Any]) -> str:
+    """Of all that an event says, in whatever order: a repetition says the same again."""
+    said = json_of(fields, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _name(fields: dict[str, Any], key: str) -> str:

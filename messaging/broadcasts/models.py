@@ -103,6 +103,7 @@ class Broadcast(Base):
     previewed_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    taken_back_at: Mapped[datetime | None]
 
 
 class BroadcastRecipient(Base):
@@ -123,7 +124,10 @@ class BroadcastRecipient(Base):
 
 
 class MassSend(Base):
-    """One request to WeChat. The counts are WeChat's own; empty until it tells."""
+    """One request to WeChat. The counts are WeChat's own; empty until it tells.
+
+    `kept_errcode`: what WeChat said when it would not take the article back.
+    """
 
     __tablename__ = "mass_sends"
     __table_args__ = (
@@ -147,6 +151,8 @@ class MassSend(Base):
     error_count: Mapped[int | None] = mapped_column(Integer)
     first_sent_at: Mapped[datetime | None]
     changed_at: Mapped[datetime]
+    taken_back_at: Mapped[datetime | None]
+    kept_errcode: Mapped[int | None] = mapped_column(Integer)
 
     @property
     def client_id(self) -> str:

@@ -33,6 +33,9 @@ class Result:
     requests: int
     waiting: int
     statuses: tuple[str, ...]
+    taken_back: int = 0
+    kept: tuple[int, ...] = ()
+    """WeChat's words where it would not take an article back."""
 
 
 def get_broadcast(session: Session, merchant_id: int, broadcast_id: int) -> Broadcast:
@@ -131,4 +134,6 @@ def _sum(sends: list[MassSend]) -> Result:
         requests=len(sends),
         waiting=sum(mass.state not in (MassState.finished, MassState.failed) for mass in sends),
         statuses=tuple(mass.status for mass in sends if mass.state is MassState.failed),
+        taken_back=sum(mass.taken_back_at is not None for mass in sends),
+        kept=tuple(mass.kept_errcode for mass in sends if mass.kept_errcode is not None),
     )

@@ -4,13 +4,13 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 import gateways
 from core import rows
 from core.clock import now as clock_now
 from core.config import current_config
-from core.database import reading, retrying, transaction
+from core.database import claim, reading, retrying, transaction
 from core.logs import log
 from gateways.wechat import mass as wechat_mass
 from gateways.wechat.errors import WechatError, WechatUnavailable
@@ -31,6 +31,9 @@ from messaging.broadcasts.moving import RECOGNISED, move, move_mass, settled
 from messaging.words import mini_link
 
 TOO_SOON = 45066
+GONE = 40009
+"""WeChat knows no such broadcast (any more)."""
+AT_WECHAT = (MassState.accepted, MassState.finished)
 
 
 def preview(broadcast_id: int, *, actor: str, openid: str = "", wechat_id: str = "") -> None:
@@ -108,6 +111,35 @@ def ask(mass: MassSend) -> None:
     status = gateways.wechat().official(mass.appid).mass.status(mass.msg_id)
     with transaction() as session:
         reports.conclude(session, mass, status, now=clock_now())
+
+
+def take_back(broadcast_id: int) -> bool:
+    """Ask for each request that WeChat has; whether all there will be is decided.
+
+    To delete twice does no harm. WeChat's being busy is raised for the job to come back.
+    """
+    with reading() as session:
+        sends = session.scalars(
+            select(MassSend)
+            .where(MassSend.broadcast_id == broadcast_id, MassSend.state != MassState.failed)
+            .order_by(MassSend.id)
+        ).all()
+    for mass in sends:
+        if mass.taken_back_at or mass.kept_errcode is not None or mass.state not in AT_WECHAT:
+            continue
+        errcode = None
+        try:
+            gateways.wechat().official(mass.appid).mass.delete(mass.msg_id)
+        except WechatError as error:
+            if error.transient:
+                raise
+            errcode = None if error.errcode == GONE else error.errcode
+        now = clock_now()
+        at = now if errcode is None else None
+        with transaction() as session:
+            done = update(MassSend).where(MassSend.id == mass.id)
+            claim(session, done.values(taken_back_at=at, kept_errcode=errcode))
+    return all(mass.state in AT_WECHAT for mass in sends)
 
 
 def _begin(mass_id: int, now: datetime) -> tuple[MassSend, Broadcast, list[str], bool] | None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Integer, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Code, Id, State
@@ -58,7 +58,7 @@ class Suppression(Base):
     """An address that WeChat said is not to be written to, or not there; see `suppression`."""
 
     __tablename__ = "suppressions"
-    __table_args__ = (UniqueConstraint("appid", "openid"),)
+    __table_args__ = (UniqueConstraint("appid", "openid"), Index(None, "at"))
 
     id: Mapped[Id]
     appid: Mapped[str] = mapped_column(Code(64))

@@ -67,6 +67,9 @@ def delete(call: Call) -> Body:
     if mass.content["kind"] != "news":
         raise ApiError(40008)
     mass.status = "DELETE"
+    gone = {"title": "该内容已被发布者删除", "description": "", "url": "", "pic_url": ""}
+    mass.content["articles"][:] = [gone]  # the chats show this very list
+    call.title = "删掉了一篇群发的文章"
     return {}
 
 

@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core import clock
+from core.audit import AuditEntry
 from core.database import reading, transaction
-from core.outbox import enqueue
+from core.outbox import OutboxJob, enqueue
 from crm import members
 from crm.segments import saving as segments
 from merchants.models import Role, Staff
 from merchants.queries import get_merchant
-from messaging import policies
+from messaging import policies, suppression
+from messaging.accounts import find_official
 from messaging.broadcasts.models import Broadcast, BroadcastState
+from messaging.models import Suppression
 from people import logins
 from people.models import IdentityKind
 from sandbox.demo_config import OFFICIAL
@@ -185,3 +188,76 @@ def test_a_members_ways_stand_on_one_page(shop: Shop, owner: Browser) -> None:
     assert "发过消息，还能发 5 条" in page
     assert "这个月还剩 4 次" in page
     assert owner.get("/members/000000000000/reach").status_code == 404
+
+
+def test_an_article_is_taken_back_and_words_are_not(shop: Shop, owner: Browser) -> None:
+    object.__setattr__(find_official(OFFICIAL), "card_media_id", "cover")
+    fields = {"appid": OFFICIAL, "kind": "article", "audience": "followers"}
+    owner.post("/broadcasts/new", **fields, title="冬天的第一杯", body="今天起上新")
+    here = f"/broadcasts/{only().id}"
+    owner.post(f"{here}/preview", wechat_id="zhixia")
+    assert owner.post(f"{here}/take-back").status_code == 409
+    owner.post(f"{here}/launch")
+    shop.drain()
+    masses.finish(shop.world, shop.world.masses.list()[-1].msg_id)
+    shop.drain()
+    assert "删掉这篇文章" in owner.get(here).text
+    assert "不能恢复" in owner.get(f"{here}/take-back").text
+
+    shop.fault(api="api.mass_delete", kind="error", errcode=-1, times=1)
+    assert owner.post(f"{here}/take-back").status_code == 303
+    assert owner.post(f"{here}/take-back").status_code == 409
+    ran = shop.drain()
+    assert "messaging.broadcast_take_back:later" in ran
+    assert "正在请微信删掉" in owner.get(here).text
+    with transaction() as session:
+        session.execute(update(OutboxJob).values(run_at=clock.now()))
+    shop.drain()
+
+    assert "该内容已被发布者删除" in owner.get(here).text
+    assert shop.chat("aqing")[-1]["articles"][0]["title"] == "该内容已被发布者删除"
+    assert shop.world.masses.list()[-1].status == "DELETE"
+    with reading() as session:
+        words = session.scalars(select(AuditEntry.action)).all()
+    assert words.count("broadcast.taken_back") == 1
+
+
+def test_whom_wechat_says_not_to_write_to_is_listed_and_lifted(shop: Shop, owner: Browser) -> None:
+    with transaction() as session:
+        merchant, rival = get_merchant(session, "qinghe"), make_merchant(session, code="rival")
+        for person, whose in (("aqing", merchant), ("xiaozhou", rival)):
+            known = make_recognition(
+                session, kind=IdentityKind.official, openid=shop.openid(person), appid=OFFICIAL
+            )
+            member = members.ensure(
+                session, merchant_id=whose.id, person=known.person, now=clock.now()
+            )
+            if whose is merchant:
+                no = member.no
+            address = (OFFICIAL, shop.openid(person), 48002)
+            suppression.note(session, [address], now=clock.now())
+        rows = session.execute(select(Suppression.openid, Suppression.id))
+        ids = dict(rows.all())
+    mine, theirs = ids[shop.openid("aqing")], ids[shop.openid("xiaozhou")]
+
+    page = owner.get("/channels/suppressed/").text
+    reach = owner.get(f"/members/{no}/reach").text
+
+    assert page.count("对方不收我们的消息") == 1
+    assert f"/suppressed/{mine}/lift" in page
+    assert f"/suppressed/{theirs}/lift" not in page
+    assert "对方不收我们的消息（微信 48002" in reach
+    assert owner.post(f"/channels/suppressed/{theirs}/lift").status_code == 404
+    lifted = owner.post(f"/channels/suppressed/{mine}/lift", back="member")
+    assert lifted.headers["Location"].endswith(f"/members/{no}/reach")
+    assert owner.post(f"/channels/suppressed/{mine}/lift").status_code == 404
+    assert "没有发不到的人" in owner.get("/channels/suppressed/").text
+    with reading() as session:
+        [left] = session.scalars(select(Suppression)).all()
+        assert left.id == theirs
+        audited = select(AuditEntry.actor, AuditEntry.before)
+        [(actor, before)] = session.execute(
+            audited.where(AuditEntry.action == "suppression.lifted")
+        ).all()
+    assert actor.startswith("staff:")
+    assert before["reason"] == "refused"

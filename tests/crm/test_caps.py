@@ -11,14 +11,15 @@ from sqlalchemy.orm import Session
 from core.database import reading, transaction
 from core.outbox import OutboxJob
 from coupons.models import Coupon, CouponState
-from crm import campaigns
+from crm import campaigns, contacts
 from crm.campaigns import queries
 from crm.campaigns.batching import Batch
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
 from messaging.models import MessageWindow
 from tests import racing
 from tests.crm.conftest import ACCOUNTS
-from tests.factories.campaigns import make_campaign, make_talker
+from tests.factories.campaigns import keep_awake, make_campaign, make_talker
+from tests.factories.crm import make_merchant
 from tests.servers import MariaDB
 
 FACE = 1_200
@@ -72,6 +73,32 @@ def test_a_raised_budget_goes_on_where_it_stopped(session: Session, now: datetim
 
     assert issued(session) == 9
     assert len(set(session.scalars(select(Coupon.member_id)))) == 9
+
+
+def test_what_all_campaigns_have_lying_about_is_capped_together(session: Session, now: datetime):
+    merchant_id = make_merchant(session).id
+    keep_awake(session, merchant_id)
+    cap = FACE * 10
+    contacts.set_rules(session, merchant_id, most=0, liability_fen=cap, actor="staff:1", now=now)
+    first = launched(session, now, 6)
+    run(session, first, now)
+    second = launched(session, now, 0)
+
+    run(session, second, now)
+
+    assert (first.state, second.state) == (CampaignState.running, CampaignState.paused)
+    assert issued(session) == 10
+    reason = "所有活动没用掉的券到了上限 ¥120.00，见营销规则"
+    assert queries.history(session, second)[-1].reason == reason
+
+    used = select(Coupon.id).where(Coupon.campaign_id == first.id).limit(2)
+    ids = session.scalars(used).all()
+    values = {"state": CouponState.redeemed, "uses_left": 0}
+    session.execute(update(Coupon).where(Coupon.id.in_(ids)).values(**values))
+    campaigns.resume(session, second, actor="staff:2", now=now)
+    run(session, second, now)
+
+    assert issued(session) == 12
 
 
 def test_a_day_has_so_many_people_and_the_next_day_goes_on(session: Session, now: datetime):

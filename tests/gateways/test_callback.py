@@ -130,6 +130,15 @@ def test_results_of_two_sendings_in_one_second_differ() -> None:
     assert read(plain_query(), first).msg_id == read(plain_query(), first).msg_id
 
 
+def test_answers_to_two_dialogs_in_one_second_differ() -> None:
+    first = payload("subscribe_msg_popup_event.xml")
+    second = first.replace(b"[one]", b"[three]")
+    read = account().read
+
+    assert read(plain_query(), first).msg_id != read(plain_query(), second).msg_id
+    assert read(plain_query(), first).msg_id == read(*sealed(first)).msg_id
+
+
 def test_a_long_event_key_still_gives_a_short_id() -> None:
     body = payload("subscribe_by_scene.xml").replace(b"qrscene_store-1", b"https://" + b"x" * 1000)
 
