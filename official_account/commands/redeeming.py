@@ -11,6 +11,7 @@ from official_account.commands.asking import Asker
 from official_account.commands.parsing import NUMBER, YES, Command
 
 ASK = "发「核销 券码」，或者用菜单的扫码核销。"
+NOT_FRESH = "这不是刚生成的码，看看是不是截图，是不是本人。"
 
 
 def begin(asker: Asker, code: str) -> str:
@@ -28,7 +29,10 @@ def begin(asker: Asker, code: str) -> str:
     what = f"{plain(seen.template.name)}\n{face} · {condition}"
     if seen.problem:
         return f"{what}\n不能核销：{plain(seen.problem)}"
-    asker.ask("redeem", {"code": code, "stores": seen.store_ids})
+    if not seen.fresh and seen.coupon.member_id is not None:
+        what += f"\n{NOT_FRESH}"
+    # The number itself: a rotating code would be over before the question is.
+    asker.ask("redeem", {"code": seen.coupon.code, "stores": seen.store_ids})
     if len(seen.store_ids) == 1:
         store = get_store(asker.session, seen.store_ids[0])
         return f"{what}\n在{store.name}核销？回复「确认」或「取消」。"

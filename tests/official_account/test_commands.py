@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from core import clock
 from core.audit import AuditEntry
 from core.database import reading, transaction
+from coupons import codes
 from coupons.models import Coupon, CouponState, CouponTemplate
 from crm.campaigns import approvals
 from crm.campaigns.thresholds import Size
@@ -208,6 +209,7 @@ def test_a_code_is_looked_at_agreed_to_and_redeemed_once(staffed: TeaShop) -> No
         coupon = make_coupon(session, mine, template, now=clock.now())
 
     seen = say(staffed, f"核销 {coupon.code}")
+    assert "这不是刚生成的码，看看是不是截图，是不是本人。" in seen
     assert "在静安寺店核销？回复「确认」或「取消」。" in seen
     assert say(staffed, "确认").startswith("核销好了")
     assert say(staffed, "确认") == "收到啦"
@@ -217,6 +219,25 @@ def test_a_code_is_looked_at_agreed_to_and_redeemed_once(staffed: TeaShop) -> No
         assert (used.state, used.store_id) == (CouponState.redeemed, staffed.store.id)
     assert "用过了" in say(staffed, f"核销 {coupon.code}")
     assert acts_of_staff() == ["coupon.redeem"]
+
+
+def test_a_fresh_code_needs_no_warning_and_lasts_as_long_as_the_question(
+    staffed: TeaShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = member(staffed, "林小满", "13812343097")
+    with transaction() as session:
+        template = session.get_one(CouponTemplate, staffed.template.id)
+        coupon = make_coupon(session, mine, template, now=clock.now())
+    token, _ = codes.rotating(coupon.code, clock.now())
+
+    seen = say(staffed, f"核销 {token}")
+    monkeypatch.setattr(codes, "_accepted", lambda now, slack: range(0))  # two minutes later
+
+    assert "在静安寺店核销？回复「确认」或「取消」。" in seen
+    assert "截图" not in seen
+    assert say(staffed, "确认").startswith("核销好了")
+    with reading() as session:
+        assert session.get_one(Coupon, coupon.id).state is CouponState.redeemed
 
 
 def test_wrong_codes_lock_the_clerk_out_as_at_the_counter(staffed: TeaShop) -> None:
