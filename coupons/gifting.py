@@ -118,6 +118,23 @@ def withdraw(session: Session, gift_id: int, member_id: int, *, now: datetime) -
     return found
 
 
+def end_of_batch(session: Session, batch_id: int, *, actor: str, now: datetime, limit: int) -> int:
+    """Gifts of a batch's coupons that nobody took yet go back; how many were looked at."""
+    offered = (
+        select(CouponGift.id)
+        .join(Coupon, Coupon.id == CouponGift.coupon_id)
+        .where(Coupon.batch_id == batch_id, CouponGift.state == GiftState.offered)
+        .order_by(CouponGift.id)
+        .limit(limit)
+    )
+    ids = session.scalars(offered).all()
+    for gift_id in ids:
+        found = _load(session, CouponGift.id == gift_id)
+        if _end(session, found.gift, GiftState.withdrawn, now):
+            _keep(session, found, actor, now)
+    return len(ids)
+
+
 def return_due(session: Session, now: datetime, limit: int = 200) -> int:
     """Gifts that nobody took go back to their givers; how many. Two sweeps share the work."""
     due = session.scalars(

@@ -9,9 +9,13 @@ from sqlalchemy import ColumnElement, case, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
 from core import rows
+from core.outbox import enqueue
 from coupons.errors import RedemptionUndone
 from coupons.models import AFTER, Coupon, CouponEntry, EntryKind
 from coupons.queries import UsableCoupon
+
+FREE_AGAIN = (EntryKind.released, EntryKind.returned, EntryKind.kept, EntryKind.gifted)
+"""After these somebody can use a coupon that an order or a gift held, or that was used."""
 
 
 def write(
@@ -29,7 +33,10 @@ def write(
     reason: str = "",
     happened_at: datetime | None = None,
 ) -> None:
-    """Note a move that this transaction made; the caller won the compare-and-set."""
+    """Note a move that this transaction made; the caller won the compare-and-set.
+
+    A coupon of a batch that is free again has that batch looked at: it may be revoked since.
+    """
     entry = {
         "coupon_id": coupon.id,
         "kind": kind,
@@ -45,6 +52,9 @@ def write(
         "at": now,
     }
     rows.add(session, CouponEntry, entry)
+    back = kind in FREE_AGAIN or (kind is EntryKind.used and order_id is not None)
+    if back and isinstance(coupon, Coupon) and coupon.batch_id is not None:
+        enqueue(session, "crm.void_returned", coupon_id=coupon.id)
 
 
 def find_use(session: Session, coupon_id: int, key: str) -> CouponEntry | None:

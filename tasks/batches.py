@@ -23,6 +23,13 @@ def void_batch(run: Run, batch_id: int, actor: str) -> None:
             more = revoking.next_slice(session, batch_id, actor=actor, now=clock.now())
 
 
+@job("crm.void_returned", queue="bulk", timeout=60)
+def void_returned(run: Run, coupon_id: int) -> None:
+    """A batch's coupon is free again: of a revoked batch it is taken back as well."""
+    with run.finish() as session:
+        revoking.void_returned(session, coupon_id, now=clock.now())
+
+
 @job("crm.remind_expiring", queue="messages", timeout=600)
 def remind_expiring(run: Run) -> None:
     """Who holds a coupon that ends soon is told, once."""

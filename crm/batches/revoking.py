@@ -1,5 +1,8 @@
-"""What is unused of a batch is taken back, all of it; used coupons and those in an order stay."""
+"""What is unused of a batch is taken back, all of it; used coupons stay, and one in an unpaid order
+until that ends.
+"""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -8,6 +11,7 @@ from sqlalchemy.orm import Session
 from core import audit
 from core.database import claim
 from core.outbox import enqueue
+from coupons import gifting
 from coupons.errors import ReasonRequired
 from coupons.models import Coupon, CouponState
 from coupons.voiding import void_many
@@ -49,11 +53,14 @@ def start(
 def next_slice(session: Session, batch_id: int, *, actor: str, now: datetime) -> bool:
     """Void the next slice; False when nothing is left and the batch is revoked.
 
-    Those that an order or a gift holds are passed over: they are somebody's business already.
+    Those on offer to a friend come back first. One that an unpaid order holds is passed over: when
+    it is free again, `void_returned` takes it back.
     """
     batch = session.get_one(CouponBatch, batch_id, with_for_update=True)
     if batch.state is not BatchState.revoking:
         return False
+    if gifting.end_of_batch(session, batch_id, actor=actor, now=now, limit=SLICE // 5):
+        return True
     unused = select(Coupon.id).where(
         Coupon.batch_id == batch_id, Coupon.state == CouponState.issued
     )
@@ -62,7 +69,25 @@ def next_slice(session: Session, batch_id: int, *, actor: str, now: datetime) ->
         done = update(CouponBatch).where(CouponBatch.id == batch_id)
         claim(session, done.values(state=BatchState.revoked, finished_at=now))
         return False
-    gone = void_many(session, ids, actor=actor, reason=batch.revoke_reason, now=now)
-    counted = update(CouponBatch).where(CouponBatch.id == batch_id)
-    claim(session, counted.values(voided=CouponBatch.voided + gone))
+    _void(session, batch, ids, actor, now)
     return True
+
+
+def void_returned(session: Session, coupon_id: int, *, now: datetime) -> bool:
+    """A coupon is free again, after an order, an undo or a gift; void if its batch was revoked."""
+    coupon = session.get_one(Coupon, coupon_id)
+    if coupon.batch_id is None:
+        return False
+    batch = session.get_one(CouponBatch, coupon.batch_id, with_for_update=True)
+    if batch.state not in (BatchState.revoking, BatchState.revoked):
+        return False
+    return _void(session, batch, [coupon_id], "system", now) == 1
+
+
+def _void(
+    session: Session, batch: CouponBatch, ids: Sequence[int], actor: str, now: datetime
+) -> int:
+    gone = void_many(session, ids, actor=actor, reason=batch.revoke_reason, now=now)
+    counted = update(CouponBatch).where(CouponBatch.id == batch.id)
+    claim(session, counted.values(voided=CouponBatch.voided + gone))
+    return gone

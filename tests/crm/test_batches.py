@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.outbox import OutboxJob
-from coupons import anonymous, codes, ledger, redemption
-from coupons.errors import AlreadyHeld, AlreadyRedeemed, CouponNotFound, CouponVoid
+from coupons import anonymous, codes, gifting, ledger, locking, redemption, undoing
+from coupons.errors import AlreadyHeld, AlreadyRedeemed, CouponNotFound, CouponVoid, GiftGone
 from coupons.models import Coupon, CouponEntry, CouponState
 from crm.batches import lists, making, revoking, working
 from crm.batches.lists import Line
@@ -21,6 +21,7 @@ from people.models import Person
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_staff, make_store
+from tests.factories.orders import make_order
 
 
 class Desk:
@@ -201,6 +202,44 @@ def test_what_is_unused_of_a_batch_is_taken_back(desk: Desk, session: Session) -
     assert (entry.kind, entry.actor, entry.reason) == ("voided", actor, "发错券了")
     with pytest.raises(CouponVoid):
         raise redemption.refused(session, unused[0], desk.now)
+    assert ledger.list_unbalanced(session, range(1, 1_000)) == []
+
+
+def test_nobody_keeps_a_revoked_coupon_by_giving_it_ordering_with_it_or_an_undo(
+    desk: Desk, session: Session
+) -> None:
+    desk.template.giftable = True
+    batch = desk.batch()
+    desk.work(batch)
+    given, ordered, used, *_ = desk.coupons(batch)
+    _, secret = gifting.offer(session, given.id, desk.members[0].id, now=desk.now)
+    order = make_order(session, desk.members[1], desk.store)
+    locking.lock(session, ordered, order.id, desk.now)
+    at = {"store_id": desk.store.id, "staff_id": desk.staff.id}
+    redemption.redeem(session, used.code, key="tap-1", now=desk.now, **at)
+
+    revoking.start(session, batch, staff_id=desk.staff.id, reason="错了", now=desk.now)
+    while revoking.next_slice(session, batch.id, actor="staff:1", now=desk.now):
+        pass
+    with pytest.raises(GiftGone):
+        to = {"member_id": desk.member().id, "merchant_id": desk.merchant.id}
+        gifting.accept(session, secret, now=desk.now, **to)
+    session.refresh(batch)
+    assert (batch.state, batch.voided, ordered.state) == (
+        BatchState.revoked,
+        5,
+        CouponState.locked,
+    )
+
+    session.execute(delete(OutboxJob))
+    assert locking.release(session, order.id, desk.now)
+    undoing.undo(session, used.id, staff_id=desk.staff.id, reason="扫错了", now=desk.now)
+    told = session.scalars(select(OutboxJob).where(OutboxJob.name == "crm.void_returned"))
+    for job in told.all():
+        assert revoking.void_returned(session, job.args["coupon_id"], now=desk.now)
+    assert {coupon.state for coupon in desk.coupons(batch)} == {CouponState.void}
+    session.refresh(batch)
+    assert batch.voided == 7
     assert ledger.list_unbalanced(session, range(1, 1_000)) == []
 
 
