@@ -176,7 +176,7 @@ def _sign_page(form: Form | None, status: int = 200) -> Response:
         )
         by_day = {day: int(number) for day, number in counted}
     days = [today - timedelta(days=back) for back in range(13, -1, -1)]
-    most = max(by_day.values(), default=0)
+    shown = [(f"{day:%m-%d}", by_day.get(day, 0)) for day in days]
     return reply.page(
         "loyalty/sign_in.html",
         status,
@@ -185,12 +185,13 @@ def _sign_page(form: Form | None, status: int = 200) -> Response:
         coupons=choices,
         numbers=range(MILESTONES),
         today=words.count(by_day.get(today, 0)),
-        days=[_bar(f"{day:%m-%d}", by_day.get(day, 0), most) for day in days],
+        days=shown,
+        chart={
+            "kind": "bars",
+            "x": [day for day, _ in shown],
+            "series": [{"name": "签到", "data": [number for _, number in shown]}],
+        },
     )
-
-
-def _bar(label: str, number: int, most: int) -> tuple[str, int, float]:
-    return label, number, round(100 * number / most, 1) if most else 0
 
 
 def _sign_form(rules: SignRules | None) -> Form:

@@ -1,6 +1,7 @@
 """The demo's past: one finished campaign with a verdict, and every page tells the same of it."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,17 +23,20 @@ from messaging.models import ChatMessage, Conversation, OutboundMessage, Outboun
 from orders.models import LineKind, Order
 from sandbox.demo_config import OFFICIAL
 from tests.console.conftest import Browser
-from tests.wechat_world import Shop
+from tests.wechat_world import Shop, run_shop
 
 DEMO = ("demo-data", "--history", "6", "--audience", "400")
 
 
-@pytest.fixture
-def past(shop: Shop) -> Shop:
-    done = shop.app.test_cli_runner().invoke(args=DEMO)
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.output)["history"]["members"] == 406
-    return shop
+@pytest.fixture(scope="module")
+def past(wechat: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One past for all that look at it."""
+    wechat.reset()
+    with run_shop(wechat, tmp_path_factory.mktemp("past")) as shop:
+        done = shop.app.test_cli_runner().invoke(args=DEMO)
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.output)["history"]["members"] == 406
+        yield shop
 
 
 def total(session: Any, what: Any, *where: Any) -> int:
