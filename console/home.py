@@ -14,6 +14,8 @@ from console.access import me, staff
 from core.clock import business_day, day_bounds, local
 from core.clock import now as clock_now
 from core.database import reading
+from orders.models import Order
+from payments import asking
 
 page = Blueprint("home", __name__)
 
@@ -176,6 +178,16 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
                 "detail": "打开订单看原因，再退一次",
                 "href": url_for("console.orders.index", tab="cancelled"),
             }
+        )
+    if me().may("orders.refund"):
+        rows.extend(
+            {
+                "kind": "warn",
+                "text": asking.question(session, each),
+                "detail": "等你同意退款",
+                "href": url_for("console.orders.show", no=session.get_one(Order, each.order_id).no),
+            }
+            for each in asking.list_open(session, me().store_ids, limit=3)
         )
     several = len(me().store_ids) > 1
     rows.extend(

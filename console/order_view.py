@@ -26,6 +26,7 @@ from orders.models import (
     OrderState,
     PaymentState,
 )
+from payments import asking
 from payments.models import Refund, RefundState
 from payments.plan_refunds import refundable_fen
 from payments.queries import list_refunds
@@ -153,6 +154,8 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
     left, rule = refundable_fen(session, order, now)
     refunds = list_refunds(session, order.id)
     may_see = who.may("members.view") and member is not None
+    asked = asking.find_open(session, order.id)
+    gives_back = left > 0 and order.state is not OrderState.placed  # turning it down gives it all
     return {
         **row(order, around, who, now),
         "since": _since(order, now),
@@ -188,9 +191,9 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         "refunded": words.yuan(order.refunded_fen) if order.refunded_fen else "",
         "refunds": _refunds(refunds, now),
         "refunding": any(refund.state in ON_THE_WAY for refund in refunds),
-        "may_refund": left > 0
-        and who.may("orders.refund")
-        and order.state is not OrderState.placed,  # turning it down gives all of it back
+        "may_refund": gives_back and who.may("orders.refund"),
+        "may_ask": gives_back and not who.may("orders.refund") and asked is None,
+        "asked": asking.question(session, asked) if asked else "",
         "refundable": words.yuan(left) if left else "",
         "refund_rule": rule,
         "stock_words": _stock_words(order),

@@ -41,3 +41,28 @@ class RefundAmountInvalid(Invalid):
 class BillNotFound(NotFound):
     code = "bill_not_found"
     title = "没有找到这笔账单"
+
+
+class AskedNotFound(NotFound):
+    code = "refund_request_not_found"
+    title = "没有这笔退款申请"
+
+
+class AskedOver(Conflict):
+    code = "refund_request_over"
+    title = "这笔申请已经处理过了"
+
+
+class AskedBefore(Conflict):
+    code = "refund_request_exists"
+    title = "这单已经有一笔退款在等店长同意"
+
+
+class AskedByOneself(Conflict):
+    code = "refund_request_own"
+    title = "自己申请的要别人同意，或者到订单里直接退"
+
+
+class ChatLimit(Conflict):
+    code = "refund_chat_limit"
+    title = "超过了今天在聊天里能同意的金额，到控制台退"

@@ -28,6 +28,7 @@ MAPS = [
     ("邀请 Referral", "crm.models.play", "NEXT_REFERRAL"),
     ("发出的消息 Outbound message", "messaging.models", "NEXT"),
     ("公众号菜单 Menu version", "messaging.models", "NEXT_MENU"),
+    ("申请的退款 Asked refund", "payments.asked_models", "NEXT_ASKED"),
     ("素材 Material", "messaging.models", "NEXT_MATERIAL"),
     ("群发 Broadcast", "messaging.broadcasts.models", "NEXT"),
     ("群发的一次请求 Mass send", "messaging.broadcasts.models", "NEXT_MASS"),

@@ -13,7 +13,7 @@ from core.inbox import InboundEvent
 from core.logs import log
 from core.outbox import JobState, OutboxJob, enqueue
 from gateways.wechat.errors import PayError, WechatUnavailable
-from payments import notices, remote
+from payments import notices, remote, telling
 from payments.models import UNSETTLED, PaymentAttempt, Refund
 from payments.settling import Settlement
 from tasks.registry import Later, Run, job
@@ -126,3 +126,10 @@ def query_refund(run: Run, refund_id: int) -> None:
 def _growing(since: datetime, now: datetime, *, at_most: float) -> float:
     """Wait as long again as has been waited, within limits."""
     return min(max((now - since).total_seconds(), 10.0), at_most)
+
+
+@job("payments.tell_asked", queue="urgent")
+def tell_asked(run: Run, asked_id: int) -> None:
+    """Somebody at the counter asks for a refund: those who may agree hear of it."""
+    with run.finish() as session:
+        telling.tell_asked(session, asked_id, now=clock.now())

@@ -12,10 +12,11 @@ from messaging.answers import Part
 from messaging.menus import STAFF_KEY
 from messaging.receiving import Happened, find_staff
 from messaging.words import plain
-from official_account.commands import deciding, figures, giving, looking, redeeming
+from official_account.commands import deciding, figures, giving, looking, redeeming, refunding
 from official_account.commands.asking import Asker
 from official_account.commands.parsing import (
     AGREE,
+    AGREE_REFUND,
     ANSWERS,
     CAMPAIGNS,
     FIND,
@@ -25,6 +26,7 @@ from official_account.commands.parsing import (
     REDEEM,
     REFUNDS,
     REFUSE,
+    REFUSE_REFUND,
     TODAY,
     Command,
     read,
@@ -42,7 +44,9 @@ VERBS: dict[str, tuple[str, Verb]] = {
     GIVE: ("coupons.issue", giving.begin),
     REDEEM: ("coupons.redeem", redeeming.begin),
     CAMPAIGNS: ("campaigns.launch", deciding.waiting),
-    REFUNDS: ("orders.refund", deciding.refunds),
+    REFUNDS: ("orders.refund", refunding.waiting),
+    AGREE_REFUND: ("orders.refund", refunding.agree),
+    REFUSE_REFUND: ("orders.refund", refunding.refuse),
     AGREE: ("campaigns.launch", deciding.agree),
     REFUSE: ("campaigns.launch", deciding.refuse),
 }
@@ -52,6 +56,7 @@ DIALOGUES: dict[str, Callable[[Asker, Command], str]] = {
     "give": giving.go_on,
     "redeem": redeeming.go_on,
     "find": looking.go_on,
+    "refund": refunding.go_on,
 }
 HELPS = {
     TODAY: "今日：今天的数字",
@@ -59,7 +64,7 @@ HELPS = {
     GIVE: "发券：选一张发给会员",
     REDEEM: "核销 券码：看清楚再确认",
     CAMPAIGNS: "活动：等你点头的活动",
-    REFUNDS: "退款：没退成的和待退的",
+    REFUNDS: "退款：等你同意的、没退成的",
 }
 
 

@@ -1,20 +1,13 @@
-"""活动 and 退款: what waits for a word. A campaign is decided here, money in the console."""
+"""活动: campaigns that wait for a word."""
 
-from datetime import timedelta
-
-from sqlalchemy import func, select
-
-from analytics import day
 from core.money import format_yuan
 from crm.campaigns import approvals
 from crm.models import Campaign
 from messaging.words import plain
+from official_account.commands import refunding
 from official_account.commands.asking import Asker
-from orders.models import Order
-from payments.models import Refund, RefundState
 
 MOST = 5
-LATELY = timedelta(days=30)
 
 
 def waiting(asker: Asker, _more: str) -> str:
@@ -29,7 +22,7 @@ def waiting(asker: Asker, _more: str) -> str:
             f"回复「同意 {each.code}」或「不同意 {each.code}」\n"
             + asker.console("先看看 →", f"/console/campaigns/{campaign.id}")
         )
-    return "\n".join([*lines, refunds(asker, "")])
+    return "\n".join([*lines, refunding.waiting(asker, "")])
 
 
 def agree(asker: Asker, code: str) -> str:
@@ -43,22 +36,3 @@ def refuse(asker: Asker, code: str) -> str:
     approval = approvals.find_by_code(asker.session, asker.merchant_id, code)
     campaign = approvals.refuse(asker.session, approval, staff=asker.staff, now=asker.now)
     return f"没有同意「{plain(campaign.name)}」，它还是草稿。"
-
-
-def refunds(asker: Asker, _more: str) -> str:
-    """How many are on their way or stuck. To give money back needs a proof: the console."""
-    stores = asker.store_ids
-    going = select(func.count(), func.coalesce(func.sum(Refund.amount_fen), 0)).join(
-        Order, Order.id == Refund.order_id
-    )
-    number, fen = asker.session.execute(
-        going.where(
-            Order.store_id.in_(stores),
-            Refund.state.in_((RefundState.requested, RefundState.processing)),
-        )
-    ).one()
-    stuck = day.stuck_refunds(asker.session, stores, asker.now - LATELY)
-    words = f"{number} 笔退款在路上，共 ¥{format_yuan(int(fen))}" if number else "没有在路上的退款"
-    if stuck:
-        words += f"；{stuck} 笔没退成，要再退一次"
-    return f"{words}。{asker.console('到订单里退款 →', '/console/orders/?tab=cancelled')}"

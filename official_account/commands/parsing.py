@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 FIND, TODAY, GIVE, REDEEM, HELP = "查", "今日", "发券", "核销", "帮助"
 CAMPAIGNS, REFUNDS, AGREE, REFUSE = "活动", "退款", "同意", "不同意"
+AGREE_REFUND, REFUSE_REFUND = "同意退款", "不同意退款"
 YES, NO, NUMBER = "确认", "取消", "number"
 
 ANSWERS = (YES, NO, NUMBER)
@@ -27,7 +28,7 @@ _WORDS = {
     "取消": NO,
     "算了": NO,
 }
-_WITH_MORE = re.compile(r"(查|核销|不同意|同意)\s*([0-9A-Za-z.\-_ ]{3,200})")
+_WITH_MORE = re.compile(r"(查|核销|不同意退款|同意退款|不同意|同意)\s*([0-9A-Za-z.\-_ ]{3,200})")
 _DIGITS = re.compile(r"\d{1,11}")
 
 

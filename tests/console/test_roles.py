@@ -189,6 +189,8 @@ NEEDS = {
     ],
     "settings.manage": [
         "POST /coupons/pack/",
+        "GET /orders/refund-rules",
+        "POST /orders/refund-rules",
         "GET /official/records",
         "GET /official/records/<int:event_id>",
         "POST /official/records/<int:event_id>/replay",
@@ -241,6 +243,8 @@ NEEDS = {
         "POST /official/try",
     ],
     "orders.manage": [
+        "GET /orders/<no>/ask-refund",
+        "POST /orders/<no>/ask-refund",
         "GET /orders/<no>/cancel",
         "GET /orders/<no>/hand-over",
         "POST /orders/<no>/accept",
@@ -249,6 +253,8 @@ NEEDS = {
         "POST /orders/<no>/ready",
     ],
     "orders.refund": [
+        "GET /orders/<no>/asked-refund",
+        "POST /orders/<no>/asked-refund",
         "GET /orders/<no>/refund",
         "POST /orders/<no>/refund",
     ],

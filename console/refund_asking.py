@@ -1,0 +1,151 @@
+"""Refunds that clerks ask for: the question, a second person's answer, the rule for the chat."""
+
+from flask import Response, request, url_for
+
+from console import access, order_view, reply, step_up, words
+from console.access import NotYours, me, staff
+from console.forms import Form
+from console.orders import REFUND_REASONS, page
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import LinliError
+from merchants.models import Staff
+from orders.models import OrderState
+from orders.queries import get_for_staff
+from payments import asking
+from payments.errors import AskedNotFound
+from payments.queries import refundable_fen
+
+__all__ = ["page"]
+
+LARGEST_DAY = 10_000_00
+
+
+@page.get("/<no>/ask-refund")
+@staff("orders.manage")
+def asking_page(no: str) -> Response:
+    with reading() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        left = refundable_fen(session, order.id)
+    return _ask_page(no, Form(amount=words.yuan(left), reason=REFUND_REASONS[0][0]), left)
+
+
+@page.post("/<no>/ask-refund")
+@staff("orders.manage")
+def ask_refund(no: str) -> Response:
+    """Nothing moves: whoever may give money back is asked."""
+    form, now, who = Form(request.form), clock_now(), me()
+    with reading() as session:
+        order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
+        left = refundable_fen(session, order.id)
+    amount = form.yuan("amount", low=1, high=max(left, 1))
+    reason = form.one_of("reason", [value for value, _ in REFUND_REASONS])
+    if form.errors or amount is None or reason is None:
+        return _ask_page(no, form, left, 422)
+    if order.state is OrderState.placed:
+        raise NotYours("没接的单直接拒单，钱会全退")
+    try:
+        with transaction() as session:
+            order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
+            asking.ask(session, order, amount, reason=reason, actor=who.actor, now=now)
+    except LinliError as refusal:
+        if refusal.status not in (409, 422):
+            raise
+        form.refuse_with(refusal, "amount")
+        return _ask_page(no, form, left, 422)
+    return reply.done(url_for("console.orders.show", no=no), "申请好了，等店长同意")
+
+
+@page.get("/<no>/asked-refund")
+@staff("orders.refund")
+def asked_page(no: str) -> Response:
+    return _answer_page(no, Form())
+
+
+@page.post("/<no>/asked-refund")
+@staff("orders.refund")
+def answer_refund(no: str) -> Response:
+    """Agreeing is giving money back, by somebody who has just proved who they are."""
+    form, now, who = Form(request.form), clock_now(), me()
+    agrees = form["do"] != "refuse"
+    if agrees and not step_up.is_proved(form, now):
+        return _answer_page(no, form, 422)
+    try:
+        with transaction() as session:
+            asked = asking.find_by_code(session, who.merchant_id, form["code"])
+            member = session.get_one(Staff, who.staff_id)
+            if agrees:
+                asking.agree(session, asked, staff=member, via=asking.CONSOLE, now=now)
+            else:
+                asking.refuse(session, asked, staff=member, via=asking.CONSOLE, now=now)
+    except LinliError as refusal:
+        if refusal.status not in (409, 422):
+            raise
+        form.refuse_with(refusal, "code")
+        return _answer_page(no, form, 422)
+    said = f"¥{words.yuan(asked.amount_fen)} 正在退回" if agrees else "没有同意，不退"
+    response = reply.done(url_for("console.orders.show", no=no), said)
+    step_up.remember(response, now)
+    return response
+
+
+@page.get("/refund-rules")
+@staff("settings.manage")
+def refund_rules() -> Response:
+    with reading() as session:
+        form = Form(amount=words.yuan(asking.chat_day_fen(session, me().merchant_id)))
+    return _rules_page(form)
+
+
+@page.post("/refund-rules")
+@staff("settings.manage")
+def set_refund_rules() -> Response:
+    form, now, who = Form(request.form), clock_now(), me()
+    amount = form.yuan("amount", high=LARGEST_DAY)
+    if form.errors or amount is None or not step_up.is_proved(form, now):
+        return _rules_page(form, 422)
+    with transaction() as session:
+        asking.set_chat_day(session, who.merchant_id, amount, actor=who.actor, now=now)
+    response = reply.done(url_for("console.stores.index"), "改好了")
+    step_up.remember(response, now)
+    return response
+
+
+def _ask_page(no: str, form: Form, left: int, status: int = 200) -> Response:
+    with reading() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        shown = order_view.whole(session, order, me(), clock_now())
+    return reply.page(
+        "orders/ask_refund.html",
+        status,
+        o=shown,
+        form=form,
+        reasons=REFUND_REASONS,
+        refundable=words.yuan(left),
+    )
+
+
+def _answer_page(no: str, form: Form, status: int = 200) -> Response:
+    now = clock_now()
+    with reading() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        asked = asking.find_open(session, order.id)
+        if asked is None and not form.errors:
+            raise AskedNotFound
+        question = asking.question(session, asked) if asked else ""
+        shown = order_view.whole(session, order, me(), now)
+    return reply.page(
+        "orders/asked_refund.html",
+        status,
+        o=shown,
+        form=form,
+        question=question,
+        code=asked.code if asked else "",
+        own=bool(asked and asked.asked_by == me().actor),
+        stepped_up=access.is_proved(now),
+    )
+
+
+def _rules_page(form: Form, status: int = 200) -> Response:
+    stepped_up = access.is_proved(clock_now())
+    return reply.page("orders/refund_rules.html", status, form=form, stepped_up=stepped_up)

@@ -1,0 +1,80 @@
+"""A clerk asks for a refund; a manager agrees with a proof, or refuses."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from core.database import reading
+from payments import asking
+from payments.asked_models import AskedRefund
+from payments.models import Refund
+from tests.console.conftest import PASSWORD, Chain
+
+
+def one() -> AskedRefund:
+    with reading() as session:
+        return session.scalars(select(AskedRefund).order_by(AskedRefund.id.desc())).first()  # type: ignore[return-value]
+
+
+def amounts() -> list[int]:
+    with reading() as session:
+        return list(session.scalars(select(Refund.amount_fen)))
+
+
+def test_a_clerk_asks_and_a_manager_agrees_with_a_password(chain: Chain) -> None:
+    order = chain.order(state="ready")
+    clerk, manager = chain.browser("clerk"), chain.browser("manager")
+    here = f"/orders/{order.no}"
+    assert "申请退款" in clerk.get(here).text
+    assert "申请退款" not in manager.get(here).text  # they give money back themselves
+
+    assert clerk.post(f"{here}/ask-refund", amount="99", reason="做错了").status_code == 422
+    assert clerk.post(f"{here}/ask-refund", amount="26", reason="做错了").status_code == 303
+    again = clerk.post(f"{here}/ask-refund", amount="1", reason="做错了")
+    assert (again.status_code, "已经有一笔退款在等店长同意" in again.text) == (422, True)
+
+    page = manager.get(here).text
+    assert "退 ¥26.00，做错了（小周申请），等店长同意" in page
+    assert "等你同意退款" in manager.get("/home").text
+    fields: dict[str, Any] = {"code": one().code}
+    assert manager.post(f"{here}/asked-refund", **fields).status_code == 422
+    assert amounts() == []
+    agreed = manager.post(f"{here}/asked-refund", **fields, password=PASSWORD)
+    assert agreed.status_code == 303
+    assert (amounts(), one().via) == ([2_600], "console")
+    assert manager.post(f"{here}/asked-refund", **fields, password=PASSWORD).status_code == 422
+    assert amounts() == [2_600]
+
+
+def test_a_manager_refuses_without_a_password(chain: Chain) -> None:
+    order = chain.order(state="ready")
+    here = f"/orders/{order.no}"
+    chain.browser("clerk").post(f"{here}/ask-refund", amount="26", reason="做错了")
+
+    chain.browser("manager").post(f"{here}/asked-refund", code=one().code, do="refuse")
+
+    assert (one().state.value, amounts()) == ("refused", [])
+    assert "申请退款" in chain.browser("clerk").get(here).text
+
+
+def test_an_order_that_nobody_accepted_is_turned_down_instead(chain: Chain) -> None:
+    order = chain.order(state="placed")
+    clerk = chain.browser("clerk")
+
+    assert "申请退款" not in clerk.get(f"/orders/{order.no}").text
+    refused = clerk.post(f"/orders/{order.no}/ask-refund", amount="1", reason="做错了")
+
+    assert refused.status_code == 403
+    assert one() is None
+
+
+def test_the_owner_says_how_much_a_chat_may_give_back(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    assert 'value="200.00"' in owner.get("/orders/refund-rules").text
+
+    assert owner.post("/orders/refund-rules", amount="80").status_code == 422
+    owner.post("/orders/refund-rules", amount="80", password=PASSWORD)
+
+    with reading() as session:
+        assert asking.chat_day_fen(session, chain.merchant_id) == 8_000
+    assert chain.browser("manager").get("/orders/refund-rules").status_code == 403
