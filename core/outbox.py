@@ -153,6 +153,13 @@ def renew(session: Session, job_id: int, attempt: int, *, until: datetime) -> bo
     return claim(session, _attempt(job_id, attempt).values(lease_until=until)) == 1
 
 
+def live_keys(session: Session, name: str) -> list[str]:
+    """The keys of this name's jobs that wait or run."""
+    live = OutboxJob.state.in_([JobState.waiting, JobState.pushed])
+    found = select(OutboxJob.key).where(OutboxJob.name == name, live, OutboxJob.key.is_not(None))
+    return [key for key in session.scalars(found) if key is not None]
+
+
 def finish(session: Session, job_id: int, attempt: int, *, now: datetime) -> bool:
     """pushed → done for this very attempt; False when the attempt is no longer the live one."""
     live = {"id": job_id, "state": JobState.pushed, "attempt": attempt}

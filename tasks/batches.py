@@ -4,6 +4,7 @@ from core import clock
 from core.database import reading
 from crm import reminding
 from crm.batches import revoking, working
+from tasks.each import Turns, each
 from tasks.registry import Run, job
 
 
@@ -32,11 +33,17 @@ def void_returned(run: Run, coupon_id: int) -> None:
 
 @job("crm.remind_expiring", queue="messages", timeout=600)
 def remind_expiring(run: Run) -> None:
-    """Who holds a coupon that ends soon is told, once."""
+    """Who holds a coupon that ends soon is told, once: a job for each merchant."""
     with reading() as session:
         merchants = reminding.list_merchants(session)
-    for merchant_id in merchants:
-        looked = 1
-        while looked:
-            with run.transaction() as session:
-                looked = reminding.remind(session, merchant_id, now=clock.now())
+    each(run, "crm.remind_members", "merchant_id", merchants)
+
+
+@job("crm.remind_members", queue="messages", timeout=600)
+def remind_members(run: Run, merchant_id: int) -> None:
+    """The members of a merchant, slice by slice; after so many it is others' turn."""
+    turns, looked = Turns(), 1
+    while looked:
+        turns.next()
+        with run.transaction() as session:
+            looked = reminding.remind(session, merchant_id, now=clock.now())

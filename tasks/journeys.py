@@ -6,9 +6,12 @@ from typing import Any
 from core import clock
 from core.database import reading
 from crm.journeys import advancing, ending, hearing, scanning
+from tasks.each import Turns, each
 from tasks.registry import Run, job
 
 END_SLICE = 1_000
+TURN = 50
+"""Slices of two hundred people."""
 
 
 @job("crm.journey_heard", timeout=60)
@@ -37,34 +40,43 @@ def journey_catch_up(run: Run, journey_id: int, after_id: int) -> None:
 
 @job("crm.journey_scan", queue="bulk", timeout=600)
 def journey_scan(run: Run) -> None:
-    """Let in whom nobody tells of: each journey along its key, slice by slice. Who left the segment
-    that their journey is about is done."""
+    """Who left the segment that their journey is about is done; then a job for each journey."""
     while True:
         with run.transaction() as session:
             if ending.end_left(session, now=clock.now()) == 0:
                 break
     with reading() as session:
         journeys = scanning.list_scanned(session)
-    for journey_id in journeys:
-        after_id = 0
-        while True:
-            with run.transaction() as session:
-                after_id = scanning.scan(session, journey_id, after_id, now=clock.now())
-            if not after_id:
-                break
+    each(run, "crm.journey_scan_one", "journey_id", journeys)
 
 
-@job("crm.journey_advance", queue="bulk", timeout=300)
+@job("crm.journey_scan_one", queue="bulk", timeout=600)
+def journey_scan_one(run: Run, journey_id: int) -> None:
+    """Let in whom nobody tells of, along the journey's key, slice by slice."""
+    after_id = 0
+    while True:
+        with run.transaction() as session:
+            after_id = scanning.scan(session, journey_id, after_id, now=clock.now())
+        if not after_id:
+            return
+
+
+@job("crm.journey_advance")
 def journey_advance(run: Run) -> None:
-    """Move whoever is due, journey by journey, a slice a transaction."""
+    """Whose journeys have somebody to move: a job for each."""
     with reading() as session:
         journeys = advancing.due_journeys(session, now=clock.now())
-    for journey_id in journeys:
-        while True:
-            with run.transaction() as session:
-                moved = advancing.advance(session, journey_id, now=clock.now())
-            if moved == 0:
-                break
+    each(run, "crm.journey_advance_one", "journey_id", journeys)
+
+
+@job("crm.journey_advance_one", queue="bulk", timeout=300)
+def journey_advance_one(run: Run, journey_id: int) -> None:
+    """Move whoever is due, a slice a transaction; after so many slices it is others' turn."""
+    turns, moved = Turns(TURN), 1
+    while moved:
+        turns.next()
+        with run.transaction() as session:
+            moved = advancing.advance(session, journey_id, now=clock.now())
 
 
 @job("crm.journey_end", queue="bulk", timeout=300)

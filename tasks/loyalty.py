@@ -1,6 +1,8 @@
 """Jobs of membership: tiers that run out, changed rules, birthdays."""
 
+from datetime import date
 from functools import partial
+from typing import Any
 
 from sqlalchemy import select
 
@@ -8,14 +10,15 @@ from core import clock
 from core.clock import business_day
 from core.database import reading
 from core.logs import log
-from coupons import issuing
-from coupons.errors import GoneAlready, NotClaimable
+from core.outbox import enqueue
+from coupons.errors import NotClaimable
 from crm import plans, points
 from crm.models import Expiry, Loyalty
 from crm.play import referring
-from crm.tiers import keeping
+from crm.tiers import birthdays, keeping
 from merchants.models import Merchant
 from payments.queries import share_a_payer
+from tasks.each import each
 from tasks.registry import Run, job
 
 
@@ -28,15 +31,23 @@ def expire_points(run: Run) -> None:
             if points.expire_due(session, now=now) == 0:
                 break
     with reading() as session:
-        ask = select(Loyalty.merchant_id, Loyalty.remind_days)
-        reminding = session.execute(
+        ask = select(Loyalty.merchant_id)
+        reminding = session.scalars(
             ask.where(Loyalty.expiry != Expiry.never, Loyalty.remind_days > 0)
         ).all()
-    for merchant_id, days in reminding:
-        told = 1
-        while told:
-            with run.transaction() as session:
-                told = points.remind_due(session, merchant_id, days, now=now)
+    each(run, "crm.remind_points", "merchant_id", reminding)
+
+
+@job("crm.remind_points", timeout=600)
+def remind_points(run: Run, merchant_id: int) -> None:
+    """Whose points of a merchant lapse soon is told, slice by slice."""
+    with reading() as session:
+        ask = select(Loyalty.remind_days).where(Loyalty.merchant_id == merchant_id)
+        days = session.scalars(ask).one()
+    told = 1
+    while told:
+        with run.transaction() as session:
+            told = points.remind_due(session, merchant_id, days, now=clock.now())
 
 
 @job("crm.keep_terms", timeout=600)
@@ -66,16 +77,20 @@ def reward_referrals(run: Run) -> None:
 
 @job("crm.review_tiers", timeout=600)
 def review_tiers(run: Run) -> None:
-    """Tiers whose term is over are earned again or fall, a thousand members a transaction."""
-    now = clock.now()
+    """Tiers whose term is over are earned again or fall: a job for each merchant."""
     with reading() as session:
         terms = select(Loyalty.merchant_id).where(Loyalty.valid_days > 0)
         merchants = session.scalars(terms.order_by(Loyalty.merchant_id)).all()
-    for merchant_id in merchants:
-        looked = keeping.SLICE
-        while looked == keeping.SLICE:
-            with run.transaction() as session:
-                looked = keeping.review_due(session, merchant_id, now=now)
+    each(run, "crm.review_members", "merchant_id", merchants)
+
+
+@job("crm.review_members", timeout=600)
+def review_members(run: Run, merchant_id: int) -> None:
+    """A merchant's members whose term is over, a thousand a transaction."""
+    now, looked = clock.now(), keeping.SLICE
+    while looked == keeping.SLICE:
+        with run.transaction() as session:
+            looked = keeping.review_due(session, merchant_id, now=now)
 
 
 @job("crm.reweigh_tiers", queue="bulk", timeout=1_800)
@@ -89,31 +104,38 @@ def reweigh_tiers(run: Run, merchant_id: int, may_fall: bool) -> None:
             return
 
 
-@job("crm.give_birthday_coupons", queue="bulk", timeout=1_800)
+@job("crm.give_birthday_coupons", queue="bulk")
 def give_birthday_coupons(run: Run) -> None:
+    """A job for each merchant and day, today's and those that nothing ran on."""
+    with run.finish() as session:
+        for merchant_id in session.scalars(select(Merchant.id).order_by(Merchant.id)).all():
+            if not keeping.birthday_templates(session, merchant_id):
+                continue
+            for day in birthdays.days(business_day(clock.now())):
+                key = f"crm.birthdays_of:{merchant_id}:{day}"
+                args: dict[str, Any] = {"merchant_id": merchant_id, "day": day.isoformat()}
+                enqueue(session, "crm.birthdays_of", key=key, **args)
+
+
+@job("crm.birthdays_of", queue="bulk", timeout=1_800)
+def birthdays_of(run: Run, merchant_id: int, day: str) -> None:
     """Who was born on this day gets what their tier gives, once a year whatever the tier."""
-    now = clock.now()
-    day = business_day(now)
+    born_on = date.fromisoformat(day)
     with reading() as session:
-        merchants = session.scalars(select(Merchant.id).order_by(Merchant.id)).all()
-        wanted = [
-            (merchant_id, *each)
-            for merchant_id in merchants
-            for each in keeping.birthday_templates(session, merchant_id).items()
-        ]
-    for merchant_id, tier, template_id in wanted:
-        after = 0
-        while True:
+        wanted = keeping.birthday_templates(session, merchant_id)
+    for tier, template_id in wanted.items():
+        after, more = 0, True
+        while more:
             with reading() as session:
-                born = keeping.list_birthdays(session, merchant_id, tier, day, after_id=after)
+                born = keeping.list_birthdays(session, merchant_id, tier, born_on, after_id=after)
             if not born:
                 break
             after = born[-1]
             try:
                 with run.transaction() as session:
-                    template = issuing.get_template(session, template_id)
-                    source = f"birthday:{day.year}"
-                    issuing.issue_many(session, template, born, source=source, now=now)
-            except (GoneAlready, NotClaimable) as refused:
+                    more = birthdays.give(session, template_id, born, born_on, now=clock.now())
+            except NotClaimable as refused:
                 log.warning("birthday_coupons_refused", template_id=template_id, why=refused.detail)
                 break
+            if not more:
+                log.warning("birthday_coupons_used_up", template_id=template_id)

@@ -13,18 +13,21 @@ from crm.models import Segment, Tag
 from crm.segments import lifecycle, living, rfm
 from merchants.models import Merchant
 from messaging.accounts import officials_of
+from tasks.each import each
 from tasks.registry import Run, job
 
 
 @job("crm.refresh_segments")
 def refresh_segments(run: Run) -> None:
-    """Give new merchants their groups; a job of its own for every segment."""
+    """Give new merchants their groups; a job of its own for every segment, unless its last one is
+    not through."""
     now = clock.now()
-    with run.finish() as session:
+    with run.transaction() as session:
         for merchant_id in session.scalars(select(Merchant.id)).all():
             lifecycle.ensure(session, merchant_id, now)
-        for segment in session.scalars(select(Segment)).all():
-            living.refresh_soon(session, segment)
+    with reading() as session:
+        segments = session.scalars(select(Segment.id).order_by(Segment.id)).all()
+    each(run, "crm.refresh_segment", "segment_id", segments)
 
 
 @job("crm.refresh_segment", queue="bulk", timeout=300)
@@ -68,14 +71,17 @@ def score_members(run: Run) -> None:
     """RFM scores of every merchant's buyers, written where they changed."""
     with reading() as session:
         merchants = session.scalars(select(Merchant.id)).all()
-    for merchant_id in merchants:
-        with reading() as session:
-            cuts = rfm.cuts(session, merchant_id)
-        last_id: int | None = 0
-        while last_id is not None:
-            with run.transaction() as session:
-                last_id, _ = rfm.score_slice(
-                    session, merchant_id, cuts, after_id=last_id, now=clock.now()
-                )
-    with run.finish():
-        pass
+    each(run, "crm.score_buyers", "merchant_id", merchants)
+
+
+@job("crm.score_buyers", queue="bulk", timeout=600)
+def score_buyers(run: Run, merchant_id: int) -> None:
+    """The buyers of a merchant, slice by slice."""
+    with reading() as session:
+        cuts = rfm.cuts(session, merchant_id)
+    last_id: int | None = 0
+    while last_id is not None:
+        with run.transaction() as session:
+            last_id, _ = rfm.score_slice(
+                session, merchant_id, cuts, after_id=last_id, now=clock.now()
+            )

@@ -14,10 +14,10 @@ from tests.working import run_inline
 
 def test_a_new_merchant_has_the_groups_and_knows_who_is_in_them(app: Flask) -> None:
     with transaction() as session:
-        make_merchant(session)
+        merchant = make_merchant(session)
         once = make_member(session, orders_count=1, spent_fen=2_000, last_paid_at=clock.now())
 
-    run_inline("crm.score_members")
+    run_inline("crm.score_buyers", merchant_id=merchant.id)
     run_inline("crm.refresh_segments")
     with reading() as session:
         ids = session.scalars(select(Segment.id)).all()
