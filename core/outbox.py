@@ -160,6 +160,12 @@ def live_keys(session: Session, name: str) -> list[str]:
     return [key for key in session.scalars(found) if key is not None]
 
 
+def live_args(session: Session, name: str) -> list[dict[str, Any]]:
+    """What this name's jobs that wait or run were given."""
+    live = OutboxJob.state.in_([JobState.waiting, JobState.pushed])
+    return list(session.scalars(select(OutboxJob.args).where(OutboxJob.name == name, live)))
+
+
 def finish(session: Session, job_id: int, attempt: int, *, now: datetime) -> bool:
     """pushed → done for this very attempt; False when the attempt is no longer the live one."""
     live = {"id": job_id, "state": JobState.pushed, "attempt": attempt}

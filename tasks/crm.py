@@ -8,7 +8,7 @@ from core.logs import log
 from coupons import gifting
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import Coupon
-from crm import campaigns, contacts, members, points
+from crm import campaigns, contacts, members, points, standing
 from crm.campaigns import asking, calling_back, masses, moving, sending
 from crm.models import Campaign, CampaignState
 from messaging.broadcasts.models import MassSend
@@ -127,6 +127,15 @@ def forget_contacts(run: Run) -> None:
     while forgotten:
         with run.transaction() as session:
             forgotten = contacts.forget(session, now=now)
+
+
+@job("crm.sweep_standing")
+def sweep_standing(run: Run) -> None:
+    """A job that died for good leaves no campaign, batch or journey in the middle."""
+    with run.finish() as session:
+        taken = standing.take_up(session, now=clock.now())
+    if taken:
+        log.warning("taken_up_again", jobs=taken)
 
 
 @job("crm.sweep_campaigns")

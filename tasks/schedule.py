@@ -32,6 +32,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("people.forget_logins", 86_400),
     Periodic("crm.release_points", 300),
     Periodic("crm.sweep_campaigns", 60),
+    Periodic("crm.sweep_standing", 300),
     Periodic("analytics.measure_due", 600),
     Periodic("crm.forget_contacts", 86_400),
     Periodic("crm.journey_advance", 10),

@@ -1,0 +1,74 @@
+"""A job that died for good leaves nothing in the middle."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.outbox import JobState, OutboxJob, enqueue
+from crm import campaigns, standing
+from crm.models import BatchKind, BatchState, Campaign, CampaignState, CouponBatch
+from tests.factories.campaigns import make_campaign, make_talker
+from tests.factories.coupons import make_template
+from tests.factories.crm import make_merchant
+from tests.factories.merchants import make_staff
+
+
+def asked(session: Session) -> list[tuple[str, dict[str, object]]]:
+    found = select(OutboxJob.name, OutboxJob.args).where(OutboxJob.key.like("standing:%"))
+    return [tuple(row) for row in session.execute(found.order_by(OutboxJob.id))]
+
+
+def test_batches_without_a_job_are_gone_on_with(session: Session, now: datetime) -> None:
+    merchant = make_merchant(session)
+    template, staff = make_template(session, merchant), make_staff(session, merchant)
+
+    def batch(state: BatchState) -> int:
+        row = CouponBatch(
+            merchant_id=merchant.id,
+            template_id=template.id,
+            kind=BatchKind.members,
+            name="名单",
+            state=state,
+            created_by_id=staff.id,
+            created_at=now,
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+    running, busy = batch(BatchState.running), batch(BatchState.running)
+    preparing, revoking = batch(BatchState.preparing), batch(BatchState.revoking)
+    batch(BatchState.done), batch(BatchState.stopped), batch(BatchState.revoked)
+    enqueue(session, "crm.coupon_batch", key="batch:1:0", batch_id=busy)
+    enqueue(session, "crm.coupon_batch", key="batch:2:0", batch_id=running)
+    died = update(OutboxJob).where(OutboxJob.key == "batch:2:0")
+    session.execute(died.values(state=JobState.dead))
+
+    assert standing.take_up(session, now=now) == 3
+    assert standing.take_up(session, now=now + timedelta(minutes=5)) == 0  # they wait
+
+    assert asked(session) == [
+        ("crm.coupon_batch", {"batch_id": running}),
+        ("crm.coupon_batch", {"batch_id": preparing}),
+        ("crm.void_batch", {"batch_id": revoking, "actor": "system"}),
+    ]
+
+
+def test_a_campaign_that_was_to_start_or_to_stop_does(session: Session, now: datetime) -> None:
+    make_merchant(session)
+    make_talker(session)
+    late, soon, killed = (make_campaign(session, now=now) for _ in range(3))
+    campaigns.launch(session, killed, actor="staff:2", now=now)
+    campaigns.kill(session, killed, actor="staff:1", now=now)
+    for campaign, ago in ((late, 6), (soon, 4)):
+        values = {"state": CampaignState.scheduled, "scheduled_at": now - timedelta(minutes=ago)}
+        session.execute(update(Campaign).where(Campaign.id == campaign.id).values(**values))
+    session.execute(update(OutboxJob).values(state=JobState.dead))
+
+    assert standing.take_up(session, now=now) == 2
+
+    assert asked(session) == [
+        ("crm.campaign_launch", {"campaign_id": late.id}),
+        ("crm.campaign_stop", {"campaign_id": killed.id}),
+    ]
