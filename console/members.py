@@ -187,12 +187,14 @@ def export() -> Response:
     with transaction() as session:
         wanted = _wanted(session, filters, now)
         found = lists.page(session, wanted, limit=MOST_EXPORTED)
+        kept: dict[str, Any] = {n: value for n, value in filters.items() if value and n != "q"}
+        kept |= {"searched": True} if filters["q"] else {}  # the words may be somebody's number
         audit.record(
             session,
             actor=me().actor,
             action="members.export",
             subject=f"merchant:{me().merchant_id}",
-            after={"people": len(found.items), "filters": filters, "proved_again": True},
+            after={"people": len(found.items), "filters": kept, "proved_again": True},
             merchant_id=me().merchant_id,
             now=now,
         )

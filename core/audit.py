@@ -1,5 +1,6 @@
 """The audit log: who did what to what, before and after, when, from where. It only grows."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,19 @@ def read_page(
     return AuditPage(shown, cursors.encode([shown[-1].id]) if len(found) > limit else None)
 
 
+_PHONE = re.compile(r"(?<![0-9])(1[3-9][0-9])[ -]?[0-9]{4}[ -]?([0-9]{4})(?![0-9])")
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return _PHONE.sub(r"\1****\2", value)
+    if isinstance(value, dict):
+        return {name: _masked(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(each) for each in value]
+    return value
+
+
 _origin: Callable[[], tuple[str, str]] = lambda: ("", "")  # noqa: E731
 
 
@@ -84,16 +98,17 @@ def record(
     merchant_id: int | None = None,
     reason: str = "",
 ) -> None:
-    """Write one entry in the transaction of the act. Neither snapshot may hold personal values."""
+    """Write one entry in the transaction of the act. Neither snapshot may hold personal values;
+    a phone number that somebody typed where it does not belong is masked, for this is for ever."""
     request_id, ip = _origin()
     entry = {
         "merchant_id": merchant_id,
         "actor": actor,
         "action": action,
         "subject": subject,
-        "before": before,
-        "after": after,
-        "reason": reason,
+        "before": _masked(before),
+        "after": _masked(after),
+        "reason": _masked(reason),
         "request_id": request_id,
         "ip": ip,
         "at": now,
