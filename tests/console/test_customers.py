@@ -1,10 +1,14 @@
 """One customer at the console: written down, changed, a wish noted, merges looked at."""
 
+from sqlalchemy import select, update
+
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm import merging
 from crm.models import Member
+from people.models import Person, tail_index
 from tests.console.conftest import Chain
+from tests.working import run_inline
 
 
 def test_somebody_at_the_counter_is_written_down_once(chain: Chain) -> None:
@@ -68,3 +72,14 @@ def test_a_merge_shows_both_sides(chain: Chain) -> None:
 
     assert "称呼：林小满（留下） / 小满" in page
     assert loser.no in page
+
+
+def test_numbers_stored_without_their_last_digits_get_them_by_a_job(chain: Chain) -> None:
+    chain.browser("manager").post("/members/new", name="赵姐", phone="13812343097")
+    with transaction() as session:
+        session.execute(update(Person).values(phone_tail=None))
+
+    run_inline("people.fill_tails")
+
+    with reading() as session:
+        assert session.scalars(select(Person.phone_tail)).all() == [tail_index("3097")]
