@@ -37,7 +37,7 @@ STATES = {
     RecipientState.planned: ("还没轮到", ""),
 }
 TROUBLES = {
-    Trouble.blocked: ("被微信拦下了", "90 天内不再发给他"),
+    Trouble.blocked: ("被微信拦下了", "多半在公众平台的黑名单里，90 天内不再发给他"),
     Trouble.refused: ("对方不收消息", "90 天内不再发给他"),
     Trouble.unfollowed: ("已经取消关注", "30 天内不再发，重新关注就恢复"),
     Trouble.unknown_user: ("微信不认识这个号", "半年内不再发给他"),
@@ -53,7 +53,7 @@ MOMENTS = {
     "window_closed": ("聊天窗口关了", "他再说话就能发"),
     "not_granted": ("订阅次数用完了", "他再点一次允许就能发"),
 }
-CHANNELS = {"customer_service": "客服会话", "subscribe": "订阅消息", "template": "模板消息"}
+CHANNELS = {"customer_service": "客服会话", "subscribe": "订阅消息", "broadcast": "群发"}
 
 
 @page.get("/")
@@ -162,7 +162,10 @@ def why_words(recipient: Recipient) -> tuple[str, str]:
     """Why nothing arrived, and what opens the door; empty when it did."""
     reason = recipient.skip_reason or ""
     if recipient.state is RecipientState.unknown:
-        return "发的时候断了，不知道到没到", "不会再发第二次"
+        return (
+            "发的时候断了，不知道到没到",
+            "微信认不出重复，再发可能收到两条，所以不再发",
+        )
     if recipient.state is RecipientState.failed:
         known = MOMENTS.get(reason)
         return known or TROUBLES[Trouble(reason) if reason in list(Trouble) else Trouble.other]

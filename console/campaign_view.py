@@ -69,7 +69,11 @@ TINY = 5
 """Where fewer than these are expected in the hold-out, it may well be empty."""
 # Who launches passes through these in the same moment.
 ON_THE_WAY = (CampaignState.approved, CampaignState.scheduled)
-CHANNELS = {Channel.customer_service: ("客服会话", ""), Channel.subscribe: ("订阅消息", "b4")}
+CHANNELS = {
+    Channel.customer_service: ("客服会话", ""),
+    Channel.subscribe: ("订阅消息", "b4"),
+    Channel.broadcast: ("群发", "b2"),
+}
 WAYS_OUT = {
     "no_window": "他们下次给公众号发消息后 48 小时内可以",
     "not_following": "请他们关注公众号",
@@ -223,7 +227,7 @@ def forecast(
         if name != "对照组" and found.reachable:
             number = round(number * reached / found.reachable)
         width = round(number * 100 / found.total, 1) if found.total else 0
-        legend = {"": "", "b4": "l4", "b3": "l3"}[look]
+        legend = look.replace("b", "l")
         text = f"{name} {words.count(number)}"
         if name == "对照组" and holdout_bp and found.reachable:
             text = f"{name} 约 {words.count(number)}" if number else f"{name} 不到 1"

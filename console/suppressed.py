@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request, url_for
 
 from console import people, reply, words
 from console.access import me, staff
+from console.campaign_people import TROUBLES
 from core import cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -18,11 +19,11 @@ from messaging.accounts import find_mini, find_official
 page = Blueprint("suppressed", __name__, url_prefix="/channels/suppressed")
 
 PAGE = 50
-REASONS = {
-    Trouble.blocked: ("对方拉黑了", "等对方自己放出来"),
-    Trouble.refused: ("对方不收我们的消息", "等对方自己打开"),
-    Trouble.unfollowed: ("已经取关", "再关注就恢复"),
-    Trouble.unknown_user: ("微信说没有这个人", "多半是注销了，或者换了公众号"),
+HINTS = {
+    Trouble.blocked: "多半在公众平台的黑名单里",
+    Trouble.refused: "等对方自己打开",
+    Trouble.unfollowed: "再关注就恢复",
+    Trouble.unknown_user: "多半是注销了，或者换了公众号",
 }
 
 
@@ -69,15 +70,15 @@ def lift(suppression_id: int) -> Response:
 
 def row(each: Suppressed, now: datetime) -> dict[str, Any]:
     address, member = each
-    why, hint = REASONS.get(Trouble(address.reason), ("微信没有接受", ""))
+    trouble = Trouble(address.reason)
     account = find_official(address.appid) or find_mini(address.appid)
     return {
         "id": address.id,
         "name": people.name_of(member),
         "no": member.no,
         "account": account.name if account and account.name else "公众号",
-        "why": why,
-        "hint": hint,
+        "why": TROUBLES[trouble][0],
+        "hint": HINTS.get(trouble, ""),
         "code": address.errcode,
         "since": words.on(address.at, now),
         "until": words.on(address.until, now),

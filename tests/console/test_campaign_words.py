@@ -15,6 +15,7 @@ from coupons.issuing import get_template
 from coupons.models import Coupon, CouponState
 from crm import campaigns, contacts
 from crm.models import CampaignState, Recipient, RecipientState
+from messaging import policies
 from messaging.models import MessageWindow
 from tests.console.conftest import Chain
 from tests.crm.conftest import ACCOUNTS
@@ -134,6 +135,22 @@ def test_the_quiet_hours_of_the_rules_are_named_and_a_campaign_adds_to_them(chai
     assert "22 点到 8 点不发，没发完的到点接着发" in plain
     assert "22 点到 8 点、20 点到 9 点不发" in stricter
     assert "没有设安静的钟点，全天都发" in loud
+
+
+def test_whom_only_a_broadcast_reaches_is_a_part_of_the_forecast(chain: Chain) -> None:
+    with chain.writing() as session:
+        for _ in range(3):
+            make_follower(session, make_member(session, person=make_person(session)))
+        campaign = make_campaign(session, approved=False)
+        ways = policies.Policy(broadcast=True)
+        policies.set_policy(session, chain.merchant_id, ways, actor="staff:1", now=chain.now)
+
+    given = {**FORM, "holdout": "0", "segment": str(campaign.segment_id)}
+    owner = chain.browser("owner")
+    card = owner.touch("/campaigns/forecast", **given, template=str(campaign.template_id)).text
+
+    assert owner.get(f"/campaigns/{campaign.id}/launch").status_code == 200
+    assert "群发 3" in card
 
 
 def test_people_without_number_make_no_page_wait(chain: Chain) -> None:
