@@ -39,16 +39,18 @@ def ensure(
     person: Person,
     source_store_id: int | None = None,
     source_scene: str = "",
+    name: str = "",
     now: datetime,
 ) -> Member:
-    """The person's member at the merchant, made if there was none.
+    """The person's member at the merchant, made if there was none: under `name`, else under what
+    they call themselves.
 
     The source is what brought the member first and never changes; a member that came without a
     store takes the first store that is told.
     """
     member = find(session, merchant_id=merchant_id, person_id=person.id)
     if member is None:
-        member = _join(session, merchant_id, person, source_store_id, source_scene, now)
+        member = _join(session, merchant_id, person, source_store_id, source_scene, name, now)
     if member.source_store_id is None and source_store_id is not None:
         member.source_store_id = source_store_id
         member.source_scene = member.source_scene or source_scene
@@ -90,12 +92,13 @@ def _join(
     person: Person,
     source_store_id: int | None,
     source_scene: str,
+    name: str,
     now: datetime,
 ) -> Member:
     row = {
         "merchant_id": merchant_id,
         "person_id": person.id,
-        "name": person.nickname or "",
+        "name": name or person.nickname or "",
         "source_store_id": source_store_id,
         "source_scene": source_scene,
         "joined_at": now,

@@ -41,12 +41,15 @@ def add_walk_in(
     """Whoever stands at the counter, by their phone; the member and whether they are new.
 
     Nobody verified the number, so it takes nothing from anybody: who has it already is who they
-    are. When its holder verifies it in WeChat one day, this member becomes part of them.
+    are. When its holder verifies it in WeChat one day, this member becomes part of them. Of
+    somebody who is known at another merchant only, this one learns nothing but what was typed, and
+    writes them nothing before they say that they want it.
     Raises ProfileInvalid or InvalidPhone.
     """
     name = _named(name)
     number = phones.normalise(phone)
     person = phones.find_person(session, number)
+    elsewhere = person is not None
     if person is not None:
         known = members.find(session, merchant_id=merchant_id, person_id=person.id)
         if known is not None:
@@ -62,9 +65,11 @@ def add_walk_in(
         person=person,
         source_store_id=store_id,
         source_scene=COUNTER,
+        name=name,
         now=now,
     )
-    member.name = member.name or name
+    if elsewhere:
+        member.marketing_consent = False
     session.flush()
     _audit(session, member, "member.add", actor, None, {"name": member.name}, now)
     return member, True

@@ -1,7 +1,8 @@
 """Bringing a friend: both are rewarded when the newcomer's first order can no longer be refunded.
 
 Guards, each with a reason that the shop sees: oneself, somebody of the shop's own staff, somebody
-who has ordered before, more a month than the shop allows are refused. What may be innocent is held
+who has ordered before or who brought the inviter, more a month than the shop allows are refused; an
+order of a few fen is none. What may be innocent is held
 until somebody of the shop has looked: many in one day, two accounts on one phone, with one phone
 number, or paying with one wallet.
 """
@@ -35,6 +36,7 @@ REASONS = {
     "self": "自己邀请自己",
     "staff": "店员不参加",
     "not_new": "以前下过单",
+    "mutual": "邀请人是这位新朋友带来的",
     "cap": "这个月的奖励到上限了",
     "too_fast": "一天里邀请太多，等店里看过",
     "same_device": "和邀请人或别的新朋友用同一台手机",
@@ -45,6 +47,9 @@ REASONS = {
     "merged": "两份会员合成了一份",
 }
 """Why it is held or refused, for the shop."""
+
+LEAST_FEN = 500
+"""What the shop must have kept of one order of the newcomer's."""
 
 Alike = Callable[[int, int], bool]
 
@@ -149,7 +154,7 @@ def settle_due(
         .where(
             Purchase.member_id == Referral.newcomer_id,
             Purchase.counted.is_(True),
-            Purchase.amount_fen > Purchase.refunded_fen,
+            Purchase.amount_fen - Purchase.refunded_fen >= LEAST_FEN,
             Purchase.paid_at <= now - points.REFUND_WINDOW,
         )
         .correlate(Referral)
@@ -237,6 +242,11 @@ def _why_not(session: Session, inviter: Member, newcomer: Member) -> str:
         return "self"
     if newcomer.first_paid_at is not None:
         return "not_new"
+    back = select(Referral.id).where(
+        Referral.newcomer_id == inviter.id, Referral.inviter_id == newcomer.id
+    )
+    if session.scalar(back.limit(1)) is not None:
+        return "mutual"
     works = select(Staff.id).where(
         Staff.merchant_id == newcomer.merchant_id,
         Staff.person_id.in_((inviter.person_id, newcomer.person_id)),

@@ -55,6 +55,19 @@ def test_a_walk_in_takes_no_number_from_who_has_it(session: Session, now: dateti
     assert session.get_one(Person, person.id).phone == PHONE
 
 
+def test_a_walk_in_learns_nothing_of_who_is_known_elsewhere(
+    session: Session, now: datetime
+) -> None:
+    person = make_person(session, nickname="别家的王某人")
+    make_member(session, merchant=make_merchant(session, code="rival"), person=person)
+    phone_numbers.attach(session, person, PHONE, now)
+
+    member, fresh = walk_in(session, now, "试试")
+
+    assert (member.person_id, fresh) == (person.id, True)
+    assert (member.name, member.marketing_consent) == ("试试", False)
+
+
 def test_a_walk_in_becomes_part_of_who_verifies_the_number_and_both_sides_are_kept(
     session: Session, now: datetime
 ) -> None:

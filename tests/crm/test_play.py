@@ -345,3 +345,27 @@ def test_a_merged_account_cannot_invite_itself(session: Session, now: datetime) 
         referring.accept(session, me, code, now=now)
 
     assert refused.value.extra == {"why": "self"}
+
+
+def test_two_friends_do_not_bring_each_other_and_a_few_fen_are_no_order(
+    session: Session, now: datetime
+) -> None:
+    referral_rules(session)
+    one, two = make_member(session), make_member(session)
+    its, theirs = (referring.code_of(session, member.id) for member in (one, two))
+    referral = referring.accept(session, two, its, now=now)
+    with pytest.raises(referring.InviteRefused) as refused:
+        referring.accept(session, one, theirs, now=now)
+    assert refused.value.extra["why"] == "mutual"
+
+    buy(session, two, 499, now)
+    referring.settle_due(session, now=now + DAY * 8)
+    session.refresh(referral)
+    assert referral.state is ReferralState.waiting
+
+    buy(session, two, 500, now)
+    referring.settle_due(session, now=now + DAY * 8)
+    session.refresh(referral)
+    session.refresh(one)
+    session.refresh(two)
+    assert (referral.state, one.points, two.points) == (ReferralState.rewarded, 50, 20)
