@@ -10,6 +10,7 @@ from coupons.claiming import claim_one
 from coupons.errors import ClaimLimit, GoneAlready, NotClaimable
 from coupons.issuing import issue, issue_many
 from coupons.models import Coupon, CouponEntry, EntryKind, TemplateState
+from tests.counting import statements
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant
@@ -60,6 +61,24 @@ def test_a_paused_template_or_one_that_is_over_gives_nothing(
         with pytest.raises(NotClaimable):
             issue(session, template.id, member.id, source="staff", key="k", now=now)
     assert count(session) == (0, 0)
+
+
+def test_people_from_here_and_there_are_asked_for_by_name(session: Session, now: datetime) -> None:
+    merchant = make_merchant(session)
+    template = make_template(session, merchant)
+    members = [make_member(session, merchant=merchant).id for _ in range(40)]
+    apart = [members[0], members[20], members[39]]
+    issue_many(session, template, members, source="gift:6", now=now)
+    first = issue_many(session, template, apart, source="gift:7", now=now)
+
+    with statements(session.connection()) as seen:
+        second = issue_many(session, template, apart, source="gift:7", now=now)
+
+    assert second == first
+    assert set(first) == set(apart)
+    (asked,) = [sql for sql in seen if "coupons.source" in sql]
+    assert "BETWEEN" not in asked.upper()
+    assert count(session) == (43, 43)
 
 
 def test_many_at_once_and_again(session: Session, now: datetime) -> None:
