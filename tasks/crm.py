@@ -64,10 +64,10 @@ def ask_approval(run: Run, approval_id: int) -> None:
 
 
 @job("crm.campaign_resume", timeout=300)
-def campaign_resume(run: Run, campaign_id: int) -> None:
-    """Queue what a resumed campaign has left to do."""
+def campaign_resume(run: Run, campaign_id: int, after_id: int = 0) -> None:
+    """Queue what a resumed campaign has left to do, so many people a job."""
     with run.finish() as session:
-        moving.queue_rest(session, campaign_id, now=clock.now())
+        moving.queue_rest(session, campaign_id, now=clock.now(), after_id=after_id)
 
 
 @job("crm.campaign_stop", timeout=300)

@@ -28,6 +28,8 @@ from gateways.wechat.troubles import Trouble, trouble_of
 from messaging.models import Channel
 
 SEND_CHUNK = 500
+QUEUE_AT_ONCE = 20_000
+"""People whose sending one transaction queues."""
 # How the keys of a campaign's jobs begin.
 BATCH_KEY, SEND_KEY = "crm.campaign_batch:{}:", "crm.campaign_send:{}:"
 RESUME_KEY = "crm.campaign_resume:{}:"
@@ -111,13 +113,14 @@ def resume(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
     enqueue(session, "crm.campaign_resume", key=key, campaign_id=campaign.id)
 
 
-def queue_rest(session: Session, campaign_id: int, *, now: datetime) -> None:
+def queue_rest(session: Session, campaign_id: int, *, now: datetime, after_id: int = 0) -> None:
     """Issuing goes on at the cursor, and what was issued unsent is sent."""
     state = session.scalar(select(Campaign.state).where(Campaign.id == campaign_id))
     if state is CampaignState.running:
-        queue_waves(session, campaign_id, now=now)
-        queue_unsent(session, campaign_id, now=now)
-        calling_back.queue_prepared(session, campaign_id)
+        if not after_id:
+            queue_waves(session, campaign_id, now=now)
+            calling_back.queue_prepared(session, campaign_id)
+        queue_unsent(session, campaign_id, now=now, after_id=after_id)
 
 
 def kill(
@@ -215,16 +218,21 @@ def queue_waves(
     return len(open_waves)
 
 
-def queue_unsent(session: Session, campaign_id: int, *, now: datetime) -> int:
-    """Queue the sending of every recipient that was issued to; how many jobs. Copies do no harm."""
+def queue_unsent(session: Session, campaign_id: int, *, now: datetime, after_id: int = 0) -> int:
+    """Queue the sending of recipients that were issued to; how many jobs. Copies do no harm.
+
+    Of a large campaign the next so many after `after_id`; a job goes on from there.
+    """
     ids = session.scalars(
         select(Recipient.id)
         .where(
             Recipient.campaign_id == campaign_id,
             Recipient.state == RecipientState.issued,
             Recipient.channel != Channel.broadcast,
+            Recipient.id > after_id,
         )
         .order_by(Recipient.id)
+        .limit(QUEUE_AT_ONCE)
     ).all()
     chunks = [ids[start : start + SEND_CHUNK] for start in range(0, len(ids), SEND_CHUNK)]
     for chunk in chunks:
@@ -236,6 +244,10 @@ def queue_unsent(session: Session, campaign_id: int, *, now: datetime) -> int:
             first_id=chunk[0],
             last_id=chunk[-1],
         )
+    if len(ids) == QUEUE_AT_ONCE:
+        key = f"{RESUME_KEY.format(campaign_id)}{ids[-1]}:{now.timestamp()}"
+        enqueue(session, "crm.campaign_resume", key=key, campaign_id=campaign_id, after_id=ids[-1])
+        return len(chunks) + 1
     together = exists().where(
         Recipient.campaign_id == campaign_id,
         Recipient.state == RecipientState.issued,

@@ -2,12 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+import pytest
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from core.outbox import JobState, OutboxJob, enqueue
 from crm import campaigns, standing
-from crm.models import BatchKind, BatchState, Campaign, CampaignState, CouponBatch
+from crm.campaigns import moving
+from crm.models import BatchKind, BatchState, Campaign, CampaignState, CouponBatch, Recipient
 from tests.factories.campaigns import make_campaign, make_talker
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_merchant
@@ -71,4 +73,31 @@ def test_a_campaign_that_was_to_start_or_to_stop_does(session: Session, now: dat
     assert asked(session) == [
         ("crm.campaign_launch", {"campaign_id": late.id}),
         ("crm.campaign_stop", {"campaign_id": killed.id}),
+    ]
+
+
+def test_what_is_unsent_is_queued_so_many_at_a_time(
+    session: Session, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_merchant(session)
+    for _ in range(5):
+        make_talker(session)
+    campaign = make_campaign(session, now=now)
+    campaigns.launch(session, campaign, actor="staff:2", now=now)
+    campaigns.next_batch(session, campaign.id, now=now)
+    ids = session.scalars(select(Recipient.id).order_by(Recipient.id)).all()
+    session.execute(delete(OutboxJob))
+    monkeypatch.setattr(moving, "SEND_CHUNK", 2)
+    monkeypatch.setattr(moving, "QUEUE_AT_ONCE", 3)
+
+    moving.queue_unsent(session, campaign.id, now=now)
+    moving.queue_unsent(session, campaign.id, now=now, after_id=ids[2])
+
+    found = session.execute(select(OutboxJob.name, OutboxJob.args).order_by(OutboxJob.id))
+    whose = {"campaign_id": campaign.id}
+    assert [tuple(row) for row in found] == [
+        ("crm.campaign_send", whose | {"first_id": ids[0], "last_id": ids[1]}),
+        ("crm.campaign_send", whose | {"first_id": ids[2], "last_id": ids[2]}),
+        ("crm.campaign_resume", whose | {"after_id": ids[2]}),
+        ("crm.campaign_send", whose | {"first_id": ids[3], "last_id": ids[4]}),
     ]
