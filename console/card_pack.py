@@ -129,7 +129,8 @@ def _page(form: Form, status: int = 200) -> Response:
         is_on=pack.is_on,
         has_pictures=bool(pack.picture_url and pack.background_url),
         compared=words.when(pack.compared_at, now) if pack.compared_at else "",
-        rows=rows,
+        rows=[row for row in rows if not row["barred"]],
+        barred=[(row["ticket"].name, row["barred"]) for row in rows if row["barred"]],
         odd=odd,
     )
 
@@ -152,7 +153,9 @@ def _row(
     said, tone = STATES[batch.state] if batch else ("没放", "")
     return {
         "id": template.id,
-        "ticket": tickets.of_template(template),
+        "ticket": (ticket := tickets.of_template(template)),
+        "worth": f"¥{ticket.face}" if ticket.unit == "¥" else f"{ticket.face} {ticket.unit}",
+        "known": batch is not None,
         "said": said,
         "tone": tone,
         "why": batch.why if batch else "",

@@ -14,7 +14,7 @@ from core.clock import local, parse_local
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.money import format_yuan
-from coupons import floors, offering, scope
+from coupons import floors, offering, rationing, scope
 from coupons import words as coupon_words
 from coupons.models import Promotion, PromotionKind, PromotionState, StackGroup
 
@@ -52,7 +52,9 @@ def index() -> Response:
     now = clock_now()
     with reading() as session:
         found = offering.list_promotions(session, me().merchant_id)
-        rows = [_row(promotion, offer_forms.names(session), now) for promotion in found]
+        sold = rationing.sold_of(session, [each.id for each in found if _is_rationed(each)])
+        names = offer_forms.names(session)
+        rows = [_row(promotion, names, sold.get(promotion.id, 0), now) for promotion in found]
     running = sum(1 for row in rows if row["phase"] == "在进行")
     return reply.page("promotions/index.html", rows=rows, words=f"{running} 个在进行")
 
@@ -282,8 +284,12 @@ def _where(promotion: Promotion, names: tuple[dict[int, str], dict[int, str]]) -
     return " · ".join(part for part in parts if part)
 
 
+def _is_rationed(of: Promotion) -> bool:
+    return of.pieces_each is not None or of.pieces_per_member is not None
+
+
 def _row(
-    promotion: Promotion, names: tuple[dict[int, str], dict[int, str]], now: datetime
+    promotion: Promotion, names: tuple[dict[int, str], dict[int, str]], sold: int, now: datetime
 ) -> dict[str, Any]:
     word, colour = phase(promotion, now)
     ends = f"{words.when(promotion.ends_at, now)} 结束" if promotion.ends_at else "长期"
@@ -294,6 +300,9 @@ def _row(
         "where": _where(promotion, names),
         "phase": word,
         "colour": colour,
+        "sold": f"按特价卖了 {words.count(sold)} 件"
+        if _is_rationed(promotion) and promotion.state is not PromotionState.draft
+        else "",
         "days": f"{words.when(promotion.starts_at, now)} 起，{ends}",
         "draft": promotion.state is PromotionState.draft,
         "stoppable": word in ("在进行", "未开始"),

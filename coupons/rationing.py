@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select, update
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import rows
@@ -119,6 +119,16 @@ def take(
             row = {"order_id": order_id, "promotion_id": promotion_id, "sku_id": sku_id}
             row |= {"member_id": member_id, "pieces": pieces}
             rows.add(session, PromotionTake, row)
+
+
+def sold_of(session: Session, promotion_ids: Collection[int]) -> dict[int, int]:
+    """Pieces that orders took and did not give back, by promotion."""
+    found = session.execute(
+        select(PromotionTake.promotion_id, func.sum(PromotionTake.pieces))
+        .where(PromotionTake.promotion_id.in_(promotion_ids), PromotionTake.returned_at.is_(None))
+        .group_by(PromotionTake.promotion_id)
+    )
+    return {promotion_id: int(pieces) for promotion_id, pieces in found}
 
 
 def give_back(session: Session, order_id: int, now: datetime) -> None:

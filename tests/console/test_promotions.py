@@ -168,3 +168,20 @@ def test_the_floor_is_set_on_the_calendar_and_asked_before_an_offer_starts(chain
     assert owner.post("/promotions/floor", floor="12").status_code == 422
     with reading() as session:
         assert [rules.floor_bp for rules in session.scalars(select(OfferRules))] == [6_000]
+
+
+def test_a_timed_price_for_so_many_pieces_says_how_many_and_what_was_sold(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    with chain.writing() as session:
+        product = make_product(session, chain.here, name="桂花乌龙")
+        make_sku(session, chain.here, product=product, price_fen=1_200)
+    timed = {**GOOD, "kind": "price", "tenths": "8", "goods": "some", "do": "start"}
+    timed |= {"products": str(product.id), "stores": str(chain.here.id), "stock": "50"}
+
+    wrong = owner.post("/promotions/new", **timed, each="0")
+    made = owner.post("/promotions/new", **timed, each="2")
+
+    assert (wrong.status_code, made.status_code) == (422, 303)
+    assert (only().pieces_each, only().pieces_per_member) == (50, 2)
+    page = owner.get("/promotions/").get_data(as_text=True)
+    assert_says(page, "每种限 50 件，每人限 2 件", "按特价卖了 0 件")
