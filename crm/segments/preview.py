@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, case, func, literal, literal_column, select
 from sqlalchemy.orm import Session
 
 from crm.models import Member
@@ -15,8 +15,10 @@ from crm.segments import reasons, refs
 from crm.segments.compiling import compile_rule, everyone, looks_at, matches, tree
 from crm.segments.fields import Condition
 from crm.segments.rules import Group, Node, conditions
+from crm.segments.slicing import end_of_slice
 
 EXACT_UP_TO = 200_000
+NOT_ASKED = -1
 SPREAD, PRIME = 1_588_635_695, 2**31 - 1  # id × SPREAD modulo PRIME: neighbours land far apart
 
 
@@ -57,13 +59,12 @@ def preview(
     """Every number of the editor. The members are gone through once: each is asked every condition
     once, those with the same answers are counted together, and the rest is logic.
 
-    Of a million members every twentieth is asked, which is good to half a percent of them all.
+    Of a million members every twentieth is asked, which is good to half a percent of them all; the
+    others are counted in passing.
     """
     root = tree(rule)
-    everybody = select(func.count()).select_from(Member).where(everyone(merchant_id))
-    members = session.scalar(everybody) or 0
-    one_in = 1 if members <= exact_up_to else max(2, members * 4 // exact_up_to)
-    answers = _answers(session, list(conditions(root)), merchant_id, now, one_in)
+    one_in = _sampled(session, merchant_id, exact_up_to)
+    answers, members = _answers(session, list(conditions(root)), merchant_id, now, one_in)
 
     def number(*nodes: Node) -> int:
         alike = (people for yes, people in answers if all(_holds(node, yes) for node in nodes))
@@ -79,22 +80,35 @@ def preview(
     return Preview(members, alone[""], alone, steps, estimated=one_in > 1)
 
 
+def _sampled(session: Session, merchant_id: int, exact_up_to: int) -> int:
+    """One in how many members is asked: about a quarter of `exact_up_to` of them, where there are
+    more than that. How many there are is guessed from how far their ids reach."""
+    edge = end_of_slice(session, merchant_id, 0, exact_up_to + 1)
+    if edge is None:
+        return 1
+    ends = select(func.min(Member.id), func.max(Member.id)).where(Member.merchant_id == merchant_id)
+    first, last = session.execute(ends).one()
+    members = exact_up_to * (last - first + 1) // max(edge - first, 1)
+    return max(2, members * 4 // exact_up_to)
+
+
 def _answers(
     session: Session, asked: list[Condition], merchant_id: int, now: datetime, one_in: int
-) -> list[tuple[frozenset[str], int]]:
-    """The paths of the conditions that hold, and for how many of the members asked."""
+) -> tuple[list[tuple[frozenset[str], int]], int]:
+    """The paths of the conditions that hold, and for how many of the members asked; and how many
+    members there are."""
     bits = [case((matches(one, now), 1 << bit), else_=0) for bit, one in enumerate(asked)]
-    answer = functools.reduce(operator.add, bits, literal(0)).label("answer")
-    people = select(answer).select_from(Member).where(everyone(merchant_id))
+    answer: ColumnElement[int] = functools.reduce(operator.add, bits, literal(0))
     if one_in > 1:
-        people = people.where(Member.id % PRIME * SPREAD % PRIME % one_in == 0)
-    rows = session.execute(
-        people.add_columns(func.count()).group_by(literal_column("answer"))
-    ).all()
-    return [
+        answer = case((Member.id % PRIME * SPREAD % PRIME % one_in == 0, answer), else_=NOT_ASKED)
+    people = select(answer.label("answer"), func.count()).where(everyone(merchant_id))
+    rows = session.execute(people.select_from(Member).group_by(literal_column("answer"))).all()
+    answers = [
         (frozenset(one.path for bit, one in enumerate(asked) if yes >> bit & 1), number)
         for yes, number in rows
+        if yes != NOT_ASKED
     ]
+    return answers, sum(number for _, number in rows)
 
 
 def _holds(node: Node, yes: frozenset[str]) -> bool:
