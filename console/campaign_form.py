@@ -34,6 +34,7 @@ FIELDS = {
     "daily_people": "daily",
     "send_hour": "hour",
     "pilot_bp": "pilot",
+    "quiet_hours": "latest",
 }
 FIRST_WORDS = "{昵称}，好久不见。给你留了一张「{券名}」，{到期日}前来用就行。"
 HABITS = {"message": FIRST_WORDS, "holdout": "1000", "pilot": "3000"}

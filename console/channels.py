@@ -100,13 +100,17 @@ def member(no: str) -> Response:
         name=people.name_of(found),
         no=no,
         consents=found.marketing_consent,
-        ways=_ways(known, policy, now),
+        ways=_ways(known, policy, now, {each.address.appid for each in left_alone}),
         barred=[suppressed.row(each, now) for each in left_alone],
     )
 
 
-def _ways(known: Ledger, policy: Policy, now: datetime) -> list[dict[str, Any]]:
-    """Every way, open or shut, with what is left and what would open it."""
+def _ways(known: Ledger, policy: Policy, now: datetime, barred: set[str]) -> list[dict[str, Any]]:
+    """Every way, open or shut, with what is left and what would open it; `barred`: the accounts
+    whose messages WeChat does not take for this person."""
+    code = me().merchant_code
+    no_chat = {account.appid for account in officials_of(code)} <= barred
+    no_notice = {account.appid for account in minis_of(code)} <= barred
     talks = [
         f"{WINDOWS[w.kind]}，还能发 {w.remaining} 条，到 {words.when(w.until, now)}"
         for w in known.windows
@@ -120,25 +124,25 @@ def _ways(known: Ledger, policy: Policy, now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "name": "客服消息",
-            "open": bool(talks),
+            "open": bool(talks) and not no_chat,
             "facts": talks,
             "hint": "不花钱，活动先走这里。对方给公众号发一句话，就开 48 小时。",
         },
         {
             "name": "订阅消息（能说优惠）",
-            "open": bool(marketing),
+            "open": bool(marketing) and not no_notice,
             "facts": marketing,
             "hint": "对方在小程序里点一次允许，能发一条。",
         },
         {
             "name": "订阅消息（只说服务）",
-            "open": bool(service),
+            "open": bool(service) and not no_notice,
             "facts": service,
             "hint": "取餐、预约这类提醒用。微信不许在里面放优惠。",
         },
         {
             "name": "群发",
-            "open": has_broadcast or any(b.left for b in known.broadcasts),
+            "open": (has_broadcast or any(b.left for b in known.broadcasts)) and not no_chat,
             "facts": sends,
             "hint": f"每人每月最多 {PER_MONTH} 次。"
             + (

@@ -71,12 +71,13 @@ def lift(suppression_id: int) -> Response:
 def row(each: Suppressed, now: datetime) -> dict[str, Any]:
     address, member = each
     trouble = Trouble(address.reason)
-    account = find_official(address.appid) or find_mini(address.appid)
+    official, mini = find_official(address.appid), find_mini(address.appid)
+    account, kind = official or mini, "公众号" if official else "小程序"
     return {
         "id": address.id,
         "name": people.name_of(member),
         "no": member.no,
-        "account": account.name if account and account.name else "公众号",
+        "account": f"{kind}「{account.name}」" if account and account.name else kind,
         "why": TROUBLES[trouble][0],
         "hint": HINTS.get(trouble, ""),
         "code": address.errcode,
