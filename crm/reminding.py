@@ -35,6 +35,20 @@ SETTLED = timedelta(days=1)
 """Who was given a coupon today has just been told of it."""
 
 
+class Place(NamedTuple):
+    """Where the walk along the coupons' ends has come to."""
+
+    at: datetime
+    coupon_id: int
+
+
+class Looked(NamedTuple):
+    """How many coupons were looked at; `last` None: there are no more."""
+
+    number: int
+    last: Place | None
+
+
 class _Due(NamedTuple):
     coupon: Coupon
     template: CouponTemplate
@@ -47,16 +61,25 @@ def list_merchants(session: Session) -> list[int]:
     return list(session.scalars(reminding.distinct().order_by(CouponTemplate.merchant_id)))
 
 
-def remind(session: Session, merchant_id: int, *, now: datetime, limit: int = SLICE) -> int:
-    """Look at the next coupons that end soon, each once for ever; how many. 0 in quiet hours.
+def remind(
+    session: Session,
+    merchant_id: int,
+    *,
+    now: datetime,
+    after: Place | None = None,
+    limit: int = SLICE,
+) -> Looked:
+    """Look at the next coupons that end soon, each once for ever. Nothing in quiet hours.
 
     Somebody with several gets one message about all of this slice.
     """
     if contacts.held_until(session, merchant_id, now) is not None:
-        return 0
-    due = _due(session, merchant_id, now, limit)
+        return Looked(0, None)
+    places = _next(session, merchant_id, now, after, limit)
+    last = places[-1] if len(places) == limit else None
+    due = _due(session, places) if places else []
     if not due:
-        return 0
+        return Looked(0, last)
     held: dict[int, list[_Due]] = defaultdict(list)
     for each in due:
         held[each.member.id].append(each)
@@ -77,39 +100,68 @@ def remind(session: Session, merchant_id: int, *, now: datetime, limit: int = SL
         ]
     if insert_ignore(session, CouponReminder, rows) != len(rows):
         raise RuntimeError("another worker reminds of these")  # all of it is undone, and asked anew
-    return len(rows)
+    return Looked(len(rows), last)
 
 
-def _due(session: Session, merchant_id: int, now: datetime, limit: int) -> list[_Due]:
-    reminding = select(CouponTemplate.remind_days).where(
-        CouponTemplate.merchant_id == merchant_id, CouponTemplate.remind_days > 0
-    )
-    days = session.scalars(reminding.distinct()).all()
+def _next(
+    session: Session, merchant_id: int, now: datetime, after: Place | None, limit: int
+) -> list[Place]:
+    """Coupons that end soon, along their end, behind the last that was looked at.
+
+    From the coupons alone: joined, the database would sort all that end soon for every slice.
+    """
+    by_days: dict[int, list[int]] = defaultdict(list)
+    for template_id, days in session.execute(
+        select(CouponTemplate.id, CouponTemplate.remind_days).where(
+            CouponTemplate.merchant_id == merchant_id, CouponTemplate.remind_days > 0
+        )
+    ):
+        by_days[days].append(template_id)
+    if not by_days:
+        return []
     soon = or_(
         *(
             and_(
-                CouponTemplate.remind_days == ahead,
+                Coupon.template_id.in_(template_ids),
                 Coupon.expires_at <= now + timedelta(days=ahead),
             )
-            for ahead in days
+            for ahead, template_ids in sorted(by_days.items())
         )
     )
+    begin = Coupon.expires_at > now + AT_LEAST
+    if after is not None:
+        begin = and_(
+            begin,
+            Coupon.expires_at >= after.at,
+            or_(Coupon.expires_at > after.at, Coupon.id > after.coupon_id),
+        )
     found = session.execute(
-        select(Coupon, CouponTemplate, Member)
-        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
-        .join(Member, Member.id == Coupon.member_id)
+        select(Coupon.expires_at, Coupon.id)
         .where(
             Coupon.merchant_id == merchant_id,
             Coupon.state == CouponState.issued,
-            Coupon.expires_at > now + AT_LEAST,
-            Coupon.expires_at <= now + timedelta(days=max(days, default=0)),
+            begin,
+            Coupon.expires_at <= now + timedelta(days=max(by_days)),
             Coupon.issued_at <= now - SETTLED,
-            Member.merged_into_id.is_(None),
             soon,
             ~exists().where(CouponReminder.coupon_id == Coupon.id),
         )
         .order_by(Coupon.expires_at, Coupon.id)
         .limit(limit)
+    )
+    return [Place(*row) for row in found]
+
+
+def _due(session: Session, places: Sequence[Place]) -> list[_Due]:
+    found = session.execute(
+        select(Coupon, CouponTemplate, Member)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .join(Member, Member.id == Coupon.member_id)
+        .where(
+            Coupon.id.in_([place.coupon_id for place in places]),
+            Member.merged_into_id.is_(None),
+        )
+        .order_by(Coupon.expires_at, Coupon.id)
     )
     return [_Due(*row) for row in found]
 

@@ -1,10 +1,13 @@
 """Jobs of coupons in bulk: a slice at a time, so that one that dies is gone on with."""
 
+from datetime import datetime
+
 from core import clock
 from core.database import reading
+from core.outbox import enqueue
 from crm import reminding
 from crm.batches import revoking, working
-from tasks.each import Turns, each
+from tasks.each import SLICES, each
 from tasks.registry import Run, job
 
 
@@ -40,10 +43,25 @@ def remind_expiring(run: Run) -> None:
 
 
 @job("crm.remind_members", queue="messages", timeout=600)
-def remind_members(run: Run, merchant_id: int) -> None:
-    """The members of a merchant, slice by slice; after so many it is others' turn."""
-    turns, looked = Turns(), 1
-    while looked:
-        turns.next()
+def remind_members(
+    run: Run, merchant_id: int, after_at: str = "", after_coupon_id: int = 0
+) -> None:
+    """The members of a merchant along the ends of their coupons; after so many slices it is others'
+    turn, and a job goes on from there."""
+    last = reminding.Place(datetime.fromisoformat(after_at), after_coupon_id) if after_at else None
+    for _ in range(SLICES):
         with run.transaction() as session:
-            looked = reminding.remind(session, merchant_id, now=clock.now())
+            last = reminding.remind(session, merchant_id, now=clock.now(), after=last).last
+        if last is None:
+            return
+    assert last is not None
+    with run.finish() as session:
+        stamp = f"{int(clock.now().timestamp())}-{last.coupon_id}"
+        enqueue(
+            session,
+            "crm.remind_members",
+            key=f"crm.remind_members:{merchant_id}:{stamp}",
+            merchant_id=merchant_id,
+            after_at=last.at.isoformat(),
+            after_coupon_id=last.coupon_id,
+        )

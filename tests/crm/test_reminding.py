@@ -1,12 +1,17 @@
 """A coupon that ends soon: told once, lawfully, within the cap; else nothing."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+import tasks.batches
+from core import clock
+from core.database import reading, transaction
 from core.outbox import OutboxJob
 from coupons.models import Coupon, CouponState, CouponTemplate
 from crm import contacts, reminding
@@ -14,11 +19,13 @@ from crm.models import CouponReminder, MarketingContact, Member
 from merchants.models import Merchant
 from messaging.models import Channel, OutboundMessage
 from people.models import Identity, IdentityKind
+from tests.counting import statements
 from tests.crm.conftest import ABOUT_EXPIRY
 from tests.factories.campaigns import ABOUT_COUPONS, MINI, OFFICIAL
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant
 from tests.factories.messaging import make_follower, make_grant, make_window
+from tests.working import run_inline
 
 
 class Shop:
@@ -68,7 +75,7 @@ class Shop:
         return coupon
 
     def remind(self, now: datetime | None = None) -> int:
-        return reminding.remind(self.session, self.merchant.id, now=now or self.now)
+        return reminding.remind(self.session, self.merchant.id, now=now or self.now).number
 
     def outcomes(self) -> dict[int, str]:
         found = select(CouponReminder.coupon_id, CouponReminder.outcome)
@@ -179,3 +186,61 @@ def test_used_ones_templates_that_do_not_remind_and_nights_are_left_alone(
     assert shop.remind(night) == 0
     assert shop.remind() == 1
     assert reminding.list_merchants(session) == [shop.merchant.id]
+
+
+def test_the_walk_goes_along_the_ends_and_looks_behind_the_last(
+    shop: Shop, session: Session
+) -> None:
+    by_end = [shop.give(shop.talking(), days) for days in (1, 1.5, 1.5, 2)]
+    merged = shop.give(shop.talking(), 1.2)
+    gone = update(Member).where(Member.id == merged.member_id)
+    session.execute(gone.values(merged_into_id=by_end[0].member_id))
+
+    walked, after, numbers = [], None, []
+    while True:
+        looked = reminding.remind(session, shop.merchant.id, now=shop.now, after=after, limit=2)
+        numbers.append(looked.number)
+        if looked.last is None:
+            break
+        after = looked.last
+        walked.append(after.coupon_id)
+
+    assert numbers == [1, 2, 1]
+    assert walked == [merged.id, by_end[2].id]
+    assert shop.outcomes() == dict.fromkeys((coupon.id for coupon in by_end), "told")
+
+
+def test_a_slice_asks_the_coupons_alone_where_to_go_on(shop: Shop, session: Session) -> None:
+    shop.give(shop.talking())
+
+    with statements(session.connection()) as seen:
+        shop.remind()
+
+    walks = [sql for sql in seen if "coupons.issued_at <=" in sql]
+    assert len(walks) == 1
+    assert "JOIN" not in walks[0]
+
+
+def test_a_job_goes_on_where_the_last_one_made_room(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    with transaction() as session:
+        shop = Shop(session, now)
+        coupons = [shop.give(shop.talking(), days).id for days in (1, 2, 3)]
+        merchant_id = shop.merchant.id
+    one = partial(reminding.remind, limit=1)
+    monkeypatch.setattr(tasks.batches.reminding, "remind", one)
+    monkeypatch.setattr(tasks.batches, "SLICES", 2)
+    monkeypatch.setattr(contacts, "held_until", lambda *_, **__: None)
+
+    run_inline("crm.remind_members", merchant_id=merchant_id)
+
+    with reading() as session:
+        told = select(CouponReminder.coupon_id).order_by(CouponReminder.coupon_id)
+        assert session.scalars(told).all() == coupons[:2]
+        job = session.scalars(select(OutboxJob).where(OutboxJob.key.is_not(None))).one()
+        assert (job.name, job.args["after_coupon_id"]) == ("crm.remind_members", coupons[1])
+    run_inline(job.name, **job.args)
+    with reading() as session:
+        assert session.scalars(told).all() == coupons
