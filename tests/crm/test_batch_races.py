@@ -10,10 +10,15 @@ from core import clock
 from core.database import reading, transaction
 from coupons import ledger
 from coupons.models import Coupon, CouponEntry, CouponTemplate
+from coupons.pack import following, moving
+from coupons.pack.models import BatchState as BatchAtWechat
+from coupons.pack.models import CardPack, PackCard, PackTemplate
 from crm.batches import lists, making, working
 from crm.models import BatchKind, BatchState, CouponBatch
+from payments.queries import transactions_of
+from people.models import Identity, IdentityKind
 from tests import racing
-from tests.factories.coupons import make_template
+from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_staff
 from tests.racing import race
@@ -106,3 +111,61 @@ def test_control_two_that_only_read_the_cursor_take_the_same_slice(app: Flask) -
             return first
 
     assert race(app, 2, worker) == [1, 1]
+
+
+def make_cards(number: int) -> int:
+    """Coupons of as many members, whose cards wait to be sent to WeChat; the merchant's id."""
+    now = clock.now()
+    with transaction() as session:
+        merchant = make_merchant(session)
+        template = make_template(session, merchant, valid_days=30)
+        batch = {"template_id": template.id, "merchant_id": merchant.id, "number": "tpl-1"}
+        session.add(CardPack(merchant_id=merchant.id, is_on=True, seen_id=0, high_id=0))
+        session.add(
+            PackTemplate(**batch, state=BatchAtWechat.live, body={}, ends_at=now, changed_at=now)
+        )
+        for place in range(number):
+            member = make_member(session, merchant=merchant)
+            names = {"kind": IdentityKind.mini, "appid": "wx-mini", "openid": f"o{place}"}
+            session.add(Identity(person_id=member.person_id, created_at=now, **names))
+            make_coupon(session, member, template, now=now)
+        session.flush()
+        assert following.fill(session, template.id, 0, "wx-mini", now) == 0
+        assert following.fill(session, template.id, 0, "wx-mini", now) == 0  # finds them there
+        return merchant.id
+
+
+def test_six_workers_ask_wechat_about_each_card_once(app: Flask) -> None:
+    merchant_id = make_cards(PEOPLE)
+
+    def worker(_: int) -> list[int]:
+        mine: list[int] = []
+        for _ in range(PEOPLE):
+            with transaction() as session:
+                asks, _ = moving.take(
+                    session, merchant_id, clock.now(), paid=transactions_of, limit=SLICE
+                )
+                mine += [ask.coupon_id for ask in asks]
+        return mine
+
+    asked = [id_ for each in race(app, WORKERS, worker) if isinstance(each, list) for id_ in each]
+
+    assert len(asked) == len(set(asked)) == PEOPLE
+    with reading() as session:
+        states = session.execute(select(PackCard.last, PackCard.unsure).distinct()).all()
+        assert [tuple(row) for row in states] == [("send", True)]
+
+
+def test_control_workers_that_only_look_ask_about_the_same_cards(app: Flask) -> None:
+    make_cards(SLICE)
+    together = threading.Barrier(2)
+
+    def worker(_: int) -> list[int]:
+        with transaction() as session:
+            due = select(PackCard.coupon_id).where(PackCard.due_at <= clock.now())
+            found = list(session.scalars(due.order_by(PackCard.coupon_id)))
+            together.wait()
+            return found
+
+    first, second = race(app, 2, worker)
+    assert first == second
