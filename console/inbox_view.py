@@ -111,7 +111,11 @@ def _lines(
         lines.append((message.at, line))
     for waiting in unsent:
         problem = staff_replies.refusal(waiting)
-        line = {"text": remote.words_of(waiting.payload), "ours": True, "by": waiting.payload["by"]}
+        line = {
+            "text": remote.words_of(waiting.payload),
+            "ours": True,
+            "by": waiting.payload.get("by", ""),
+        }
         line |= {"problem": problem, "picture": ""}
         later = (place for place, (at, _) in enumerate(lines) if at > waiting.prepared_at)
         lines.insert(next(later, len(lines)), (waiting.prepared_at, line))

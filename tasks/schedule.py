@@ -34,6 +34,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.sweep_campaigns", 60),
     Periodic("crm.sweep_standing", 300),
     Periodic("analytics.measure_due", 600),
+    Periodic("messaging.tidy", 86_400),
     Periodic("crm.forget_contacts", 86_400),
     Periodic("crm.journey_advance", 10),
     Periodic("crm.journey_scan", 600),
