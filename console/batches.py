@@ -14,7 +14,7 @@ from core.database import reading, transaction
 from core.errors import LinliError
 from coupons import queries
 from coupons.models import CouponTemplate, TemplateState
-from crm.batches import lists, making, revoking, working
+from crm.batches import lists, making, revoking, sizes, working
 from crm.batches.lists import Line
 from crm.models import NEXT_BATCH, BatchKind, BatchState, CouponBatch
 from crm.segments import saving as segments
@@ -191,7 +191,11 @@ def _look(form: Form, way: str, now: datetime) -> dict[str, Any]:
             if chosen is None:
                 return {}
             segment = segments.get_segment(session, merchant_id, int(chosen))
-            return {"good": count_segment(session, segment.rule, merchant_id, now), "bad": 0}
+            people = count_segment(session, segment.rule, merchant_id, now)
+            if not form.errors:
+                template = session.get_one(CouponTemplate, int(form["template"]))
+                sizes.check(session, template, people)
+            return {"good": people, "bad": 0}
         if way == "sheet":
             number = form.whole("number", low=1, high=making.MOST_ON_A_SHEET)
             return {"good": number or 0, "bad": 0}

@@ -10,6 +10,7 @@ from core import audit, rows
 from core.outbox import enqueue
 from coupons import issuing, templates
 from coupons.models import Coupon, CouponState, CouponTemplate
+from crm.batches import sizes
 from crm.batches.lists import Line
 from crm.errors import BatchInvalid, BatchNotFound
 from crm.models import BatchKind, BatchRow, BatchState, CouponBatch
@@ -31,7 +32,8 @@ def to_segment(
     staff_id: int,
     now: datetime,
 ) -> CouponBatch:
-    """A coupon for everybody who is in the segment when the job looks. Raises BatchInvalid."""
+    """A coupon for everybody who is in the segment when the job looks, which counts once more
+    whether one person may give out so many. Raises BatchInvalid."""
     segment = saving.get_segment(session, merchant_id, segment_id)
     batch = _make(session, merchant_id, template_id, BatchKind.members, name, staff_id, now)
     batch.segment_id, batch.state = segment.id, BatchState.preparing
@@ -49,11 +51,14 @@ def from_lines(
     staff_id: int,
     now: datetime,
 ) -> CouponBatch:
-    """A coupon for every good line; the others are kept with what is wrong. Raises BatchInvalid."""
+    """A coupon for every good line; the others are kept with what is wrong. Raises BatchInvalid,
+    also when they are more people than one person may give to."""
     good = sum(1 for line in lines if not line.problem)
     if not good:
         raise BatchInvalid("没有一行能用", errors={"list": "没有一行能用，看看下面的原因"})
     batch = _make(session, merchant_id, template_id, kind, name, staff_id, now)
+    people = sum(1 for line in lines if not line.problem and line.member_id is not None)
+    sizes.check(session, issuing.get_template(session, batch.template_id), people)
     batch.total, batch.faulty = good, len(lines) - good
     written = [
         {

@@ -14,6 +14,7 @@ from core.outbox import enqueue
 from coupons import anonymous, issuing
 from coupons.errors import GoneAlready, NotClaimable
 from coupons.models import CouponTemplate
+from crm.batches import sizes
 from crm.batches.making import JOB_KEY
 from crm.models import NEXT_BATCH, BatchKind, BatchRow, BatchState, CouponBatch, Member, Segment
 from crm.segments.compiling import compile_rule
@@ -71,7 +72,10 @@ def next_slice(session: Session, batch_id: int, *, now: datetime, size: int = SL
 
 
 def resume(session: Session, batch: CouponBatch, now: datetime) -> bool:
-    """stopped → running, when there are coupons again. False: it did not stand still."""
+    """stopped → running, when there are coupons again. False: it did not stand still. Raises
+    BatchInvalid while it is larger than one person may give out."""
+    if batch.kind is BatchKind.members:
+        sizes.check(session, issuing.get_template(session, batch.template_id), batch.total)
     if not _move(session, batch, BatchState.running, stop_words=""):
         return False
     _queue(session, batch.id, f"{batch.cursor}:{int(now.timestamp())}")
@@ -101,6 +105,9 @@ def _snapshot(session: Session, batch: CouponBatch, now: datetime) -> None:
     written = insert(BatchRow).from_select(columns, rows, include_defaults=False)
     batch.total = int(session.execute(written).rowcount)  # type: ignore[attr-defined]
     session.flush()
+    template = issuing.get_template(session, batch.template_id)
+    if why := sizes.why_too_large(session, template, batch.total):
+        _move(session, batch, BatchState.stopped, stop_words=why)
 
 
 def _goes_on(session: Session, batch: CouponBatch) -> bool:

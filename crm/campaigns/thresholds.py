@@ -43,16 +43,21 @@ def launched_size(session: Session, campaign: Campaign) -> Size:
 
 def why_needed(session: Session, campaign: Campaign, size: Size) -> str:
     """What makes a second person necessary, in words; empty: nothing does, or they have agreed."""
-    rules = rules_of(session, campaign.merchant_id)
-    why = ""
-    if rules.approval_people is not None and size.people > rules.approval_people:
-        why = f"要发给 {size.people:,} 人，超过 {rules.approval_people:,} 人"
-    elif rules.approval_fen is not None and size.cost_fen > rules.approval_fen:
-        most = format_yuan(rules.approval_fen, symbol=True)
-        why = f"预计花费 {format_yuan(size.cost_fen, symbol=True)}，超过 {most}"
+    why = why_large(session, campaign.merchant_id, size)
     if not why or _is_covered(session, campaign, size):
         return ""
     return f"{why}，要另一个人同意"
+
+
+def why_large(session: Session, merchant_id: int, size: Size) -> str:
+    """What of it is more than one person decides over, in words; empty: nothing."""
+    rules = rules_of(session, merchant_id)
+    if rules.approval_people is not None and size.people > rules.approval_people:
+        return f"要发给 {size.people:,} 人，超过 {rules.approval_people:,} 人"
+    if rules.approval_fen is not None and size.cost_fen > rules.approval_fen:
+        most = format_yuan(rules.approval_fen, symbol=True)
+        return f"预计花费 {format_yuan(size.cost_fen, symbol=True)}，超过 {most}"
+    return ""
 
 
 def _is_covered(session: Session, campaign: Campaign, size: Size) -> bool:

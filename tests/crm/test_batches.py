@@ -11,10 +11,12 @@ from core.outbox import OutboxJob
 from coupons import anonymous, codes, gifting, ledger, locking, redemption, undoing
 from coupons.errors import AlreadyHeld, AlreadyRedeemed, CouponNotFound, CouponVoid, GiftGone
 from coupons.models import Coupon, CouponEntry, CouponState
+from crm import contacts
 from crm.batches import lists, making, revoking, working
 from crm.batches.lists import Line
+from crm.campaigns import caps
 from crm.errors import BatchInvalid, BatchMoved, BatchNotFound, ListInvalid
-from crm.models import BatchKind, BatchState, CouponBatch, Member
+from crm.models import BatchKind, BatchRow, BatchState, CouponBatch, Member
 from crm.segments import saving
 from people import phones
 from people.models import Person
@@ -171,6 +173,54 @@ def test_a_segment_is_written_down_when_the_job_looks(desk: Desk, session: Sessi
 
     assert (batch.state, batch.total, batch.issued) == (BatchState.done, 8, 8)
     assert late.id in {coupon.member_id for coupon in desk.coupons(batch)}
+
+
+def test_what_one_person_may_not_give_alone_is_refused(desk: Desk, session: Session) -> None:
+    contacts.set_rules(session, desk.merchant.id, approval_people=6, actor="staff:1", now=desk.now)
+
+    with pytest.raises(BatchInvalid) as refused:
+        desk.batch()
+
+    said = "要发给 7 人，超过 6 人。这么大的一批请建营销活动来发，另一个人同意了才发"
+    assert refused.value.errors == {"template": said}
+    assert session.scalars(select(BatchRow.id)).all() == []
+    assert session.scalars(select(OutboxJob.id)).all() == []
+
+
+def test_a_segment_that_one_person_may_not_give_to_stops_before_the_first(
+    desk: Desk, session: Session
+) -> None:
+    most = 7 * caps.worth_fen(desk.template)
+    contacts.set_rules(
+        session, desk.merchant.id, approval_fen=most - 1, actor="staff:1", now=desk.now
+    )
+    everybody = {"op": "and", "rules": []}
+    segment = saving.create(
+        session, desk.merchant.id, name="都", rule=everybody, actor="staff:1", now=desk.now
+    )
+    batch = making.to_segment(
+        session,
+        desk.merchant.id,
+        template_id=desk.template.id,
+        segment_id=segment.id,
+        name="一群",
+        staff_id=desk.staff.id,
+        now=desk.now,
+    )
+
+    assert desk.work(batch) == 0
+
+    session.refresh(batch)
+    assert (batch.state, batch.issued, batch.total) == (BatchState.stopped, 0, 7)
+    assert batch.stop_words.startswith("预计花费 ¥")
+    assert session.scalars(select(Coupon.id)).all() == []
+    with pytest.raises(BatchInvalid):
+        working.resume(session, batch, desk.now)
+    assert batch.state is BatchState.stopped
+    contacts.set_rules(session, desk.merchant.id, approval_fen=most, actor="staff:1", now=desk.now)
+    assert working.resume(session, batch, desk.now)
+    desk.work(batch)
+    assert len(session.scalars(select(Coupon.id)).all()) == 7
 
 
 def test_what_is_unused_of_a_batch_is_taken_back(desk: Desk, session: Session) -> None:
