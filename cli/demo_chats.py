@@ -68,13 +68,15 @@ def run(session: Session, merchant: Merchant, now: datetime) -> None:
         return
     appid = accounts[0].appid
     people = _quiet_ones(session, appid, len(TOLD))
-    for openid, (lines, closed) in zip(people, TOLD, strict=False):
-        for line in sorted(lines, key=lambda each: -each.ago):
-            at = now - timedelta(minutes=line.ago)
-            if line.by:
-                _answered(session, appid, openid, line, at)
-            else:
-                _wrote(session, appid, openid, line, at)
+    talks = list(zip(people, TOLD, strict=False))
+    said = [(openid, line) for openid, (lines, _) in talks for line in lines]
+    for openid, line in sorted(said, key=lambda each: -each[1].ago):  # as the records show it
+        at = now - timedelta(minutes=line.ago)
+        if line.by:
+            _answered(session, appid, openid, line, at)
+        else:
+            _wrote(session, appid, openid, line, at)
+    for openid, (_, closed) in talks:
         if closed:
             conversations.close(session, _conversation(session, appid, openid))
 

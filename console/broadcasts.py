@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from console import broadcast_view, reply
 from console.access import me, staff
 from console.forms import Form, whole
+from console.official import materials
 from console.official.blueprint import find_account
 from core import cursors
 from core.clock import now as clock_now
@@ -20,6 +21,7 @@ from messaging.accounts import ruled_officials
 from messaging.broadcasts import drafting, queries, remote, taking_back
 from messaging.broadcasts.errors import BroadcastInvalid
 from messaging.broadcasts.models import Broadcast
+from messaging.materials import files
 from people import identities
 
 page = Blueprint("broadcasts", __name__, url_prefix="/broadcasts")
@@ -226,7 +228,7 @@ def _own_openid(session: Session, broadcast: Broadcast) -> str:
 def _draft(form: Form) -> drafting.Draft:
     return drafting.Draft(
         **{name: form[name] for name in ("appid", "kind", "audience", "text", "page")},
-        **{name: form[name] for name in ("title", "digest", "body", "url")},
+        **{name: form[name] for name in ("title", "digest", "body", "url", "cover")},
         segment_id=whole(form["segment"]),
         tag_id=whole(form["tag"]),
     )
@@ -248,6 +250,10 @@ def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Respon
             form.put("appid", account.appid)
         saved = segments.list_segments(session, who.merchant_id)
         tags = queries.list_tags(session, account.appid) if account else []
+        covers = (
+            materials.options(session, account.appid, files.IMAGE, lasting=True) if account else []
+        )
+        own = bool(account and account.card_media_id)
     return reply.page(
         "broadcasts/edit.html",
         status,
@@ -258,7 +264,8 @@ def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Respon
         account=(account.name or account.appid) if account and len(accounts) > 1 else "",
         segments=[("", "选一个人群"), *((each.id, each.name) for each in saved)],
         tags=[("", "选一个标签"), *tags],
-        can_article=bool(account and account.card_media_id),
+        can_article=own or bool(covers),
+        covers=[("", "账号自己的封面" if own else "选一张"), *covers],
     )
 
 

@@ -18,6 +18,7 @@ from messaging.models import ChatMessage, Conversation, Direction, OutboundMessa
 from people.models import Identity
 
 SHOWN_FOR = timedelta(days=3)
+CLOSING = timedelta(hours=3)
 APART = timedelta(minutes=5)
 """A time is written above what was said this long after the last thing."""
 
@@ -58,6 +59,7 @@ def conversation(session: Session, it: Conversation, now: datetime) -> dict[str,
         "open": is_open,
         "left": left,
         "hours": _left(window.expires_at - now) if window and is_open else "",
+        "closing": is_open and window is not None and window.expires_at - now < CLOSING,
         "waits": _waits(it, now),
         "staff": _staff(session, {it.staff_id}).get(it.staff_id or 0, "") if it.staff_id else "",
         "mine": it.staff_id == me().staff_id,

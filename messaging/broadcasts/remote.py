@@ -213,7 +213,8 @@ def _content(broadcast: Broadcast) -> dict[str, Any]:
                     "digest": given["digest"],
                     "content": _paragraphs(given["body"]),
                     "content_source_url": given["url"],
-                    "thumb_media_id": account.card_media_id if account else "",
+                    "thumb_media_id": given.get("cover")
+                    or (account.card_media_id if account else ""),
                 }
             )
         )

@@ -211,6 +211,23 @@ def test_staff_send_a_picture_a_voice_and_a_film_once_each(desk: Desk) -> None:
     assert len(desk.shop.chat("aqing")) == before
 
 
+def test_an_article_has_a_cover_from_the_shelf(desk: Desk) -> None:
+    upload(desk, spilt_cup())
+    [one] = kept()
+    owner = desk.browser()
+    assert f'<option value="{one.media_id}" >新品</option>' in owner.get("/broadcasts/new").text
+    typed = {"appid": OFFICIAL, "audience": "followers", "title": "冬天的第一杯", "body": "上新了"}
+
+    refused = owner.post("/broadcasts/new", kind="article", **typed)
+    assert (refused.status_code, "选一张封面图片" in refused.text) == (422, True)
+    owner.post("/broadcasts/new", kind="article", cover=one.media_id, **typed)
+    desk.shop.follow("aqing")
+    owner.post("/broadcasts/1/preview", wechat_id="阿青")
+
+    [draft] = desk.shop.world.masses.dump()["drafts"].values()
+    assert draft["thumb_media_id"] == one.media_id
+
+
 def test_a_list_of_materials_goes_on(desk: Desk) -> None:
     upload(desk, spilt_cup())
     with transaction() as session:
