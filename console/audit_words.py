@@ -75,6 +75,7 @@ ACTS = {
     "loyalty.tiers": Act("members", "改会员等级", "warn"),
     "loyalty.points": Act("members", "改积分规则", "warn"),
     "loyalty.balance_low": Act("members", "改余额提醒线"),
+    "loyalty.top_ups": Act("members", "开关储值"),
     "loyalty.sign_in": Act("members", "改签到规则"),
     "loyalty.referral": Act("members", "改邀请规则"),
     "points.adjust": Act("members", "调积分", "warn"),

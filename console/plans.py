@@ -96,6 +96,16 @@ def set_low() -> Response:
     return reply.done(url_for("console.plans.index", kind="top_up"), "提醒线已保存")
 
 
+@page.post("/top_up/sell")
+@staff("settings.manage")
+def sell_top_ups() -> Response:
+    sells = Form(request.form).one_of("state", ("on", "off")) == "on"
+    with transaction() as session:
+        editing.set_top_ups(session, me().merchant_id, sells, actor=me().actor, now=clock_now())
+    done = "储值开卖了" if sells else "储值停卖了，充过的都还在"
+    return reply.done(url_for("console.plans.index", kind="top_up"), done)
+
+
 @page.post("/<kind>/<int:plan_id>/state")
 @staff("settings.manage")
 def set_state(kind: str, plan_id: int) -> Response:
@@ -122,10 +132,10 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         names = {value: name for value, name, *_ in choices}
         figures = _figures(session, kind, now)
         entries, pager = _entries(session, now) if kind is PlanKind.top_up else ([], {})
-        low_fen = tiers.load(session, me().merchant_id).balance_low_fen
+        programme = tiers.load(session, me().merchant_id)
     form = form or Form(coupons=1)
     if kind is PlanKind.top_up and "low" not in request.form:
-        form.put("low", format_yuan(low_fen, trim=True))
+        form.put("low", format_yuan(programme.balance_low_fen, trim=True))
     return reply.page(
         "loyalty/plans.html",
         status,
@@ -133,6 +143,7 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         kind=kind.value,
         title=TITLES[kind],
         hint=HINTS[kind],
+        sells_top_ups=programme.sells_top_ups,
         form=form,
         coupons=choices,
         figures=figures,
@@ -161,7 +172,7 @@ def _row(plan: Plan, sells: bool, sold: tuple[int, int], names: dict[str, str]) 
         "sold": words.count(sold[0]),
         "taken": words.yuan(sold[1]),
         "on": plan.on_sale,
-        "stuck": plan.on_sale and not sells,
+        "stuck": plan.on_sale and not sells and plan.kind is not PlanKind.top_up,
     }
 
 

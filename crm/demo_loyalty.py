@@ -51,6 +51,7 @@ def load(
             expiry_months=12,
             spend_rate=100,
             spend_cap_bp=3_000,
+            sells_top_ups=True,
         )
         editing.write(session, merchant.id, programme, now)
         _plans(session, merchant, coupons, now)

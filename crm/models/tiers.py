@@ -36,7 +36,8 @@ class Loyalty(Base):
 
     `window_days` 0: all time. `valid_days` 0: a tier is for good. Growth is one per yuan kept, and
     what `growth_entries` add. `discount_alone`: a tier's discount goes with no other offer. A
-    balance that falls below `balance_low_fen` is told; 0: never.
+    balance that falls below `balance_low_fen` is told; 0: never. `sells_top_ups`: stored value is
+    on sale, though no order can be paid from it yet.
     """
 
     __tablename__ = "loyalty"
@@ -60,6 +61,7 @@ class Loyalty(Base):
     adjust_most: Mapped[int] = mapped_column(default=1_000)
     discount_alone: Mapped[bool] = mapped_column(default=False)
     balance_low_fen: Mapped[int] = mapped_column(default=2_000)
+    sells_top_ups: Mapped[bool] = mapped_column(default=False)
     updated_at: Mapped[datetime]
 
 

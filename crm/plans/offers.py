@@ -10,7 +10,7 @@ from core import audit
 from core.errors import Invalid, NotFound
 from coupons import issuing
 from coupons.models import CouponTemplate
-from crm.models import Plan, PlanKind
+from crm.models import Loyalty, Plan, PlanKind
 
 
 class PlanNotFound(NotFound):
@@ -93,7 +93,14 @@ def _sold(now: datetime) -> ColumnElement[bool]:
     its = CouponTemplate.id == Plan.template_id
     at_once = case((Plan.kind == PlanKind.card, 1), else_=Plan.coupons)
     gives = exists().where(its, issuing.giving_out(now, at_once))
-    return and_(Plan.on_sale.is_(True), Plan.template_id.is_(None) | gives)
+    top_ups = exists().where(
+        Loyalty.merchant_id == Plan.merchant_id, Loyalty.sells_top_ups.is_(True)
+    )
+    return and_(
+        Plan.on_sale.is_(True),
+        Plan.template_id.is_(None) | gives,
+        (Plan.kind != PlanKind.top_up) | top_ups,
+    )
 
 
 def _note(session: Session, plan: Plan, action: str, actor: str, now: datetime) -> None:

@@ -111,6 +111,25 @@ def set_balance_low(
     )
 
 
+def set_top_ups(
+    session: Session, merchant_id: int, sells: bool, *, actor: str, now: datetime
+) -> None:
+    """Whether stored value is on sale. Off until a merchant says so: what members pay for here can
+    only be given back, no order is paid from it yet."""
+    before = load(session, merchant_id)
+    write(session, merchant_id, before._replace(sells_top_ups=sells), now)
+    audit.record(
+        session,
+        actor=actor,
+        action="loyalty.top_ups",
+        subject=f"loyalty:{merchant_id}",
+        before={"sells_top_ups": before.sells_top_ups},
+        after={"sells_top_ups": sells},
+        merchant_id=merchant_id,
+        now=now,
+    )
+
+
 def coded(wanted: Programme) -> Programme:
     """With a code for each tier that has none yet, and ranks by threshold."""
     ordered = sorted(wanted.steps, key=lambda step: step.threshold)

@@ -59,6 +59,7 @@ class Programme(NamedTuple):
     adjust_most: int = 1_000
     discount_alone: bool = False
     balance_low_fen: int = 2_000
+    sells_top_ups: bool = False
 
     def of(self, code: str) -> Step:
         """The tier of this code; one that is gone counts as the lowest."""

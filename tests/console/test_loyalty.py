@@ -7,6 +7,7 @@ from core.database import reading
 from crm import tiers
 from crm.models import Loyalty, Member, Plan, PlanKind, PointGoods, Referral, ReferralState
 from crm.play import referring, signing_in
+from crm.tiers import editing
 from merchants.models import Merchant, Store
 from orders import paying, selling
 from tests.console.conftest import Chain
@@ -143,6 +144,9 @@ def test_rules_goods_and_plans_are_written_as_typed(chain: Chain) -> None:
     assert owner.post("/loyalty/points/", **{**rules, "earn": "nan"}).status_code == 422
     assert owner.post("/loyalty/points/goods", **goods).status_code == 303
     top_up = {"name": "充 100 送 20", "price": "100", "bonus": "20", "benefits": ""}
+    assert "储值没有卖" in owner.get("/loyalty/plans/top_up/").text
+    assert owner.post("/loyalty/plans/top_up/sell", state="on").status_code == 303
+    assert "储值正在卖" in owner.get("/loyalty/plans/top_up/").text
     assert owner.post("/loyalty/plans/top_up/", **top_up).status_code == 303
     assert owner.post("/loyalty/plans/top_up/", **{**top_up, "bonus": "101"}).status_code == 422
     assert owner.get("/loyalty/plans/nothing/").status_code == 404
@@ -210,6 +214,7 @@ def test_a_plan_has_an_order_that_staff_can_read_and_refund(chain: Chain) -> Non
         )  # fmt: skip
         session.add(plan)
         session.flush()
+        editing.set_top_ups(session, chain.merchant_id, True, actor="staff:1", now=chain.now)
         order, _ = selling.place_plan(
             session,
             plan,

@@ -211,6 +211,7 @@ NEEDS = {
         "POST /loyalty/plans/<kind>/",
         "POST /loyalty/plans/<kind>/<int:plan_id>/state",
         "POST /loyalty/plans/top_up/low",
+        "POST /loyalty/plans/top_up/sell",
         "POST /loyalty/sign-in/",
         "POST /loyalty/lottery/",
         "POST /loyalty/lottery/<int:lottery_id>/state",

@@ -11,6 +11,7 @@ from crm import balance, plans
 from crm.models import MemberEvent, PaidTerm, Plan, PlanKind, Purchase, TermState
 from crm.plans import offers
 from crm.plans.giving_up import PlanNotRefundable
+from crm.tiers import editing
 from orders import cancelling, paying, selling
 from orders.errors import TooManyUnpaid
 from orders.models import Order, OrderLine, OrderState, PaymentState
@@ -22,6 +23,8 @@ from tests.orders.shop import Shop
 
 def make_plan(shop: Shop, kind: PlanKind, now: datetime, **values: object) -> Plan:
     row = {"name": "充 100 送 20", "price_fen": 10_000, **values}
+    if kind is PlanKind.top_up:
+        editing.set_top_ups(shop.session, shop.merchant.id, True, actor="staff:1", now=now)
     plan = Plan(merchant_id=shop.merchant.id, kind=kind, **row)
     return offers.create(shop.session, plan, actor="staff:1", now=now)
 

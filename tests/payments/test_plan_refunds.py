@@ -8,6 +8,7 @@ from coupons.models import Coupon, CouponState
 from crm import balance
 from crm.models import Member, PaidTerm, Plan, PlanKind, TermState
 from crm.plans import offers
+from crm.tiers import editing
 from merchants.models import Merchant
 from orders.models import Order, PaymentState
 from orders.selling import place_plan
@@ -28,6 +29,7 @@ def bought(till: Till, kind: PlanKind, **values: object) -> Order:
             merchant = session.get_one(Merchant, till.store.merchant_id)
             template = make_template(session, merchant, uses_total=uses)
             values["template_id"] = template.id
+        editing.set_top_ups(session, till.store.merchant_id, True, actor="staff:1", now=now())
         row = {"name": "一档", "price_fen": 10_000, **values}
         plan = Plan(merchant_id=till.store.merchant_id, kind=kind, **row)
         offers.create(session, plan, actor="staff:1", now=now())

@@ -17,6 +17,7 @@ from crm.models import (
     SignRules,
 )
 from crm.play import drawing
+from crm.tiers import editing
 from orders import paying
 from orders.models import Order
 from tests.factories.coupons import make_template
@@ -74,6 +75,12 @@ def test_a_plan_is_ordered_paid_and_there(phone: Phone, stall: Stall) -> None:
         session.add(plan)
         session.flush()
         plan_id = plan.id
+    assert (phone.get("plans?kind=top_up").json or {})["items"] == []
+    assert phone.post(f"plans/{plan_id}/orders", headers=KEY).status_code == 404
+    assert (phone.get("membership").json or {})["has_top_up"] is False
+    with transaction() as session:
+        by = {"actor": "staff:1", "now": clock.now()}
+        editing.set_top_ups(session, stall.merchant.id, True, **by)
 
     assert (phone.get("plans?kind=top_up").json or {})["items"][0]["bonus_fen"] == 2_000
     order = phone.post(f"plans/{plan_id}/orders", headers=KEY).json
