@@ -63,6 +63,7 @@ ACTS = {
     "member.withdrawn": Act("members", "在微信撤回授权", "warn"),
     "member.add": Act("members", "登记到店顾客"),
     "member.edit": Act("members", "修改资料"),
+    "member.address_seen": Act("members", "看了完整地址"),
     "member.refused": Act("members", "记下不愿意"),
     "member.looked_up": Act("members", "在聊天里查会员"),
     "chat.today": Act("orders", "在聊天里看今日"),

@@ -67,8 +67,18 @@ def add() -> Response:
 @page.get("/<no>/edit")
 @staff("members.manage")
 def editing(no: str) -> Response:
-    with reading() as session:
+    """The profile as it stands; that somebody saw an address whole is written down."""
+    with transaction() as session:
         member = get_member(session, no)
+        if member.address:
+            audit.record(
+                session,
+                actor=me().actor,
+                action="member.address_seen",
+                subject=f"member:{member.id}",
+                merchant_id=me().merchant_id,
+                now=clock_now(),
+            )
     form = Form(
         name=member.name,
         birthday=member.birthday or "",

@@ -2,6 +2,7 @@
 
 from sqlalchemy import select, update
 
+from core.audit import AuditEntry
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm import merging
@@ -38,6 +39,10 @@ def test_a_profile_is_changed_and_the_birthday_once_a_year(chain: Chain) -> None
     page = manager.get(f"/members/{member.no}").text
     assert "南京西路 1****" in page
     assert "5 楼" not in page
+    assert "5 楼" in manager.get(at).text
+    with reading() as session:
+        seen = select(AuditEntry.actor).where(AuditEntry.action == "member.address_seen")
+        assert len(session.scalars(seen).all()) == 1
     assert "5 月 1 日" in page
     assert "少冰" in page
     refused = manager.post(at, name="小满", birthday="1990-06-01", note="去冰")
