@@ -319,12 +319,12 @@ def _subject() -> str:
 @contextmanager
 def _guess(now: datetime) -> Iterator[None]:
     """One look at a code, counted before it: ten wrong ones a minute lock this member of staff
-    out for a while, however many are tried at once."""
+    out for a while, however many are tried at once. A rotating code that is too old is no guess."""
     with transaction() as session:
         lockouts.attempt(session, _subject(), now=now)
     try:
         yield
-    except (CouponNotFound, CodeExpired):
+    except CouponNotFound:
         with transaction() as session:
             lockouts.missed(session, _subject(), now=now, merchant_id=me().merchant_id)
         raise

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from core import limits, lockouts, web
 from core.clock import now as clock_now
 from core.database import reading, transaction
-from core.errors import Forbidden, Invalid, LinliError, Unauthorized
+from core.errors import Forbidden, Invalid, Unauthorized
 from core.parsing import parsed
 from core.problems import PROBLEMS
-from coupons.errors import CodeExpired, CouponNotFound
+from coupons.errors import CouponNotFound
 from merchants import api_keys
 from merchants.queries import get_store_of, list_stores
 
@@ -94,24 +94,22 @@ def store_of(session: Session, given: str | None) -> int:
 
 
 @contextmanager
-def guess(now: datetime) -> Iterator[None]:
-    """One look at a code, counted before it: ten wrong ones a minute lock this key out a while."""
-    subject = f"codes:key:{g.key.id}"
-    with transaction() as session:
-        lockouts.attempt(session, subject, now=now)
+def guess(now: datetime, store_id: str | None = None) -> Iterator[None]:
+    """One look at a code: ten wrong ones a minute lock this key out of this store for a while.
+
+    Counted when it was wrong, so that many right ones at once are none; how many looks there may be
+    at all is the rate's limit. A rotating code that is too old is no guess: it says nothing of
+    whether there is such a coupon, and anybody may hold an old screenshot before a scanner.
+    """
+    subject = f"codes:key:{g.key.id}:{g.key.store_id or store_id or 0}"
+    with reading() as session:
+        lockouts.check(session, subject, now=now)
     try:
         yield
-    except (CouponNotFound, CodeExpired):
+    except CouponNotFound:
         with transaction() as session:
-            lockouts.missed(session, subject, now=now, merchant_id=g.key.merchant_id)
+            lockouts.fail(session, subject, now=now, merchant_id=g.key.merchant_id)
         raise
-    except LinliError:  # the code was right
-        _no_guess(subject)
-        raise
-    _no_guess(subject)
-
-
-def _no_guess(subject: str) -> None:
-    with transaction() as session:
-        lockouts.take_back(session, subject)
-        api_keys.note_use(session, g.key, clock_now())
+    finally:
+        with transaction() as session:
+            api_keys.note_use(session, g.key, clock_now())

@@ -26,7 +26,7 @@ def redeem(header: KeyHeader, body: RedemptionIn) -> RedemptionOut:
     minutes. 409 `coupon_already_redeemed` says `redeemed_at`, `store` and `by`.
     """
     now = clock_now()
-    with guess(now), transaction() as session:
+    with guess(now, body.store_id), transaction() as session:
         member = (
             lookup.get_member(session, g.key.merchant_id, no=body.member_no)
             if body.member_no

@@ -187,6 +187,30 @@ def test_guessing_codes_locks_the_key_out(till: Till, counter: Counter) -> None:
     assert said(till.get(f"coupons/{good.code}")) == (429, "locked_out")
 
 
+def test_old_screenshots_lock_nobody_out_and_one_store_not_another(
+    make_till: Callable[..., Till], counter: Counter
+) -> None:
+    with transaction() as session:
+        other = make_store(session, counter.merchant)
+    till, coupon = make_till(store_id=None), counter.coupon()
+    old = codes.rotating(coupon.code, clock.now() - timedelta(minutes=5))[0]
+
+    def redeem(number: int, code: str, store_id: int) -> tuple[int, str]:
+        body = {"code": code, "store_id": str(store_id)}
+        return said(till.post("redemptions", f"tap-{number:05}", json=body))
+
+    stale = {redeem(number, old, counter.store.id) for number in range(10)}
+    wrong = [redeem(20 + number, "123456789012", counter.store.id)[0] for number in range(10)]
+
+    assert stale == {(410, "coupon_code_expired")}
+    assert wrong == [404] * 10
+    assert redeem(40, coupon.code, counter.store.id) == (429, "locked_out")
+    there = till.post(
+        "redemptions", "tap-00041", json={"code": coupon.code, "store_id": str(other.id)}
+    )
+    assert (there.status_code, state_of(coupon)) == (200, CouponState.redeemed)
+
+
 def test_a_revoked_key_and_one_without_the_scope_open_nothing(
     make_till: Callable[..., Till], counter: Counter
 ) -> None:
