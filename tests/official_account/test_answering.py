@@ -53,6 +53,35 @@ def test_the_rest_of_an_answer_follows_once(tea: TeaShop) -> None:
         assert [message.state.value for message in sent] == ["sent", "sent"]
 
 
+def test_a_picture_a_film_and_a_song_follow_as_themselves(tea: TeaShop) -> None:
+    """Passive replies of these kinds are tried below; here they come after the words."""
+    store = tea.shop.world.media
+    film = store.add(OFFICIAL, "video", "video/mp4", b"film", lasting=True).media_id
+    thumb = store.add(OFFICIAL, "thumb", "image/jpeg", b"thumb", lasting=True).media_id
+    song = {"title": "茶歌", "description": "", "url": "https://shop.test/song.mp3"}
+    write(
+        "keyword",
+        {"type": "text", "text": "看这里"},
+        {"type": "video", "media_id": film, "title": "怎么做", "description": "一分钟"},
+        {"type": "music", **song, "thumb_media_id": thumb},
+        word="新品",
+    )
+    tea.shop.follow("aqing")
+    tea.shop.drain()
+
+    tea.shop.say("aqing", "新品")
+    tea.shop.drain()
+
+    words_, shown, sung = tea.shop.chat("aqing")[-3:]
+    assert words_["text"] == "看这里"
+    assert (shown["kind"], shown["media_id"], shown["title"]) == ("video", film, "怎么做")
+    assert (sung["kind"], sung["musicurl"], sung["thumb_media_id"]) == (
+        "music",
+        "https://shop.test/song.mp3",
+        thumb,
+    )
+
+
 def test_a_repeated_message_hears_the_same_and_nothing_follows_twice(tea: TeaShop) -> None:
     write("keyword", NEWS, CARD, word="新品")
     push = words(tea, "新品")
