@@ -142,7 +142,10 @@ def deliver(run: Run, message_id: int) -> None:
 @job("messaging.deliver_marketing", queue="messages", timeout=30)
 def deliver_marketing(run: Run, message_id: int) -> None:
     """The same for a message of marketing: a journey's morning must not hold up what somebody
-    waits for. What was not sent leaves the member's contact to somebody else."""
+    waits for. Who has refused meanwhile is not written to. What was not sent leaves the member's
+    contact to somebody else."""
+    with run.transaction() as session:
+        unsent.hold_back(session, message_id, now=clock.now())
     deliver(run, message_id=message_id)
     with run.finish() as session:
         unsent.return_contact(session, message_id)

@@ -2,6 +2,7 @@
 it took."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -13,8 +14,8 @@ from core.outbox import JobState, OutboxJob
 from crm import contacts, reminding
 from crm.models import CouponReminder, MarketingContact
 from gateways.wechat.errors import WechatError, WechatUnavailable
-from messaging import remote, sending
-from messaging.models import Channel, OutboundMessage, OutboundState
+from messaging import remote, rules, sending
+from messaging.models import Channel, MessageWindow, OutboundMessage, OutboundState, WindowKind
 from tasks import runner
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant
@@ -22,8 +23,11 @@ from tests.working import run_inline
 
 
 def write(kind: str = "order", key: str = "order:1", now: datetime | None = None) -> int:
-    payload = {"template_id": "x", "data": {}, "url": ""}
-    letter = sending.Letter(key, "wx", "o", Channel.template, kind, payload)
+    payload: dict[str, Any] = {"template_id": "x", "data": {}, "url": ""}
+    channel = Channel.template
+    if kind in rules.MARKETING_KINDS:
+        channel, payload = Channel.customer_service, {"type": "text", "text": "来坐坐"}
+    letter = sending.Letter(key, "wx", "o", channel, kind, payload)
     with transaction() as session:
         return sending.prepare_many(session, [letter], now=now or clock.now())[key]
 
@@ -120,6 +124,49 @@ def test_a_day_later_the_message_is_given_up_and_the_contact_is_back(app: Flask)
         refs = session.scalars(select(MarketingContact.ref)).all()
         assert refs == ["expiring:of another day"]
         assert session.scalars(select(CouponReminder.outcome)).one() == "too_late"
+
+
+@pytest.mark.parametrize(
+    ("allows", "ended"),
+    [(True, (OutboundState.sent, "")), (False, (OutboundState.failed, "no_consent"))],
+)
+def test_whoever_refuses_marketing_while_wechat_is_busy_is_not_written_to(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, allows: bool, ended: tuple[OutboundState, str]
+) -> None:
+    said: list[int] = []
+    monkeypatch.setattr(remote, "call", lambda message, **_: str(said.append(message.id)))
+    now = clock.now()
+    with transaction() as session:
+        merchant = make_merchant(session)
+        member = make_member(session, merchant=merchant, marketing_consent=allows)
+        coupon = make_coupon(session, member, make_template(session, merchant))
+    message_id = write(reminding.KIND, f"coupon_expiring:{coupon.id}", now=now)
+    with transaction() as session:
+        session.add(
+            MessageWindow(
+                appid="wx",
+                openid="o",
+                kind=WindowKind.user_message,
+                opened_at=now,
+                expires_at=now + timedelta(hours=1),
+                remaining=5,
+            )
+        )
+        ref = reminding.contact_ref(clock.business_day(now))
+        contacts.claim_many(
+            session, merchant.id, [member.id], kind=reminding.KIND, ref=ref, now=now
+        )
+        told = {"coupon_id": coupon.id, "member_id": member.id, "outbound_id": message_id}
+        session.add(CouponReminder(**told, outcome="told", at=now))
+
+    run_inline("messaging.deliver_marketing", message_id=message_id)
+
+    assert state_of(message_id) == ended
+    assert said == ([message_id] if allows else [])
+    with reading() as session:
+        assert session.scalars(select(MarketingContact.ref)).all() == ([ref] if allows else [])
+        outcome = session.scalars(select(CouponReminder.outcome)).one()
+        assert outcome == ("told" if allows else "no_consent")
 
 
 def test_what_no_job_is_after_any_more_is_taken_up_once_an_hour(app: Flask) -> None:
