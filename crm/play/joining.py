@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from core import rows
 from core.database import claim, insert_ignore
-from crm.models import Draw, Referral, ReferralState, SignIn
+from crm.models import Draw, PointExchange, Referral, ReferralState, SignIn
 
 OPEN = (ReferralState.waiting, ReferralState.held)
 
@@ -14,6 +14,7 @@ def move(session: Session, *, winner_id: int, loser_id: int) -> None:
     """Both members are held by the caller."""
     _sign_ins(session, winner_id, loser_id)
     _draws(session, winner_id, loser_id)
+    _exchanges(session, winner_id, loser_id)
     _referrals(session, winner_id, loser_id)
 
 
@@ -44,6 +45,21 @@ def _draws(session: Session, winner_id: int, loser_id: int) -> None:
         number = last[lottery_id, day] = last.get((lottery_id, day), 0) + 1
         now_theirs = {"member_id": winner_id, "number": number}
         rows.must_move(session, Draw, {"id": id_}, now_theirs)
+
+
+def _exchanges(session: Session, winner_id: int, loser_id: int) -> None:
+    """What both bought of some goods with points counts for how many one person may have."""
+    last: dict[int, int] = {}
+    ours = select(PointExchange.goods_id).where(PointExchange.member_id == winner_id)
+    for goods_id in session.scalars(ours):
+        last[goods_id] = last.get(goods_id, 0) + 1
+    theirs = select(PointExchange.id, PointExchange.goods_id).where(
+        PointExchange.member_id == loser_id
+    )
+    for id_, goods_id in session.execute(theirs.order_by(PointExchange.id)).all():
+        number = last[goods_id] = last.get(goods_id, 0) + 1
+        now_theirs = {"member_id": winner_id, "number": number}
+        rows.must_move(session, PointExchange, {"id": id_}, now_theirs)
 
 
 def _referrals(session: Session, winner_id: int, loser_id: int) -> None:

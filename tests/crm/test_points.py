@@ -288,6 +288,32 @@ def test_points_buy_a_coupon_once_each(session: Session, now: datetime) -> None:
     assert session.scalars(select(PointExchange.coupon_id)).all() == [coupon.id]
 
 
+def test_what_two_accounts_bought_counts_for_the_one_they_become(
+    session: Session, now: datetime
+) -> None:
+    merchant = make_merchant(session)
+    winner, loser = make_member(session), make_member(session)
+    template_id = make_template(session, merchant).id
+    goods = PointGoods(
+        merchant_id=merchant.id,
+        template_id=template_id,
+        points=40,
+        per_member=2,
+        created_at=now,
+    )
+    session.add(goods)
+    for member in (winner, loser):
+        give(session, member, 100, now)
+        shop.exchange(session, merchant.id, member.id, goods.id, now=now)
+
+    merging.merge(session, winner_id=winner.id, loser_id=loser.id, now=now)
+
+    numbers = select(PointExchange.member_id, PointExchange.number).order_by(PointExchange.id)
+    assert session.execute(numbers).all() == [(winner.id, 1), (winner.id, 2)]
+    with pytest.raises(shop.EnoughExchanged):
+        shop.exchange(session, merchant.id, winner.id, goods.id, now=now)
+
+
 @pytest.mark.parametrize(("left_", "on_sale"), [(0, True), (5, False)])
 def test_what_is_gone_or_off_sale_costs_nothing(
     session: Session, now: datetime, left_: int, on_sale: bool
