@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, String, select, update
+from sqlalchemy import ColumnElement, Index, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import clock, rows
@@ -153,9 +153,13 @@ def renew(session: Session, job_id: int, attempt: int, *, until: datetime) -> bo
     return claim(session, _attempt(job_id, attempt).values(lease_until=until)) == 1
 
 
-def live_keys(session: Session, name: str) -> list[str]:
-    """The keys of this name's jobs that wait or run."""
-    live = OutboxJob.state.in_([JobState.waiting, JobState.pushed])
+def live_keys(session: Session, name: str, *, pushed_after: datetime | None = None) -> list[str]:
+    """The keys of this name's jobs that wait or run; of those that run, only what was pushed after
+    a moment, where a killed worker's is not to be waited for."""
+    live: ColumnElement[bool] = OutboxJob.state.in_([JobState.waiting, JobState.pushed])
+    if pushed_after is not None:
+        pushed = (OutboxJob.state == JobState.pushed) & (OutboxJob.pushed_at > pushed_after)
+        live = (OutboxJob.state == JobState.waiting) | pushed
     found = select(OutboxJob.key).where(OutboxJob.name == name, live, OutboxJob.key.is_not(None))
     return [key for key in session.scalars(found) if key is not None]
 

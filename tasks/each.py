@@ -5,6 +5,7 @@ period that is shorter than the work does not pile it up.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from core import clock, outbox
@@ -14,11 +15,26 @@ SLICES = 200
 """How many slices a job does before it makes room for another's."""
 
 
-def each(run: Run, name: str, whose: str, ids: Iterable[int], **args: Any) -> None:
-    """Enqueue the job `name` for everybody, with their id as the argument `whose`."""
-    stamp = int(clock.now().timestamp())
+def each(
+    run: Run,
+    name: str,
+    whose: str,
+    ids: Iterable[int],
+    *,
+    patience: timedelta | None = None,
+    **args: Any,
+) -> None:
+    """Enqueue the job `name` for everybody, with their id as the argument `whose`.
+
+    `patience`: for how long one that was handed to a worker is waited for, where two at once do no
+    harm and a killed worker should not hold up anybody for a lease.
+    """
+    now = clock.now()
+    stamp = int(now.timestamp())
+    since = now - patience if patience is not None else None
     with run.finish() as session:
-        live = {key.rpartition(":")[0] for key in outbox.live_keys(session, name)}
+        keys = outbox.live_keys(session, name, pushed_after=since)
+        live = {key.rpartition(":")[0] for key in keys}
         for id_ in ids:
             if (prefix := f"{name}:{id_}") not in live:
                 outbox.enqueue(session, name, key=f"{prefix}:{stamp}", **(args | {whose: id_}))

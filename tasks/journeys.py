@@ -1,6 +1,6 @@
 """Jobs of journeys: who is let in, who is moved on, who is done."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from core import clock
@@ -10,6 +10,7 @@ from tasks.each import Turns, each
 from tasks.registry import Run, job
 
 END_SLICE = 1_000
+PATIENCE = timedelta(seconds=15)
 TURN = 50
 """Slices of two hundred people."""
 
@@ -66,7 +67,7 @@ def journey_advance(run: Run) -> None:
     """Whose journeys have somebody to move: a job for each."""
     with reading() as session:
         journeys = advancing.due_journeys(session, now=clock.now())
-    each(run, "crm.journey_advance_one", "journey_id", journeys)
+    each(run, "crm.journey_advance_one", "journey_id", journeys, patience=PATIENCE)
 
 
 @job("crm.journey_advance_one", queue="bulk", timeout=300)

@@ -162,6 +162,8 @@ def _begin(mass_id: int, now: datetime) -> tuple[MassSend, Broadcast, list[str],
             return None
         mass = session.get_one(MassSend, mass_id, populate_existing=True)
         broadcast = session.get_one(Broadcast, mass.broadcast_id, populate_existing=True)
+        if broadcast.audience is Audience.all:
+            return mass, broadcast, [], asked_before  # WeChat knows whom: a million names unread
         openids = session.scalars(
             select(BroadcastRecipient.openid)
             .where(BroadcastRecipient.mass_send_id == mass_id)
