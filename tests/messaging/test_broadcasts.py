@@ -379,6 +379,7 @@ def test_who_refuses_while_the_list_is_drawn_up_is_left_out(shop: Shop) -> None:
     merchant = follow_all(shop)
     broadcast = drafted(merchant)
     with transaction() as session:
+        session.get_one(Broadcast, broadcast.id).state = BroadcastState.gathering
         broadcasting.address(session, broadcast, clock.now())
         consent.change(
             session, member_of(session, shop, "zhixia"), marketing=False, now=clock.now()
