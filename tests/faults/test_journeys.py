@@ -12,7 +12,8 @@ from core.outbox import enqueue
 from coupons.models import Coupon
 from crm import tags
 from crm.journeys import drafting
-from crm.models import JourneyCount, JourneyRun, JourneyStep, Member, RunState
+from crm.models import JourneyCount, JourneyRun, JourneyStep, Member, RunState, Segment
+from crm.segments import living
 from merchants.models import Merchant
 from messaging.accounts import minis_of
 from messaging.models import OutboundMessage, OutboundState
@@ -92,11 +93,16 @@ def set_off(world: World) -> int:
         tag = tags.ensure_tag(session, merchant.id, "旅人", now=now)
         tags.put(session, tag, [member.id for member in people], actor="system", now=now)
         rule = {"field": "tag", "op": "has", "value": tag.id}
+        made_at = {"created_by": "system", "created_at": now, "updated_at": now}
+        segment = Segment(merchant_id=merchant.id, name="旅人", rule=rule, **made_at)
+        session.add(segment)
+        session.flush()
+        living.refresh(session, segment, now)
         template = make_template(session, merchant)
         graph = plan(
             {"kind": "coupon", "template_id": template.id},
             {"kind": "message", "text": "{昵称}，来坐坐。"},
-            trigger={"kind": "segment", "rule": rule},
+            trigger={"kind": "segment", "segment_id": segment.id, "already": True},
         )
         journey = drafting.create(
             session, merchant.id, name="旅人", graph=graph, actor="system", now=now
