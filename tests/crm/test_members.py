@@ -89,7 +89,7 @@ def test_a_union_id_that_comes_later_merges_two_members(session: Session, now: d
     assert buyer.source_store_id == store.id
     assert session.scalars(select(MemberTag.member_id)).all() == [buyer.id]
     kinds = session.scalars(select(MemberEvent.kind).where(MemberEvent.member_id == buyer.id))
-    assert sorted(kinds) == ["merged", "paid"]
+    assert sorted(kinds) == ["merged", "paid", "tagged"]
     assert session.scalars(select(OutboxJob.name)).all() == ["crm.after_merge"]
 
 

@@ -268,7 +268,7 @@ def test_wechat_busy_delays_the_welcome_but_loses_nothing(tea: TeaShop) -> None:
 
     tea.shop.scan("aqing", tea.store_scene.code)
 
-    assert "messaging.welcome_follower:failed" in tea.shop.drain()
+    assert "messaging.welcome_follower:later" in tea.shop.drain()
     with transaction() as session:
         session.query(OutboxJob).filter(OutboxJob.state == JobState.waiting).update(
             {OutboxJob.run_at: tea.store.created_at}
