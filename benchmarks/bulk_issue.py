@@ -26,9 +26,9 @@ SLICE = 10_000
 
 COUPONS = """
     INSERT INTO coupons (code, template_id, merchant_id, member_id, state, valid_from, expires_at,
-                         source, issue_key, issued_at)
+                         source, issue_key, issued_at, uses_left)
     SELECT CONCAT('P', LPAD(id, 15, '0')), :template, 1, id, 'issued', :now, :until, 'plain',
-           CONCAT('plain:', :template, ':', id), :now
+           CONCAT('plain:', :template, ':', id), :now, 1
     FROM members WHERE id > :after AND id <= :upto"""
 ENTRIES = """
     INSERT INTO coupon_entries (coupon_id, kind, cause, actor, device, reason, at)

@@ -222,18 +222,26 @@ def _write(
         (member, order, store, fen),
     )
     do(
+        "INSERT INTO purchase_lines (order_id, position, member_id, product_id, category_id,"
+        " paid_at, quantity, amount_fen, counted) SELECT l.order_id, l.position, b.member_id,"
+        " l.product_id, p.category_id, b.paid_at, l.quantity, l.payable_fen, 1 FROM order_lines l"
+        " JOIN purchases b ON b.order_id = l.order_id JOIN products p ON p.id = l.product_id"
+        " WHERE l.order_id = %s",
+        (order,),
+    )
+    do(
         "UPDATE members SET orders_count = orders_count + 1, spent_fen = spent_fen + %s,"
         f" points_pending = points_pending + 25, last_paid_at = {at} WHERE id = %s",
         (fen, member),
     )
     do(
-        "INSERT INTO point_lots (member_id, order_id, points, state, earned_at, available_at)"
-        f" VALUES (%s, %s, 25, 'pending', {at}, {at})",
+        "INSERT INTO point_lots (member_id, order_id, earned, points, rate_bp, state, earned_at,"
+        f" available_at) VALUES (%s, %s, 25, 25, 10000, 'pending', {at}, {at})",
         (member, order),
     )
     do(
-        "INSERT INTO point_entries (member_id, lot_id, kind, points, pending, cause, at)"
-        f" VALUES (%s, %s, 'earned', 0, 25, %s, {at})",
+        "INSERT INTO point_entries (member_id, lot_id, kind, points, pending, cause, reason, at)"
+        f" VALUES (%s, %s, 'earned', 0, 25, %s, '', {at})",
         (member, cursor.lastrowid, f"hand:{order}"),
     )
     do(
