@@ -59,7 +59,7 @@ _OF_BILL = ("id", "state")
 _OF_ATTEMPT = ("id", "state", "bill_id", "channel", "mchid", "amount_fen")
 _OF_ORDER = (
     *("id", "no", "merchant_id", "store_id", "member_id", "coupon_id", "points_used"),
-    *("state", "payment_state", "payable_fen", "paid_fen", "kind", "plan_id"),
+    *("state", "payment_state", "payable_fen", "paid_fen", "kind", "plan_id", "fulfilment"),
 )
 _LOCK_FOR_SETTLING = (
     select(*(_BILLS.c[name] for name in _OF_BILL))
