@@ -30,6 +30,13 @@ def test_a_template_holds_no_code_and_no_escape_hatch(template: Path) -> None:
     assert scripts == []
 
 
+def test_a_page_with_a_chart_loads_what_draws_it() -> None:
+    drawn = [page for page in TEMPLATES if "ui.chart(" in page.read_text()]
+
+    assert drawn
+    assert [page.name for page in drawn if 'assets("charts")' not in page.read_text()] == []
+
+
 def test_every_icon_is_written_out_so_that_the_build_finds_it() -> None:
     for template in TEMPLATES:
         calls = re.findall(r"\bicon\(([^)]*)\)", template.read_text())
