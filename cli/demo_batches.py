@@ -33,7 +33,9 @@ def load(session: Session, merchant: Merchant, template_id: int, now: datetime) 
     )
     while working.next_slice(session, batch.id, now=now):
         pass
-    store = session.scalars(select(Store).where(Store.merchant_id == merchant.id)).first()
+    store = session.scalars(
+        select(Store).where(Store.merchant_id == merchant.id, Store.name.startswith("静安"))
+    ).first()
     api_keys.make(
         session,
         merchant.id,
