@@ -2,18 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.config import current_config
 from core.money import format_yuan
-from core.outbox import enqueue
 from crm.campaigns import approvals
 from crm.models import Approval, ApprovalState, Campaign
-from merchants.models import Staff, StaffState
+from merchants.models import Staff
 from merchants.roles import may
-from messaging import planning, sending
-from messaging.models import Channel
+from messaging import questions
 from messaging.words import plain
 
 
@@ -22,44 +19,17 @@ def tell_approvers(session: Session, approval_id: int, *, now: datetime) -> int:
     approval = session.get_one(Approval, approval_id)
     if approval.state is not ApprovalState.pending:
         return 0
-    working = select(Staff).where(
-        Staff.merchant_id == approval.merchant_id,
-        Staff.state == StaffState.active,
-        Staff.person_id.is_not(None),
-    )
-    people = {
-        staff.person_id: staff
-        for staff in session.scalars(working)
-        if staff.person_id is not None
-        and may(staff.role, "campaigns.launch")
-        and not approvals.is_own(session, approval, f"staff:{staff.id}")
-    }
-    plans = planning.plan_channels(
+    return questions.put(
         session,
-        merchant_id=approval.merchant_id,
-        person_ids=list(people),
-        template=None,
+        approval.merchant_id,
+        to=lambda staff: (
+            may(staff.role, "campaigns.launch")
+            and not approvals.is_own(session, approval, f"staff:{staff.id}")
+        ),
+        text=_question(session, approval),
+        key=f"approval:{approval.id}",
         now=now,
     )
-    text = _question(session, approval)
-    told = 0
-    for person_id, plan in plans.items():
-        if plan.channel is not Channel.customer_service:
-            continue
-        message = sending.prepare(
-            session,
-            key=f"approval:{approval.id}:{people[person_id].id}",
-            appid=plan.appid,
-            openid=plan.openid,
-            channel=plan.channel,
-            kind="approval",
-            payload={"type": "text", "text": text},
-            now=now,
-        )
-        if message is not None:
-            enqueue(session, "messaging.deliver", message_id=message.id)
-            told += 1
-    return told
 
 
 def _question(session: Session, approval: Approval) -> str:
