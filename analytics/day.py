@@ -12,6 +12,7 @@ from catalogue.models import Product, ProductState, ShelfState, Sku, StoreSku
 from core.clock import business_day, day_bounds
 from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
 from crm.models import Member
+from crm.segments.compiling import customers
 from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
 from payments.models import Refund, RefundState
 
@@ -128,16 +129,12 @@ def waiting(session: Session, store_ids: Sequence[int]) -> tuple[int, datetime |
 def new_members(
     session: Session, merchant_id: int, since: datetime, until: datetime
 ) -> tuple[int, int]:
-    """Members who joined, and how many of them by scanning a code of a store."""
+    """Customers who joined, and how many of them by scanning a code of a store. Who was hired by
+    scanning an invitation is none."""
     number, scanned = session.execute(
         select(
             func.count(), func.coalesce(func.sum(case((Member.source_scene != "", 1), else_=0)), 0)
-        ).where(
-            Member.merchant_id == merchant_id,
-            Member.joined_at >= since,
-            Member.joined_at < until,
-            Member.merged_into_id.is_(None),
-        )
+        ).where(customers(merchant_id), Member.joined_at >= since, Member.joined_at < until)
     ).one()
     return int(number), int(scanned)
 

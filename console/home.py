@@ -80,9 +80,7 @@ def _day(session: Session, day: date, now: datetime) -> dict[str, Any]:
         "is_today": is_today,
         "iso": day.isoformat(),
         "title": name,
-        "words": f"{words.day(now, now)} · 截至 {words.clock(now)}"
-        if is_today
-        else f"星期{words.WEEKDAYS[day.weekday()]} · 全天",
+        "words": words.day(now, now) if is_today else f"星期{words.WEEKDAYS[day.weekday()]} · 全天",
         "until": f"截至 {words.clock(now)}" if is_today else "全天",
         "this": "今天" if is_today else "当天",
         "before": weekday,

@@ -10,7 +10,7 @@ from crm import consent, contacts
 from crm.errors import SegmentNotFound
 from crm.models import Member
 from crm.segments import saving
-from crm.segments.compiling import everyone, matches, tree
+from crm.segments.compiling import customers, everyone, matches, tree
 from messaging.broadcasts import launching, quotas
 from messaging.broadcasts.drafting import Draft
 from messaging.broadcasts.errors import BroadcastInvalid
@@ -157,7 +157,7 @@ def _people(session: Session, broadcast: Broadcast, now: datetime) -> Any:
             row.join(Identity, of_person)
             .join(Member, Member.person_id == Identity.person_id)
             .where(
-                everyone(broadcast.merchant_id),
+                customers(broadcast.merchant_id),
                 Member.marketing_consent.is_(True),
                 matches(tree(segment.rule), now),
             )

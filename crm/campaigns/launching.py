@@ -13,7 +13,7 @@ from crm.campaigns.holdout import held_out
 from crm.campaigns.moving import BATCH_KEY, WAVE_KEY, move, pause
 from crm.campaigns.variants import drawn, list_variants
 from crm.models import Arm, Campaign, CampaignState, Member, Recipient, RecipientState, Segment
-from crm.segments.compiling import everyone, matches, tree
+from crm.segments.compiling import customers, matches, tree
 
 
 def start(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
@@ -65,7 +65,7 @@ def _write_audience(session: Session, campaign: Campaign, now: datetime) -> int:
     people = (
         select(Member.id.label("member_id"), answer.label("answer"))
         .where(
-            everyone(campaign.merchant_id),
+            customers(campaign.merchant_id),
             Member.id <= campaign.upper_bound,
             matches(tree(campaign.rule), now),
         )

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from crm.campaigns.holdout import WHOLE
 from crm.contacts import rules_of, under_cap
 from crm.models import Member
-from crm.segments.compiling import everyone, matches, tree
+from crm.segments.compiling import customers, matches, tree
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
 from messaging.broadcasts import quotas
@@ -67,7 +67,7 @@ def forecast(
     answer = outcome(session, merchant_id, now=now).label("answer")
     found = (
         select(answer)
-        .where(everyone(merchant_id), matches(tree(rule), now))
+        .where(customers(merchant_id), matches(tree(rule), now))
         .select_from(Member)
         .subquery()
     )

@@ -14,7 +14,7 @@ from crm.campaigns.holdout import held_out
 from crm.journeys import counting
 from crm.journeys.graph import Graph, arrival
 from crm.models import Journey, JourneyRun, JourneyVersion, Member, RunArm, RunState
-from crm.segments.compiling import matches, tree
+from crm.segments.compiling import customers, matches, tree
 
 MOST_AT_ONCE = 500
 
@@ -38,6 +38,7 @@ def enter(
     now: datetime,
 ) -> int:
     """Let in whom the entry rule and the trigger's segment let in; how many walk or are held out.
+    Who works there walks only to try it out.
 
     Two entries of a member at once name the same run before them, so a unique key refuses one.
     """
@@ -48,8 +49,7 @@ def enter(
     let_in = session.scalars(
         select(Member.id).where(
             Member.id.in_(by_member),
-            Member.merchant_id == journey.merchant_id,
-            Member.merged_into_id.is_(None),
+            customers(journey.merchant_id),
             admitted(journey.id, graph, now),
         )
     ).all()

@@ -28,7 +28,7 @@ from crm.models import (
     RunArm,
     SegmentMember,
 )
-from crm.segments.compiling import everyone
+from crm.segments.compiling import customers
 
 
 def list_scanned(session: Session) -> list[int]:
@@ -72,7 +72,7 @@ def _candidates(
     if trigger["kind"] == "segment":
         return _entered(session, journey, trigger, admitted, after_id, now, limit)
     members = select(Member.id, Member.last_visit_at, Member.birthday).where(
-        everyone(journey.merchant_id), Member.id > after_id, admitted
+        customers(journey.merchant_id), Member.id > after_id, admitted
     )
     match trigger["kind"]:
         case "inactive":
@@ -123,7 +123,7 @@ def _entered(
             SegmentMember.segment_id == trigger["segment_id"],
             SegmentMember.member_id > after_id,
             SegmentMember.left_at.is_(None),
-            everyone(journey.merchant_id),
+            customers(journey.merchant_id),
             admitted,
             ~known,
         )

@@ -28,7 +28,7 @@ from core.database import claim
 from core.outbox import enqueue
 from crm import tags
 from crm.models import Member, MemberTag, Segment, SegmentDay, SegmentMember, Tag
-from crm.segments.compiling import matches, tree
+from crm.segments.compiling import customers, matches, tree
 from crm.segments.slicing import between, end_of_slice, pieces
 
 SLICE = 100_000
@@ -142,7 +142,7 @@ def _changes(
 ) -> tuple[list[int], list[int]]:
     """Whom the rule takes in and the kept membership does not know, and the other way round."""
     kept = SegmentMember.member_id.is_not(None)
-    fits = and_(Member.merged_into_id.is_(None), matches(tree(segment.rule), now))
+    fits = and_(customers(segment.merchant_id), matches(tree(segment.rule), now))
     is_in, was_in = case((fits, 1), else_=0), case((kept, 1), else_=0)
     live = and_(
         SegmentMember.segment_id == segment.id,

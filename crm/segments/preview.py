@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from crm.models import Member
 from crm.segments import reasons, refs
-from crm.segments.compiling import compile_rule, everyone, looks_at, matches, tree
+from crm.segments.compiling import compile_rule, customers, everyone, looks_at, matches, tree
 from crm.segments.fields import Condition
 from crm.segments.rules import Group, Node, conditions
 from crm.segments.slicing import end_of_slice
@@ -101,7 +101,7 @@ def _answers(
     answer: ColumnElement[int] = functools.reduce(operator.add, bits, literal(0))
     if one_in > 1:
         answer = case((Member.id % PRIME * SPREAD % PRIME % one_in == 0, answer), else_=NOT_ASKED)
-    people = select(answer.label("answer"), func.count()).where(everyone(merchant_id))
+    people = select(answer.label("answer"), func.count()).where(customers(merchant_id))
     rows = session.execute(people.select_from(Member).group_by(literal_column("answer"))).all()
     answers = [
         (frozenset(one.path for bit, one in enumerate(asked) if yes >> bit & 1), number)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core.bulk import insert_ignore_alike
 from core.database import claim
 from crm.models import Member, MemberScore
-from crm.segments.compiling import everyone
+from crm.segments.compiling import customers
 from crm.segments.slicing import between, end_of_slice, pieces
 
 SLICE = 20_000
@@ -137,4 +137,4 @@ def cell_rule(recency: int, frequency: int) -> dict[str, Any]:
 
 def _buyers(merchant_id: int) -> ColumnElement[bool]:
     paid = and_(Member.orders_count > 0, Member.last_paid_at.is_not(None))
-    return and_(everyone(merchant_id), paid)
+    return and_(customers(merchant_id), paid)

@@ -121,9 +121,22 @@ const kinds = {
     grid: { ...base.grid, top: 24, right: d.right ?? 16 },
   }),
 }
-for (const el of document.querySelectorAll('[data-chart]')) {
-  const data = JSON.parse(document.getElementById(el.dataset.chart).textContent)
-  const chart = echarts.init(el)
-  chart.setOption({ ...base, ...kinds[data.kind](data) })
-  new ResizeObserver(() => chart.resize()).observe(el)
+const sized = new ResizeObserver((changed) => {
+  for (const { target } of changed) echarts.getInstanceByDom(target)?.resize()
+})
+let drawn = []
+const draw = (look) => {
+  for (const el of drawn.filter((each) => !each.isConnected)) {
+    sized.unobserve(el)
+    echarts.dispose(el)
+  }
+  drawn = [...document.querySelectorAll('[data-chart]')]
+  for (const el of drawn.filter((each) => !echarts.getInstanceByDom(each))) {
+    const data = JSON.parse(document.getElementById(el.dataset.chart).textContent)
+    echarts.init(el).setOption({ ...base, ...look, ...kinds[data.kind](data) })
+    sized.observe(el)
+  }
 }
+draw({})
+// A part of a page that came anew brings its charts along; they stand there without growing up.
+document.addEventListener('htmx:after:swap', () => draw({ animation: false }))

@@ -47,6 +47,12 @@ on('change', (event) => {
   if (form) form.requestSubmit()
 })
 
+// Of a strip of tabs that is wider than the screen, the one in use is in sight.
+for (const here of document.querySelectorAll('.tabs [aria-current]')) {
+  const strip = here.parentNode
+  strip.scrollLeft = here.offsetLeft - strip.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2
+}
+
 // The first wrong field has the focus, on a full page too.
 document.querySelector('main [aria-invalid=true]')?.focus()
 
