@@ -43,6 +43,14 @@ def usage(session: Session, template_ids: Sequence[int]) -> dict[int, Usage]:
     return {template_id: found.get(template_id, Usage()) for template_id in template_ids}
 
 
+def used_of_batch(session: Session, batch_id: int) -> int:
+    """How many of a batch's coupons were used, at least once."""
+    its = select(func.count(Coupon.id)).join(
+        CouponTemplate, CouponTemplate.id == Coupon.template_id
+    )
+    return session.scalar(its.where(Coupon.batch_id == batch_id, WAS_USED)) or 0
+
+
 class Uses(NamedTuple):
     template_id: int
     name: str

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
+from analytics import templates as figures
 from console import access, qr, reply, step_up, tickets, words
 from console.access import me, staff
 from console.forms import Form, whole
@@ -91,8 +92,12 @@ def show(batch_id: int) -> Response:
         batch = making.get_batch(session, me().merchant_id, batch_id)
         template = session.get_one(CouponTemplate, batch.template_id)
         faults = making.list_faults(session, batch.id, FAULTS_SHOWN) if batch.faulty else []
+        used = figures.used_of_batch(session, batch.id)
     shown = _row(batch, template, clock_now())
     shown |= {
+        "used": words.count(used),
+        "used_share": words.share(used, batch.issued) if used else "",
+        "used_pct": used * 100 // max(1, batch.issued),
         "ticket": tickets.of_template(template),
         "moving": batch.state in MOVING,
         "why": batch.stop_words,

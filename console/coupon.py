@@ -1,6 +1,6 @@
 """One coupon: what it is, every move it made, and taking it back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -38,6 +38,7 @@ MOVES = {
 }
 TONES = {EntryKind.redeemed: "ok", EntryKind.used: "ok", EntryKind.voided: "bad"}
 SHOWN = 200
+RECENT, RECENT_SHOWN = timedelta(days=7), 10
 
 
 @page.get("/")
@@ -46,17 +47,17 @@ def find() -> Response:
     """By the number that a guest shows or a paper carries."""
     form, code = Form(request.args), request.args.get("code", "").strip()
     if not code:
-        return reply.page("coupon/find.html", form=form)
+        return _find(form)
     limit("redeem")
     try:
         with reading() as session:
             coupon = anonymous.find(session, code, me().merchant_id, clock_now())
     except CodeExpired as refusal:
         form.refuse("code", refusal.detail)
-        return reply.page("coupon/find.html", 422, form=form)
+        return _find(form, 422)
     if coupon is None:
         form.refuse("code", "没有这张券，看看有没有输错")
-        return reply.page("coupon/find.html", 422, form=form)
+        return _find(form, 422)
     return reply.done(url_for("console.coupon.show", coupon_id=coupon.id))
 
 
@@ -124,6 +125,39 @@ def undo(coupon_id: int) -> Response:
         form.refuse("reason", refusal.detail)
         return _ask(coupon_id, form, "undo", 422)
     return reply.done(url_for("console.coupon.show", coupon_id=coupon_id), "已撤销，券能再用了")
+
+
+def _find(form: Form, status: int = 200) -> Response:
+    """With what was used in my stores of late: mostly it is one of these that is asked about."""
+    now = clock_now()
+    with reading() as session:
+        recent = [
+            {
+                "id": coupon.id,
+                "name": name,
+                "masked": tickets.masked(coupon.code),
+                "who": people.name_of(holder),
+                "off": f"−¥{words.yuan(coupon.discount_fen or 0)}",
+                "at": words.when(coupon.redeemed_at, now),
+            }
+            for coupon, name, holder in session.execute(_used_since(now))
+        ]
+    return reply.page("coupon/find.html", status, form=form, recent=recent)
+
+
+def _used_since(now: datetime) -> Any:
+    return (
+        select(Coupon, CouponTemplate.name, Member)
+        .join(CouponTemplate, CouponTemplate.id == Coupon.template_id)
+        .outerjoin(Member, Member.id == Coupon.member_id)
+        .where(
+            Coupon.store_id.in_(me().all_store_ids),
+            Coupon.redeemed_at >= now - RECENT,
+            Coupon.redeemed_at <= now,
+        )
+        .order_by(Coupon.redeemed_at.desc(), Coupon.id.desc())
+        .limit(RECENT_SHOWN)
+    )
 
 
 def _mine(session: Session, coupon_id: int) -> Coupon:

@@ -1,5 +1,6 @@
 """Coupon templates: what is being given out, how much of it came back, and a new one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -61,18 +62,12 @@ USUAL: dict[str, Any] = {
     "remind": "3",
 }
 """What a form that does not ask means."""
-DEFAULTS = {
-    **USUAL,
-    "kind": "amount",
-    "face": "12",
-    "min": "80",
-    "tenths": "8.5",
-    "pay": "0",
-    "nth": "2",
-    "fee": "",
-    "days": "8",
-    "each": "1",
-}
+DEFAULTS = {**USUAL, "kind": "amount", "nth": "2", "days": "7", "each": "1"}
+EXAMPLE = {"name": "老客回店券", "face": "12", "min": "80", "tenths": "8.5", "pay": "0"}
+"""What stands in grey where nothing was typed yet; the ticket beside is drawn with it."""
+SELDOM = ("weekdays", "from", "channel", "tiers", "first")
+SELDOM_GIVEN = ("daily", "stacking", "remind", "giftable")
+"""What most coupons leave as it is: folded until something of it is given, or wrong."""
 
 
 @page.get("/")
@@ -84,6 +79,7 @@ def index() -> Response:
         used = figures.usage(session, [template.id for template in found])
         goods = offer_forms.names(session)
     names = {store.id: store.name for store in me().stores}
+    found = sorted(found, key=lambda each: (-used[each.id].redeemed, -used[each.id].issued))
     shown = [
         {
             "id": template.id,
@@ -96,14 +92,17 @@ def index() -> Response:
             "issued": words.count(used[template.id].issued),
             "redeemed": words.count(used[template.id].redeemed),
             "rate": words.share(used[template.id].redeemed, used[template.id].issued),
+            "pct": used[template.id].redeemed * 100 // max(1, used[template.id].issued),
             "cost": words.yuan(used[template.id].cost_fen),
             "left": "" if template.left is None else f"还能发 {words.count(template.left)} 张",
             "claimable": template.claimable,
         }
         for template in found
     ]
-    giving = sum(1 for row in shown if row["active"])
-    return reply.page("coupons/index.html", templates=shown, words=f"{giving} 种在发")
+    running = [row for row in shown if row["active"]]
+    over = [row for row in shown if not row["active"]]
+    said = f"{len(running)} 种在发"
+    return reply.page("coupons/index.html", templates=[*running, *over], words=said)
 
 
 @page.get("/new")
@@ -207,7 +206,7 @@ def _look(session: Session, form: Form, choices: Choices) -> dict[str, Any]:
     """The ticket, where it is good, a sum on real orders, and what it meets."""
     draft, now = _draft(Form(form.given), choices), clock_now()
     if draft is None:
-        return {"ticket": None, "where": "", "most": "", "trial": "", "meetings": []}
+        return {"ticket": _sketch(form, choices), "sketched": True, "meetings": []}
     template = templates.build(draft, choices.goods)
     template.merchant_id = me().merchant_id
     most = template.worth_fen * template.uses_total
@@ -223,6 +222,27 @@ def _look(session: Session, form: Form, choices: Choices) -> dict[str, Any]:
     }
 
 
+def _sketch(form: Form, choices: Choices) -> tickets.Ticket | None:
+    """The ticket while it is half written: the example stands where nothing was typed yet."""
+    typed = {name: value for name, value in form.given.items() if str(value or "").strip()}
+    draft = _draft(Form({**DEFAULTS, **EXAMPLE, **typed}), choices)
+    if draft is None:
+        return None
+    template = templates.build(draft, choices.goods)
+    template.merchant_id = me().merchant_id
+    return tickets.of_template(template)
+
+
+def _given(form: Form, choices: Choices, names: Sequence[str]) -> bool:
+    """Whether anything of the fields was set, or is wrong: then they stand open."""
+    ticked = {"weekdays": choices.weekdays, "tiers": choices.tiers}
+    return any(
+        bool(form.errors[name])
+        or bool(ticked[name] if name in ticked else form[name] != USUAL.get(name, ""))
+        for name in names
+    )
+
+
 def _page(session: Session, form: Form, choices: Choices, status: int = 200) -> Response:
     return reply.page(
         "coupons/new.html",
@@ -234,5 +254,8 @@ def _page(session: Session, form: Form, choices: Choices, status: int = 200) -> 
         channels=CHANNELS,
         days=offer_forms.DAYS,
         tiers=list(programme.names(session, me().merchant_id).items()),
+        example=EXAMPLE,
+        limited=_given(form, choices, SELDOM),
+        tuned=_given(form, choices, SELDOM_GIVEN),
         **_look(session, form, choices),
     )

@@ -33,16 +33,22 @@ class Month:
         return f"{number // 12:04}-{number % 12 + 1:02}"
 
 
-def month(session: Session, wanted: str, now: datetime) -> dict[str, Any]:
-    """`wanted` as 2026-11; anything else is this month."""
+def month(session: Session, wanted: str, now: datetime, day: str = "") -> dict[str, Any]:
+    """`wanted` as 2026-11; anything else is this month. `day`: which one a phone shows, or today.
+
+    A phone has room for a week; its days may be the neighbours' of the month.
+    """
     today = business_day(now)
     of = _month(wanted, today)
-    since, until = day_bounds(of.first)[0], day_bounds(of.last)[1]
+    chosen = _day(day, of, today)
+    monday = chosen - timedelta(days=chosen.weekday())
+    since = day_bounds(min(of.first, monday))[0]
+    until = day_bounds(max(of.last, monday + timedelta(days=6)))[1]
     offers = _offers(session, since, until, now)
     told = _told(session, offers, now)
     names = offer_forms.names(session)
-    rows = [_row(offer, of, names, told, now) for offer in offers]
-    rows = [row for row in rows if row["bars"]]
+    shown = [(offer, _row(offer, of, names, told, now)) for offer in offers]
+    rows = [row for _, row in shown if row["bars"]]
     return {
         "title": f"{of.first.year} 年 {of.first.month} 月",
         "before": url_for("console.promotions.calendar", month=of.shifted(-1)),
@@ -61,7 +67,41 @@ def month(session: Session, wanted: str, now: datetime) -> dict[str, Any]:
         "rows": rows,
         "meetings": list(dict.fromkeys(text for texts in told.values() for text in texts)),
         "agenda": _agenda(offers, of, now),
+        "week": [
+            _week_day(monday + timedelta(days=index), chosen, today, offers) for index in range(7)
+        ],
+        "week_before": _week_href(monday - timedelta(days=7)),
+        "week_after": _week_href(monday + timedelta(days=7)),
+        "chosen": f"{words.date_of(chosen)} 周{scope.NAMES[chosen.weekday()]}",
+        "on": [row for offer, row in shown if _holds(offer, chosen)],
     }
+
+
+def _week_day(day: date, chosen: date, today: date, offers: list[Offer]) -> dict[str, Any]:
+    kinds = {isinstance(each.written, CouponTemplate) for each in offers if _holds(each, day)}
+    has = [word for word, kind in (("促销", False), ("券", True)) if kind in kinds]
+    return {
+        "name": scope.NAMES[day.weekday()],
+        "day": day.day,
+        "href": _week_href(day),
+        "chosen": day == chosen,
+        "today": day == today,
+        "promotion": False in kinds,
+        "coupon": True in kinds,
+        "words": f"{words.date_of(day)}，{'和'.join(has) if has else '没有优惠'}",
+    }
+
+
+def _week_href(day: date) -> str:
+    return url_for("console.promotions.calendar", month=f"{day:%Y-%m}", day=day.isoformat())
+
+
+def _day(wanted: str, of: Month, today: date) -> date:
+    try:
+        day = date.fromisoformat(wanted)
+    except ValueError:
+        day = today
+    return day if of.first <= day <= of.last else of.first
 
 
 def _month(wanted: str, today: date) -> Month:

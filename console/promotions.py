@@ -39,8 +39,8 @@ KINDS = [
     ("price", "限时折扣", "打折或特价"),
 ]
 STACKING = [
-    ("promotion", "店铺活动：几个活动里只算最省的，可再用券"),
-    ("goods", "单品活动：可和店铺活动、券叠加"),
+    ("promotion", "几个活动里取最省的，可再用券"),
+    ("goods", "和别的活动、券都能叠加"),
     ("coupon", "和优惠券二选一"),
 ]
 STEPS = (1, 2, 3)
@@ -65,7 +65,9 @@ def calendar() -> Response:
     """A month of promotions and coupons side by side, with what meets marked."""
     now = clock_now()
     with reading() as session:
-        shown = offer_calendar.month(session, request.args.get("month", ""), now)
+        shown = offer_calendar.month(
+            session, request.args.get("month", ""), now, request.args.get("day", "")
+        )
         floor_bp = floors.floor_of(session, me().merchant_id)
     form = Form(floor=coupon_words.tenths(10_000 - floor_bp))
     return reply.page("promotions/calendar.html", c=shown, form=form)

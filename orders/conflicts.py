@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from catalogue.goods import Good, covered
+from core.money import format_yuan
 from coupons import scope, words
 from coupons.amounts import Worth
 from coupons.floors import FLOOR_BP
 from coupons.models import CouponKind, CouponTemplate, Promotion, PromotionKind
 from coupons.taking import Line
 from orders.amounts import price_cart
-from orders.rules import CouponRule, Price, PromotionRule, yuan
+from orders.rules import CouponRule, Price, PromotionRule
 
 MOST_GOODS = 40
 MOST_PIECES = 30
@@ -165,7 +166,7 @@ def _too_low(
                 names = "、".join(f"「{found.name}」" for found in price.discounts)
                 text = (
                     f"{names}一起用时，买 {pieces} 件「{good.name}」每件合"
-                    f" ¥{yuan(price.payable_fen // pieces)}，只有原价的 {part * 10:.1f} 折"
+                    f" ¥{format_yuan(price.payable_fen // pieces)}，只有原价的 {part * 10:.1f} 折"
                 )
                 worst = part, text, tuple(key for key in used if key != offer.key)
     return None if worst is None else Meeting(worst[1], True, worst[2])

@@ -70,6 +70,15 @@ def test_a_confirmed_list_is_worked_through_and_taken_back(chain: Chain) -> None
     assert "发完了" in shown
     assert "跳过的行" in shown
     assert "周末" in manager.get("/batches/").text
+    assert "还没有人用" in shown
+    with transaction() as session:
+        session.scalars(select(Coupon)).first().state = CouponState.redeemed  # type: ignore[union-attr]
+    assert (
+        '用掉 <b class="strong">1</b> 张</span><span class="end muted">50%'
+        in manager.get(f"/batches/{batch.id}").text
+    )
+    with transaction() as session:
+        session.execute(update(Coupon).values(state=CouponState.issued))
 
     unproved = manager.post(f"/batches/{batch.id}/revoke", reason="发错了")
     assert unproved.status_code == 422

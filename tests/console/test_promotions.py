@@ -94,7 +94,7 @@ def test_a_price_below_the_floor_wants_a_second_look(chain: Chain) -> None:
 
     warned = owner.post("/promotions/new", **fields)
     assert warned.status_code == 422
-    assert_says(warned.text, "每件合 ¥5，只有原价的 4.2 折", "看过了，就这样上线")
+    assert_says(warned.text, "每件合 ¥5.00，只有原价的 4.2 折", "看过了，就这样上线")
     assert_says(owner.post("/promotions/preview", **fields).text, "第 2 件半价", "4.2 折")
     assert owner.post("/promotions/new", **fields, anyway="on").status_code == 303
     assert only().stack_group is StackGroup.goods
@@ -113,6 +113,12 @@ def test_the_calendar_shows_a_month_and_somebody_elses_is_not_found(chain: Chain
     page = owner.get(f"/promotions/calendar?month={soon:%Y-%m}").text
     assert_says(page, "快来了", "见面礼", "「快来了」开始")
     assert owner.get("/promotions/calendar?month=wrong").status_code == 200
+    before, on = (
+        owner.get(f"/promotions/calendar?month={day:%Y-%m}&day={day:%Y-%m-%d}").text
+        for day in (soon - timedelta(days=1), soon)
+    )
+    week = [page.split('<nav class="week"')[1].split("gantt-key")[0] for page in (before, on)]
+    assert ["快来了" in shown for shown in week] == [False, True]
     assert owner.get(f"/promotions/{theirs.id}").status_code == 404
     assert owner.post(f"/promotions/{theirs.id}/state", state="stopped").status_code == 404
 
@@ -185,3 +191,37 @@ def test_a_timed_price_for_so_many_pieces_says_how_many_and_what_was_sold(chain:
     assert (only().pieces_each, only().pieces_per_member) == (50, 2)
     page = owner.get("/promotions/").get_data(as_text=True)
     assert_says(page, "每种限 50 件，每人限 2 件", "按特价卖了 0 件")
+
+
+def test_a_half_written_coupon_is_drawn_with_the_example_and_nothing_is_typed_for_anybody(
+    chain: Chain,
+) -> None:
+    owner = chain.browser("owner")
+    empty = owner.get("/coupons/new").text
+    common = {"kind": "amount", "days": "8", "each": "1", "stores": str(chain.here.id)}
+
+    assert 'value="12"' not in empty
+    assert 'placeholder="12"' in empty
+    assert_says(empty, "ticket sketch", "满 80 可用", "老客回店券")
+    half = owner.post("/coupons/preview", **common, face="5").text
+    assert_says(half, "ticket sketch", "5</b>", "满 80 可用", "领取后 8 天内可用")
+    whole = owner.post("/coupons/preview", **common, name="雨天券", face="5").text
+    assert_says(whole, "雨天券", "无门槛")
+    assert "sketch" not in whole
+    refused = owner.post("/coupons/new", **common)
+    assert refused.status_code == 422
+    with reading() as session:
+        assert session.scalars(select(CouponTemplate)).all() == []
+
+
+def test_what_is_seldom_set_is_folded_until_something_of_it_is(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    plain = {"kind": "amount", "days": "8", "each": "1", "stores": str(chain.here.id)}
+
+    def folds(**more: str) -> list[bool]:
+        page = owner.post("/coupons/new", **plain, **more).text
+        return [part.lstrip().startswith("open") for part in page.split('class="seldom"')[1:]]
+
+    assert folds() == [False, False]
+    assert folds(first="on") == [True, False]
+    assert folds(daily="x") == [False, True]

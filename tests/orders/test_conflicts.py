@@ -98,7 +98,7 @@ def test_together_they_may_sell_for_less_than_half() -> None:
 
     assert [each.severe for each in found] == [True]
     assert found[0].others == (("coupon", 7),)
-    text = "「促销 1」、「券 7」一起用时，买 2 件「桂花乌龙」每件合 ¥5，只有原价的 4.2 折"
+    text = "「促销 1」、「券 7」一起用时，买 2 件「桂花乌龙」每件合 ¥5.00，只有原价的 4.2 折"
     assert found[0].text == text
     assert find(gift, [half], GOODS)[0].text == text  # whichever is being written
     alone = coupon(9, CouponKind.percent, off_bp=9_000)  # by itself already, which is meant
