@@ -154,10 +154,7 @@ def redeem(
     if member_id is not None and coupon.member_id is None:
         anonymous.give(session, coupon.id, member_id, by.actor, now)
         session.refresh(coupon)
-    if template.store_ids is not None and store_id not in template.store_ids:
-        raise WrongStore(f"这张券只能在{where(session, template)}用")
-    if why := _not_here(session, coupon, template, store_id, redeemed_at or now):
-        raise NotGoodHere(why)
+    _check_here(session, coupon, template, store_id, redeemed_at, now)
     before = coupon.state
     values = {
         **spent(coupon),
@@ -233,6 +230,28 @@ def _take(
         return rows.run(session, statement, given) == 1
     except IntegrityError:  # the key is unique: another coupon went under it
         raise AlreadyRedeemed("这次核销的编号已经用过了") from None
+
+
+def _check_here(
+    session: Session,
+    coupon: Coupon,
+    template: CouponTemplate,
+    store_id: int,
+    happened: datetime | None,
+    now: datetime,
+) -> None:
+    """Raises WrongStore or NotGoodHere; of a coupon that is good nowhere, why that is: as
+    `preview` says it."""
+    problem: Exception | None = None
+    if template.store_ids is not None and store_id not in template.store_ids:
+        problem = WrongStore(f"这张券只能在{where(session, template)}用")
+    elif why := _not_here(session, coupon, template, store_id, happened or now):
+        problem = NotGoodHere(why)
+    if problem is None:
+        return
+    if happened is None and refusal(session, coupon, now):
+        raise refused(session, coupon, now)
+    raise problem
 
 
 def _not_here(

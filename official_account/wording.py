@@ -11,7 +11,7 @@ from core.config import current_config
 from core.errors import LinliError
 from coupons import redemption
 from coupons import words as coupon_words
-from coupons.errors import CodeExpired, CouponNotFound
+from coupons.errors import CouponNotFound
 from gateways.wechat.messages import Message
 from merchants.models import Merchant, Store, StoreTable
 from merchants.staff import stores_of
@@ -134,7 +134,7 @@ def _scan_result(
     try:
         lockouts.check(session, guesses, now=now)
         seen = redemption.preview(session, token, stores_of(session, happened.staff), now)
-    except (CouponNotFound, CodeExpired) as refused:
+    except CouponNotFound as refused:
         lockouts.fail(session, guesses, now=now, merchant_id=happened.staff.merchant_id)
         return refused.detail
     except LinliError as refused:

@@ -8,7 +8,8 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons import anonymous, redemption, undoing
 from coupons.errors import CouponNotFound
-from coupons.models import Coupon, CouponEntry, CouponTemplate, EntryKind
+from coupons.locking import USES
+from coupons.models import Coupon, CouponEntry, CouponTemplate
 from crm import lookup
 from open_api.access import API_KEY, actor, api_key, guess, make_blueprint, store_of
 from open_api.schemas import CodePath, KeyHeader, RedemptionIn, RedemptionOut, UndoIn, UndoneOut
@@ -71,7 +72,7 @@ def undo(path: CodePath, body: UndoIn) -> UndoneOut:
 def _redemption_out(session: Session, coupon: Coupon) -> RedemptionOut:
     told = session.scalars(
         select(CouponEntry.happened_at)
-        .where(CouponEntry.coupon_id == coupon.id, CouponEntry.kind == EntryKind.redeemed)
+        .where(CouponEntry.coupon_id == coupon.id, CouponEntry.kind.in_(USES))
         .order_by(CouponEntry.id.desc())
     ).first()
     return RedemptionOut(

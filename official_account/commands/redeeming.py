@@ -22,7 +22,9 @@ def begin(asker: Asker, code: str) -> str:
     lockouts.check(asker.session, guesses, now=asker.now)
     try:
         seen = redemption.preview(asker.session, code, asker.store_ids, asker.now)
-    except (CouponNotFound, CodeExpired) as refused:
+    except CodeExpired as refused:  # an old screenshot is no guess
+        return refused.detail
+    except CouponNotFound as refused:
         lockouts.fail(asker.session, guesses, now=asker.now, merchant_id=asker.merchant_id)
         return refused.detail
     face, condition = coupon_words.face(seen.template), coupon_words.condition(seen.template)
