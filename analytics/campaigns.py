@@ -201,6 +201,18 @@ def _spending(measured: Measured, said: ProfitAssumption | None, sent: int) -> S
     return Spending(measured, lift, kept, margin_bp, message_fen, known)
 
 
+def known_lifts(session: Session, campaigns: Sequence[Campaign]) -> dict[int, Lift]:
+    """What the job has counted of them last: nothing is counted here, so a long list costs one
+    query."""
+    found = measuring.read_many(session, campaigns)
+    return {
+        campaign_id: compare(
+            measured.part(measuring.REACH).revenue, measured.part(measuring.HOLDOUT).revenue
+        )
+        for campaign_id, measured in found.items()
+    }
+
+
 def latest_launched(session: Session, merchant_id: int, limit: int = 4) -> list[Campaign]:
     launched = [CampaignState.running, CampaignState.paused, CampaignState.finished]
     return list(

@@ -7,7 +7,7 @@ from flask import Response, url_for
 from sqlalchemy.orm import Session
 
 from analytics import templates as usage
-from console import campaign_view, reply, tickets, words
+from console import campaign_forecast, campaign_view, reply, tickets, words
 from console.access import me
 from console.forms import Form, whole
 from core import deadline
@@ -19,6 +19,7 @@ from crm import contacts
 from crm.campaigns import caps, drafting, reach
 from crm.campaigns.drafting import Draft, Other
 from crm.campaigns.holdout import WHOLE
+from crm.campaigns.variants import Variant
 from crm.contacts import Hours
 from crm.errors import CampaignInvalid
 from crm.models import Campaign, Segment
@@ -166,15 +167,14 @@ def beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
         "ticket": None,
         "forecast": None,
         "too_many": False,
-        "bubble": form["message"],
-        "subscribe": [],
+        "sides": campaign_view.sides(session, _offers(draft), now),
+        "shown": form["shown"] or "0",
         "quiet": _quiet_words(session, draft),
         "checks": [],
     }
     used_share = None
     if template is not None and template.merchant_id == merchant_id:
         context["ticket"] = tickets.of_template(template)
-        context |= campaign_view.preview(form["message"], template, now)
         used_share = usage.redeemed_share(session, template, now)
     if segment is None or segment.merchant_id != merchant_id:
         return context
@@ -190,11 +190,20 @@ def beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
     except deadline.TookTooLong:
         context["too_many"] = True
         return context
-    context["forecast"] = campaign_view.forecast(found, template, draft.holdout_bp, used_share)
+    context["forecast"] = campaign_forecast.forecast(
+        found, template, draft.holdout_bp, used_share, 1 + len(draft.others)
+    )
     if template is not None:
         people = found.reachable - found.holdout
         context["checks"] = _checks(session, draft, template, people, now)
     return context
+
+
+def _offers(draft: Draft) -> list[Variant]:
+    others = [
+        Variant(no, each.template_id, each.message) for no, each in enumerate(draft.others, 1)
+    ]
+    return [Variant(0, draft.template_id, draft.message), *others]
 
 
 def saved_words(now: datetime) -> str:

@@ -16,7 +16,7 @@ from core import audit, cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import Malformed
-from crm.campaigns import queries
+from crm.campaigns import queries, variants
 from crm.campaigns.reach import SKIP_REASONS
 from crm.models import Arm, Campaign, Member, Recipient, RecipientState
 from gateways.wechat.troubles import Trouble
@@ -67,7 +67,8 @@ def index(campaign_id: int) -> Response:
         after = cursors.number(cursors.decode(cursor, 1)[0]) if cursor else 0
         wanted = _wanted(campaign, state, reason).where(Recipient.id > after)
         found = session.execute(wanted.limit(PAGE + 1)).all()
-        rows = [_row(recipient, member, person, now) for recipient, member, person in found[:PAGE]]
+        tried = len(variants.list_variants(session, campaign)) > 1
+        rows = [_row(r, m, p, now, tried=tried) for r, m, p in found[:PAGE]]
         shown = campaign_view.head(session, campaign, now)
     here: dict[str, Any] = {"campaign_id": campaign_id}
     here |= {"state": state or None, "reason": reason or None}
@@ -103,7 +104,8 @@ def export(campaign_id: int) -> Response:
     with transaction() as session:
         campaign = queries.get_campaign(session, me().merchant_id, campaign_id)
         wanted = _wanted(campaign, form["state"], form["reason"]).limit(MOST_EXPORTED)
-        rows = [_row(r, m, p, now) for r, m, p in session.execute(wanted)]
+        tried = len(variants.list_variants(session, campaign)) > 1
+        rows = [_row(r, m, p, now, tried=tried) for r, m, p in session.execute(wanted)]
         audit.record(
             session,
             actor=me().actor,
@@ -136,7 +138,10 @@ def _wanted(campaign: Campaign, state: str, reason: str) -> Any:
     return query.where(Recipient.skip_reason == reason) if reason else query
 
 
-def _row(recipient: Recipient, member: Member, person: Person, now: datetime) -> dict[str, str]:
+def _row(
+    recipient: Recipient, member: Member, person: Person, now: datetime, *, tried: bool
+) -> dict[str, str]:
+    """`tried`: the campaign compares several offers, so each person's letter says something."""
     is_reached = recipient.arm is Arm.reach
     text, kind = STATES[recipient.state]
     why, way_out = why_words(recipient)
@@ -152,7 +157,7 @@ def _row(recipient: Recipient, member: Member, person: Person, now: datetime) ->
         "way_out": way_out,
         "code": "" if recipient.errcode is None else f"微信 {recipient.errcode}",
         "channel": CHANNELS.get(recipient.channel or "", "") if is_reached else "",
-        "variant": "ABCD"[recipient.variant] if is_reached else "",
+        "variant": "ABCD"[recipient.variant] if is_reached and tried else "",
         "when": words.when(recipient.state_at, now),
         "phone": (person.phone or "")[-4:],
     }

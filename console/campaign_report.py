@@ -38,6 +38,7 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
         "issued": words.count(used.issued),
         "cost": f"¥{words.yuan(used.cost_fen)}",
         "coupon_revenue": f"¥{words.yuan(used.revenue_fen)}",
+        "uses": _of_uses(used),
         "funnel": [
             _stage("名单", sent.audience, sent.audience, "100%"),
             _stage("应发", sent.reach, sent.audience, f"对照组 {words.count(sent.held_out)}"),
@@ -61,6 +62,35 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
         "counted": f"算到 {words.when(spent.until, now)}",
         **_chart(spent),
     }
+
+
+def in_short(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any] | None:
+    """The verdict and three figures, for the page of a campaign that is over."""
+    spent = reports.spending(session, campaign, now)
+    if spent is None:
+        return None
+    used = reports.redemption(session, campaign.id)
+    said = _verdict(spent, max((spent.until - spent.since).days, 1))
+    delivered = queries.progress(session, campaign).count(RecipientState.sent)
+    share = words.share(used.redeemed, used.issued) if used.issued else ""
+    return {
+        "verdict": said["verdict"],
+        "figures": [
+            ("送达", words.count(delivered), "人"),
+            ("核销", words.count(used.redeemed), f"发券的 {share}" if share else ""),
+            ("增量收入", said["lift"], said["lift_range"]),
+        ],
+    }
+
+
+def _of_uses(used: reports.Redemption) -> list[tuple[str, str]]:
+    if not used.uses:
+        return []
+    return [
+        ("用了", f"{words.count(used.uses)} 次"),
+        ("平均一次实付", f"¥{words.yuan(used.revenue_fen // used.uses)}"),
+        ("平均一次抵", f"¥{words.yuan(used.cost_fen // used.uses)}"),
+    ]
 
 
 def _used(used: reports.Redemption) -> str:

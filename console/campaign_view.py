@@ -9,18 +9,17 @@ from sqlalchemy.orm import Session
 
 from analytics import campaigns as reports
 from analytics import measuring
-from analytics.lift import FEWEST_PEOPLE
-from console import campaign_facts, tickets, words
+from analytics.lift import Lift
+from console import campaign_facts, lift_view, tickets, words
 from console.access import Me
-from coupons.models import CouponKind, CouponTemplate
+from coupons.models import CouponTemplate
 from crm.campaigns import queries, sending, tallies
-from crm.campaigns.holdout import WHOLE
-from crm.campaigns.reach import SKIP_REASONS, Forecast
+from crm.campaigns.reach import SKIP_REASONS
+from crm.campaigns.variants import Variant, list_variants
 from crm.campaigns.words import Gift, fill, subscribe
 from crm.models import Campaign, CampaignState, RecipientState, Segment
 from crm.models.campaigns import CampaignMove
 from merchants.models import Staff
-from messaging.models import Channel
 
 TABS = (
     ("", "全部"),
@@ -65,15 +64,8 @@ VERBS = {
     CampaignState.killed: "停掉了活动",
 }
 PREPARING = timedelta(minutes=5)  # the longest that the jobs of a launch and a stop may take
-TINY = 5
-"""Where fewer than these are expected in the hold-out, it may well be empty."""
 # Who launches passes through these in the same moment.
 ON_THE_WAY = (CampaignState.approved, CampaignState.scheduled)
-CHANNELS = {
-    Channel.customer_service: ("客服会话", ""),
-    Channel.subscribe: ("订阅消息", "b4"),
-    Channel.broadcast: ("群发", "b2"),
-}
 WAYS_OUT = {
     "no_window": "他们下次给公众号发消息后 48 小时内可以",
     "not_following": "请他们关注公众号",
@@ -94,6 +86,7 @@ SENDING = (
 def rows(session: Session, found: Sequence[Campaign], now: datetime) -> list[dict[str, Any]]:
     ids = [campaign.id for campaign in found]
     sent, redeemed = tallies.count_sent(session, ids), reports.redeemed_of(session, ids)
+    lifts = reports.known_lifts(session, found)
     segments = select(Segment.id, Segment.name).where(
         Segment.id.in_({campaign.segment_id for campaign in found})
     )
@@ -108,15 +101,37 @@ def rows(session: Session, found: Sequence[Campaign], now: datetime) -> list[dic
             "audience": words.count(campaign.audience_count) if campaign.launched_at else "—",
             "sent": words.count(sent.get(campaign.id, 0)) if campaign.launched_at else "—",
             "redeemed": words.count(redeemed.get(campaign.id, 0)) if campaign.launched_at else "—",
+            **_use(redeemed.get(campaign.id, 0), sent.get(campaign.id, 0)),
+            **_lift(lifts.get(campaign.id)),
+            "budget": _budget(campaign),
         }
         for campaign in found
     ]
 
 
+def _use(redeemed: int, sent: int) -> dict[str, Any]:
+    if not sent:
+        return {"rate": 0, "share": ""}
+    return {"rate": min(100, redeemed * 100 / sent), "share": words.share(redeemed, sent)}
+
+
+def _lift(lift: Lift | None) -> dict[str, Any]:
+    if lift is None:
+        return {"lift": "—", "sure": False}
+    return {"lift": lift_view.said(lift), "sure": lift.sure}
+
+
+def _budget(campaign: Campaign) -> dict[str, Any] | None:
+    if campaign.budget_fen is None:
+        return None
+    spent = f"¥{words.yuan(campaign.expected_fen)} / ¥{words.yuan(campaign.budget_fen)}"
+    percent = min(100, campaign.expected_fen * 100 / campaign.budget_fen)
+    return {"percent": percent, "words": spent}
+
+
 def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
     """What the pages and dialogs of one campaign have in common."""
     segment = session.get_one(Segment, campaign.segment_id)
-    template = session.get_one(CouponTemplate, campaign.template_id)
     return {
         "id": campaign.id,
         "name": campaign.name,
@@ -130,8 +145,7 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "moves": {} if _is_preparing(campaign, now) else MOVES.get(campaign.state, {}),
         "segment": segment.name,
         "holdout": f"{campaign.holdout_bp / 100:g}%，不发，用来量增量",
-        "ticket": tickets.of_template(template),
-        **preview(campaign.message, template, campaign.launched_at or now),
+        "sides": sides(session, list_variants(session, campaign), campaign.launched_at or now),
     }
 
 
@@ -195,71 +209,34 @@ def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[
     }
 
 
-def preview(text: str, template: CouponTemplate, now: datetime) -> dict[str, Any]:
+def sides(session: Session, offers: Sequence[Variant], now: datetime) -> list[dict[str, Any]]:
+    """What each variant gives and says; an offer that names no coupon yet shows its words."""
+    shown = []
+    for offer in offers:
+        template = session.get(CouponTemplate, offer.template_id)
+        ticket = None if template is None else tickets.of_template(template)
+        looks = preview(offer.message, template, now)
+        shown.append({"letter": offer.letter, "ticket": ticket, **looks})
+    return shown
+
+
+def preview(text: str, template: CouponTemplate | None, now: datetime) -> dict[str, Any]:
     """The message as somebody would read it, in the chat and as a subscribe message."""
+    if template is None:
+        gift = Gift("选好的券", now + timedelta(days=30))
+        return {"bubble": fill(text, "小满", gift), "subscribe": [], "cut": ""}
     ends = now + timedelta(days=template.valid_days or 30)
     if template.valid_until:
         ends = min(ends, template.valid_until)
     gift = Gift(template.name, ends)
     fields = subscribe(text, "小满", gift, "")["data"]
     names = (("优惠券", "thing1"), ("有效期至", "time2"), ("说明", "thing3"))
+    bubble = fill(text, "小满", gift)
     return {
-        "bubble": fill(text, "小满", gift),
+        "bubble": bubble,
         "subscribe": [(name, fields[key]) for name, key in names],
+        "cut": fields["thing3"] if fields["thing3"] != " ".join(bubble.split()) else "",
     }
-
-
-def forecast(
-    found: Forecast,
-    template: CouponTemplate | None,
-    holdout_bp: int,
-    used_share: float | None = None,
-) -> dict[str, Any]:
-    """Bars, reasons and costs of a launch at this moment.
-
-    Lots are drawn person by person, so all the reachable may get a coupon: costs are of them all.
-    `used_share` is the part of earlier coupons that was used, if any tell.
-    """
-    reached = found.reachable - found.holdout
-    bars, x = [], 0.0
-    parts = [(CHANNELS[channel], number) for channel, number in found.channels.items()]
-    for (name, look), number in [*parts, (("对照组", "b3"), found.holdout)]:
-        if name != "对照组" and found.reachable:
-            number = round(number * reached / found.reachable)
-        width = round(number * 100 / found.total, 1) if found.total else 0
-        legend = look.replace("b", "l")
-        text = f"{name} {words.count(number)}"
-        if name == "对照组" and holdout_bp and found.reachable:
-            text = f"{name} 约 {words.count(number)}" if number else f"{name} 不到 1"
-        bars.append({"cls": look, "legend": legend, "x": x, "width": width, "words": text})
-        x += width
-    skipped = found.total - found.reachable
-    return {
-        "audience": words.count(found.total),
-        "reach": words.count(reached),
-        "most": words.count(found.reachable),
-        "held": _held(found, holdout_bp),
-        "few": _too_few(found.reachable, holdout_bp),
-        "words": "，".join(str(bar["words"]) for bar in bars),
-        "bars": bars,
-        "skipped_count": words.count(skipped),
-        "skipped": list_skipped(found.reasons),
-        "costs": _costs(template, found.reachable, used_share),
-    }
-
-
-def _too_few(reachable: int, holdout_bp: int) -> str:
-    """Lots are drawn person by person: among few people there may be nobody to compare with."""
-    if not reachable or not holdout_bp:
-        return ""
-    if reachable * holdout_bp < WHOLE:
-        return (
-            f"能送到的只有 {words.count(reachable)} 人，一个一个抽签，对照组可能一个人也没有，"
-            "量不出增量。"
-        )
-    if reachable * holdout_bp < FEWEST_PEOPLE * WHOLE:
-        return f"对照组不到 {FEWEST_PEOPLE} 人，跑完多半看不出增量。人群大一些再比较。"
-    return ""
 
 
 def plain(text: str, hint: str, number: int) -> dict[str, str]:
@@ -277,35 +254,6 @@ def list_skipped(reasons: dict[str, int]) -> list[dict[str, str]]:
         }
         for reason, number in reasons.items()
     ]
-
-
-def _held(found: Forecast, holdout_bp: int) -> str:
-    """How many are kept for comparison; the lot decides, so never exactly."""
-    if not holdout_bp or not found.reachable:
-        return "不留对照"
-    if found.reachable * holdout_bp < TINY * WHOLE:
-        return f"对照约 {words.count(max(found.holdout, 1))} 人，可能没有"
-    return f"对照约 {words.count(found.holdout)} 人"
-
-
-def _costs(
-    template: CouponTemplate | None, people: int, used_share: float | None
-) -> list[tuple[str, str]]:
-    if template is None:
-        return []
-    left = template.left
-    rows = [("发券，最多", f"{words.count(people)} 张")]
-    if used_share is not None and people:
-        rows.append(("按以往核销率", f"约 {words.count(round(people * used_share))} 张会用掉"))
-    if template.kind is CouponKind.amount:
-        rows.append(("要是全部核销，最多", f"¥{words.yuan(people * template.face_fen)}"))
-    elif template.cap_fen:
-        rows.append(("要是全部核销，最多", f"¥{words.yuan(people * template.cap_fen)}"))
-    if left is not None:
-        rows.append(
-            ("库存", f"还能发 {words.count(left)} 张" + ("，不够" if left < people else ""))
-        )
-    return rows
 
 
 def _words(campaign: Campaign, segment: str, now: datetime) -> str:

@@ -11,6 +11,7 @@ from analytics import templates as usage
 from console import (
     campaign_acts,
     campaign_facts,
+    campaign_forecast,
     campaign_form,
     campaign_report,
     campaign_view,
@@ -24,7 +25,7 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
 from coupons.models import CouponTemplate
-from crm.campaigns import drafting, launching, moving, queries
+from crm.campaigns import drafting, launching, moving, queries, variants
 from crm.errors import ApprovalNeeded, CampaignInvalid, CampaignMoved
 from crm.models import Campaign, CampaignState
 
@@ -135,9 +136,12 @@ def others() -> Response:
 @page.get("/<int:campaign_id>")
 @staff("campaigns.view")
 def show(campaign_id: int) -> Response:
+    now = clock_now()
     with reading() as session:
         campaign = queries.get_campaign(session, me().merchant_id, campaign_id)
-        shown = campaign_view.whole(session, campaign, me(), clock_now())
+        shown = campaign_view.whole(session, campaign, me(), now)
+        over = campaign.launched_at is not None and not shown["going"]
+        shown["result"] = campaign_report.in_short(session, campaign, now) if over else None
     return reply.page("campaigns/show.html", c=shown)
 
 
@@ -257,8 +261,12 @@ def _launch_page(campaign_id: int, form: Form, status: int = 200, *, ask: bool =
         try:
             with deadline.at_most(session, campaign_form.FORECAST_SECONDS):
                 found = queries.forecast_campaign(session, campaign, now)
-            shown_forecast = campaign_view.forecast(
-                found, template, campaign.holdout_bp, used_share
+            shown_forecast = campaign_forecast.forecast(
+                found,
+                template,
+                campaign.holdout_bp,
+                used_share,
+                len(variants.list_variants(session, campaign)),
             )
         except deadline.TookTooLong:
             shown_forecast = None

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor, log10
 from typing import Any
 
 from analytics.lift import Lift
 from console import words
 
-ROOM = 20  # percent of the axis that a label needs beside the zero
+EDGE = 4  # percent of the axis in which no label has room
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,32 @@ def rough(fen: float) -> str:
     return f"{'−' if fen < 0 else '＋'}¥{whole:,}" if whole else "¥0"
 
 
+def _ticks(scale: Axis) -> list[dict[str, Any]]:
+    """Round amounts along the axis, three to five of them with the zero; none at the very edge."""
+    span = scale.high - scale.low
+    if not span:
+        return [{"x": 50.0, "words": "0"}]
+    wanted = span / 4
+    power = 10.0 ** floor(log10(wanted))
+    step = next(times * power for times in (1, 2, 5, 10) if times * power >= wanted)
+    places = [
+        number * step for number in range(ceil(scale.low / step), int(scale.high // step) + 1)
+    ]
+    return [
+        {"x": scale.place(fen), "words": _tick(fen, step)}
+        for fen in places
+        if EDGE <= scale.place(fen) <= 100 - EDGE
+    ]
+
+
+def _tick(fen: float, step: float) -> str:
+    """In yuan, with cents only where the steps are smaller than a yuan."""
+    if not fen:
+        return "0"
+    amount = f"{abs(fen) / 100:,.0f}" if step >= 100 else f"{abs(fen) / 100:.1f}"
+    return f"{'−' if fen < 0 else '＋'}{amount}"
+
+
 def forest(found: Sequence[tuple[str, str, Lift]]) -> dict[str, Any]:
     """Several campaigns on one axis. Those with too few people get no bar."""
     scale = axis([lift for _, _, lift in found if lift.enough])
@@ -80,7 +107,5 @@ def forest(found: Sequence[tuple[str, str, Lift]]) -> dict[str, Any]:
         ],
         "drawn": any(lift.enough for _, _, lift in found),
         "zero": scale.place(0),
-        # Where the zero stands at an edge, the edge says nothing else.
-        "from_words": rough(scale.low) if scale.place(0) > ROOM else "",
-        "to_words": rough(scale.high) if scale.place(0) < 100 - ROOM else "",
+        "ticks": _ticks(scale),
     }

@@ -14,6 +14,7 @@ from messaging.words import gift_message, plain
 
 COUPONS_PAGE = "pages/coupons/coupons"
 THING = 20
+STOPS, PAUSES = "。！？；!?;", "，、：, "
 
 
 class Gift(NamedTuple):
@@ -38,6 +39,20 @@ def greet(text: str, name: str) -> str:
     """The text for somebody by this name, without any coupon."""
     greeted = text.replace("{昵称}", plain(name)) if name else text.replace("{昵称}，", "")
     return greeted.replace("{昵称}", "你")
+
+
+def brief(text: str) -> str:
+    """As much of it as a field of a subscribe message takes, ended where a sentence or a clause
+    ends: a reader sees no half of a word and no open bracket."""
+    flat = " ".join(text.split())
+    if len(flat) <= THING:
+        return flat
+    head = flat[:THING]
+    if (end := max(head.rfind(stop) for stop in STOPS)) >= 0:
+        return head[: end + 1]
+    if (end := max(head.rfind(pause) for pause in PAUSES)) > 0:
+        return head[:end]
+    return f"{flat[: THING - 1]}…"
 
 
 def chat(
@@ -68,6 +83,6 @@ def subscribe(text: str, name: str, gift: Gift, template_id: str) -> dict[str, A
         "data": {
             "thing1": gift.name[:THING],
             "time2": f"{local(gift.expires_at):%Y年%-m月%-d日 %H:%M}",
-            "thing3": " ".join(fill(text, name, gift).split())[:THING],
+            "thing3": brief(fill(text, name, gift)),
         },
     }

@@ -101,7 +101,7 @@ def test_a_new_campaign_chooses_nothing_for_you(chain: Chain) -> None:
     page = chain.browser("owner").get("/campaigns/new").text
 
     assert page.count('<option value="" selected>') == 5  # whom, what, when
-    assert "选好人群和优惠券，这里会算出能送到多少人" in page
+    assert "选好人群，这里会算出能送到多少人、哪些人跳过、为什么" in page
 
 
 def test_both_channels_are_shown_as_they_will_look(chain: Chain) -> None:
@@ -117,7 +117,8 @@ def test_both_channels_are_shown_as_they_will_look(chain: Chain) -> None:
 
     whole = "小满，好久不见，给你留了「回店券」，来坐坐吧，新到的茶也想请你尝尝"
     assert whole in page
-    assert f"说明 {whole[:20]}；" in facts(page)
+    assert "说明 小满，好久不见，给你留了「回店券」；" in facts(page)  # no half of a clause
+    assert "只放得下 20 个字，对方看到的是「小满，好久不见，给你留了「回店券」」" in page
     assert "优惠券 回店券；" in facts(page)
 
 

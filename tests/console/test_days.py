@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from console import campaign_view, words
+from console import words
+from console.campaign_forecast import forecast
 from core.clock import business_day, day_bounds
 from crm import events
 from crm.campaigns.reach import Forecast
@@ -108,8 +109,19 @@ def test_a_forecast_says_when_there_are_too_few_to_compare() -> None:
     small = Forecast(300, 200, 20, {Channel.customer_service: 200}, {})
     enough = Forecast(900, 600, 60, {Channel.customer_service: 600}, {})
 
-    assert "对照组可能一个人也没有" in campaign_view.forecast(tiny, None, 1_000)["few"]
-    assert "对照组 不到 1" in campaign_view.forecast(tiny, None, 1_000)["words"]
-    assert "对照组不到 50 人" in campaign_view.forecast(small, None, 1_000)["few"]
-    assert campaign_view.forecast(enough, None, 1_000)["few"] == ""
-    assert campaign_view.forecast(tiny, None, 0)["few"] == ""
+    [none, few] = [forecast(each, None, 1_000)["few"] for each in (tiny, small)]
+    assert len(none) == len(few) == 1
+    assert "对照组可能一个人也没有" in none[0]
+    assert "对照组 不到 1" in forecast(tiny, None, 1_000)["words"]
+    assert "对照组不到 50 人" in few[0]
+    assert forecast(enough, None, 1_000)["few"] == []
+    assert forecast(tiny, None, 0)["few"] == ["没有留对照组：跑完只知道用了多少券，量不出增量。"]
+
+
+def test_a_forecast_says_when_variants_share_too_few_people() -> None:
+    ten, hundreds = (Forecast(number, number, 0) for number in (10, 400))
+    [_, said] = forecast(ten, None, 0, variants=2)["few"]
+    assert "一种只有约 5 人，跑完多半看不出哪种更好" in said
+    assert forecast(hundreds, None, 2_000, variants=4)["few"] == []
+    [cut] = forecast(hundreds, None, 6_000, variants=4)["few"]
+    assert "一种只有约 40 人" in cut
