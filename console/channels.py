@@ -19,6 +19,10 @@ from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging import ledger, policies, templates
 from messaging.accounts import minis_of, officials_of
 from messaging.broadcasts.quotas import PER_MONTH
+from messaging.cards import keeping
+from messaging.cards import queries as card_queries
+from messaging.cards.notices import REFUSED
+from messaging.cards.queries import CardTotals
 from messaging.ledger import Ledger
 from messaging.models import WindowKind
 from messaging.policies import Policy
@@ -31,6 +35,14 @@ WINDOWS = {
     WindowKind.menu: "点过菜单",
     WindowKind.follow: "刚关注",
     WindowKind.scan: "刚扫码",
+}
+CARD_STEPS = {
+    "paid": "已付款",
+    "accepted": "已接单",
+    "preparing": "制作中",
+    "ready": "可以取了",
+    "completed": "已取走",
+    "cancelled": "已取消",
 }
 ASKED = (
     ("群发", "/cgi-bin/message/mass/send"),
@@ -141,6 +153,14 @@ def _ways(known: Ledger, policy: Policy, now: datetime, barred: set[str]) -> lis
             "hint": "取餐、预约这类提醒用。微信不许在里面放优惠。",
         },
         {
+            "name": "服务卡片",
+            "open": bool(known.cards) and not no_notice,
+            "facts": [
+                f"{CARD_STEPS[card.step]}，到 {words.when(card.until, now)}" for card in known.cards
+            ],
+            "hint": "付款以后微信自己的订单卡片，跟着做单走 30 天。只说这一单，活动不能用。",
+        },
+        {
             "name": "群发",
             "open": (has_broadcast or any(b.left for b in known.broadcasts)) and not no_chat,
             "facts": sends,
@@ -184,14 +204,39 @@ def _page(form: Form, status: int = 200) -> Response:
             account.appid: ledger.granted_by_template(session, account.appid)
             for account in minis_of(code)
         }
+        cards = card_queries.totals_of(session, me().merchant_id, now)
     return reply.page(
         "channels/index.html",
         status,
         form=form,
         officials=officials,
         templates=[row for mini in minis_of(code) for row in _templates(mini, granted[mini.appid])],
+        cards=_cards(cards) if keeping.are_on() else None,
         left_choices=[(str(n), f"{n} 次") for n in range(PER_MONTH)],
     )
+
+
+def _cards(totals: CardTotals) -> dict[str, Any]:
+    share = totals.over / totals.all if totals.all else 0
+    return {
+        "all": words.count(totals.all),
+        "live": words.count(totals.live),
+        "over": words.count(totals.over),
+        "share": round(share * 100),
+        "failed": [(_card_reason(why), words.count(n)) for why, n in totals.failed.items()],
+    }
+
+
+def _card_reason(reason: str) -> tuple[str, str]:
+    """Why a card was not shown, and what to do about it."""
+    if reason == keeping.LATE:
+        return "付款超过一天才轮到", "微信只收一天以内付的款"
+    if reason.startswith(keeping.ADVERT):
+        word = reason.partition("：")[2]
+        return f"商品名里有「{word}」", "服务卡片里不能有广告，改个名就好"
+    if reason == REFUSED:
+        return reason, "尊重本人选择"
+    return reason or "微信没有收", "看一眼微信后台的模板和类目"
 
 
 def _templates(mini: MiniProgram, granted: dict[str, tuple[int, int]]) -> list[dict[str, str]]:

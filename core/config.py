@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 Appid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
+CardStep = Literal["paid", "accepted", "preparing", "ready", "completed", "cancelled"]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/[^\s?#]*)?$")]
 
 
@@ -152,8 +153,22 @@ class OfficialAccount(Credentials):
     templates: dict[str, str] = {}
 
 
+class ServiceCards(Section):
+    """WeChat's own card of an order (服务卡片), by how it is handed over; none: no cards.
+
+    `statuses` corrects WeChat's numbers of a card's steps, by kind; `image` stands for goods that
+    have no picture at a public address.
+    """
+
+    pickup: Literal[2002, 2007] | None = None
+    dine_in: Literal[2002, 2007] | None = None
+    statuses: dict[Literal["2002", "2007"], dict[CardStep, int]] = {}
+    image: str = ""
+
+
 class MiniProgram(Credentials):
     subscribe_templates: dict[str, str] = {}
+    service_cards: ServiceCards = ServiceCards()
 
 
 def _of_32(value: SecretStr) -> SecretStr:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from merchants.models import Merchant
 from messaging.accounts import minis_of, officials_of
 from messaging.broadcasts import quotas
+from messaging.cards import queries as cards
+from messaging.cards.queries import LiveCard
 from messaging.models import Follower, MessageWindow, SubscribeGrant, WindowKind
 from messaging.templates import MOMENTS, Purpose
 from messaging.windows import is_open_clause
@@ -40,11 +42,12 @@ class Broadcasts:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Everything that may be sent to one person now."""
+    """Everything that may be sent to one person now; `cards`: WeChat's own, of orders only."""
 
     windows: list[Window]
     grants: list[Grant]
     broadcasts: list[Broadcasts]
+    cards: list[LiveCard]
 
 
 def of_person(session: Session, merchant_id: int, person_id: int, now: datetime) -> Ledger:
@@ -83,6 +86,7 @@ def of_person(session: Session, merchant_id: int, person_id: int, now: datetime)
             )
             for appid, openid in followed
         ],
+        cards=cards.live_of(session, list(minis), openids, now),
     )
 
 

@@ -5,14 +5,17 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from gateways.wechat import contents
+from gateways.wechat.card_events import CardLost
 from gateways.wechat.messages import Message
 from messaging import asking, grants, sending
+from messaging.cards import notices as cards
 
 _MAX_ID = 64
 
 
 def act(session: Session, message: Message, *, now: datetime) -> None:
-    """Follow a subscribe_msg_* event or TEMPLATESENDJOBFINISH; unreadable fields are skipped."""
+    """Follow a subscribe_msg_* event, TEMPLATESENDJOBFINISH, or a service card's that was lost;
+    unreadable fields are skipped."""
     match contents.read(message):
         case contents.Answers(items):
             for item in items:
@@ -24,6 +27,8 @@ def act(session: Session, message: Message, *, now: datetime) -> None:
         case contents.TemplateSent(message_id, status) as result if not result.arrived:
             told = contents.Arrival("", message_id, None, status)
             _lost(session, message, told, now)
+        case CardLost() as lost:
+            cards.act(session, message.appid, lost, now=now)
 
 
 def _allow(session: Session, message: Message, item: contents.Answer, now: datetime) -> None:

@@ -251,6 +251,7 @@ _HANDLERS: dict[str, Handler] = {
     "subscribe_msg_change_event": _noticed,
     "subscribe_msg_sent_event": _noticed,
     "templatesendjobfinish": _noticed,
+    "notify_service_msg_send_result": _noticed,
     # The pictures and the place that were chosen follow as messages of their own.
     "pic_sysphoto": _viewed,
     "pic_photo_or_album": _viewed,

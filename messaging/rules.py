@@ -66,7 +66,12 @@ def refuse_marketing(
 
 def find_advert(payload: Mapping[str, Any]) -> str | None:
     """The first word of an advert in what a template message would show, however it is spaced."""
-    said = _plain("".join(str(value) for value in (payload.get("data") or {}).values()))
+    return find_word("".join(str(value) for value in (payload.get("data") or {}).values()))
+
+
+def find_word(text: str) -> str | None:
+    """The first word of an advert in a text that may only speak of a service."""
+    said = _plain(text)
     return next((word for word in _WORDS if word in said), None)
 
 

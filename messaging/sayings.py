@@ -1,6 +1,7 @@
 """What a message or an event says, in a few words: for the chat log and the records. Pure."""
 
 from gateways.wechat import contents
+from gateways.wechat.card_events import CardLost
 from gateways.wechat.contents import Content
 
 
@@ -61,6 +62,8 @@ def _happened(content: Content) -> str:
             )
         case contents.Withdrawn(kinds=kinds, everything=everything):
             return "注销授权" if everything else f"撤回授权 {'、'.join(kinds)}".rstrip()
+        case CardLost(error=error):
+            return f"服务卡片没送到（{error}）"
         case contents.Unknown(kind):
             return f"[{kind}]"
     raise AssertionError(content)

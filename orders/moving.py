@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core import live, rows
+from orders import showing
 from orders.errors import WrongState
 from orders.models import (
     NEXT,
@@ -38,7 +39,10 @@ def move(
     entry = {"kind": HistoryKind.state, "before": order.state, "after": to}
     expected = {"state": order.state, **(expected or {})}
     by = {"actor": actor, "reason": reason, "at": now}
-    return _move(session, order, expected, {"state": to, **values}, entry | by)
+    moved = _move(session, order, expected, {"state": to, **values}, entry | by)
+    if moved:
+        showing.follow(session, order)
+    return moved
 
 
 def move_payment(

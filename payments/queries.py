@@ -7,6 +7,7 @@ from sqlalchemy import Select, String, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core import rows, statements
+from messaging.cards.keeping import Paid
 from orders.models import Order
 from payments.errors import BillNotFound
 from payments.models import (
@@ -198,3 +199,21 @@ def transactions_of(session: Session, order_ids: Collection[int]) -> dict[int, s
         )
     )
     return {order_id: str(transaction_id) for order_id, transaction_id in found}
+
+
+def find_paid(session: Session, order_id: int) -> Paid | None:
+    """How an order was paid through WeChat Pay; None: it was not."""
+    found = session.scalar(
+        select(PaymentAttempt)
+        .join(Bill, Bill.id == PaymentAttempt.bill_id)
+        .where(
+            Bill.order_id == order_id,
+            PaymentAttempt.channel == Channel.wechat,
+            PaymentAttempt.state == AttemptState.succeeded,
+            PaymentAttempt.transaction_id.is_not(None),
+        )
+    )
+    if found is None:
+        return None
+    at = found.settled_at or found.created_at
+    return Paid(found.appid, found.openid, str(found.transaction_id), found.amount_fen, at)

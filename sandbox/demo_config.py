@@ -104,7 +104,11 @@ def write(
         ),
         (
             "[[wechat.mini_programs]]",
-            {**_account(MINI, own), "subscribe_templates": SUBSCRIBE_TEMPLATES},
+            {
+                **_account(MINI, own),
+                "subscribe_templates": SUBSCRIBE_TEMPLATES,
+                "service_cards": {"pickup": 2007, "dine_in": 2007},
+            },
         ),
         ("[[wechat.pay_merchants]]", pay),
         (

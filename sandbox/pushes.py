@@ -39,7 +39,7 @@ class Outcome:
     reply: dict[str, Any] | None = None
 
 
-def build(world: "World", account: Account, person: Person, openid: str, **fields: Any) -> Push:
+def build(world: "World", account: Account, person: Person, openid: str, /, **fields: Any) -> Push:
     """A push with the common fields; `title` and `shown` are taken out of the fields."""
     title, shown = fields.pop("title"), fields.pop("shown", True)
     common = {

@@ -28,6 +28,7 @@ from sandbox.wechat.grants import Grants
 from sandbox.wechat.massstore import Masses
 from sandbox.wechat.mediastore import MediaStore
 from sandbox.wechat.menustore import Menus
+from sandbox.wechat.notifystore import Notifies
 from sandbox.wechat.qrstore import Qrs
 from sandbox.wechat.sent import Sent
 from sandbox.wechat.tags import Tags
@@ -47,6 +48,7 @@ _STORES = (
     "qrs",
     "sent",
     "masses",
+    "notifies",
     "media",
     "ledger",
     "cards",
@@ -78,6 +80,7 @@ class World:
         self.qrs = Qrs(self.clock)
         self.sent = Sent(self.clock)
         self.masses = Masses(self.clock)
+        self.notifies = Notifies()
         self.media = MediaStore(self.clock)
         self.ledger = Ledger(self.clock)
         self.cards = Cards(self.clock)
@@ -120,6 +123,7 @@ class World:
                 "codes",
                 "sent",
                 "masses",
+                "notifies",
                 "ledger",
                 "cards",
                 "story",

@@ -32,6 +32,7 @@ MAPS = [
     ("素材 Material", "messaging.models", "NEXT_MATERIAL"),
     ("群发 Broadcast", "messaging.broadcasts.models", "NEXT"),
     ("群发的一次请求 Mass send", "messaging.broadcasts.models", "NEXT_MASS"),
+    ("服务卡片 Service card", "messaging.cards.models", "NEXT_CARD"),
 ]
 
 HEAD = """# States

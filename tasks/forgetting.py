@@ -9,6 +9,7 @@ from core import clock
 from core.database import claim
 from messaging.broadcasts import quotas
 from messaging.broadcasts.models import BroadcastQuota
+from messaging.cards.models import ServiceCard
 from messaging.models import (
     ChatMessage,
     Dialogue,
@@ -22,7 +23,7 @@ from tasks.registry import Run, job
 KEEP_CHAT = timedelta(days=365)
 KEEP_WORDS = timedelta(days=90)
 KEEP_OVER = timedelta(days=30)
-"""Windows and suppressions that are over."""
+"""Windows, suppressions and service cards that are over."""
 KEEP_DIALOGUES = timedelta(days=1)
 LAST_MONTH = timedelta(days=35)
 """A broadcast of last month may still be refused, and gives back what it took."""
@@ -39,6 +40,7 @@ def tidy(run: Run) -> None:
     _forget(run, ChatMessage, ChatMessage.at < now - KEEP_CHAT)
     _forget(run, MessageWindow, MessageWindow.expires_at < now - KEEP_OVER)
     _forget(run, Suppression, Suppression.until < now - KEEP_OVER)
+    _forget(run, ServiceCard, ServiceCard.until < now - KEEP_OVER)
     _forget(run, Dialogue, Dialogue.expires_at < now - KEEP_DIALOGUES)
     _forget(run, BroadcastQuota, BroadcastQuota.month < quotas.month_of(now - LAST_MONTH))
     before = now - KEEP_WORDS

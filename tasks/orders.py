@@ -3,7 +3,7 @@
 import gateways
 from core import clock
 from core.database import reading
-from orders import telling
+from orders import showing, telling
 from orders.models import OrderState, PaymentState
 from orders.queries import get_order
 from payments import remote
@@ -40,11 +40,12 @@ def expire(run: Run, order_id: int) -> None:
 
 @job("orders.after_paid", queue="urgent")
 def after_paid(run: Run, order_id: int) -> None:
-    """The store's staff hear of a paid order that waits for them."""
+    """The store's staff hear of a paid order that waits for them; its card is put up."""
     with run.finish() as session:
         order = get_order(session, order_id)
         if order.state is OrderState.placed:
             telling.alert_staff(session, order, clock.now())
+        showing.follow(session, order)
 
 
 @job("orders.after_ready", queue="urgent")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gateways.wechat.card_events import CardLost, read_lost
 from gateways.wechat.messages import Message
 
 Fields = dict[str, Any]
@@ -214,6 +215,7 @@ Content = (
     | Answers
     | Arrivals
     | Withdrawn
+    | CardLost
     | Unknown
 )
 
@@ -385,6 +387,7 @@ _EVENTS: dict[str, Callable[[Fields], Content]] = {
     "subscribe_msg_popup_event": _answers("SubscribeMsgPopupEvent"),
     "subscribe_msg_change_event": _answers("SubscribeMsgChangeEvent"),
     "subscribe_msg_sent_event": _arrivals,
+    "notify_service_msg_send_result": read_lost,
     "user_info_modified": _withdrawn(everything=False),
     "user_authorization_revoke": _withdrawn(everything=False),
     "user_authorize_revoke": _withdrawn(everything=False),  # both spellings are told of

@@ -77,7 +77,7 @@ def _message_id(
         # Results of sendings share a second and a receiver; their MsgID tells them apart. Answers
         # to two dialogs in one second have no number: what was answered does.
         number = key or _text(fields, "MsgID") or own
-        if event is not None and event.startswith("subscribe_msg_"):
+        if event is not None and event.startswith(("subscribe_msg_", "notify_service_msg_")):
             number = _digest(fields)
         chosen = f"{openid}:{created}:{event or kind}:{number}"
     if len(chosen) <= _MAX_ID:

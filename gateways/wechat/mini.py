@@ -1,5 +1,7 @@
 """The mini-program: log-in codes, phone numbers, subscribe messages."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +21,14 @@ class Session:
     openid: str
     unionid: str | None
     session_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A service card at WeChat. `state`: 0 well, 1 at risk, 2 wrong, 10 refused by its person."""
+
+    content: dict[str, Any]
+    state: int
 
 
 class MiniProgram:
@@ -72,6 +82,42 @@ class MiniProgram:
         if page:
             body["page"] = page.lstrip("/")
         self._api.post("/cgi-bin/message/subscribe/send", body)
+
+    def show_card(
+        self,
+        openid: str,
+        kind: int,
+        code: str,
+        content: Mapping[str, Any],
+        *,
+        payment: Mapping[str, int] | None = None,
+    ) -> None:
+        """Put up the service card of a payment, or bring it up to date; to repeat it is harmless.
+
+        `code` is the payment's transaction; `payment`: its amount and time, when it is put up.
+        """
+        body: dict[str, Any] = {
+            "openid": openid,
+            "notify_type": kind,
+            "notify_code": code,
+            "content_json": json.dumps(content, ensure_ascii=False),
+        }
+        if payment is not None:
+            body["check_json"] = json.dumps(payment)
+        self._api.post("/wxa/set_user_notify", body)
+
+    def read_card(self, openid: str, kind: int, code: str) -> Card:
+        """What WeChat shows now."""
+        path = "/wxa/get_user_notify"
+        body = {"openid": openid, "notify_type": kind, "notify_code": code}
+        info = self._api.post(path, body).get("notify_info")
+        if not isinstance(info, dict):
+            raise WechatUnavailable(path, "no notify_info in the answer")
+        try:
+            content = json.loads(info.get("content_json") or "{}")
+        except ValueError:
+            raise WechatUnavailable(path, "content_json is not JSON") from None
+        return Card(content if isinstance(content, dict) else {}, int(info.get("code_state", 0)))
 
 
 def text(path: str, given: dict[str, Any], key: str) -> str:

@@ -86,3 +86,14 @@ def unsubscribe(person_id: str) -> ResponseReturnValue:
         )
     pushes.send(world, push, wait=data.get("wait") is True)
     return jsonify(ok=True)
+
+
+@control.post("/people/<person_id>/cards")
+def switch_cards(person_id: str) -> ResponseReturnValue:
+    """Whether this person wants service cards of a mini-program: {"wanted": false}."""
+    world, person, data = the_world(), person_of(person_id), body()
+    account, wanted = account_of(data, "mini"), need(data, "wanted", bool)
+    openid = openid_of(account.appid, person.id)
+    with world.lock:
+        (world.notifies.refusing.discard if wanted else world.notifies.refusing.add)(openid)
+    return jsonify(wanted=wanted)

@@ -87,6 +87,10 @@ class Ledger:
         order = self.orders.get(self._by_transaction.get(transaction_id, ""))
         return order if order and order.mchid == mchid else None
 
+    def find_paid(self, transaction_id: str) -> Order | None:
+        """By its transaction alone, as a mini-program knows a payment."""
+        return self.orders.get(self._by_transaction.get(transaction_id, ""))
+
     def add_order(self, order: Order) -> None:
         self.orders[f"{order.mchid}|{order.out_trade_no}"] = order
 

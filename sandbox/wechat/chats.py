@@ -37,6 +37,15 @@ class Chats:
                 del messages[: KEEP // 3]
         self.changed(person, appid)
 
+    def replace(
+        self, person: Person, appid: str, mark: str, /, *, sender: str, kind: str, **content: Any
+    ) -> None:
+        """As `add`, and what stood there under the same mark is gone."""
+        with self._lock:
+            messages = self._messages[f"{appid}|{person.id}"]
+            messages[:] = [each for each in messages if each.get("mark") != mark]
+        self.add(person, appid, sender=sender, kind=kind, mark=mark, **content)
+
     def list(self, person: Person, appid: str) -> list[dict[str, Any]]:
         return list(self._messages.get(f"{appid}|{person.id}", ()))
 

@@ -80,4 +80,10 @@ MESSAGES = {
     65305: "match rule is empty",
     65316: "too many domains",
     65320: "match rule no longer supported",
+    85434: "invalid notify_type",
+    85435: "invalid content_json",
+    85436: "invalid cur_status",
+    85437: "invalid notify_code",
+    85438: "notify_code expired",
+    85439: "invalid check_json",
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateways.wechat import contents
+from gateways.wechat.card_events import CardLost
 from gateways.wechat.contents import Content, Place
 from gateways.wechat.messages import build_message
 from gateways.wechat.wire import read_xml
@@ -51,6 +52,7 @@ EXPECTED: dict[str, Content] = {
     "subscribe_msg_sent_event": contents.Arrivals(
         (contents.Arrival("one", "1864323726461255680", 43101, "user refused"),)
     ),
+    "notify_service_msg_send_result": CardLost(OPENID, "4200002043202311087295582095", 3, -1004),
     "user_info_modified": contents.Withdrawn(OPENID, MINI, (), everything=False),
     "user_authorization_revoke": contents.Withdrawn(OPENID, MINI, ("6", "8"), everything=False),
     "user_authorization_cancellation": contents.Withdrawn(OPENID, MINI, (), everything=True),

@@ -9,7 +9,7 @@ const BARE_LINK = /(https?:\/\/[^\s<>"'，。；）」]+)/
  * Returns the element beside the face, or null for a message that has none (see `line`).
  */
 export function bubble(message, open) {
-  const make = { text, event: text, news, mini, template: notice, subscribe: notice, menu: choices, image: picture, voice: sound, video: film, music: song }[message.kind]
+  const make = { text, event: text, news, mini, template: notice, subscribe: notice, card: notice, menu: choices, image: picture, voice: sound, video: film, music: song }[message.kind]
   return make ? make(message, open) : h('div', { class: 'bb' }, OTHER[message.kind] ?? '［这里放不了这种消息］')
 }
 
@@ -80,12 +80,13 @@ function mini(message, open) {
   return h('button', { type: 'button', class: 'cd', onclick: () => open.mini(message.appid, path) }, top, act)
 }
 
-/** A template or subscribe message: a title and rows. */
+/** A template or subscribe message, or a service card: a title and rows. */
 function notice(message, open) {
   const go = message.appid && message.path ? () => open.mini(message.appid, message.path) : message.url ? () => open.web(message.url, message.title) : null
   const rows = (message.rows ?? []).map(([label, value]) => h('div', { class: 'kv' }, h('span', {}, label), h('span', { class: 'num' }, value)))
   const inside = [
     message.kind === 'subscribe' && h('div', { class: 'src' }, icon('bell', 15), '服务通知'),
+    message.kind === 'card' && h('div', { class: 'src' }, icon('bell', 15), `服务卡片 · ${message.name}`),
     h('div', { class: 'in' }, h('div', { class: 't' }, message.title), rows),
     go && h('div', { class: 'act' }, h('span', {}, '看详情'), icon('next', 16)),
   ]

@@ -1,0 +1,36 @@
+"""Jobs of service cards: what an order has come to, and telling WeChat."""
+
+from core import clock
+from core.outbox import enqueue
+from gateways.wechat.errors import WechatError, WechatUnavailable
+from messaging.cards import keeping, remote
+from orders import showing
+from orders.queries import get_order
+from payments.queries import find_paid
+from tasks.registry import Later, Run, job
+
+WAIT_BUSY, WAIT_KNOWN = 15, 60
+
+
+@job("orders.show_card")
+def show_order(run: Run, order_id: int) -> None:
+    """An order has moved: what its card should say is written down, a job says it."""
+    with run.finish() as session:
+        order, paid = get_order(session, order_id), find_paid(session, order_id)
+        card_id = showing.keep(session, order, paid, clock.now()) if paid else None
+        if card_id is not None:
+            enqueue(session, "messaging.show_card", card_id=card_id)
+
+
+@job("messaging.show_card", queue="messages")
+def show_card(run: Run, card_id: int) -> None:
+    """Until the card says what it should: an order may go on while WeChat is being told."""
+    try:
+        while remote.show(card_id):
+            pass
+    except remote.NotKnownYet:
+        raise Later(WAIT_KNOWN) from None
+    except keeping.CardBusy:
+        raise Later(keeping.CUT_OFF.total_seconds()) from None
+    except (WechatError, WechatUnavailable):
+        raise Later(WAIT_BUSY) from None
