@@ -7,8 +7,9 @@ left shrinks in the same part. Snapshots on the member's row move with the ledge
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -27,6 +28,7 @@ from crm.points import hold_living
 
 Parts = list[list[int]]
 """[[lot, principal, bonus], …]"""
+Place = tuple[datetime, int]
 
 
 class NotEnoughBalance(Conflict):
@@ -191,28 +193,31 @@ def move(session: Session, *, winner: Member, loser: Member, now: datetime) -> N
 
 
 def ledger(
-    session: Session, member_id: int, *, before_id: int | None = None, limit: int = 30
+    session: Session, member_id: int, *, before: Place | None = None, limit: int = 30
 ) -> list[BalanceEntry]:
-    """The newest movements first; `before_id` is the last one seen."""
+    """The newest movements first; `before` is the (at, id) of the last one seen."""
     mine = select(BalanceEntry).where(BalanceEntry.member_id == member_id)
-    if before_id is not None:
-        mine = mine.where(BalanceEntry.id < before_id)
-    return list(session.scalars(mine.order_by(BalanceEntry.id.desc()).limit(limit)))
+    return list(session.scalars(_newest(mine, before).limit(limit)))
 
 
 def ledger_of_merchant(
-    session: Session, merchant_id: int, *, before_id: int | None = None, limit: int = 30
+    session: Session, merchant_id: int, *, before: Place | None = None, limit: int = 30
 ) -> list[tuple[BalanceEntry, Member]]:
-    """Everybody's newest movements first; `before_id` is the last one seen."""
+    """Everybody's newest movements first; `before` is the (at, id) of the last one seen."""
     found = (
         select(BalanceEntry, Member)
         .join(Member, Member.id == BalanceEntry.member_id)
         .where(BalanceEntry.merchant_id == merchant_id)
     )
-    if before_id is not None:
-        found = found.where(BalanceEntry.id < before_id)
-    rows_ = session.execute(found.order_by(BalanceEntry.id.desc()).limit(limit))
+    rows_ = session.execute(_newest(found, before).limit(limit))
     return [(entry, member) for entry, member in rows_]
+
+
+def _newest(found: Any, before: Place | None) -> Any:
+    if before is not None:
+        place = tuple_(BalanceEntry.at, BalanceEntry.id) < before
+        found = found.where(BalanceEntry.at <= before[0], place)
+    return found.order_by(BalanceEntry.at.desc(), BalanceEntry.id.desc())
 
 
 def list_unbalanced(session: Session, ids: range) -> list[int]:

@@ -18,10 +18,12 @@ from crm.models import (
     Journey,
     JourneyRun,
     JourneyState,
+    Loyalty,
     Recipient,
     RecipientState,
     RunState,
 )
+from crm.tiers.editing import ALL, UP
 
 LATE = timedelta(minutes=5)
 LATELY = timedelta(days=30)
@@ -66,6 +68,9 @@ def _list(session: Session, now: datetime) -> list[_Work]:
     ended = select(Journey.id).where(Journey.state == JourneyState.ended, inside)
     revoking = select(CouponBatch.id).where(CouponBatch.state == BatchState.revoking)
 
+    def weighing(how: str) -> Any:
+        return select(Loyalty.merchant_id).where(Loyalty.reweigh == how)
+
     def ids(asked: Any) -> list[int]:
         return list(session.scalars(asked))
 
@@ -75,4 +80,8 @@ def _list(session: Session, now: datetime) -> list[_Work]:
         _Work("crm.coupon_batch", "batch_id", ids(select(CouponBatch.id).where(issuing)), {}),
         _Work("crm.void_batch", "batch_id", ids(revoking), {"actor": "system"}),
         _Work("crm.journey_end", "journey_id", ids(ended), {}),
+        *(
+            _Work("crm.reweigh_tiers", "merchant_id", ids(weighing(how)), {"may_fall": how == ALL})
+            for how in (UP, ALL)
+        ),
     ]

@@ -41,21 +41,23 @@ def journey_catch_up(run: Run, journey_id: int, after_id: int) -> None:
 
 @job("crm.journey_scan", queue="bulk", timeout=600)
 def journey_scan(run: Run) -> None:
-    """Who left the segment that their journey is about is done; then a job for each journey."""
-    while True:
-        with run.transaction() as session:
-            if ending.end_left(session, now=clock.now()) == 0:
-                break
+    """A job for each journey that lets in whom nobody tells of or ends when a segment is left."""
     with reading() as session:
-        journeys = scanning.list_scanned(session)
-    each(run, "crm.journey_scan_one", "journey_id", journeys)
+        journeys = {*scanning.list_scanned(session), *ending.list_left(session)}
+    each(run, "crm.journey_scan_one", "journey_id", sorted(journeys))
 
 
 @job("crm.journey_scan_one", queue="bulk", timeout=600)
 def journey_scan_one(run: Run, journey_id: int) -> None:
-    """Let in whom nobody tells of, along the journey's key, slice by slice."""
-    after_id = 0
-    while True:
+    """Who left the segment that the journey is about is done; then let in whom nobody tells of,
+    along the journey's key, slice by slice."""
+    left = 1
+    while left:
+        with run.transaction() as session:
+            left = ending.end_left(session, journey_id, now=clock.now())
+    with reading() as session:
+        scanned, after_id = journey_id in scanning.list_scanned(session), 0
+    while scanned:
         with run.transaction() as session:
             after_id = scanning.scan(session, journey_id, after_id, now=clock.now())
         if not after_id:

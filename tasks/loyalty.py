@@ -15,21 +15,33 @@ from coupons.errors import NotClaimable
 from crm import plans, points
 from crm.models import Expiry, Loyalty
 from crm.play import referring
-from crm.tiers import birthdays, keeping
+from crm.tiers import birthdays, editing, keeping
 from merchants.models import Merchant
 from payments.queries import share_a_payer
 from tasks.each import each
 from tasks.registry import Run, job
 
 
-@job("crm.expire_points", timeout=600)
+@job("crm.expire_points")
 def expire_points(run: Run) -> None:
-    """Points whose day is over lapse; those whose day is near are told, once."""
-    now = clock.now()
-    while True:
+    """Points whose day is over lapse: a job for each merchant."""
+    with reading() as session:
+        merchants = points.merchants_to_expire(session, now=clock.now())
+    each(run, "crm.expire_points_of", "merchant_id", merchants)
+
+
+@job("crm.expire_points_of", timeout=600)
+def expire_points_of(run: Run, merchant_id: int) -> None:
+    """A merchant's, slice by slice."""
+    now, gone = clock.now(), 1
+    while gone:
         with run.transaction() as session:
-            if points.expire_due(session, now=now) == 0:
-                break
+            gone = points.expire_due(session, merchant_id, now=now)
+
+
+@job("crm.tell_of_points")
+def tell_of_points(run: Run) -> None:
+    """Whose points lapse soon is told, once: a job for each merchant that wants it."""
     with reading() as session:
         ask = select(Loyalty.merchant_id)
         reminding = session.scalars(
@@ -50,29 +62,48 @@ def remind_points(run: Run, merchant_id: int) -> None:
             told = points.remind_due(session, merchant_id, days, now=clock.now())
 
 
-@job("crm.keep_terms", timeout=600)
+@job("crm.keep_terms")
 def keep_terms(run: Run) -> None:
-    """Paid memberships give the coupons of their month, and end on their day."""
+    """Paid memberships give the coupons of their month, and end on their day: a job for each
+    merchant."""
+    with reading() as session:
+        merchants = plans.merchants_due(session, now=clock.now())
+    each(run, "crm.keep_terms_of", "merchant_id", merchants)
+
+
+@job("crm.keep_terms_of", timeout=600)
+def keep_terms_of(run: Run, merchant_id: int) -> None:
+    """A merchant's, slice by slice."""
     now = clock.now()
     given = ended = 1
     while given:
         with run.transaction() as session:
-            given = plans.give_due(session, now=now)
+            given = plans.give_due(session, merchant_id, now=now)
     while ended:
         with run.transaction() as session:
-            ended = plans.end_due(session, now=now)
+            ended = plans.end_due(session, merchant_id, now=now)
 
 
-@job("crm.reward_referrals", timeout=600)
+@job("crm.reward_referrals")
 def reward_referrals(run: Run) -> None:
-    """Friends whose first order can no longer be refunded bring both their points."""
-    now, last = clock.now(), 0
-    while True:
+    """Friends whose first order can no longer be refunded bring both their points: a job for each
+    merchant."""
+    with reading() as session:
+        merchants = referring.merchants_waiting(session)
+    each(run, "crm.reward_referrals_of", "merchant_id", merchants)
+
+
+@job("crm.reward_referrals_of", timeout=600)
+def reward_referrals_of(run: Run, merchant_id: int) -> None:
+    """A merchant's, slice by slice."""
+    now, last, more = clock.now(), 0, True
+    while more:
         with run.transaction() as session:
             alike = partial(share_a_payer, session)
-            last = referring.settle_due(session, now=now, same_payer=alike, after_id=last)
-        if last == 0:
-            return
+            last = referring.settle_due(
+                session, merchant_id, now=now, same_payer=alike, after_id=last
+            )
+        more = last != 0
 
 
 @job("crm.review_tiers", timeout=600)
@@ -96,12 +127,15 @@ def review_members(run: Run, merchant_id: int) -> None:
 @job("crm.reweigh_tiers", queue="bulk", timeout=1_800)
 def reweigh_tiers(run: Run, merchant_id: int, may_fall: bool) -> None:
     """The members of a merchant that changed its rules, slice by slice; again: nothing moves."""
-    now, last = clock.now(), 0
-    while True:
+    now, last, more = clock.now(), 0, True
+    with reading() as session:
+        since = editing.weighing_since(session, merchant_id)
+    while more:
         with run.transaction() as session:
             last = keeping.reweigh(session, merchant_id, after_id=last, may_fall=may_fall, now=now)
-        if last == 0:
-            return
+        more = last != 0
+    with run.finish() as session:
+        editing.weighed(session, merchant_id, since)
 
 
 @job("crm.give_birthday_coupons", queue="bulk")

@@ -45,6 +45,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("coupons.pack_follow", 60),
     Periodic("coupons.compare_packs", 86_400),
     Periodic("crm.expire_points", 3_600),
+    Periodic("crm.tell_of_points", 3_600),
     Periodic("crm.keep_terms", 600),
     Periodic("crm.reward_referrals", 3_600),
     Periodic("crm.review_tiers", 86_400),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim
@@ -59,12 +59,13 @@ def end_all(session: Session, journey_id: int, outcome: str, *, now: datetime, l
     return moved
 
 
-def end_left(session: Session, *, now: datetime, limit: int = 500) -> int:
-    """Runs whose goal it was that their member leaves a segment, and who left it since they came
-    in, end here; how many of the next slice. By the clock: who waits for days is not asked before.
+def end_left(session: Session, journey_id: int, *, now: datetime, limit: int = 500) -> int:
+    """Runs of a journey whose goal it was that their member leaves a segment, and who left it since
+    they came in, end here; how many of the next slice. By the clock: who waits for days is not
+    asked before.
     """
     ended = 0
-    for version_id, segment_id in _to_leave(session):
+    for version_id, segment_id in _to_leave(session, journey_id):
         gone = (
             select(JourneyRun.id)
             .join(SegmentMember, SegmentMember.member_id == JourneyRun.member_id)
@@ -88,21 +89,32 @@ def end_left(session: Session, *, now: datetime, limit: int = 500) -> int:
     return ended
 
 
-def _to_leave(session: Session) -> list[tuple[int, int]]:
-    """Versions that somebody may walk and that end when a segment is left; and that segment."""
+def list_left(session: Session) -> list[int]:
+    """Journeys that somebody may walk and that end when a segment is left."""
+    return sorted({journey_id for journey_id, _, _ in _goals(session)})
+
+
+def _to_leave(session: Session, journey_id: int) -> list[tuple[int, int]]:
+    """The journey's versions, each with the segment."""
+    found = _goals(session, Journey.id == journey_id)
+    return [(version_id, segment_id) for _, version_id, segment_id in found]
+
+
+def _goals(session: Session, *only: ColumnElement[bool]) -> list[tuple[int, int, int]]:
     found = session.execute(
-        select(JourneyVersion.id, JourneyVersion.graph)
+        select(Journey.id, JourneyVersion.id, JourneyVersion.graph)
         .join(Journey, Journey.id == JourneyVersion.journey_id)
         .where(
             JourneyVersion.published_at.is_not(None),
             Journey.state.in_((JourneyState.live, JourneyState.paused)),
+            *only,
         )
         .order_by(JourneyVersion.id)
     )
-    goals = ((version_id, graph["goal"]) for version_id, graph in found)
+    goals = ((journey_id, version_id, graph["goal"]) for journey_id, version_id, graph in found)
     return [
-        (version_id, goal["segment_id"])
-        for version_id, goal in goals
+        (journey_id, version_id, goal["segment_id"])
+        for journey_id, version_id, goal in goals
         if goal["kind"] == "left_segment"
     ]
 

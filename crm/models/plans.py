@@ -93,8 +93,8 @@ class BalanceEntry(Base):
     __tablename__ = "balance_entries"
     __table_args__ = (
         UniqueConstraint("cause"),
-        Index(None, "member_id", "id"),
-        Index(None, "merchant_id", "id"),
+        Index(None, "member_id", "at", "id"),
+        Index(None, "merchant_id", "at", "id"),
     )
 
     id: Mapped[Id]

@@ -29,7 +29,7 @@ class SignIn(Base):
     """Once per member and business day. `streak` counts the days in a row up to this one."""
 
     __tablename__ = "sign_ins"
-    __table_args__ = (UniqueConstraint("member_id", "day"),)
+    __table_args__ = (UniqueConstraint("member_id", "day"), Index(None, "day"))
 
     id: Mapped[Id]
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))

@@ -37,7 +37,8 @@ class Loyalty(Base):
     `window_days` 0: all time. `valid_days` 0: a tier is for good. Growth is one per yuan kept, and
     what `growth_entries` add. `discount_alone`: a tier's discount goes with no other offer. A
     balance that falls below `balance_low_fen` is told; 0: never. `sells_top_ups`: stored value is
-    on sale, though no order can be paid from it yet.
+    on sale, though no order can be paid from it yet. `reweigh`: members are being weighed by new
+    rules, "up" or, where they may fall too, "all".
     """
 
     __tablename__ = "loyalty"
@@ -62,6 +63,7 @@ class Loyalty(Base):
     discount_alone: Mapped[bool] = mapped_column(default=False)
     balance_low_fen: Mapped[int] = mapped_column(default=2_000)
     sells_top_ups: Mapped[bool] = mapped_column(default=False)
+    reweigh: Mapped[str] = mapped_column(Code(8), default="")
     updated_at: Mapped[datetime]
 
 
@@ -95,7 +97,7 @@ class TierMove(Base):
     """One move, never changed. `reason`: paid, refunded, expired, rules, merged."""
 
     __tablename__ = "tier_moves"
-    __table_args__ = (Index(None, "member_id", "id"),)
+    __table_args__ = (Index(None, "member_id", "id"), Index(None, "at"))
 
     id: Mapped[Id]
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))

@@ -8,7 +8,7 @@ from crm.plans.fulfilling import (
     stays_taken,
 )
 from crm.plans.offers import PlanNotFound, check_sold, get_plan, kinds_sold, list_plans
-from crm.plans.terms import current_term, end_due, give_due
+from crm.plans.terms import current_term, end_due, give_due, merchants_due
 
 __all__ = [
     "PlanNotFound",
@@ -21,6 +21,7 @@ __all__ = [
     "give_due",
     "kinds_sold",
     "list_plans",
+    "merchants_due",
     "refund_failed",
     "refundable_fen",
     "stays_taken",

@@ -1,9 +1,10 @@
 """A paid membership: runs its days, gives its coupons every thirty of them, ends by itself."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -53,8 +54,16 @@ def current_term(session: Session, member_id: int, now: datetime) -> PaidTerm | 
     ).one_or_none()
 
 
-def give_due(session: Session, *, now: datetime, limit: int = 200) -> int:
-    """Coupons of terms whose month has begun; how many terms were looked at. Safe to repeat.
+def merchants_due(session: Session, *, now: datetime) -> Sequence[int]:
+    """Who has a membership that gives its coupons now, or ends."""
+    due = or_(PaidTerm.next_gift_at <= now, PaidTerm.ends_at <= now)
+    of = select(Plan.merchant_id).join(PaidTerm, PaidTerm.plan_id == Plan.id)
+    of = of.where(PaidTerm.state == TermState.active, due)
+    return session.scalars(of.distinct().order_by(Plan.merchant_id)).all()
+
+
+def give_due(session: Session, merchant_id: int, *, now: datetime, limit: int = 200) -> int:
+    """Coupons of a merchant's terms whose month has begun; how many were looked at. Safe to repeat.
 
     The template's row comes before the terms', so a term is read again under its lock. The coupons
     are paid for: a template that was paused, has ended or is used up gives them all the same.
@@ -64,6 +73,7 @@ def give_due(session: Session, *, now: datetime, limit: int = 200) -> int:
         .join(Plan, Plan.id == PaidTerm.plan_id)
         .join(CouponTemplate, CouponTemplate.id == Plan.template_id)
         .where(PaidTerm.state == TermState.active, PaidTerm.next_gift_at <= now)
+        .where(Plan.merchant_id == merchant_id)
         .order_by(PaidTerm.next_gift_at, PaidTerm.id)
         .limit(limit)
     ).all()
@@ -84,9 +94,14 @@ def give_due(session: Session, *, now: datetime, limit: int = 200) -> int:
     return len(due)
 
 
-def end_due(session: Session, *, now: datetime, limit: int = 500) -> int:
-    """Terms that are over end, and the timeline is told; how many."""
-    over = (PaidTerm.state == TermState.active, PaidTerm.ends_at <= now)
+def end_due(session: Session, merchant_id: int, *, now: datetime, limit: int = 500) -> int:
+    """A merchant's terms that are over end, and the timeline is told; how many."""
+    theirs = session.scalars(select(Plan.id).where(Plan.merchant_id == merchant_id)).all()
+    over = (
+        PaidTerm.state == TermState.active,
+        PaidTerm.ends_at <= now,
+        PaidTerm.plan_id.in_(theirs),
+    )
     due = session.execute(
         select(PaidTerm.id, PaidTerm.member_id)
         .where(*over)

@@ -7,7 +7,7 @@ until somebody of the shop has looked: many in one day, two accounts on one phon
 number, or paying with one wallet.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select, update
@@ -136,8 +136,15 @@ def note_one_phone(session: Session, one_id: int, other_id: int) -> int:
     return claim(session, waiting.values(state=ReferralState.held, reason="same_phone"))
 
 
+def merchants_waiting(session: Session) -> Sequence[int]:
+    """Who has friends that were brought and are not rewarded yet."""
+    waiting = select(Referral.merchant_id).where(Referral.state == ReferralState.waiting)
+    return session.scalars(waiting.distinct().order_by(Referral.merchant_id)).all()
+
+
 def settle_due(
     session: Session,
+    merchant_id: int,
     *,
     now: datetime,
     same_payer: Alike = lambda _one, _other: False,
@@ -162,7 +169,8 @@ def settle_due(
     )
     due = session.scalars(
         select(Referral)
-        .where(Referral.state == ReferralState.waiting, Referral.id > after_id, safe)
+        .where(Referral.merchant_id == merchant_id, Referral.id > after_id)
+        .where(Referral.state == ReferralState.waiting, safe)
         .order_by(Referral.id)
         .limit(limit)
     ).all()
@@ -229,12 +237,14 @@ def list_referrals(
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
 
 
-def count_held(session: Session, merchant_id: int) -> int:
-    """How many wait for somebody of the shop."""
-    held = select(func.count(Referral.id)).where(
-        Referral.merchant_id == merchant_id, Referral.state == ReferralState.held
+def count_by_state(session: Session, merchant_id: int) -> dict[ReferralState, int]:
+    """How many there are in each state."""
+    counted = session.execute(
+        select(Referral.state, func.count())
+        .where(Referral.merchant_id == merchant_id)
+        .group_by(Referral.state)
     )
-    return int(session.scalar(held) or 0)
+    return {state: int(number) for state, number in counted}
 
 
 def _why_not(session: Session, inviter: Member, newcomer: Member) -> str:

@@ -7,15 +7,16 @@ taken from the order's own lot, then from the others, the next to lapse first; t
 max(points, 0).
 """
 
-from crm.points.books import ledger, list_unbalanced
+from crm.points.books import Line, ledger, list_unbalanced
 from crm.points.earning import REFUND_WINDOW, claw_back, earn, move, points_for
-from crm.points.falling_due import expire_due, release_due, remind_due
+from crm.points.falling_due import expire_due, merchants_to_expire, release_due, remind_due
 from crm.points.holding import give_back, hold_for, spend_held
 from crm.points.lots import Held, NotEnoughPoints, grant, hold, hold_living, take
 
 __all__ = [
     "REFUND_WINDOW",
     "Held",
+    "Line",
     "NotEnoughPoints",
     "claw_back",
     "earn",
@@ -27,6 +28,7 @@ __all__ = [
     "hold_living",
     "ledger",
     "list_unbalanced",
+    "merchants_to_expire",
     "move",
     "points_for",
     "release_due",

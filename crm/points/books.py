@@ -1,21 +1,65 @@
 """What the ledger says, for people and for the daily check."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, case, func, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased
 
-from crm.models import LotState, Member, PointEntry, PointLot
+from crm.models import EntryKind, LotState, Member, PointEntry, PointLot
+
+
+class Line(NamedTuple):
+    """A movement as a person reads it: what came of an order stands once, where it was earned,
+    pending until it is released. `lands_at`: when what is pending comes, or when it came.
+    """
+
+    entry: PointEntry
+    points: int
+    pending: int
+    lands_at: datetime | None
 
 
 def ledger(
-    session: Session, member_id: int, *, before_id: int | None = None, limit: int = 50
-) -> list[PointEntry]:
-    """The newest movements first; `before_id` is the last one seen."""
-    mine = select(PointEntry).where(PointEntry.member_id == member_id)
-    if before_id is not None:
-        mine = mine.where(PointEntry.id < before_id)
-    return list(session.scalars(mine.order_by(PointEntry.id.desc()).limit(limit)))
+    session: Session,
+    member_id: int,
+    *,
+    before: tuple[datetime, int] | None = None,
+    limit: int = 50,
+) -> list[Line]:
+    """The newest movements first; `before` is the (at, id) of the last one seen."""
+    other = aliased(PointEntry)
+    released, earned = EntryKind.released, EntryKind.earned
+    its_other = and_(
+        other.lot_id == PointEntry.lot_id,
+        other.member_id == PointEntry.member_id,
+        or_(
+            and_(PointEntry.kind != released, other.kind == released),
+            and_(PointEntry.kind == released, other.kind == earned),
+        ),
+    )
+    mine = (
+        select(PointEntry, other.id, PointLot.state, PointLot.available_at)
+        .outerjoin(other, its_other)
+        .outerjoin(PointLot, PointLot.id == PointEntry.lot_id)
+        .where(PointEntry.member_id == member_id)
+        .where(or_(PointEntry.kind != released, other.id.is_(None)))
+    )
+    if before is not None:
+        mine = mine.where(PointEntry.at <= before[0])
+        mine = mine.where(tuple_(PointEntry.at, PointEntry.id) < before)
+    rows = session.execute(mine.order_by(PointEntry.at.desc(), PointEntry.id.desc()).limit(limit))
+    return [_line(*row) for row in rows]
+
+
+def _line(entry: PointEntry, release: int | None, state: LotState, due: datetime | None) -> Line:
+    if entry.kind is EntryKind.released:  # earned by an account that was merged into this one
+        return Line(entry, entry.points, 0, None)
+    came = entry.kind is EntryKind.earned
+    if release is not None:
+        return Line(entry, entry.points + entry.pending, 0, due if came else None)
+    waits = came and state is LotState.pending
+    return Line(entry, entry.points, entry.pending, due if waits else None)
 
 
 def list_unbalanced(session: Session, ids: range) -> list[int]:

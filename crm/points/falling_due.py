@@ -49,14 +49,26 @@ def release_due(session: Session, *, now: datetime, limit: int = 500) -> int:
     return moved
 
 
-def expire_due(session: Session, *, now: datetime, limit: int = 500) -> int:
-    """Lots whose day is over lapse; how many. Safe to run twice."""
-    over = (PointLot.state == LotState.available, PointLot.expires_at <= now)
-    due = session.execute(
-        select(PointLot.id, PointLot.member_id)
-        .where(*over)
+def merchants_to_expire(session: Session, *, now: datetime) -> Sequence[int]:
+    """Whose members have lots that lapse now."""
+    of = select(Member.merchant_id).join(PointLot, PointLot.member_id == Member.id)
+    return session.scalars(of.where(*_over(now)).distinct().order_by(Member.merchant_id)).all()
+
+
+def expire_due(session: Session, merchant_id: int, *, now: datetime, limit: int = 500) -> int:
+    """Lots of a merchant's members whose day is over lapse; how many. Safe to run twice."""
+    over = _over(now)
+    ids = session.scalars(
+        select(PointLot.id)
+        .join(Member, Member.id == PointLot.member_id)
+        .where(*over, Member.merchant_id == merchant_id)
         .order_by(PointLot.expires_at, PointLot.id)
         .limit(limit)
+    ).all()
+    due = session.execute(
+        select(PointLot.id, PointLot.member_id)
+        .where(PointLot.id.in_(ids), *over)
+        .order_by(PointLot.id)
         .with_for_update(skip_locked=True)
     ).all()
     if not due:
@@ -72,6 +84,10 @@ def expire_due(session: Session, *, now: datetime, limit: int = 500) -> int:
     )
     gone = {"state": LotState.expired, "points": 0}
     return claim(session, update(PointLot).where(PointLot.id.in_(lot_ids), *over).values(gone))
+
+
+def _over(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return PointLot.state == LotState.available, PointLot.expires_at <= now
 
 
 def remind_due(

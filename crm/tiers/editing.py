@@ -16,6 +16,8 @@ from crm.models import BASE_TIER, Loyalty, Member, Tier
 from crm.tiers.programme import Programme, Step, load, worth
 
 MOST_TIERS = 8
+UP, ALL = "up", "all"
+"""How far a change of the rules is carried out: see `Loyalty.reweigh`."""
 
 
 class TiersInvalid(Invalid):
@@ -70,6 +72,8 @@ def save(
     check(wanted)
     before = load(session, merchant_id)
     write(session, merchant_id, wanted, now)
+    weighing = {"reweigh": ALL if may_fall else UP}
+    rows.must_move(session, Loyalty, {"merchant_id": merchant_id}, weighing)
     audit.record(
         session,
         actor=actor,
@@ -81,6 +85,18 @@ def save(
         now=now,
     )
     enqueue(session, "crm.reweigh_tiers", merchant_id=merchant_id, may_fall=may_fall)
+
+
+def weighing_since(session: Session, merchant_id: int) -> datetime | None:
+    """When the rules that members are being weighed by were written."""
+    rules = select(Loyalty.updated_at).where(Loyalty.merchant_id == merchant_id)
+    return session.scalar(rules)
+
+
+def weighed(session: Session, merchant_id: int, since: datetime | None) -> None:
+    """All members were; unless the rules were changed again meanwhile."""
+    same = {"merchant_id": merchant_id, "updated_at": since}
+    rows.compare_and_set(session, Loyalty, same, {"reweigh": ""})
 
 
 def write(session: Session, merchant_id: int, wanted: Programme, now: datetime) -> None:

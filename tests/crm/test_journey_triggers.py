@@ -276,8 +276,8 @@ def test_who_leaves_the_segment_is_done_in_the_middle_of_a_wait(
     at = now + timedelta(hours=1)
     living.refresh(session, rich, at)
 
-    assert ending.end_left(session, now=at) == 1
-    assert ending.end_left(session, now=at) == 0
+    assert ending.end_left(session, journey.id, now=at) == 1
+    assert ending.end_left(session, journey.id, now=at) == 0
 
     assert [(run.state, run.outcome) for run in runs_of(session, journey)] == [
         (RunState.done, "goal"),

@@ -3,17 +3,32 @@
 from datetime import datetime, timedelta
 
 import pytest
+from flask import Flask
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from core import clock
+from core.database import reading, transaction
 from core.outbox import JobState, OutboxJob, enqueue
 from crm import campaigns, standing
 from crm.campaigns import moving
-from crm.models import BatchKind, BatchState, Campaign, CampaignState, CouponBatch, Recipient
+from crm.models import (
+    BASE_TIER,
+    BatchKind,
+    BatchState,
+    Campaign,
+    CampaignState,
+    CouponBatch,
+    Loyalty,
+    Member,
+    Recipient,
+)
+from crm.tiers import Programme, Step, editing
 from tests.factories.campaigns import make_campaign, make_talker
 from tests.factories.coupons import make_template
-from tests.factories.crm import make_merchant
+from tests.factories.crm import make_member, make_merchant
 from tests.factories.merchants import make_staff
+from tests.working import run_inline
 
 
 def asked(session: Session) -> list[tuple[str, dict[str, object]]]:
@@ -55,6 +70,30 @@ def test_batches_without_a_job_are_gone_on_with(session: Session, now: datetime)
         ("crm.coupon_batch", {"batch_id": preparing}),
         ("crm.void_batch", {"batch_id": revoking, "actor": "system"}),
     ]
+
+
+def test_members_are_weighed_by_the_new_rules_though_the_job_died(app: Flask) -> None:
+    with transaction() as session:
+        merchant, member = make_merchant(session), make_member(session, spent_fen=5_000)
+        steps = (Step("gold", 1, "金", 4_000), Step(BASE_TIER, 0, "叶", 0))
+        by = {"may_fall": True, "actor": "staff:1", "now": clock.now()}
+        editing.save(session, merchant.id, Programme(steps), **by)
+        session.execute(update(OutboxJob).values(state=JobState.dead))
+
+    run_inline("crm.sweep_standing")
+    run_inline("crm.sweep_standing")
+
+    with reading() as session:
+        ((name, args),) = asked(session)
+    assert (name, args) == ("crm.reweigh_tiers", {"merchant_id": merchant.id, "may_fall": True})
+    run_inline(name, **args)
+    with transaction() as session:
+        assert session.get_one(Member, member.id).tier == "gold"
+        assert session.scalars(select(Loyalty.reweigh)).one() == ""
+        assert session.execute(delete(OutboxJob))
+    run_inline("crm.sweep_standing")
+    with reading() as session:
+        assert asked(session) == []
 
 
 def test_a_campaign_that_was_to_start_or_to_stop_does(session: Session, now: datetime) -> None:

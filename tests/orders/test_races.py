@@ -203,7 +203,7 @@ def test_a_month_is_not_given_while_its_membership_goes_back(
 
     def give() -> None:
         with app.app_context(), transaction() as other:
-            plans.give_due(other, now=now)
+            plans.give_due(other, plan.merchant_id, now=now)
 
     def counted(*given: object) -> giving_up.Share:
         share = count(*given)  # type: ignore[arg-type]

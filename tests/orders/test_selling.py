@@ -105,15 +105,15 @@ def test_a_membership_gives_every_month_and_ends_by_itself(
     def coupons() -> int:
         return session.scalar(select(func.count()).select_from(Coupon)) or 0
 
-    plans.give_due(session, now=now)
-    plans.give_due(session, now=now)
+    plans.give_due(session, shop.merchant.id, now=now)
+    plans.give_due(session, shop.merchant.id, now=now)
     assert coupons() == 2
-    plans.give_due(session, now=now + timedelta(days=30))
+    plans.give_due(session, shop.merchant.id, now=now + timedelta(days=30))
     assert coupons() == 4
-    plans.give_due(session, now=now + timedelta(days=59))
+    plans.give_due(session, shop.merchant.id, now=now + timedelta(days=59))
     assert coupons() == 4
 
-    assert plans.end_due(session, now=now + timedelta(days=60)) == 1
+    assert plans.end_due(session, shop.merchant.id, now=now + timedelta(days=60)) == 1
     current = plans.current_term(session, shop.member.id, now + timedelta(days=61))
     assert current is not None
     assert current.id == second.id
@@ -130,7 +130,7 @@ def test_a_membership_goes_back_less_what_was_used(
     template = make_template(session, shop.merchant, valid_days=10)
     plan = make_plan(shop, PlanKind.membership, now, days=60, template_id=template.id, coupons=2)
     order = buy(shop, plan, now)
-    plans.give_due(session, now=now)
+    plans.give_due(session, shop.merchant.id, now=now)
     first, second = session.scalars(select(Coupon).order_by(Coupon.id)).all()
 
     def due(at: datetime) -> int:
@@ -157,7 +157,7 @@ def test_a_membership_goes_back_less_what_was_used(
     term = session.scalars(select(PaidTerm).execution_options(populate_existing=True)).one()
     session.refresh(second)
     assert (second.state, term.state, due(now)) == (CouponState.void, TermState.refunded, 0)
-    assert plans.give_due(session, now=now + timedelta(days=31)) == 0
+    assert plans.give_due(session, shop.merchant.id, now=now + timedelta(days=31)) == 0
     with pytest.raises(PlanNotRefundable), session.begin_nested():
         refund(shop, order, 7_500, now)
 
@@ -189,7 +189,7 @@ def test_what_a_friend_was_given_is_theirs(session: Session, shop: Shop, now: da
     template = make_template(session, shop.merchant)
     plan = make_plan(shop, PlanKind.membership, now, days=30, template_id=template.id, coupons=2)
     order = buy(shop, plan, now)
-    plans.give_due(session, now=now)
+    plans.give_due(session, shop.merchant.id, now=now)
     given = session.scalars(select(Coupon).order_by(Coupon.id)).first()
     assert given
     given.member_id = make_member(session, merchant=shop.merchant).id
@@ -224,7 +224,7 @@ def test_a_coupon_that_was_sold_is_given_though_it_is_given_out_no_more(
 
     for order in orders:
         assert paying.mark_paid(session, order, amount_fen=10_000, now=now)
-    plans.give_due(session, now=now)
+    plans.give_due(session, shop.merchant.id, now=now)
 
     given = session.scalars(select(Coupon).order_by(Coupon.id)).all()
     assert [(one.source, one.uses_left) for one in given] == [
