@@ -66,5 +66,5 @@ def _bring(
     ).all()
     for number, newcomer in enumerate(fresh if faithful else ()):
         code = referring.code_of(session, faithful[0].id)
-        at = now - timedelta(hours=number + 1)
+        at = now - timedelta(hours=BROUGHT - number)
         referring.accept(session, newcomer, code, now=at)

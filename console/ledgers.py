@@ -1,6 +1,7 @@
 """A member's ledgers of points and of stored value, page by page."""
 
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
 
 from flask import Blueprint, Response, request, url_for
 
@@ -12,7 +13,7 @@ from core import cursors
 from core.clock import now as clock_now
 from core.database import reading
 from crm import balance, points
-from crm.models import EntryKind, Member
+from crm.models import BalanceEntry, EntryKind, Member, PointEntry
 
 page = Blueprint("ledgers", __name__, url_prefix="/members")
 
@@ -34,33 +35,34 @@ POINTS = {
 @page.get("/<no>/points")
 @staff("members.view")
 def of_points(no: str) -> Response:
-    now, before = clock_now(), _before()
+    now, before = clock_now(), cursors.place(request.args.get("cursor", ""))
     with reading() as session:
         member = get_member(session, no)
-        found = points.ledger(session, member.id, before_id=before, limit=PAGE + 1)
+        found = points.ledger(session, member.id, before=before, limit=PAGE + 1)
         rows = [
             {
-                "what": POINTS[entry.kind],
-                "why": entry.reason,
-                "first": _signed(entry.points),
-                "second": _signed(entry.pending),
-                "at": words.when(entry.at, now),
+                "what": POINTS[line.entry.kind],
+                "why": line.entry.reason or _lands(line, now),
+                "first": _signed(line.points),
+                "second": _signed(line.pending),
+                "at": words.when(line.entry.at, now),
             }
-            for entry in found[:PAGE]
+            for line in found[:PAGE]
         ]
+    last = [line.entry for line in found[PAGE - 1 : PAGE + 1]]
     sums = [("能用", f"{words.count(member.points)} 分"),
             ("待到账", f"{words.count(member.points_pending)} 分")]  # fmt: skip
     heads = ("能用", "待到账")
-    return _page("积分明细", "of_points", member, found, rows, heads, sums)
+    return _page("积分明细", "of_points", member, last, rows, heads, sums)
 
 
 @page.get("/<no>/balance")
 @staff("members.view")
 def of_balance(no: str) -> Response:
-    now, before = clock_now(), _before()
+    now, before = clock_now(), cursors.place(request.args.get("cursor", ""))
     with reading() as session:
         member = get_member(session, no)
-        found = balance.ledger(session, member.id, before_id=before, limit=PAGE + 1)
+        found = balance.ledger(session, member.id, before=before, limit=PAGE + 1)
         rows = [
             {
                 "what": BALANCES[entry.kind],
@@ -71,23 +73,25 @@ def of_balance(no: str) -> Response:
             }
             for entry in found[:PAGE]
         ]
+    last = found[PAGE - 1 : PAGE + 1]
     own = member.balance_fen - member.balance_bonus_fen
     sums = [("本金", f"¥{words.yuan(own)}"), ("赠送", f"¥{words.yuan(member.balance_bonus_fen)}")]
     heads = ("本金（元）", "赠送（元）")
-    return _page("储值明细", "of_balance", member, found, rows, heads, sums)
+    return _page("储值明细", "of_balance", member, last, rows, heads, sums)
 
 
 def _page(
     title: str,
     endpoint: str,
     member: Member,
-    found: list[Any],
+    last: Sequence[PointEntry | BalanceEntry],
     rows: list[dict[str, str]],
     heads: tuple[str, str],
     sums: list[tuple[str, str]],
 ) -> Response:
+    """`last`: of the page, and the one after it, if there is one."""
     to, no = f"console.ledgers.{endpoint}", member.no
-    more = cursors.encode([found[PAGE - 1].id]) if len(found) > PAGE else ""
+    more = cursors.after(last[0].at, last[0].id) if len(last) > 1 else ""
     return reply.page(
         "members/ledger.html",
         title=title,
@@ -102,9 +106,8 @@ def _page(
     )
 
 
-def _before() -> int | None:
-    cursor = request.args.get("cursor", "")
-    return cursors.number(cursors.decode(cursor, 1)[0]) if cursor else None
+def _lands(line: points.Line, now: datetime) -> str:
+    return f"{words.on(line.lands_at, now)} 到账" if line.lands_at else ""
 
 
 def _signed(number: int) -> str:

@@ -1,23 +1,27 @@
 """会员体系 → 储值, 付费会员, 次卡: what is on sale, and how it goes."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from console import people, reply, words
+from console import club_view, people, reply, words
 from console.access import me, staff
 from console.forms import Form
 from console.loyalty_tabs import coupons, tabs
+from console.play_view import Figure
 from core import cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import NotFound
 from core.money import format_yuan
+from coupons.models import Coupon, CouponState, CouponTemplate
 from crm import balance, plans, tiers
-from crm.models import BalanceKind, BalanceLot, Member, PaidTerm, Plan, PlanKind
+from crm.models import BalanceKind, BalanceLot, Member, PaidTerm, Plan, PlanKind, TermState
 from crm.plans import offers
+from crm.plans.terms import MONTH
 from crm.tiers import editing
 from orders.models import Order
 
@@ -129,10 +133,11 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         found = offers.list_all(session, me().merchant_id, kind, now=now)
         sold = _sold(session, [plan.id for plan, _ in found])
         choices = _choices(session, kind)
-        names = {value: name for value, name, *_ in choices}
+        given = _given(session, [plan.template_id for plan, _ in found if plan.template_id])
         figures = _figures(session, kind, now)
         entries, pager = _entries(session, now) if kind is PlanKind.top_up else ([], {})
         programme = tiers.load(session, me().merchant_id)
+        picture = club_view.owed(session, now) if kind is PlanKind.top_up else None
     form = form or Form(coupons=1)
     if kind is PlanKind.top_up and "low" not in request.form:
         form.put("low", format_yuan(programme.balance_low_fen, trim=True))
@@ -147,9 +152,10 @@ def _page(kind: PlanKind, form: Form | None, status: int = 200) -> Response:
         form=form,
         coupons=choices,
         figures=figures,
+        picture=picture,
         entries=entries,
         pager=pager,
-        plans=[_row(plan, sells, sold.get(plan.id, (0, 0)), names) for plan, sells in found],
+        plans=[_row(plan, sells, sold.get(plan.id, (0, 0)), given) for plan, sells in found],
     )
 
 
@@ -157,13 +163,25 @@ def _choices(session: Session, kind: PlanKind) -> Any:
     return coupons(session, "选一张券", several_uses=kind is PlanKind.card)
 
 
-def _row(plan: Plan, sells: bool, sold: tuple[int, int], names: dict[str, str]) -> dict[str, Any]:
+def _given(session: Session, ids: list[int]) -> dict[int, tuple[str, int]]:
+    """template → (name, uses), also of those that are not given out any more."""
+    found = session.execute(
+        select(CouponTemplate.id, CouponTemplate.name, CouponTemplate.uses_total).where(
+            CouponTemplate.id.in_(ids)
+        )
+    )
+    return {id_: (name, uses) for id_, name, uses in found}
+
+
+def _row(
+    plan: Plan, sells: bool, sold: tuple[int, int], given: dict[int, tuple[str, int]]
+) -> dict[str, Any]:
+    coupon, uses = given.get(plan.template_id or 0, ("", 1))
     gives = {
         PlanKind.top_up: f"送 ¥{words.yuan(plan.bonus_fen)}" if plan.bonus_fen else "不送",
         PlanKind.membership: f"{plan.days} 天，每 30 天 {plan.coupons} 张",
-        PlanKind.card: "",
+        PlanKind.card: f"{uses} 次，¥{words.yuan(plan.price_fen // uses)} 一次",
     }[plan.kind]
-    coupon = names.get(str(plan.template_id or ""), "") if plan.template_id else ""
     return {
         "id": plan.id,
         "name": plan.name,
@@ -187,39 +205,59 @@ def _sold(session: Session, ids: list[int]) -> dict[int, tuple[int, int]]:
     return {int(id_ or 0): (int(number), int(fen)) for id_, number, fen in found}
 
 
-def _figures(session: Session, kind: PlanKind, now: Any) -> list[tuple[str, str, str]]:
+def _figures(session: Session, kind: PlanKind, now: datetime) -> list[Figure]:
+    mine = Member.merchant_id == me().merchant_id
     if kind is PlanKind.top_up:
         whole, bonus = session.execute(
             select(
                 func.coalesce(func.sum(Member.balance_fen), 0),
                 func.coalesce(func.sum(Member.balance_bonus_fen), 0),
-            ).where(Member.merchant_id == me().merchant_id)
+            ).where(mine)
         ).one()
         paid = session.scalar(
             select(func.coalesce(func.sum(BalanceLot.paid_fen), 0))
             .join(Member, Member.id == BalanceLot.member_id)
-            .where(Member.merchant_id == me().merchant_id)
+            .where(mine)
         )
         return [
-            ("会员手里还有", f"¥{words.yuan(int(whole))}", "欠着会员的"),
-            ("其中本金", f"¥{words.yuan(int(whole) - int(bonus))}", "退款最多退这些"),
-            ("一共充过", f"¥{words.yuan(int(paid or 0))}", "不算赠送"),
+            ("会员手里还有", f"¥{words.yuan(int(whole))}", "欠着会员的", ""),
+            ("其中本金", f"¥{words.yuan(int(whole) - int(bonus))}", "退款最多退这些", ""),
+            ("一共充过", f"¥{words.yuan(int(paid or 0))}", "不算赠送", ""),
         ]
     if kind is PlanKind.membership:
-        running = session.scalar(
-            select(func.count(PaidTerm.id))
+        soon = case((PaidTerm.ends_at <= now + MONTH, 1), else_=0)
+        running, ending = session.execute(
+            select(func.count(PaidTerm.id), func.coalesce(func.sum(soon), 0))
             .join(Member, Member.id == PaidTerm.member_id)
-            .where(Member.merchant_id == me().merchant_id, PaidTerm.ends_at > now)
+            .where(mine, PaidTerm.state == TermState.active, PaidTerm.ends_at > now)
+        ).one()
+        return [
+            ("有效的付费会员", words.count(int(running)), "退了的、到期的不算", "份"),
+            ("30 天内到期", words.count(int(ending)), "到期自己停，不会续费", "份"),
+        ]
+    cards, uses = session.execute(
+        select(func.count(Coupon.id), func.coalesce(func.sum(Coupon.uses_left), 0)).where(
+            Coupon.template_id.in_(
+                select(Plan.template_id).where(
+                    Plan.merchant_id == me().merchant_id, Plan.kind == PlanKind.card
+                )
+            ),
+            Coupon.source == "pass",
+            Coupon.state.in_((CouponState.issued, CouponState.locked)),
+            Coupon.expires_at > now,
         )
-        return [("有效的付费会员", words.count(int(running or 0)), "份")]
-    return []
+    ).one()
+    return [
+        ("还没用完的次卡", words.count(int(cards)), "没过期的", "张"),
+        ("里面还有", words.count(int(uses)), "会员付过钱、还没用的", "次"),
+    ]
 
 
-def _entries(session: Session, now: Any) -> tuple[list[dict[str, str]], dict[str, str]]:
+def _entries(session: Session, now: datetime) -> tuple[list[dict[str, str]], dict[str, str]]:
     """A page of everybody's movements, and where it goes on."""
     cursor = request.args.get("cursor", "")
-    before = cursors.number(cursors.decode(cursor, 1)[0]) if cursor else None
-    found = balance.ledger_of_merchant(session, me().merchant_id, before_id=before, limit=PAGE + 1)
+    before = cursors.place(cursor)
+    found = balance.ledger_of_merchant(session, me().merchant_id, before=before, limit=PAGE + 1)
     rows = [
         {
             "name": people.name_of(member),
@@ -232,6 +270,7 @@ def _entries(session: Session, now: Any) -> tuple[list[dict[str, str]], dict[str
         for entry, member in found[:PAGE]
     ]
     here = url_for("console.plans.index", kind="top_up")
-    more = cursors.encode([found[PAGE - 1][0].id]) if len(found) > PAGE else ""
+    last = found[PAGE - 1][0] if len(found) > PAGE else None
+    more = cursors.after(last.at, last.id) if last else ""
     onward = url_for("console.plans.index", kind="top_up", cursor=more) if more else ""
     return rows, {"next": onward, "first": here if cursor else ""}

@@ -1,13 +1,13 @@
 """会员体系 → 签到, 抽奖, 邀请: the rules, how it goes, and what waits for somebody to decide."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from console import people, reply, words
+from console import play_view, reply, words
 from console.access import me, staff
 from console.forms import Form
 from console.loyalty_tabs import coupons, tabs
@@ -16,7 +16,6 @@ from core.clock import business_day
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm.models import (
-    Draw,
     Lottery,
     Member,
     Prize,
@@ -159,7 +158,7 @@ def decide(referral_id: int) -> Response:
     with transaction() as session:
         referral = referring.get_referral(session, me().merchant_id, referral_id)
         referring.decide(session, referral, fair=fair, actor=me().actor, now=clock_now())
-    said = "算，首单过了退款期就奖励" if fair else "不算，不会有奖励"
+    said = "给奖励：首单过了退款期就到账" if fair else "不给，不会有奖励"
     return reply.done(url_for("console.play.referrals"), said)
 
 
@@ -175,6 +174,7 @@ def _sign_page(form: Form | None, status: int = 200) -> Response:
             .group_by(SignIn.day)
         )
         by_day = {day: int(number) for day, number in counted}
+        longest = signing_in.longest_streak(session, me().merchant_id, today)
     days = [today - timedelta(days=back) for back in range(13, -1, -1)]
     shown = [(f"{day:%m-%d}", by_day.get(day, 0)) for day in days]
     return reply.page(
@@ -184,7 +184,7 @@ def _sign_page(form: Form | None, status: int = 200) -> Response:
         form=form or _sign_form(rules),
         coupons=choices,
         numbers=range(MILESTONES),
-        today=words.count(by_day.get(today, 0)),
+        figures=play_view.sign_ins(today, by_day, longest),
         days=shown,
         chart={
             "kind": "bars",
@@ -213,7 +213,7 @@ def _lottery_page(form: Form | None, status: int = 200) -> Response:
     with reading() as session:
         choices = coupons(session, "选一张券")
         found = drawing.list_lotteries(session, me().merchant_id)
-        shown = [_lottery_row(session, lottery, now) for lottery in found]
+        shown = [play_view.lottery(session, lottery, now) for lottery in found]
     return reply.page(
         "loyalty/lottery.html",
         status,
@@ -224,48 +224,6 @@ def _lottery_page(form: Form | None, status: int = 200) -> Response:
         numbers=range(PRIZES),
         lotteries=shown,
     )
-
-
-def _lottery_row(session: Session, lottery: Lottery, now: datetime) -> dict[str, Any]:
-    counted = session.execute(
-        select(Draw.prize_id, func.count())
-        .where(Draw.lottery_id == lottery.id)
-        .group_by(Draw.prize_id)
-    )
-    won = {prize_id: int(number) for prize_id, number in counted}
-    draws = sum(won.values())
-    prizes = drawing.prizes_of(session, lottery.id)
-    rest = drawing.WHOLE_BP - sum(prize.odds_bp for prize in prizes)
-    rows = [
-        (
-            prize.name,
-            f"{prize.odds_bp / 100:g}%" + ("" if prize.stock_left else "，发完了"),
-            words.share(won.get(prize.id, 0), draws) or "0%",
-            words.count(won.get(prize.id, 0)),
-            words.count(prize.stock_left),
-        )
-        for prize in prizes
-    ]
-    nothing = won.get(None, 0)
-    rows.append(
-        ("没中", f"{rest / 100:g}%", words.share(nothing, draws) or "0%", words.count(nothing), "")
-    )
-    return {
-        "id": lottery.id,
-        "name": lottery.name,
-        "sub": _terms(lottery, now),
-        "over": lottery.ends_at <= now,
-        "on": lottery.is_on,
-        "draws": words.count(draws),
-        "rows": rows,
-        "hash": lottery.seed_hash,
-        "seed": lottery.seed if lottery.ends_at <= now else "",
-    }
-
-
-def _terms(lottery: Lottery, now: datetime) -> str:
-    until = words.on(lottery.ends_at, now)
-    return f"{lottery.points} 积分一次，每天 {lottery.per_day} 次，到 {until}"
 
 
 def _prize(form: Form, number: int, known: set[str]) -> Prize | None:
@@ -299,7 +257,7 @@ def _referral_page(form: Form | None, status: int = 200) -> Response:
     now, of, cursor = clock_now(), request.args.get("of", ""), request.args.get("cursor", "")
     with reading() as session:
         rules = referring.find_rules(session, me().merchant_id)
-        held = referring.count_held(session, me().merchant_id)
+        counted = referring.count_by_state(session, me().merchant_id)
         found = referring.list_referrals(
             session,
             me().merchant_id,
@@ -310,8 +268,8 @@ def _referral_page(form: Form | None, status: int = 200) -> Response:
         rows = [
             {
                 "id": referral.id,
-                "inviter": _person(inviter),
-                "newcomer": _person(newcomer),
+                "inviter": play_view.person(inviter),
+                "newcomer": play_view.person(newcomer),
                 "state": STATES[referral.state],
                 "why": referring.REASONS.get(referral.reason, ""),
                 "held": referral.state is ReferralState.held,
@@ -320,6 +278,7 @@ def _referral_page(form: Form | None, status: int = 200) -> Response:
             }
             for referral, inviter, newcomer in found[:PAGE]
         ]
+    held = counted.get(ReferralState.held, 0)
     here = url_for("console.play.referrals", of=of or None)
     more = cursors.encode([found[PAGE - 1][0].id]) if len(found) > PAGE else ""
     return reply.page(
@@ -329,20 +288,22 @@ def _referral_page(form: Form | None, status: int = 200) -> Response:
         form=form or _referral_form(rules),
         referrals=rows,
         of=of,
+        least=referring.LEAST_FEN // 100,
+        figures=play_view.referrals(counted),
         shelves=[
             ("全部", url_for("console.play.referrals"), "", of != SUSPECTS),
-            ("等你确认", url_for("console.play.referrals", of=SUSPECTS), held, of == SUSPECTS),
+            (
+                "等你确认",
+                url_for("console.play.referrals", of=SUSPECTS),
+                held or None,
+                of == SUSPECTS,
+            ),
         ],
         pager={
             "next": url_for("console.play.referrals", cursor=more, of=of or None) if more else "",
             "first": here if cursor else "",
         },
     )
-
-
-def _person(member: Member) -> dict[str, str]:
-    href = url_for("console.members.show", no=member.no)
-    return {"name": people.name_of(member), "href": href if member.merged_into_id is None else ""}
 
 
 def _referral_form(rules: ReferralRules | None) -> Form:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from console import reply, words
+from console import club_view, reply, words
 from console.access import me, staff
 from console.forms import Form
 from console.loyalty_tabs import coupons, tabs
@@ -26,7 +26,7 @@ page = Blueprint("points", __name__, url_prefix="/loyalty/points")
 EXPIRIES = (
     (Expiry.never.value, "不过期"),
     (Expiry.months.value, "到账后几个月"),
-    (Expiry.yearly.value, "每年一天，清掉上一年的"),
+    (Expiry.yearly.value, "每年一天"),
 )
 
 
@@ -121,17 +121,17 @@ def adjust(no: str) -> Response:
     form = Form(request.form)
     number = form.whole("points", low=1)
     way = form.one_of("way", ("give", "take"))
-    reason = form.text("reason", longest=60)
+    reason, key = form.text("reason", longest=60), form.text("key", longest=64)
     if form.errors or number is None:
         return _adjust_page(no, form, 422)
     try:
         with transaction() as session:
-            adjusting.adjust(
+            done = adjusting.adjust(
                 session,
                 _member(session, no),
                 number if way == "give" else -number,
                 reason=reason or "",
-                key=form["key"][:32],
+                key=(key or "")[:32],
                 actor=me().actor,
                 owner=me().role is Role.owner,
                 now=clock_now(),
@@ -140,13 +140,23 @@ def adjust(no: str) -> Response:
         form.refuse_with(refused, "points")
         return _adjust_page(no, form, 422)
     said = f"{'加' if way == 'give' else '扣'}了 {words.count(number)} 分"
+    if not done:
+        said = "这一笔刚才已经记过了，没有再记一次"
     return reply.done(url_for("console.members.show", no=no), said)
 
 
 def _adjust_page(no: str, form: Form, status: int = 200) -> Response:
     with reading() as session:
         member = _member(session, no)
-        most = adjusting.most_of(session, me().merchant_id, owner=me().role is Role.owner)
+        left = adjusting.left_today(
+            session,
+            me().merchant_id,
+            actor=me().actor,
+            owner=me().role is Role.owner,
+            now=clock_now(),
+        )
+    if form.errors.get("key"):  # a page that was not ours: its next form has a key again
+        form.put("key", new_token())
     return reply.page(
         "loyalty/adjust.html",
         status,
@@ -154,7 +164,7 @@ def _adjust_page(no: str, form: Form, status: int = 200) -> Response:
         no=no,
         name=member.name,
         has=words.count(member.points),
-        most=words.count(most),
+        left=words.count(left),
     )
 
 
@@ -173,6 +183,7 @@ def _page(form: Form | None, goods_form: Form | None, status: int = 200) -> Resp
         programme = tiers.load(session, me().merchant_id)
         offers = shop.offers(session, me().merchant_id)
         choices = coupons(session, "选一张券")
+        picture = club_view.points(session, clock_now())
         totals = session.execute(
             select(
                 func.coalesce(func.sum(Member.points), 0),
@@ -189,6 +200,7 @@ def _page(form: Form | None, goods_form: Form | None, status: int = 200) -> Resp
         goods=[_row(offer) for offer in offers],
         coupons=choices,
         expiries=EXPIRIES,
+        picture=picture,
         held=words.count(int(totals[0])),
         pending=words.count(int(totals[1])),
         worth=words.yuan(int(totals[0]) * 100 // rate) if rate else "",

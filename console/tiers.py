@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
-from console import reply, words
+from console import club_view, reply, words
 from console.access import me, staff
 from console.forms import Form
 from console.loyalty_tabs import coupons, tabs
@@ -93,6 +93,8 @@ def _page(form: Form, count: int, status: int = 200) -> Response:
     with reading() as session:
         standing = _standing(session)
         choices = coupons(session)
+        rule = _rule(tiers.load(session, me().merchant_id))
+        picture = club_view.moves(session, clock_now())
     return reply.page(
         "loyalty/tiers.html",
         status,
@@ -100,6 +102,8 @@ def _page(form: Form, count: int, status: int = 200) -> Response:
         form=form,
         rows=[Row(number, form[f"code_{number}"] == BASE_TIER) for number in range(count + 1)],
         standing=standing,
+        rule=rule,
+        picture=picture,
         coupons=choices,
         measures=MEASURES,
         windows=WINDOWS,
@@ -125,6 +129,26 @@ def _standing(session: Session) -> list[dict[str, Any]]:
         }
         for step in tiers.tiers_of(session, me().merchant_id)
     ]
+
+
+def _rule(programme: tiers.Programme) -> str:
+    """How one rises and falls, in a sentence with this shop's figures."""
+    if len(programme.steps) == 1:
+        return "只有一级，人人都在里面。"
+    first, periods = programme.steps[-2], {180: "半年", 365: "一年"}
+    spent = programme.measure is Measure.spent
+    need = f"¥{words.yuan(first.threshold)}" if spent else f"{first.threshold:,} 成长值"
+
+    def period(days: int) -> str:
+        return periods.get(days, f" {days} 天")
+
+    since = f"近{period(programme.window_days)}" if programme.window_days else ""
+    rises = f"{since}{'消费' if spent else ''}满 {need} 升「{first.name}」"
+    if not programme.valid_days:
+        return f"{rises}，一直有效；退款收回靠那笔钱升上去的。"
+    grace = f"再宽限 {programme.grace_days} 天，还不够就" if programme.grace_days else "就"
+    falls = dict(FALLS)[programme.fall.value]
+    return f"{rises}，管{period(programme.valid_days)}；到期那天够就续，不够{grace}{falls}。"
 
 
 def _form(programme: tiers.Programme) -> Form:

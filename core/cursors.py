@@ -48,6 +48,19 @@ def number(value: object) -> int:
     return value
 
 
+def after(at: datetime, id_: int) -> str:
+    """The cursor behind a row of a list by time."""
+    return encode([at.isoformat(), id_])
+
+
+def place(cursor: str) -> tuple[datetime, int] | None:
+    """The (at, id) that `after` was given, None at the beginning. Raises Malformed."""
+    if not cursor:
+        return None
+    at, id_ = decode(cursor, 2)
+    return moment(at), number(id_)
+
+
 def _is_storable(value: object) -> bool:
     """Whether a database takes it as a parameter; anybody may write a cursor."""
     if isinstance(value, int):

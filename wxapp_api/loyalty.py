@@ -1,24 +1,28 @@
 """The member centre: tier, points and what they buy, stored value, plans."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from flask import g, request
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core import idempotency, limits
+from core import cursors, idempotency, limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons import words as coupon_words
 from coupons.models import CouponTemplate
 from crm import balance, members, plans, points, tiers
 from crm.models import (
+    BalanceEntry,
     BalanceKind,
     EntryKind,
     LotState,
     Member,
     Plan,
     PlanKind,
+    PointEntry,
     PointLot,
 )
 from crm.play import drawing, referring, signing_in
@@ -135,20 +139,20 @@ def list_points(query: LedgerQuery) -> PointEntriesOut:
     """The ledger of points; what is pending stands in it as such until it is released."""
     with reading() as session:
         found = points.ledger(
-            session, g.member.id, before_id=_before(query.cursor), limit=query.limit + 1
+            session, g.member.id, before=cursors.place(query.cursor), limit=query.limit + 1
         )
     shown = found[: query.limit]
     items = [
         PointEntryOut(
-            id=str(entry.id),
-            at=entry.at,
-            text=entry.reason or ENTRIES[entry.kind],
-            points=entry.points or entry.pending,
-            pending=entry.points == 0,
+            id=str(line.entry.id),
+            at=line.entry.at,
+            text=line.entry.reason or ENTRIES[line.entry.kind],
+            points=line.points or line.pending,
+            pending=line.points == 0,
         )
-        for entry in shown
+        for line in shown
     ]
-    return PointEntriesOut(items=items, next=_more(found, shown))
+    return PointEntriesOut(items=items, next=_more(found, [line.entry for line in shown]))
 
 
 @blueprint.get("/point-goods", responses={200: GoodsListOut}, security=MEMBER)
@@ -201,7 +205,7 @@ def list_balance(query: LedgerQuery) -> BalanceEntriesOut:
     """The ledger of stored value."""
     with reading() as session:
         found = balance.ledger(
-            session, g.member.id, before_id=_before(query.cursor), limit=query.limit + 1
+            session, g.member.id, before=cursors.place(query.cursor), limit=query.limit + 1
         )
     shown = found[: query.limit]
     items = [
@@ -297,9 +301,5 @@ def _expiring(session: Session, me: Member) -> int:
     return int(session.scalar(soon) or 0)
 
 
-def _before(cursor: str) -> int | None:
-    return int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else None
-
-
-def _more(found: list, shown: list) -> str | None:  # type: ignore[type-arg]
-    return str(shown[-1].id) if len(found) > len(shown) else None
+def _more(found: Sequence[Any], shown: Sequence[PointEntry | BalanceEntry]) -> str | None:
+    return cursors.after(shown[-1].at, shown[-1].id) if len(found) > len(shown) else None

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -12,7 +12,7 @@ from core.errors import Conflict, NotFound
 from coupons import issuing
 from coupons.errors import GoneAlready, NotClaimable
 from crm import points
-from crm.models import GrowthEntry, SignIn, SignRules
+from crm.models import GrowthEntry, Member, SignIn, SignRules
 
 
 class SignInOff(NotFound):
@@ -87,6 +87,15 @@ def bonus_on(rules: SignRules, streak: int) -> tuple[int, int]:
     last = max((days for days, _, _ in rules.milestones), default=0)
     at = (streak - 1) % last + 1 if last else 0
     return next(((more, id_) for days, more, id_ in rules.milestones if days == at), (0, 0))
+
+
+def longest_streak(session: Session, merchant_id: int, today: date) -> int:
+    """The longest row of days that was not broken yet."""
+    lately = select(func.max(SignIn.streak)).join(Member, Member.id == SignIn.member_id)
+    lately = lately.where(
+        Member.merchant_id == merchant_id, SignIn.day >= today - timedelta(days=1)
+    )
+    return int(session.scalar(lately) or 0)
 
 
 def days_of(session: Session, member_id: int, since: date) -> list[SignIn]:

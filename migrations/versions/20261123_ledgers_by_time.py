@@ -1,13 +1,17 @@
-"""Stored value's ledgers, moves of tiers and sign-ins are read by time.
+"""Stored value's ledgers, moves of tiers and sign-ins are read by time; the rules say
+whether they are still being carried out.
 
 Revision: 20261123_ledgers_by_time
-Follows: 20261123_top_ups
+Follows: 20261123_service_cards
 """
 
+import sqlalchemy as sa
 from alembic import op
 
+from migrations.types import Code
+
 revision = "20261123_ledgers_by_time"
-down_revision = "20261123_top_ups"
+down_revision = "20261123_service_cards"
 branch_labels = None
 depends_on = None
 
@@ -16,9 +20,13 @@ def upgrade() -> None:
     _by(("at", "id"), ("id",))
     op.create_index(op.f("ix_tier_moves_at"), "tier_moves", ["at"])
     op.create_index(op.f("ix_sign_ins_day"), "sign_ins", ["day"])
+    with op.batch_alter_table("loyalty", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("reweigh", Code(8), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("loyalty", schema=None) as batch_op:
+        batch_op.drop_column("reweigh")
     op.drop_index(op.f("ix_sign_ins_day"), "sign_ins")
     op.drop_index(op.f("ix_tier_moves_at"), "tier_moves")
     _by(("id",), ("at", "id"))

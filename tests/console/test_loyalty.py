@@ -114,18 +114,31 @@ def test_points_are_adjusted_with_a_reason_and_once(chain: Chain) -> None:
     manager, path = chain.browser("manager"), f"/loyalty/points/adjust/{member.no}"
     typed = {"key": "k1", "way": "give", "points": "300", "reason": "点错了单"}
 
-    assert "一次最多调 1,000 分" in manager.get(path).text
-    assert manager.post(path, **typed).status_code == 303
-    assert manager.post(path, **typed).status_code == 303
-    assert manager.post(path, **{**typed, "key": "k2", "points": "1001"}).status_code == 422
-    assert manager.post(path, **{**typed, "key": "k3", "reason": ""}).status_code == 422
-    assert (
-        manager.post(path, **{**typed, "key": "k4", "way": "take", "points": "301"}).status_code
-        == 422
-    )
+    other = chain.member()
+    assert "你今天还能调 1,000 分" in manager.get(path).text
+    said = []
+    for _ in range(2):
+        assert manager.post(path, **typed).status_code == 303
+        said.append(manager.get(f"/members/{member.no}").text)
+    elsewhere = manager.post(f"/loyalty/points/adjust/{other.no}", **typed)  # the same key
+    refused = [
+        manager.post(path, **{**typed, **wrong}).status_code
+        for wrong in (
+            {"key": "k2", "points": "401"},  # 600 of today's 1,000 are gone
+            {"key": "k3", "reason": ""},
+            {"key": ""},
+            {"key": "k4", "way": "take", "points": "301"},
+        )
+    ]
 
+    assert elsewhere.status_code == 303
+    assert "你今天还能调 400 分" in manager.get(path).text
+    assert ["加了 300 分" in page for page in said] == [True, False]
+    assert "这一笔刚才已经记过了，没有再记一次" in said[1]
+    assert refused == [422, 422, 422, 422]
     with reading() as session:
         assert session.get_one(Member, member.id).points == 300
+        assert session.get_one(Member, other.id).points == 300
     assert manager.get("/loyalty/points/adjust/nobody").status_code == 404
 
 

@@ -31,10 +31,25 @@ def test_a_template_holds_no_code_and_no_escape_hatch(template: Path) -> None:
 
 
 def test_a_page_with_a_chart_loads_what_draws_it() -> None:
-    drawn = [page for page in TEMPLATES if "ui.chart(" in page.read_text()]
+    pages = [page for page in TEMPLATES if not page.name.startswith("_")]
+    drawn = [page for page in pages if re.search(r"\bui\.chart\(|\.picture\(", page.read_text())]
 
     assert drawn
     assert [page.name for page in drawn if 'assets("charts")' not in page.read_text()] == []
+
+
+def test_a_figure_in_a_card_says_what_it_is() -> None:
+    """A table is cards on a phone, without a head: a figure brings its name or its unit; the one at
+    the right of the name has it in its words."""
+    nameless = []
+    for page in TEMPLATES:
+        for table in re.findall(r'<table class="[^"]*\bcards\b.*?</table>', page.read_text(), re.S):
+            for cell in re.findall(r"<td\b[^>]*>", table):
+                classes = set(re.findall(r'class="([^"]*)"', cell + ' class=""')[0].split())
+                named = {"yuan", "hide", "people-n", "desk-only", "c-r", "o-pay", "o-off"} & classes
+                if "num" in classes and not named and "data-label" not in cell:
+                    nameless.append((page.name, cell))
+    assert nameless == []
 
 
 def test_every_icon_is_written_out_so_that_the_build_finds_it() -> None:

@@ -219,10 +219,10 @@ def test_both_are_rewarded_when_the_first_order_is_safe(session: Session, now: d
     referral = referring.accept(session, newcomer, code.lower(), now=now)
     assert referring.accept(session, newcomer, code, now=now).id == referral.id
     buy(session, newcomer, 2_000, now)
-    referring.settle_due(session, now=now + DAY * 6)
+    referring.settle_due(session, make_merchant(session).id, now=now + DAY * 6)
     assert referral.state is ReferralState.waiting
     for _ in range(2):
-        referring.settle_due(session, now=now + DAY * 7)
+        referring.settle_due(session, make_merchant(session).id, now=now + DAY * 7)
 
     session.refresh(inviter)
     session.refresh(newcomer)
@@ -237,7 +237,7 @@ def test_an_order_that_was_given_back_brings_nothing(session: Session, now: date
     order_id = buy(session, newcomer, 2_000, now)
     purchases.reverse_purchase(session, order_id, 2_000, now)
 
-    referring.settle_due(session, now=now + DAY * 8)
+    referring.settle_due(session, make_merchant(session).id, now=now + DAY * 8)
 
     assert referral.state is ReferralState.waiting
 
@@ -277,7 +277,7 @@ def test_many_in_a_day_wait_for_somebody_and_a_month_has_a_cap(
     assert referring.decide(session, brought[2], fair=True, **by)
     assert not referring.decide(session, brought[2], fair=False, **by)
     assert referring.decide(session, brought[3], fair=False, **by)
-    referring.settle_due(session, now=now + DAY * 7)
+    referring.settle_due(session, make_merchant(session).id, now=now + DAY * 7)
 
     assert [(each.state.value, each.reason) for each in brought] == [
         ("rewarded", ""), ("rewarded", ""), ("refused", "cap"), ("refused", "by_hand"),
@@ -299,7 +299,7 @@ def test_one_phone_for_both_waits_for_somebody(session: Session, now: datetime) 
     assert brought("phone-of-xiaoman") == ("waiting", "")
     assert brought("phone-of-xiaoman") == ("held", "same_device")
     assert brought("") == ("waiting", "")
-    assert referring.count_held(session, inviter.merchant_id) == 2
+    assert referring.count_by_state(session, inviter.merchant_id)[ReferralState.held] == 2
 
 
 def test_a_number_that_was_the_inviters_is_looked_at(session: Session, now: datetime) -> None:
@@ -327,10 +327,12 @@ def test_one_wallet_is_held_until_somebody_lets_it_pass(session: Session, now: d
     late = now + DAY * 7
 
     for _ in range(2):
-        referring.settle_due(session, now=late, same_payer=lambda *_: True)
+        referring.settle_due(
+            session, make_merchant(session).id, now=late, same_payer=lambda *_: True
+        )
     assert (referral.state, referral.reason) == (ReferralState.held, "same_payer")
     assert referring.decide(session, referral, fair=True, actor="staff:1", now=late)
-    referring.settle_due(session, now=late, same_payer=lambda *_: True)
+    referring.settle_due(session, make_merchant(session).id, now=late, same_payer=lambda *_: True)
 
     assert referral.state is ReferralState.rewarded
 
@@ -359,12 +361,12 @@ def test_two_friends_do_not_bring_each_other_and_a_few_fen_are_no_order(
     assert refused.value.extra["why"] == "mutual"
 
     buy(session, two, 499, now)
-    referring.settle_due(session, now=now + DAY * 8)
+    referring.settle_due(session, make_merchant(session).id, now=now + DAY * 8)
     session.refresh(referral)
     assert referral.state is ReferralState.waiting
 
     buy(session, two, 500, now)
-    referring.settle_due(session, now=now + DAY * 8)
+    referring.settle_due(session, make_merchant(session).id, now=now + DAY * 8)
     session.refresh(referral)
     session.refresh(one)
     session.refresh(two)

@@ -141,14 +141,57 @@ def test_points_lapse_on_their_day_and_once(session: Session, now: datetime) -> 
     points.take(session, member.id, 10, kind=EntryKind.spent, cause="x", now=now)
     over = datetime(2026, 12, 22, 16, tzinfo=UTC)
 
-    assert points.expire_due(session, now=over - timedelta(seconds=1)) == 0
-    assert points.expire_due(session, now=over) == 1
-    assert points.expire_due(session, now=over) == 0
+    assert (
+        points.expire_due(session, make_merchant(session).id, now=over - timedelta(seconds=1)) == 0
+    )
+    assert points.expire_due(session, make_merchant(session).id, now=over) == 1
+    assert points.expire_due(session, make_merchant(session).id, now=over) == 0
 
     session.refresh(member)
     assert (member.points, left(session, member)) == (0, [(0, "expired")])
-    assert [entry.points for entry in points.ledger(session, member.id)] == [-20, -10, 30]
+    assert [line.points for line in points.ledger(session, member.id)] == [-20, -10, 30]
     assert in_order(session, member)
+
+
+def shown(session: Session, member: Member) -> list[tuple[str, int, int, datetime | None]]:
+    lines = points.ledger(session, member.id)
+    return [(each.entry.kind.value, each.points, each.pending, each.lands_at) for each in lines]
+
+
+def test_a_purchase_stands_in_the_ledger_once_at_the_time_it_was_made(
+    session: Session, now: datetime
+) -> None:
+    member, due = make_member(session), now + WEEK
+    order_id = buy(session, member, 5_000, now)
+    buy(session, member, 3_000, now - timedelta(days=20))  # written later, happened before
+    purchases.reverse_purchase(session, order_id, 2_000, now + timedelta(days=1))
+    older = ("earned", 0, 30, due - timedelta(days=20))
+    gone = ("clawed_back", 0, -20, None)
+    assert shown(session, member) == [gone, ("earned", 0, 50, due), older]
+
+    points.release_due(session, now=due)
+
+    assert shown(session, member) == [
+        ("clawed_back", -20, 0, None), ("earned", 50, 0, due), ("earned", 30, 0, due),
+    ]  # fmt: skip
+    session.refresh(member)
+    assert member.points == sum(points_ for _, points_, _, _ in shown(session, member)) == 60
+    (first, second, third) = points.ledger(session, member.id)
+    place = (second.entry.at, second.entry.id)
+    assert points.ledger(session, member.id, before=place) == [third]
+    assert points.ledger(session, member.id, limit=1) == [first]
+
+
+def test_what_was_earned_by_a_merged_account_is_released_in_the_others_ledger(
+    session: Session, now: datetime
+) -> None:
+    winner, loser = make_member(session), make_member(session)
+    buy(session, loser, 5_000, now)
+    merging.merge(session, winner_id=winner.id, loser_id=loser.id, now=now)
+
+    points.release_due(session, now=now + WEEK)
+
+    assert [each[:3] for each in shown(session, winner)] == [("released", 50, 0), ("merged", 0, 50)]
 
 
 def test_what_is_about_to_lapse_is_told_once(session: Session, now: datetime) -> None:
@@ -247,14 +290,22 @@ def test_staff_adjust_within_a_limit_and_with_a_reason(session: Session, now: da
 
     assert adjusting.adjust(session, member, 1_000, reason="补偿", key="a", owner=False, **by)
     assert not adjusting.adjust(session, member, 1_000, reason="补偿", key="a", owner=False, **by)
-    with pytest.raises(adjusting.TooManyToAdjust):
-        adjusting.adjust(session, member, 1_001, reason="补偿", key="b", owner=False, **by)
+    other = make_member(session)
+    with pytest.raises(adjusting.TooManyToAdjust) as refused, session.begin_nested():
+        adjusting.adjust(session, other, 1, reason="补偿", key="a", owner=False, **by)
     with pytest.raises(adjusting.ReasonNeeded):
         adjusting.adjust(session, member, 1, reason=" ", key="c", owner=True, **by)
+    by["now"] = now + timedelta(days=1)
     assert adjusting.adjust(session, member, -400, reason="发错了", key="d", owner=False, **by)
+    left_ = {
+        owner: adjusting.left_today(session, member.merchant_id, owner=owner, **by)
+        for owner in (False, True)
+    }
 
     session.refresh(member)
-    assert member.points == 600
+    session.refresh(other)
+    assert (member.points, other.points, refused.value.extra["left"]) == (600, 0, 0)
+    assert left_ == {False: 600, True: 9_600}
     entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "points.adjust")).all()
     assert [(entry.after, entry.reason) for entry in entries] == [
         ({"points": 1_000}, "补偿"),
@@ -362,7 +413,7 @@ def test_books_and_lots_agree_whatever_happens(app: object, acts: list[tuple[str
             elif act == "give":
                 points.grant(session, member.id, size, cause=f"{number}", now=now)
             elif act == "lapse":
-                points.expire_due(session, now=now)
+                points.expire_due(session, make_merchant(session).id, now=now)
             elif member.points >= size and act == "take":
                 points.take(
                     session, member.id, size, kind=EntryKind.spent, cause=f"{number}", now=now

@@ -159,7 +159,7 @@ def test_a_lot_that_was_refunded_whole_is_never_released(session: Session, now: 
 
     session.refresh(member)
     assert (member.points, member.points_pending) == (0, 0)
-    assert [entry.kind for entry in points.ledger(session, member.id)] == [
+    assert [line.entry.kind for line in points.ledger(session, member.id)] == [
         EntryKind.clawed_back,
         EntryKind.earned,
     ]

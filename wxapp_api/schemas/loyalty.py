@@ -62,7 +62,7 @@ class BalanceEntryOut(Out):
 
 
 class LedgerQuery(PageQuery):
-    """`cursor` is the last entry's id."""
+    """Movements by time."""
 
 
 class GoodsOut(Out):
