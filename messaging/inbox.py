@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from core import inbox, rows
@@ -26,7 +26,7 @@ from messaging.receiving import Happened
 
 OFFICIAL, MINI = "wechat.official:", "wechat.mini:"
 PREFIXES = (OFFICIAL, MINI)
-KEPT = "kept"
+KEPT, GIVEN_UP = "kept", "given_up"
 _IS_KEPT = (InboundEvent.state == EventState.received) & (InboundEvent.outcome == KEPT)
 REPLY = "reply"
 """In the stored body of a message: the parts that were answered."""
@@ -111,11 +111,13 @@ def act_once(
     *,
     now: datetime,
     answer: Answer = lambda *_: [],
+    waits: bool = True,
 ) -> list[Part]:
     """Store the message, act on it and log what was said, in this transaction and once.
 
     The reply that `answer` writes; to a message that was acted upon before, what was answered then.
     The unique row comes first, so a copy of the message that arrives meanwhile waits for us.
+    Without `waits` nobody need look at it: `answer` did all that the message asked for.
     """
     message = _without_secrets(message)
     key = _reply_key(source, message)
@@ -127,7 +129,8 @@ def act_once(
         return chat.find_reply(session, key)
     happened = receiving.act(session, message, now=now)
     reply = answer(session, message, happened, now)
-    if message.event is None or any(part["type"] == "human" for part in reply):
+    said = message.event is None and waits
+    if said or any(part["type"] == "human" for part in reply):
         conversations.heard(session, [(message, reply)], now)
     chat.log(session, chat.exchange(message, reply, reply_key=key, now=now))
     following.send(session, message, reply, key=key, now=now)
@@ -140,13 +143,30 @@ def store(session: Session, source: str, message: Message, *, now: datetime) -> 
     rows.add_new(session, InboundEvent, _row(source, _without_secrets(message), now) | waiting)
 
 
-def list_unacted(session: Session, *, before: datetime, limit: int = 100) -> list[InboundEvent]:
-    """Messages that were stored and not acted upon."""
-    return [
-        event
-        for prefix in PREFIXES
-        for event in inbox.list_unacted(session, source_prefix=prefix, before=before, limit=limit)
-    ]
+def list_unacted(
+    session: Session, *, before: datetime, after: InboundEvent | None = None, limit: int = 25
+) -> list[InboundEvent]:
+    """Messages that were stored and not acted upon nor given up, oldest first.
+
+    Those behind `after`: those that always fail keep no other waiting."""
+    ours = [InboundEvent.source.startswith(prefix, autoescape=True) for prefix in PREFIXES]
+    wanted = select(InboundEvent).where(
+        InboundEvent.state == EventState.received,
+        InboundEvent.outcome != GIVEN_UP,
+        InboundEvent.received_at < before,
+        or_(*ours),
+    )
+    if after is not None:
+        same = (InboundEvent.received_at == after.received_at) & (InboundEvent.id > after.id)
+        wanted = wanted.where((InboundEvent.received_at > after.received_at) | same)
+    order = (InboundEvent.received_at, InboundEvent.id)
+    return list(session.scalars(wanted.order_by(*order).limit(limit)))
+
+
+def give_up(session: Session, event_id: int) -> bool:
+    """It has failed for so long that the sweep leaves it; somebody may still act on it by hand."""
+    expected = {"id": event_id, "state": EventState.received}
+    return rows.compare_and_set(session, InboundEvent, expected, {"outcome": GIVEN_UP}) == 1
 
 
 def _without_secrets(message: Message) -> Message:

@@ -99,7 +99,7 @@ def _obey_once(source: str, message: Message, said: Command) -> list[Part] | Non
         if not commands.is_meant(session, message, said, now):
             return None
     with transaction() as session:
-        return inbox.act_once(session, source, message, now=now, answer=commands.obey)
+        return inbox.act_once(session, source, message, now=now, answer=commands.obey, waits=False)
 
 
 def _act_once(source: str, message: Message) -> list[Part]:

@@ -13,6 +13,7 @@ from core.inbox import EventState, InboundEvent
 from core.lockouts import Lockout
 from core.outbox import JobState, OutboxJob
 from coupons.models import DailyCount
+from messaging.inbox import GIVEN_UP
 from tasks.registry import Run, job
 
 KEEP_DONE = timedelta(days=7)
@@ -25,15 +26,17 @@ SLICE = 1_000
 
 @job("core.tidy", queue="default", timeout=300)
 def tidy(run: Run) -> None:
-    """Forget finished outbox rows after a week, idempotency keys and acted-on events after a
-    month, and failures once they count no more: anybody can make up a name to log in with.
-    Counters of a day are kept for a week."""
+    """Forget finished outbox rows after a week, idempotency keys and events that were acted upon
+    or given up after a month, and failures once they count no more: anybody can make up a name to
+    log in with. Counters of a day are kept for a week."""
     now = clock.now()
     done = OutboxJob.state == JobState.done
     acted = InboundEvent.state == EventState.done
     _forget(run, OutboxJob, done, OutboxJob.run_at < now - KEEP_DONE)
     _forget(run, IdempotencyRecord, IdempotencyRecord.created_at < now - KEEP_KEYS)
     _forget(run, InboundEvent, acted, InboundEvent.received_at < now - KEEP_EVENTS)
+    left = (InboundEvent.state == EventState.received, InboundEvent.outcome == GIVEN_UP)
+    _forget(run, InboundEvent, *left, InboundEvent.received_at < now - KEEP_EVENTS)
     free = or_(Lockout.locked_until.is_(None), Lockout.locked_until <= now)
     _forget(run, Lockout, Lockout.window_ends_at <= now, free)
     _forget(run, DailyCount, DailyCount.day < business_day(now - KEEP_DONE))

@@ -41,6 +41,8 @@ from tasks.busy import comes_back
 from tasks.registry import Later, Run, job
 
 LEFT_BEHIND = timedelta(seconds=30)
+GIVE_UP = timedelta(days=1)
+"""What has failed for so long will fail again; in the records it may be acted upon by hand."""
 KEPT_SLICE = 200
 CUT_OFF = timedelta(minutes=2)
 ONCE_MARKETING = {acting.KIND, reminding.KIND}
@@ -256,10 +258,11 @@ def sweep(run: Run) -> None:
     """Take up what was left behind: parked bodies, unacted messages, sendings that were cut off."""
     _unpark()
     now = clock.now()
-    with reading() as session:
-        left = inbox.list_unacted(session, before=now - LEFT_BEHIND)
-    for event in left:
-        _act_on_left(event)
+    left = _left_behind(now, None)
+    while left:
+        for event in left:
+            _act_on_left(event, now)
+        left = _left_behind(now, left[-1])
     with run.finish() as session:
         sending.settle_stuck(session, before=now - CUT_OFF, now=now)
         for message_id in sending.list_to_ask_again(session, now=now):
@@ -283,7 +286,12 @@ def _unpark() -> None:
         return  # Redis is away: what it keeps is taken up next time
 
 
-def _act_on_left(event: InboundEvent) -> None:
+def _left_behind(now: datetime, after: InboundEvent | None) -> list[InboundEvent]:
+    with reading() as session:
+        return inbox.list_unacted(session, before=now - LEFT_BEHIND, after=after)
+
+
+def _act_on_left(event: InboundEvent, now: datetime) -> None:
     try:
         with transaction() as session:
             inbox.act_on_left(session, event.id, now=clock.now())
@@ -291,6 +299,9 @@ def _act_on_left(event: InboundEvent) -> None:
         if is_away(error):
             raise
         log.error("message_not_acted_upon", source=event.source, exc_info=error)
+        if event.received_at < now - GIVE_UP:
+            with transaction() as session:
+                inbox.give_up(session, event.id)
 
 
 def _act(source: str, message: Message) -> None:

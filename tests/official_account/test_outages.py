@@ -1,6 +1,7 @@
 """What is down must not cost a message: it waits, and is taken up once."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from app import create_app
 from core import clock, config
 from core.database import reading, transaction
 from core.inbox import EventState, InboundEvent
-from messaging import inbox, parking, sending
+from messaging import inbox, parking, receiving, sending
 from messaging.models import (
     ChatMessage,
     Follower,
@@ -150,6 +151,35 @@ def test_a_failing_act_is_answered_and_left_for_the_sweep(tea: TeaShop) -> None:
         log = list(session.scalars(select(ChatMessage.text).order_by(ChatMessage.id)))
     assert log == ["你好", "收到啦"]
     assert count(MessageWindow) == 2
+
+
+def test_messages_that_always_fail_hold_up_no_other_and_are_given_up_after_a_day(
+    tea: TeaShop,
+) -> None:
+    tea.shop.follow("aqing")
+    tea.shop.drain()
+    with transaction() as session:
+        good = receiving.from_body(session.scalars(select(InboundEvent.body)).one(), "")
+        source, now = inbox.OFFICIAL + OFFICIAL, clock.now()
+        for number in range(26):  # more than the sweep reads at once
+            broken = replace(good, msg_id=f"broken-{number}")
+            inbox.store(session, source, broken, now=now - timedelta(hours=25 - number / 10))
+        session.query(InboundEvent).filter(InboundEvent.external_id.startswith("broken")).update(
+            {InboundEvent.body: {}}, synchronize_session=False
+        )
+        late = replace(good, openid="o-late", msg_id="late")
+        inbox.store(session, source, late, now=now - timedelta(minutes=1))
+
+    run_inline("messaging.sweep")
+
+    with reading() as session:
+        left = select(InboundEvent.outcome).where(InboundEvent.state == EventState.received)
+        told = sorted(session.scalars(left))
+        assert told == [""] * 16 + ["given_up"] * 10
+    assert count(Follower) == 2
+    with reading() as session:
+        again = inbox.list_unacted(session, before=clock.now(), limit=100)
+        assert len(again) == 16
 
 
 def test_a_sending_that_was_cut_off_is_unknown_and_stays_so(tea: TeaShop) -> None:

@@ -31,6 +31,7 @@ def test_acted_on_events_are_forgotten_after_a_month_and_others_never(app: Flask
         | {"state": state, "received_at": at}
         for id_, at, state in stored
     ]
+    rows += [{**rows[1], "external_id": "given up", "outcome": "given_up"}]
     with transaction() as session:
         insert_ignore(session, InboundEvent, rows)
 
