@@ -115,9 +115,13 @@ def claim_code(body: CodeIn) -> tuple[CouponOut, int]:
             coupon_id = anonymous.claim_code(
                 session, body.code, member_id=me.id, merchant_id=me.merchant_id, now=now
             ).id
-    except (CouponNotFound, CodeExpired):
+    except CouponNotFound:
         with transaction() as session:
             lockouts.missed(session, subject, now=now, merchant_id=me.merchant_id)
+        raise
+    except CodeExpired:  # a friend's old screenshot says nothing about other codes
+        with transaction() as session:
+            lockouts.take_back(session, subject)
         raise
     with transaction() as session:
         lockouts.take_back(session, subject)

@@ -58,10 +58,12 @@ DIALOGUES: dict[str, Callable[[Asker, Command], str]] = {
     "find": looking.go_on,
     "refund": refunding.go_on,
 }
+DIALOGUE_OF = {"give": GIVE, "redeem": REDEEM, "find": FIND, "refund": AGREE_REFUND}
+"""The command that each dialogue began with."""
 HELPS = {
     TODAY: "今日：今天的数字",
     FIND: "查 3097：手机后四位找会员",
-    GIVE: "发券：选一张发给会员",
+    GIVE: "发券：选一张发给会员；发券 回店：按名字找",
     REDEEM: "核销 券码：看清楚再确认",
     CAMPAIGNS: "活动：等你点头的活动",
     REFUNDS: "退款：等你同意的、没退成的",
@@ -108,20 +110,21 @@ def _words(asker: Asker, said: Command) -> str:
         if said.word == NO:
             asker.done()
             return "好，不做了。"
-        return _try(asker, lambda: DIALOGUES[question.kind](asker, said))
+        kind, go_on = question.kind, DIALOGUES[question.kind]
+        return _try(asker, DIALOGUE_OF[kind], lambda: go_on(asker, said))
     permission, verb = VERBS[said.word]
     if not _may(asker, permission):
-        return NOT_YOURS
-    return _try(asker, lambda: verb(asker, said.more))
+        return asker.refused(said.word, NOT_YOURS)
+    return _try(asker, said.word, lambda: verb(asker, said.more))
 
 
-def _try(asker: Asker, act: Callable[[], str]) -> str:
-    """A refusal is said in the chat, and nothing of the act stays."""
+def _try(asker: Asker, command: str, act: Callable[[], str]) -> str:
+    """A refusal is said in the chat and on record, and nothing of the act stays."""
     try:
         with asker.session.begin_nested():
             return act()
     except LinliError as refused:
-        return plain(refused.detail)
+        return asker.refused(command, plain(refused.detail))
 
 
 def _may(asker: Asker, permission: str) -> bool:

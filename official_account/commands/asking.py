@@ -57,13 +57,22 @@ class Asker:
         base = current_config().app.base_url.rstrip("/")
         return link(words, f"{base}/console/enter?{urlencode({'appid': self.appid, 'next': path})}")
 
-    def note(self, action: str, subject: str, after: dict[str, Any] | None = None) -> None:
+    def refused(self, command: str, why: str) -> str:
+        """Somebody tried: that is on record by the word alone, since what followed may be a code
+        or a number. What they are told."""
+        self.note("chat.refused", f"merchant:{self.merchant_id}", {"command": command}, why)
+        return why
+
+    def note(
+        self, action: str, subject: str, after: dict[str, Any] | None = None, reason: str = ""
+    ) -> None:
         audit.record(
             self.session,
             actor=self.actor,
             action=action,
             subject=subject,
             after={**(after or {}), "by": "chat"},
+            reason=reason,
             merchant_id=self.merchant_id,
             now=self.now,
         )

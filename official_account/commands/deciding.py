@@ -11,7 +11,8 @@ MOST = 5
 
 
 def waiting(asker: Asker, _more: str) -> str:
-    """Campaigns that wait for somebody else's word, each with its code; and refunds below."""
+    """Campaigns that wait for somebody else's word, each with its code; and refunds below, for
+    whoever has a word in them."""
     found = approvals.list_open(asker.session, asker.merchant_id, asker.actor)[:MOST]
     lines = ["没有等你点头的活动。"] if not found else ["等你点头："]
     for each in found:
@@ -22,7 +23,10 @@ def waiting(asker: Asker, _more: str) -> str:
             f"回复「同意 {each.code}」或「不同意 {each.code}」\n"
             + asker.console("先看看 →", f"/console/campaigns/{campaign.id}")
         )
-    return "\n".join([*lines, refunding.waiting(asker, "")])
+    asker.note("chat.campaigns", f"merchant:{asker.merchant_id}", {"people": len(found)})
+    if asker.may("orders.refund"):
+        lines.append(refunding.waiting(asker, ""))
+    return "\n".join(lines)
 
 
 def agree(asker: Asker, code: str) -> str:

@@ -29,6 +29,8 @@ _WORDS = {
     "算了": NO,
 }
 _WITH_MORE = re.compile(r"(查|核销|不同意退款|同意退款|不同意|同意)\s*([0-9A-Za-z.\-_ ]{3,200})")
+_OF_NAME = re.compile(r"发券\s+(\S.{0,19})")
+"""Part of a coupon's name: after a space, since 发券 begins what guests say too."""
 _DIGITS = re.compile(r"\d{1,11}")
 
 
@@ -47,5 +49,7 @@ def read(text: str) -> Command | None:
         return Command(_WORDS[said])
     if _DIGITS.fullmatch(said):
         return Command(NUMBER, said)
+    if found := _OF_NAME.fullmatch(said):
+        return Command(GIVE, found[1].strip())
     found = _WITH_MORE.fullmatch(said)
     return Command(found[1], found[2].strip()) if found else None

@@ -8,7 +8,7 @@ from coupons.errors import BillNeeded, CodeExpired, CouponNotFound
 from merchants.queries import get_store
 from messaging.words import plain
 from official_account.commands.asking import Asker
-from official_account.commands.parsing import NUMBER, YES, Command
+from official_account.commands.parsing import NUMBER, REDEEM, YES, Command
 
 ASK = "发「核销 券码」，或者用菜单的扫码核销。"
 NOT_FRESH = "这不是刚生成的码，看看是不是截图，是不是本人。"
@@ -23,10 +23,10 @@ def begin(asker: Asker, code: str) -> str:
     try:
         seen = redemption.preview(asker.session, code, asker.store_ids, asker.now)
     except CodeExpired as refused:  # an old screenshot is no guess
-        return refused.detail
+        return asker.refused(REDEEM, refused.detail)
     except CouponNotFound as refused:
         lockouts.fail(asker.session, guesses, now=asker.now, merchant_id=asker.merchant_id)
-        return refused.detail
+        return asker.refused(REDEEM, refused.detail)
     face, condition = coupon_words.face(seen.template), coupon_words.condition(seen.template)
     what = f"{plain(seen.template.name)}\n{face} · {condition}"
     if seen.problem:
@@ -77,7 +77,7 @@ def go_on(asker: Asker, said: Command) -> str:
         )
     except LinliError as refused:
         asker.done()
-        return f"没有核销：{plain(refused.detail)}"
+        return asker.refused(REDEEM, f"没有核销：{plain(refused.detail)}")
     asker.done()
     off = f"，抵 ¥{coupon.discount_fen / 100:g}" if coupon.discount_fen else ""
     return f"核销好了{off}。弄错了可以在控制台撤销：{asker.console('看核销 →', '/console/redeem/')}"

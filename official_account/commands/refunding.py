@@ -13,7 +13,7 @@ from core.errors import LinliError
 from core.money import format_yuan
 from messaging.words import plain
 from official_account.commands.asking import Asker
-from official_account.commands.parsing import YES, Command
+from official_account.commands.parsing import AGREE_REFUND, YES, Command
 from orders.models import Order
 from payments import asking
 from payments.asked_models import AskedRefund, AskedState
@@ -26,6 +26,7 @@ YES_OR_NO = "回复「确认」或「取消」。"
 
 
 def waiting(asker: Asker, _more: str) -> str:
+    asker.note("chat.refunds", f"merchant:{asker.merchant_id}")
     found = asking.list_open(asker.session, asker.store_ids, limit=MOST)
     lines = ["没有等你点头的退款。"] if not found else ["等你点头的退款："]
     for each in found:
@@ -59,7 +60,7 @@ def go_on(asker: Asker, said: Command) -> str:
             asking.agree(asker.session, asked, staff=asker.staff, via=asking.CHAT, now=asker.now)
     except LinliError as refused:
         asker.done()
-        return f"没有退：{refused.detail}"
+        return asker.refused(AGREE_REFUND, f"没有退：{refused.detail}")
     asker.done()
     return f"¥{format_yuan(asked.amount_fen)} 正在退回，一般 1–3 分钟到账。"
 

@@ -9,13 +9,14 @@ from sqlalchemy import select, update
 from core import clock
 from core.audit import AuditEntry
 from core.database import reading, transaction
+from core.lockouts import Lockout
 from coupons import codes
 from coupons.models import Coupon, CouponState, CouponTemplate
 from crm.campaigns import approvals
 from crm.campaigns.thresholds import Size
 from crm.models import Campaign, CampaignState, Member
 from merchants.models import Role, Staff
-from messaging.models import Dialogue
+from messaging.models import Conversation, Dialogue
 from official_account.commands import read
 from people import phones
 from people.models import Person
@@ -71,6 +72,8 @@ def acts_of_staff() -> list[str]:
         ("不同意 A1B2C3", ("不同意", "A1B2C3")),
         ("算了", ("取消", "")),
         ("2", ("number", "2")),
+        ("发券 回店", ("发券", "回店")),
+        ("发券给我吧", None),
         ("今日有什么优惠", None),
         ("查一下我的券", None),
         ("你好", None),
@@ -106,7 +109,11 @@ def test_a_clerk_may_not_look_members_up(staffed: TeaShop) -> None:
     member(staffed, "林小满", "13812343097")
 
     assert say(staffed, "查 3097") == "你的账号不能做这件事，请找店长或店主。"
-    assert acts_of_staff() == []
+    assert acts_of_staff() == ["chat.refused"]
+    with reading() as session:
+        [entry] = session.scalars(select(AuditEntry).where(AuditEntry.action == "chat.refused"))
+    assert entry.after == {"command": "查", "by": "chat"}  # the word alone: no digits of anybody
+    assert entry.reason == "你的账号不能做这件事，请找店长或店主。"
 
 
 def test_a_member_is_found_by_the_end_of_the_phone_and_it_is_on_record(staffed: TeaShop) -> None:
@@ -199,7 +206,62 @@ def test_a_coupon_that_is_used_up_is_refused_and_nothing_is_given(staffed: TeaSh
     assert say(staffed, "确认") == "「新人 8 元券」已经领完了"
     with reading() as session:
         assert session.scalars(select(Coupon).where(Coupon.member_id == mine.id)).all() == []
-    assert acts_of_staff() == []
+    assert acts_of_staff() == ["chat.refused"]
+
+
+def test_of_many_coupons_those_given_most_come_first_and_a_name_finds_the_rest(
+    staffed: TeaShop,
+) -> None:
+    become(Role.manager)
+    with transaction() as session:
+        for number in range(10):
+            make_template(session, staffed.merchant, name=f"第 {number} 券")
+        often = make_template(session, staffed.merchant, name="老客回店券")
+        often.issued_count = 7
+
+    first = say(staffed, "发券").splitlines()
+    assert (first[1], first[2]) == ("1. 老客回店券", "2. 第 9 券")
+    assert first[-2:] == ["10. 更多（还有 3 张）", "也可以发「发券 名字里的字」"]
+    second = say(staffed, "10").splitlines()
+    assert second[1:4] == ["1. 第 1 券", "2. 第 0 券", "3. 新人 8 元券"]
+    assert second[4] == "4. 从头看"
+    assert say(staffed, "4").splitlines() == first
+    assert say(staffed, "11") == "在 1 到 9 里选一个。"
+    say(staffed, "10")
+    assert say(staffed, "2") == "发给谁？回复手机号后四位。"
+    assert say(staffed, "发券 回店") == "「老客回店券」。发给谁？回复手机号后四位。"
+    assert say(staffed, "发券 第").splitlines()[1:3] == ["1. 第 9 券", "2. 第 8 券"]
+    assert say(staffed, "发券 %").startswith("没有名字里有「%」的券在发。")
+
+
+def test_what_staff_command_waits_for_nobody(staffed: TeaShop) -> None:
+    say(staffed, "今日")
+    say(staffed, "核销 AAAA0000")
+    with reading() as session:
+        assert session.scalars(select(Conversation)).all() == []
+
+    say(staffed, "空调坏了，谁来看一下")
+    staffed.shop.drain()
+    say(staffed, "今日")
+    with reading() as session:
+        [waiting] = session.scalars(select(Conversation))
+        assert (waiting.unread, waiting.last_text) == (1, "空调坏了，谁来看一下")
+        assert waiting.waiting_since is not None
+
+
+def test_an_old_rotating_code_is_no_guess(staffed: TeaShop) -> None:
+    mine = member(staffed, "林小满", "13812343097")
+    with transaction() as session:
+        template = session.get_one(CouponTemplate, staffed.template.id)
+        coupon = make_coupon(session, mine, template, now=clock.now())
+    old, _ = codes.rotating(coupon.code, clock.now() - timedelta(minutes=10))
+
+    assert [say(staffed, f"核销 {old}") for _ in range(11)] == [
+        "这个码过期了，请顾客换一个新码"
+    ] * 11
+    with reading() as session:
+        assert session.scalars(select(Lockout)).all() == []
+    assert "在静安寺店核销？" in say(staffed, f"核销 {coupon.code}")
 
 
 def test_a_code_is_looked_at_agreed_to_and_redeemed_once(staffed: TeaShop) -> None:
@@ -264,6 +326,8 @@ def test_a_campaign_gets_an_owners_word_once(staffed: TeaShop) -> None:
 
     with reading() as session:
         assert session.get_one(Campaign, campaign.id).state is CampaignState.approved
+    told = [act for act in acts_of_staff() if act.startswith("chat.")]
+    assert told == ["chat.campaigns", "chat.refunds", "chat.refused", "chat.refused"]
     become(Role.manager)
     assert say(staffed, f"同意 {asked.code}") == "你的账号不能做这件事，请找店长或店主。"
 
