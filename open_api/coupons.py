@@ -10,12 +10,13 @@ from coupons import issuing, queries, redemption, templates, words
 from coupons.models import Coupon, CouponTemplate, TemplateState
 from coupons.redemption import Preview
 from crm import lookup
-from open_api.access import API_KEY, actor, api_key, guess, make_blueprint, store_ids
+from open_api.access import API_KEY, actor, api_key, guess, make_blueprint, store_ids, store_of
 from open_api.schemas import (
     CodePath,
     IssuedOut,
     IssueIn,
     KeyHeader,
+    LookUpQuery,
     TemplatesQuery,
     TillCouponOut,
     TillTemplateOut,
@@ -53,11 +54,15 @@ def list_templates(query: TemplatesQuery) -> TillTemplatesOut:
 
 @blueprint.get("/coupons/<code>", responses={200: TillCouponOut}, security=API_KEY)
 @api_key("coupons.read")
-def look_up(path: CodePath) -> TillCouponOut:
-    """What a scanned or typed code is, and whether it can be redeemed now; nothing changes."""
+def look_up(path: CodePath, query: LookUpQuery) -> TillCouponOut:
+    """What a scanned or typed code is, and whether it can be redeemed now; nothing changes.
+
+    A till with the key of a whole chain says its store: wrong codes count for that store alone.
+    """
     now = clock_now()
-    with guess(now), reading() as session:
-        return _coupon_out(redemption.preview(session, path.code, store_ids(session), now))
+    with guess(now, query.store_id), reading() as session:
+        there = [store_of(session, query.store_id)] if query.store_id else store_ids(session)
+        return _coupon_out(redemption.preview(session, path.code, there, now))
 
 
 @blueprint.post("/coupons", responses={201: IssuedOut}, security=API_KEY)

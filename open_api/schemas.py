@@ -27,6 +27,10 @@ class CodePath(Params):
     code: Annotated[str, StringConstraints(min_length=4, max_length=128)]
 
 
+class LookUpQuery(Params):
+    store_id: IdIn | None = Field(None, description="where the code is shown")
+
+
 class KeyHeader(Params):
     """`Idempotency-Key`: the same one again is answered the same and counts once."""
 

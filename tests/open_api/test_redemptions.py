@@ -275,3 +275,19 @@ def test_a_write_needs_a_key_of_its_own(till: Till, counter: Counter, key: str) 
 
     assert till.post("redemptions", key, json={"code": coupon.code}).status_code == 422
     assert state_of(coupon) is CouponState.issued
+
+
+def test_a_chains_look_ups_count_for_the_store_that_they_are_made_in(
+    make_till: Callable[..., Till], counter: Counter
+) -> None:
+    with transaction() as session:
+        other = make_store(session, counter.merchant)
+    till, coupon = make_till(store_id=None), counter.coupon()
+    here, there = counter.store.id, other.id
+
+    wrong = [till.get(f"coupons/123456789012?store_id={here}").status_code for _ in range(10)]
+    assert wrong == [404] * 10
+    assert said(till.get(f"coupons/{coupon.code}?store_id={here}")) == (429, "locked_out")
+    seen: Any = till.get(f"coupons/{coupon.code}?store_id={there}")
+    assert (seen.status_code, seen.json["store_ids"]) == (200, [str(there)])
+    assert till.get(f"coupons/{coupon.code}?store_id=999999").status_code == 404
