@@ -111,7 +111,7 @@ def _recognise(
         followers.bind(session, follower_id, identity.id)
 
 
-@job("crm.mirror_tags", queue="bulk", timeout=600)
+@job("crm.mirror_tags", queue="bulk", timeout=3_600)
 @comes_back
 def mirror_tags(run: Run, appid: str) -> None:
     """Tags that were made at WeChat come here; those that are mirrored are worn alike."""
@@ -147,26 +147,43 @@ def _made(official: OfficialAccount, name: str) -> int | None:
 
 
 def _mirror(run: Run, official: OfficialAccount, tag: Tag, tag_id: int) -> None:
-    """Read both sides, change WeChat's, then ours together with what is remembered."""
+    """Read both sides; then change WeChat's and ours slice by slice, each remembered at once."""
     appid = official.account.appid
     there = set(official.list_tagged(tag_id))
     with reading() as session:
         here = tags.wearers(session, tag.id, appid)
         before = tag_mirror.remembered(session, appid, tag_id)
     wanted = tag_mirror.plan(before, set(here), there)
+    for part in tag_mirror.slices(wanted.alike):
+        with run.transaction() as session:
+            tag_mirror.remember(session, appid, tag_id, part)
+    for part in tag_mirror.slices(wanted.add_there):
+        refused = _put_slice(official, tag_id, part)
+        with run.transaction() as session:
+            worn = [openid for openid in part if openid not in refused]
+            tag_mirror.remember(session, appid, tag_id, worn)
+    for part in tag_mirror.slices(wanted.drop_there):
+        for few in tag_mirror.slices(part, tag_mirror.PER_CALL):
+            official.untag_users(tag_id, few)
+        with run.transaction() as session:
+            tag_mirror.forget(session, appid, tag_id, part)
+    for part in tag_mirror.slices(wanted.add_here):
+        with run.transaction() as session:
+            new = tags.members_of(session, tag.merchant_id, appid, set(part))
+            tags.put(session, tag, list(new.values()), actor="system", now=clock.now())
+            tag_mirror.remember(session, appid, tag_id, list(new))
+    for part in tag_mirror.slices(wanted.drop_here | wanted.gone):
+        with run.transaction() as session:
+            worn_here = [here[openid] for openid in part if openid in here]
+            tags.take_off(session, tag, worn_here)
+            tag_mirror.forget(session, appid, tag_id, part)
+
+
+def _put_slice(official: OfficialAccount, tag_id: int, openids: list[str]) -> set[str]:
     refused: set[str] = set()
-    for part in tag_mirror.slices(wanted.add_there, tag_mirror.PER_CALL):
-        refused |= _put(official, tag_id, part)
-    for part in tag_mirror.slices(wanted.drop_there, tag_mirror.PER_CALL):
-        official.untag_users(tag_id, part)
-    with run.transaction() as session:
-        new = tags.members_of(session, tag.merchant_id, appid, wanted.add_here)
-        for part in tag_mirror.slices(new):
-            ids = [new[openid] for openid in part]
-            tags.put(session, tag, ids, actor="system", now=clock.now())
-        tags.take_off(session, tag, [here[openid] for openid in wanted.drop_here])
-        worn = (set(here) | set(new)) - wanted.drop_here - refused
-        tag_mirror.remember(session, appid, tag_id, worn)
+    for few in tag_mirror.slices(openids, tag_mirror.PER_CALL):
+        refused |= _put(official, tag_id, few)
+    return refused
 
 
 def _put(official: OfficialAccount, tag_id: int, openids: list[str]) -> set[str]:

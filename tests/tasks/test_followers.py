@@ -14,7 +14,7 @@ from core.outbox import JobState, OutboxJob, enqueue
 from crm import tags
 from crm.models import Member, MemberTag, Tag
 from messaging import syncing, tag_mirror
-from messaging.models import Follower, FollowerSync, OutboundMessage, SyncState
+from messaging.models import Follower, FollowerSync, MirroredTag, OutboundMessage, SyncState
 from sandbox import acts
 from sandbox.demo_config import OFFICIAL
 from sandbox.wechat import followers as sandbox_followers
@@ -202,6 +202,34 @@ def test_tags_go_both_ways_and_stay_the_same(crowded: Shop) -> None:
     mirror(crowded)
     assert len(tagged(crowded, "爱喝手冲")) == worn("爱喝手冲") == 2
     assert len(tagged(crowded, "微信上的")) == worn("微信上的") == 1
+
+
+def test_a_mirroring_that_was_cut_off_is_gone_on_with(crowded: Shop) -> None:
+    start(crowded)
+    crowded.drain()
+    with transaction() as session:
+        everybody = [member.id for member in session.scalars(select(Member))]
+        merchant_id = session.scalars(select(Member.merchant_id)).first() or 0
+        tag = tags.ensure_tag(session, merchant_id, "爱喝手冲", now=clock.now(), mirrored=True)
+        tags.put(session, tag, everybody[:4], actor="staff:1", now=clock.now())
+    mirror(crowded)
+    with transaction() as session:
+        tags.put(session, tag, everybody[4:], actor="staff:1", now=clock.now())
+        tags.take_off(session, tag, everybody[:1])
+    crowded.fault(api="api.untag_users", kind="error", errcode=-1, times=9)
+
+    with transaction() as session:
+        enqueue(session, "crm.mirror_tags", appid=OFFICIAL)
+    crowded.drain()
+
+    assert len(tagged(crowded, "爱喝手冲")) == 7  # nobody was taken off
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(MirroredTag)) == 7
+    crowded.world.faults.remove()
+    mirror(crowded)
+    assert len(tagged(crowded, "爱喝手冲")) == worn("爱喝手冲") == 6
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(MirroredTag)) == 6
 
 
 def test_who_wears_twenty_already_keeps_nobody_else_from_it(crowded: Shop) -> None:
