@@ -16,7 +16,7 @@ import crm.demo
 from catalogue.menus import MenuProduct, get_menu
 from catalogue.pricing import Item
 from cli import demo_broadcasts, demo_campaign, demo_chats, demo_club, demo_journeys
-from cli.demo_crowd import draw_name, openid_of, union_of
+from cli.demo_crowd import draw_name, openid_of, phone_of, union_of
 from core.clock import local
 from core.database import claim, transaction
 from core.outbox import OutboxJob
@@ -34,6 +34,8 @@ from orders.models import Fulfilment, Order
 from orders.placing import place
 from orders.quoting import BEST, Cart
 from payments import attempts, billing, settling
+from people import phones
+from people.models import Person
 
 SEGMENTS_SEEN = timedelta(days=14)
 """Who came into which segment and went out of it is looked at on each of the last days."""
@@ -153,6 +155,8 @@ def _join(
         now=joined,
     )
     member.name = draw_name(chance)
+    if phone := phone_of(number):
+        phones.attach(session, session.get_one(Person, member.person_id), phone, joined)
     own = random.Random(number)
     if own.random() < 0.6:
         member.birthday = date(own.randint(1975, 2006), own.randint(1, 12), own.randint(1, 28))

@@ -76,7 +76,7 @@ def _plans(session: Session, merchant: Merchant, coupons: Mapping[str, int], now
         (PlanKind.top_up, "充 100 送 10", 10_000, {"bonus_fen": 1_000}),
         (PlanKind.top_up, "充 200 送 30", 20_000, {"bonus_fen": 3_000}),
         (PlanKind.top_up, "充 500 送 100", 50_000, {"bonus_fen": 10_000}),
-        (PlanKind.membership, "青禾月卡", 1_990, month | {"benefits": "每月 4 张回店券"}),
+        (PlanKind.membership, "青禾月卡", 1_990, month | {"benefits": "新品上市先喝到"}),
         (PlanKind.card, "每日一杯 10 次卡", 16_800, {"template_id": card.id}),
     )
     for kind, name, price_fen, more in offers:
@@ -89,8 +89,8 @@ def _plans(session: Session, merchant: Merchant, coupons: Mapping[str, int], now
 
 def _play(session: Session, merchant: Merchant, coupons: Mapping[str, int], now: datetime) -> None:
     gift = coupons.get("新品请你喝")
-    milestones = [[3, 5, 0], [7, 20, gift or 0]]
-    session.add(SignRules(merchant_id=merchant.id, points=2, growth=1, milestones=milestones))
+    milestones = [[3, 10, 0], [7, 30, gift or 0]]
+    session.add(SignRules(merchant_id=merchant.id, points=10, growth=1, milestones=milestones))
     session.add(ReferralRules(merchant_id=merchant.id, inviter_points=100, newcomer_points=50))
     wheel = Lottery(
         merchant_id=merchant.id,

@@ -13,6 +13,7 @@ from analytics import measuring
 from analytics import templates as usage
 from cli import demo_chats
 from core.clock import now as clock_now
+from core.crypto import keyring
 from core.database import reading
 from core.outbox import OutboxJob
 from coupons.models import Coupon, CouponState, CouponTemplate
@@ -21,6 +22,7 @@ from crm.models import BalanceEntry, Campaign, CampaignState, Member, Purchase, 
 from messaging import conversations, staff_replies
 from messaging.models import ChatMessage, Conversation, OutboundMessage, OutboundState
 from orders.models import LineKind, Order
+from people.models import Person, tail_index
 from sandbox.demo_config import OFFICIAL
 from tests.console.conftest import Browser
 from tests.wechat_world import Shop, run_shop
@@ -95,6 +97,20 @@ def test_coupons_messages_and_report_agree(past: Shop) -> None:
         assert told.cost_fen == of_template.cost_fen == told.redeemed * template.face_fen
         assert session.scalar(gone) == sent
         assert session.scalar(late)  # so that the last week's costs have something to show
+
+
+def test_four_of_five_have_a_phone_and_the_guides_example_is_one(past: Shop) -> None:
+    """Sealed and found like those that WeChat verified, with the tail that docs/crm.md names."""
+    with reading() as session:
+        known = session.scalars(select(Person).where(Person.phone.is_not(None))).all()
+        (named,) = [each for each in known if each.phone_tail == tail_index("3097")]
+
+        assert len(known) == 325
+        assert len({each.phone_tail for each in known}) == 325
+        assert {each.phone_hash == keyring().blind_index(each.phone or "") for each in known} == {
+            True
+        }
+        assert (named.union_id, named.phone) == ("demo-union-0000", "13820003097")
 
 
 def test_the_console_shows_list_report_and_day_alike(past: Shop) -> None:
