@@ -201,5 +201,7 @@ def _duration(seconds: float) -> str:
         return f"{seconds:g} 秒"
     if seconds < 3600:
         return f"{seconds / 60:g} 分钟"
+    if seconds >= 86_400 and not seconds % 86_400:
+        return f"{seconds / 86_400:g} 天"
     hours, rest = divmod(round(seconds / 60), 60)
     return f"{hours} 小时 {rest} 分钟" if rest else f"{hours} 小时"

@@ -1,7 +1,7 @@
 """Three lights under the feed: is the shop there, is its queue empty, is its access token good.
 
-And what nobody tells WeChat: orders handed over, coupons redeemed, campaigns launched. The shop
-counts its answers for Prometheus; those counts are read, so that the story can go on.
+And what nobody tells WeChat: orders handed over, coupons redeemed. The shop counts its answers for
+Prometheus; those counts are read, so that the story can go on.
 """
 
 import re
@@ -24,7 +24,6 @@ SERVED = re.compile(
 STEPS = {
     "console.orders.hand_over": "handover",
     "console.redeem.confirm": "redeem",
-    "console.campaigns.launch": "campaign",
 }
 
 Light = dict[str, str]

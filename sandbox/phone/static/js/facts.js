@@ -3,8 +3,17 @@
 const event = (entry) => String(entry.raw?.message?.Event ?? '').toLowerCase()
 const went = (entry) => entry.tone === 'ok' && !/伪造/.test(entry.title)
 
-/** The facts that this one entry proves. */
-export function factsOf(entry) {
+/** What carries a coupon opens the coupons' page; who it is for stands beside it. */
+const COUPONS = 'pages/coupons'
+const SENT = new Set(['api.custom_send', 'api.subscribe_send'])
+const to = (entry) => entry.raw?.body?.touser
+const couponFor = (entry, openids) => SENT.has(entry.api) && openids.includes(to(entry)) && JSON.stringify(entry.raw.body).includes(COUPONS)
+
+/**
+ * The facts that this one entry proves. `mine`: the openids of whoever holds the customer's phone; `known`: what was
+ * there before. Called back is who got a coupon after having paid, whomever else a campaign was for.
+ */
+export function factsOf(entry, mine = [], known = new Set()) {
   if (!went(entry)) return []
   const api = entry.api ?? ''
   if (api === 'official.push') {
@@ -15,6 +24,7 @@ export function factsOf(entry) {
   if (api === 'api.tag_users') return ['staff']
   if (api === 'pay.prepay') return ['prepaid']
   if (api === 'pay.notify') return ['pay']
+  if (known.has('pay') && couponFor(entry, mine)) return ['campaign']
   return []
 }
 

@@ -7,7 +7,7 @@ import { refreshFaults, showHealth, startFaults } from './faults.js'
 import { markView, nameView, startLayout } from './layout.js'
 import { isClerk, loadPeople, people } from './people.js'
 import { Phone } from './phone.js'
-import { draw as drawStory, learn, recallStory, resetStory } from './story.js'
+import { draw as drawStory, learn, recallStory, resetStory, told } from './story.js'
 import { factsOf, factsOfCounts, forgetCounts } from './facts.js'
 import { sayError, toast } from './toast.js'
 
@@ -15,8 +15,6 @@ const SLOTS = [
   { slot: 'a', holder: (person) => !/店/.test(person.role) },
   { slot: 'b', holder: isClerk },
 ]
-const STEP = 600
-
 let offset = 0 // the sandbox's clock minus this machine's, in ms
 const phones = []
 
@@ -45,19 +43,21 @@ function tick() {
 /** Who holds this phone at the beginning. */
 const holderOf = ({ holder }) => people().find(holder) ?? people()[phones.length % people().length]
 
-/* ---- the two buttons ---- */
+/* ---- the buttons ---- */
 
-async function advance() {
-  const button = document.getElementById('advance')
-  button.disabled = true
+const skips = [...document.querySelectorAll('[data-skip]')]
+
+/** Ahead by what the button says. The shop's clock is the same one: what falls due meanwhile is done now. */
+async function advance({ currentTarget }) {
+  for (const button of skips) button.disabled = true
   try {
-    await api.advance(STEP)
+    await api.advance(Number(currentTarget.dataset.skip))
     await readClock()
-    toast('沙箱时间快进了 10 分钟')
+    toast(`沙箱时间快进了 ${currentTarget.textContent}，到点的事正在做`)
   } catch (error) {
     sayError(error)
   }
-  button.disabled = false
+  for (const button of skips) button.disabled = false
 }
 
 async function reset() {
@@ -103,9 +103,11 @@ const refreshAfter = settle(() => {
 
 const refreshChats = settle(() => phones.forEach((phone) => phone.chat.refresh()), 60)
 
+const learnFrom = (entry) => learn(...factsOf(entry, Object.values(phones[0]?.person.openids ?? {}), told()))
+
 function entered(entry) {
   addEntry(entry)
-  learn(...factsOf(entry))
+  learnFrom(entry)
   refreshAfter()
 }
 
@@ -130,7 +132,7 @@ async function begin() {
   for (const slot of SLOTS) phones.push(new Phone(document.getElementById(`phone-${slot.slot}`), holderOf(slot), desk))
   const events = await api.feed()
   resetFeed(events)
-  learn(...events.flatMap(factsOf))
+  events.forEach(learnFrom)
   followFeed(events.at(-1)?.id ?? 0)
   await Promise.all([readClock(), refreshFaults(), ...phones.map((phone) => phone.chat.refresh())])
 }
@@ -154,7 +156,7 @@ startLayout()
 startFeed()
 startFaults()
 drawStory()
-document.getElementById('advance').addEventListener('click', advance)
+for (const button of skips) button.addEventListener('click', advance)
 document.getElementById('reset').addEventListener('click', reset)
 setInterval(tick, 1000)
 setInterval(() => document.hidden || refreshHealth(), 5000)

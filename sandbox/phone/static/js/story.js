@@ -30,6 +30,9 @@ export function learn(...news) {
   draw(fresh)
 }
 
+/** What is known to have happened. */
+export const told = () => facts
+
 /** What the sandbox remembers of it: a page that was reloaded, or a demo started again, goes on. */
 export async function recallStory() {
   facts = new Set(await api.story())
@@ -81,11 +84,11 @@ function words(step) {
       if (facts.has('staff')) return rich('小周打开菜单的**今日订单**：接单、出餐；阿青**出示取餐码**，他点**交餐**')
       return rich('让小周上岗：他点**扫一扫**，选**店员邀请**；然后从菜单打开**今日订单**')
     case 3:
-      return [...rich('阿青先跟公众号**说句话**，才收得到；店主用终端里印的账号登录'), console('商家后台'), ...rich('，给**等着来第二次的**发券')]
+      return [...rich('阿青先跟公众号**说句话**，才收得到；店主用终端里印的账号登录'), console('商家后台'), ...rich('，给**等着来第二次的**发券；她收到券，这一步才算')]
     case 4:
       if (facts.has('scanned')) return rich('扫到了：点聊天里的**链接**，核对后**确认核销**。每张券只成功一次')
       return rich('阿青点菜单**券包**，打开券码；小周先关掉网页，再点菜单**扫码核销**，对准她的屏幕')
     default:
-      return ['五步都走完了。去', console('商家后台'), '看报表，或者打开右下的开关，看看出错时会怎样']
+      return ['五步都走完了。去', console('商家后台'), '看报表；或者快进几天，看积分到账、券过期；右下的开关让它出错']
   }
 }
