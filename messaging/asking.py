@@ -24,8 +24,9 @@ AFTER_NO = {False: timedelta(days=7), True: timedelta(days=30)}  # about offers?
 OCCASIONS: dict[str, tuple[str, ...]] = {
     "after_pay": ("order_ready", "order_changed", "coupon_arrived"),
     "after_claim": ("coupon_expiring", "coupon_arrived"),
+    "after_pickup": ("coupon_arrived", "coupon_expiring"),
     "after_booking": ("booking_soon", "order_changed"),
-    "after_sign_in": ("points_changed", "coupon_arrived"),
+    "after_sign_in": ("points_changed", "coupon_arrived", "coupon_expiring"),
 }
 """The moments' templates that suit an occasion, the most useful first."""
 

@@ -12,7 +12,7 @@ from core import cursors, idempotency, limits
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons import words as coupon_words
-from coupons.models import CouponTemplate
+from coupons.models import CouponKind, CouponTemplate
 from crm import balance, members, plans, points, tiers
 from crm.models import (
     BalanceEntry,
@@ -266,6 +266,7 @@ def _store(session: Session) -> Store:
 def _plan(plan: Plan, templates: dict[int, CouponTemplate]) -> PlanOut:
     template = templates.get(plan.template_id or 0)
     words = f"{template.name} · {coupon_words.condition(template)}" if template else ""
+    uses = template.uses_total if template and plan.kind is PlanKind.card else 0
     return PlanOut(
         id=str(plan.id),
         kind=plan.kind.value,
@@ -274,8 +275,11 @@ def _plan(plan: Plan, templates: dict[int, CouponTemplate]) -> PlanOut:
         bonus_fen=plan.bonus_fen,
         days=plan.days,
         coupons=plan.coupons,
-        uses=template.uses_total if template and plan.kind is PlanKind.card else 0,
+        uses=uses,
         coupon_text=words,
+        worth_fen=template.face_fen * (uses or plan.coupons)
+        if template and template.kind is CouponKind.amount
+        else 0,
         benefits=plan.benefits,
     )
 

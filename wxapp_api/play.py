@@ -1,6 +1,6 @@
 """Signing in, drawing lots, bringing a friend."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from flask import g, request
 from sqlalchemy.orm import Session
@@ -24,12 +24,15 @@ from wxapp_api.schemas.loyalty import (
     PrizeOut,
     ReferralOut,
     ReferralQuery,
+    SignDayOut,
     SignedOut,
     SignInOut,
 )
 
 blueprint = make_blueprint("play", "签到、抽奖、邀请")
 
+AHEAD = 31
+"""How many coming days of sign-in are told beforehand."""
 FRIENDS = {
     ReferralState.waiting: "等首单过退款期",
     ReferralState.held: "等店里确认",
@@ -46,11 +49,12 @@ class LotteriesOut(Page[LotteryOut]):
 def show_sign_in() -> SignInOut:
     """This month's calendar and what comes next. 404 `sign_in_off`."""
     today = business_day(clock_now())
+    since = min(today.replace(day=1), today - timedelta(days=today.weekday()))
     with reading() as session:
         rules = signing_in.find_rules(session, g.member.merchant_id)
         if rules is None or not rules.is_on:
             raise signing_in.SignInOff
-        signed = signing_in.days_of(session, g.member.id, today.replace(day=1))
+        signed = signing_in.days_of(session, g.member.id, since)
         done = bool(signed) and signed[-1].day == today
         streak = signed[-1].streak if done else signing_in.streak_before(
             session, g.member.id, today
@@ -61,6 +65,7 @@ def show_sign_in() -> SignInOut:
         streak=streak,
         today=today,
         days=[each.day for each in signed],
+        ahead=_ahead(rules, streak, today + timedelta(days=1) if done else today),
         daily_points=rules.points,
         next_days=ahead,
         next_points=points,
@@ -170,6 +175,16 @@ def _next(rules: SignRules, streak: int) -> tuple[int, int, int]:
     return 0, 0, 0
 
 
+def _ahead(rules: SignRules, streak: int, first: date) -> list[SignDayOut]:
+    """The coming days, with what each adds of its own."""
+    days = []
+    for number in range(AHEAD):
+        more, template_id = signing_in.bonus_on(rules, streak + number + 1)
+        day, points = first + timedelta(days=number), rules.points + more
+        days.append(SignDayOut(day=day, points=points, coupon=bool(template_id)))
+    return days
+
+
 def _lottery(session: Session, lottery: Lottery, now: datetime) -> LotteryOut:
     prizes = drawing.prizes_of(session, lottery.id)
     now_bp = drawing.odds_now(prizes)
@@ -178,6 +193,7 @@ def _lottery(session: Session, lottery: Lottery, now: datetime) -> LotteryOut:
         id=str(lottery.id),
         name=lottery.name,
         points=lottery.points,
+        have=members.living(session, g.member.id).points,
         per_day=lottery.per_day,
         left_today=max(lottery.per_day - drawn, 0),
         ends_at=lottery.ends_at,

@@ -1,5 +1,6 @@
 /** Our components, found by name (easycom in pages.json): declared here so that their props are checked. */
 type Linli = {
+  LAllow: typeof import('./components/l-allow.vue')['default']
   LAgreement: typeof import('./components/l-agreement.vue')['default']
   LEmpty: typeof import('./components/l-empty.vue')['default']
   LError: typeof import('./components/l-error.vue')['default']

@@ -51,6 +51,7 @@ def spend(shop: Shop, template_id: str) -> None:
 def test_a_service_is_asked_for_when_none_is_left(shop: Shop) -> None:
     assert ask(shop) == [READY, ARRIVED]
     assert ask(shop, "after_claim") == [EXPIRING, ARRIVED]
+    assert ask(shop, "after_pickup") == ask(shop, "after_sign_in") == [ARRIVED, EXPIRING]
     assert ask(shop, "nowhere") == []
 
     answer(shop, order_ready="accept", coupon_arrived="accept")

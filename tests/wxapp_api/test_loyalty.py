@@ -98,6 +98,24 @@ def test_a_plan_is_ordered_paid_and_there(phone: Phone, stall: Stall) -> None:
     assert (entry["text"], entry["amount_fen"], entry["bonus_fen"]) == ("储值到账", 12_000, 2_000)
 
 
+def test_a_pass_says_what_its_coupons_are_worth(phone: Phone, stall: Stall) -> None:
+    with transaction() as session:
+        uses = {"uses_total": 10, "min_spend_fen": 0}
+        cash = make_template(session, stall.merchant, face_fen=2_000, **uses)
+        share = make_template(session, stall.merchant, name="八折", off_bp=2_000, **uses)
+        for name, template in (("日券", cash), ("折扣卡", share)):
+            row = {"price_fen": 16_800, "template_id": template.id, "created_at": clock.now()}
+            kind = PlanKind.card
+            session.add(Plan(merchant_id=stall.merchant.id, kind=kind, name=name, **row))
+
+    found = (phone.get("plans?kind=pass").json or {})["items"]
+
+    assert {each["name"]: (each["uses"], each["worth_fen"]) for each in found} == {
+        "日券": (10, 20_000),
+        "折扣卡": (10, 0),
+    }
+
+
 def test_signing_in_drawing_and_inviting(phone: Phone, stall: Stall) -> None:
     now, merchant_id = clock.now(), stall.merchant.id
     for path in ("sign-in", "referral"):
@@ -118,6 +136,10 @@ def test_signing_in_drawing_and_inviting(phone: Phone, stall: Stall) -> None:
     found = phone.get("sign-in").json
     assert found
     assert (found["signed_today"], found["next_days"], found["next_points"]) == (True, 2, 9)
+    ahead = [(each["points"], each["coupon"]) for each in found["ahead"]]
+    assert ahead[:4] == [(3, False), (12, False), (3, False), (3, False)]
+    assert len(ahead) == 31
+    assert found["days"][-1] == found["today"] < found["ahead"][0]["day"]
     drawn = phone.post(f"lotteries/{lottery_id}/draws", headers=KEY).json
     assert drawn
     assert (drawn["prize"], drawn["points"]) == ("十分", 12)
@@ -125,6 +147,7 @@ def test_signing_in_drawing_and_inviting(phone: Phone, stall: Stall) -> None:
     shown = phone.get(f"lotteries/{lottery_id}").json
     assert shown
     assert (shown["left_today"], shown["nothing_bp"], shown["seed"]) == (0, 0, None)
+    assert (shown["points"], shown["have"]) == (1, 12)
     assert (shown["prizes"][0]["odds_now_bp"], shown["nothing_now_bp"]) == (0, 10_000)
     code = (phone.get("referral").json or {})["code"]
     refused = phone.post("referral", json={"code": code}).json

@@ -95,6 +95,7 @@ class PlanOut(Out):
     coupons: int = Field(description="how many at once and again every thirty days")
     uses: int = Field(description="of a pass")
     coupon_text: str
+    worth_fen: Fen = Field(description="what its coupons take off, all together; 0: cannot be told")
     benefits: str
 
 
@@ -106,13 +107,23 @@ class PlanPath(Params):
     plan_id: IdIn
 
 
+class SignDayOut(Out):
+    """What a day brings to who leaves none out before it."""
+
+    day: date
+    points: int
+    coupon: bool
+
+
 class SignInOut(Out):
-    """`days` are this month's; `next_days` more in a row bring `next_points` on top."""
+    """`days` are this month's and this week's; `next_days` more in a row bring `next_points` on
+    top."""
 
     signed_today: bool
     streak: int
     today: date
     days: list[date]
+    ahead: list[SignDayOut] = Field(description="from the next day that can be signed, a month")
     daily_points: int
     next_days: int
     next_points: int
@@ -137,6 +148,7 @@ class LotteryOut(Out):
     id: IdOut
     name: str
     points: int
+    have: int = Field(description="the member's points, of which a draw takes `points`")
     per_day: int
     left_today: int
     ends_at: Moment

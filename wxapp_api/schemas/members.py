@@ -76,7 +76,7 @@ class PlaceIn(In):
 
 
 class AskQuery(Params):
-    occasion: Literal["after_pay", "after_claim", "after_booking", "after_sign_in"]
+    occasion: Literal["after_pay", "after_claim", "after_pickup", "after_booking", "after_sign_in"]
 
 
 class AskOut(Out):

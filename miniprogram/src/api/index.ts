@@ -75,5 +75,5 @@ export const changeMe = (data: Profile) => call<Reply<'/api/v1/me', 'post'>>('PO
 export const setPhone = (code: string) => call<Reply<'/api/v1/me/phone', 'post'>>('POST', '/me/phone', { data: { code } })
 export const recordPlace = (place: { lat: number; lng: number }) => call<unknown>('POST', '/me/place', { data: place })
 /** What a button may ask the person to allow now; fetched before the tap, since WeChat's dialog must come straight from it. */
-export const whatToAsk = (occasion: 'after_pay' | 'after_claim' | 'after_booking' | 'after_sign_in') => call<Reply<'/api/v1/subscriptions', 'get'>>('GET', `/subscriptions${query({ occasion })}`).then((answer) => answer.templates)
+export const whatToAsk = (occasion: 'after_pay' | 'after_claim' | 'after_pickup' | 'after_booking' | 'after_sign_in') => call<Reply<'/api/v1/subscriptions', 'get'>>('GET', `/subscriptions${query({ occasion })}`).then((answer) => answer.templates)
 export const recordGrants = (grants: Record<string, Answer>) => call<unknown>('POST', '/subscriptions', { data: { grants } })

@@ -29,6 +29,8 @@ export type Code = S['CodeOut']
 export type Membership = S['MembershipOut']
 export type Plan = S['PlanOut']
 export type Lottery = S['LotteryOut']
+export type SignIn = S['SignInOut']
+export type Referral = S['ReferralOut']
 export type Me = S['MeOut']
 export type Profile = S['ProfileIn']
 

@@ -6,6 +6,9 @@ export interface Amount {
   cents: string
 }
 
+/** '1,286': points, people, whatever is counted */
+export const thousands = (n: number) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
+
 /** `owed`: always with cents, as where money is owed or explained; otherwise `.00` is dropped. */
 export function split(fen: number, owed = false): Amount {
   if (!Number.isInteger(fen)) throw new TypeError(`not an amount in fen: ${fen}`)
@@ -13,7 +16,7 @@ export function split(fen: number, owed = false): Amount {
   const cents = whole % 100
   return {
     sign: fen < 0 ? '-' : '',
-    yuan: String((whole - cents) / 100).replace(/\B(?=(\d{3})+(?!\d))/g, ','),
+    yuan: thousands((whole - cents) / 100),
     cents: owed || cents ? `.${String(cents).padStart(2, '0')}` : '',
   }
 }
