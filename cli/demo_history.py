@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 import crm.demo
 from catalogue.menus import MenuProduct, get_menu
 from catalogue.pricing import Item
-from cli import demo_broadcasts, demo_campaign, demo_chats, demo_club, demo_journeys
+from cli import demo_broadcasts, demo_campaign, demo_chats, demo_club, demo_journeys, demo_tags
 from cli.demo_crowd import draw_name, openid_of, phone_of, union_of
 from core.clock import local
 from core.database import claim, transaction
@@ -111,6 +111,7 @@ def write(
         demo_broadcasts.run(session, merchant, now)
         demo_chats.run(session, merchant, now)
         demo_club.run(session, merchant, stores, _pay, now)
+        demo_tags.put(session, merchant, now)
         crm.demo.refresh(session, merchant.id, now)
         _forget_jobs(session, last_job)
     return {"members": size + audience, "orders": len(visits)}

@@ -37,6 +37,7 @@ def _bought(name: str, group: Group) -> dict[str, Any]:
         "name": name,
         "people": words.count(group.people),
         "bought": words.share(group.buyers, group.people) or "0%",
+        "percent": round(group.buyers * 100 / group.people) if group.people else 0,
         "mean": words.yuan(round(group.mean)),
     }
 

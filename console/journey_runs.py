@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request, url_for
 
-from console import journey_view, reply
+from console import journey_view, reply, words
 from console.access import me, staff
 from core import cursors
 from core.clock import now as clock_now
@@ -50,6 +50,7 @@ def index(journey_id: int) -> Response:
     before = cursors.number(cursors.decode(cursor, 1)[0]) if cursor else None
     with reading() as session:
         journey = queries.get_journey(session, me().merchant_id, journey_id)
+        totals, standing = queries.totals(session, journey.id), queries.here(session, journey.id)
         found = queries.list_runs(
             session, journey.id, node=node, state=wanted, before_id=before, limit=PAGE + 1
         )
@@ -65,7 +66,7 @@ def index(journey_id: int) -> Response:
         here=titles.get((shown[0][0].version_id, node), "") if node and shown else "",
         tabs=[(text, _at(journey_id, node, name), None, name == state) for name, text in TABS],
         pager={
-            "words": f"{len(rows)} 个人",
+            "words": _counted(totals, state, standing.get(node, 0) if node else None),
             "next": _at(journey_id, node, state, more) if more else "",
             "first": _at(journey_id, node, state) if cursor else "",
         },
@@ -95,6 +96,19 @@ def show(journey_id: int, run_id: int) -> Response:
         number=number,
         walking=found.state is RunState.active,
     )
+
+
+def _counted(totals: queries.Totals, state: str, here: int | None) -> str:
+    """How many there are in all, by the journey's own counters."""
+    if here is not None:
+        return f"正停在这一步 {words.count(here)} 人"
+    out = sum(totals.ends.values())
+    parts = {"active": [("在里面", totals.inside)], "done": [("出来了", out)]}.get(
+        state, [("进来过", totals.entered)]
+    )
+    if state != "active" and totals.held_out:
+        parts.append(("对照组", totals.held_out))
+    return "，".join(f"{name} {words.count(number)} 人" for name, number in parts)
 
 
 def _at(journey_id: int, node: str, state: str, cursor: str = "") -> str:

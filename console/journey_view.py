@@ -15,8 +15,17 @@ from coupons.models import CouponTemplate
 from crm.campaigns.reach import SKIP_REASONS
 from crm.journeys import counting, drafting, queries
 from crm.journeys.editing import START
-from crm.journeys.graph import Graph, walk
-from crm.models import Journey, JourneyRun, JourneyState, JourneyVersion, RunState, Segment, Tag
+from crm.journeys.graph import Graph, slots, walk
+from crm.models import (
+    Journey,
+    JourneyRun,
+    JourneyState,
+    JourneyVersion,
+    RunArm,
+    RunState,
+    Segment,
+    Tag,
+)
 from merchants.models import Staff
 
 FEW = 5  # people before a share of them says anything
@@ -59,6 +68,7 @@ def row(session: Session, journey: Journey, names: Mapping[tuple[str, int], str]
         "entered": words.count(totals.entered) if ran else "—",
         "inside": words.count(totals.inside) if ran else "—",
         "goal": words.count(totals.ends.get("goal", 0)) if ran else "—",
+        "ran": ran,
         "live": journey.state is JourneyState.live,
         "paused": journey.state is JourneyState.paused,
     }
@@ -94,6 +104,7 @@ def head(session: Session, journey: Journey, version: JourneyVersion) -> dict[st
         "live": journey.state is JourneyState.live,
         "paused": journey.state is JourneyState.paused,
         "over": journey.state is JourneyState.ended,
+        "sums": _sums(totals) if totals.entered else [],
         "inside": totals.inside,
         "inside_words": words.count(totals.inside),
         "versions": [
@@ -101,6 +112,20 @@ def head(session: Session, journey: Journey, version: JourneyVersion) -> dict[st
             for number, number_inside in queries.inside_by_version(session, journey.id).items()
         ],
     }
+
+
+def _sums(totals: queries.Totals) -> list[tuple[str, str, str]]:
+    """Where everybody who came in is by now: name, how many, which share."""
+    numbers = [
+        ("在里面", totals.inside),
+        ("达到目标", totals.ends.get("goal", 0)),
+        ("走完了", totals.ends.get("completed", 0)),
+    ]
+    rest = totals.entered - sum(number for _, number in numbers)
+    numbers += [("别的原因离开", rest)] if rest else []
+    return [
+        (name, words.count(number), words.share(number, totals.entered)) for name, number in numbers
+    ]
 
 
 def _publisher(session: Session, version: JourneyVersion) -> str:
@@ -128,6 +153,8 @@ def canvas(
             shown |= _start(graph, names, counts)
         elif cell.key:
             shown |= _node(graph, cell.key, names, counts, here)
+        else:
+            shown["n"] = words.count(number) if (number := _ended(graph, cell, counts)) else ""
         shown["selected"] = bool(cell.key) and cell.key == selected
         shown["wrong"] = any(_is_about(place, cell.key) for place in wrong)
         cells.append(shown)
@@ -172,14 +199,26 @@ def _node(
     else:
         number, unit = passed, said.DONE[node["kind"]]
     lost = passed - sent if node["kind"] == "message" else counts.get((key, "no_coupon"), 0)
+    entered = counts.get(("", "entered"), 0)
+    part = "" if rests else words.share(number, entered)
     return {
         "kind": node["kind"],
         "title": title,
         "sub": sub,
         "n": words.count(number) if passed or waiting else "",
-        "unit": unit,
+        "unit": f"{unit} {part}" if part else unit,
         "amber": passed >= FEW and lost / passed >= STUCK,
     }
+
+
+def _ended(graph: Graph, cell: flow.Cell, counts: Mapping[tuple[str, str], int]) -> int:
+    """How many came to the end of a line: who left the step above it by this way."""
+    if cell.under == START:
+        return 0
+    here = {outcome: number for (at, outcome), number in counts.items() if at == cell.under}
+    if len(slots(graph["nodes"][cell.under])) == 1:
+        return sum(here.values())
+    return here.get("heard" if cell.slot == "next" else cell.slot, 0)
 
 
 def step_facts(session: Session, journey: Journey, graph: Graph, key: str) -> dict[str, Any] | None:
@@ -219,10 +258,10 @@ def run_row(
         "href": url_for("console.journey_runs.show", journey_id=journey.id, run_id=run.id),
         "entered": words.when(run.entered_at, now),
         "arm": said.ARMS[run.arm],
-        "at": titles.get((run.version_id, run.node), "") if walking else end,
+        "at": titles.get((run.version_id, run.node), "") if walking else "",
         "due": words.when(run.due_at, now) if walking else "",
         "kind": "ok" if walking else "note" if run.outcome == "goal" else "",
-        "state": "在里面" if walking else end,
+        "state": "在里面" if walking else "不走" if run.arm is RunArm.holdout else end,
     }
 
 

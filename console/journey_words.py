@@ -149,11 +149,18 @@ def step(node: dict[str, Any], names: Names) -> tuple[str, str]:
                 return "发一张券", "还没选券"
             return f"发「{name}」", names.get(("off", template_id), "")
         case "message":
-            return "发一条消息", node["text"]
+            return "发一条消息", _short(node["text"])
         case "tag":
             name = names.get(("tag", node.get("tag_id") or 0), "未选")
             return (f"贴「{name}」" if node.get("put", True) else f"去掉「{name}」"), "标签"
     return f"送 {node['points']} 积分", "马上到账"
+
+
+def _short(text: str) -> str:
+    """A message on the canvas: what it says, without the places that are filled in later."""
+    for place, word in {"{昵称}，": "", "{昵称}": "", "{券名}": "券", "{到期日}": "到期日"}.items():
+        text = text.replace(place, word)
+    return text
 
 
 def span(node: dict[str, Any]) -> str:

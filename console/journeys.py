@@ -39,6 +39,7 @@ def index() -> Response:
         "journeys/index.html",
         journeys=rows,
         models=gallery.MODELS,
+        used={each["name"] for each in rows if each["live"] or each["paused"]},
         words=f"{live} 条在运行" if live else "事情发生了，它自己走",
     )
 

@@ -68,6 +68,7 @@ def index() -> Response:
     return reply.page(
         "members/index.html",
         members=rows,
+        tagged=any(row["tags"] for row in rows),
         filters=kept,
         groups=groups,
         segments=[("", "全部人群"), *((s.id, s.name) for s in saved)],

@@ -12,8 +12,10 @@ from console.journey_words import ENDS
 from coupons import queries as coupon_queries
 from crm import consent, tags, tiers
 from crm.journeys import queries
-from crm.models import Member, RunState
+from crm.models import Measure, Member, RunState
 from crm.profiles import COUNTER
+from crm.tiers.programme import Programme, worth_of_one
+from merchants import staff
 from messaging.models import Channel
 from messaging.planning import SKIP_REASONS, Plan, plan_channels
 from people.models import Person
@@ -28,7 +30,9 @@ CHANNELS = {Channel.customer_service: ("客服会话", "ok"), Channel.subscribe:
 def rows(
     session: Session, who: Me, items: list[tuple[Member, Person]], now: datetime
 ) -> list[dict[str, Any]]:
-    """A page of the list: three more queries, however many rows."""
+    """A page of the list: five more queries, however many rows."""
+    tier_names = tiers.names(session, who.merchant_id)
+    works = staff.names_of(session, who.merchant_id, [person.id for _, person in items])
     member_tags = tags.tags_of(session, [member.id for member, _ in items])
     plans = plan_channels(
         session,
@@ -39,7 +43,9 @@ def rows(
     )
     return [
         {
-            "name": people.name_of(member),
+            "name": works.get(person.id) or people.name_of(member),
+            "staff": person.id in works,
+            "tier": tier_names.get(member.tier, ""),
             "sub": people.phone_of(person) if person.phone else member.no,
             "kind": people.colour(member),
             "href": url_for("console.members.show", no=member.no),
@@ -63,18 +69,22 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
     usable = coupon_queries.list_for_member(session, member.id, shelf="usable", now=now).items
     used = coupon_queries.list_for_member(session, member.id, shelf="used", limit=3, now=now).items
     counts = coupon_queries.count_for_member(session, member.id, now)
-    pending = f" · 待到账 {words.count(member.points_pending)}" if member.points_pending else ""
+    name = staff.names_of(session, who.merchant_id, [person.id]).get(person.id, "")
+    programme = tiers.load(session, member.merchant_id)
     return {
         "no": member.no,
-        "name": people.name_of(member),
+        "name": name or people.name_of(member),
+        "staff": bool(name),
         "sub": f"{people.phone_of(person)} · {words.on(member.joined_at, now)} 加入",
-        "tier": tiers.name_of(session, member.merchant_id, member.tier),
+        "tier": programme.of(member.tier).name,
+        "climb": _climb(session, programme, member, now),
         **tags_only(session, member),
         "balance": words.yuan(member.balance_fen),
+        "pending": words.count(member.points_pending) if member.points_pending else "",
         "sums": [
             (words.count(member.orders_count), "次消费"),
             (f"¥{words.yuan(member.spent_fen - member.refunded_fen)}", "累计"),
-            (words.count(member.points), f"积分{pending}"),
+            (words.count(member.points), "积分"),
             (words.days_ago(member.last_visit_at, now), "上次到店"),
         ],
         "coupons": [
@@ -101,6 +111,31 @@ def whole(session: Session, who: Me, member: Member, now: datetime) -> dict[str,
             ("从哪里来", _source(who, member)),
         ],
     }
+
+
+def _climb(
+    session: Session, programme: Programme, member: Member, now: datetime
+) -> dict[str, Any] | None:
+    """How far it is to the next tier; None on the highest."""
+    above = programme.above(member.tier)
+    if above is None or above.threshold <= 0:
+        return None
+    worth = max(worth_of_one(session, member.id, programme, now), 0)
+    left = max(above.threshold - worth, 0)
+    money = programme.measure is Measure.spent
+    span = f"近 {programme.window_days} 天" if programme.window_days else ""
+    reached = f"{_of_measure(worth, money)} / {_of_measure(above.threshold, money)}"
+    return {
+        "words": f"再{'消费' if money else '长成长值'} {_of_measure(left, money)} 升{above.name}",
+        "reached": f"{span} {reached}" if span else reached,
+        "percent": min(round(worth * 100 / above.threshold), 100),
+    }
+
+
+def _of_measure(number: int, money: bool) -> str:
+    if not money:
+        return words.count(number)
+    return f"¥{words.yuan(number).removesuffix('.00')}"
 
 
 def _source(who: Me, member: Member) -> str:

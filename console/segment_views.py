@@ -25,12 +25,13 @@ from crm.segments.rules import conditions
 from crm.segments.words import say
 
 RECENCY = {5: "最近", 4: "较近", 3: "一般", 2: "较久", 1: "最久没来"}
+FREQUENCY = {5: "来得最多", 4: "较多", 3: "一般", 2: "较少", 1: "最少"}
 HEAT = 5
 WHO = {
     (5, 5): "核心常客",
     (5, 1): "新客",
-    (1, 5): "流失的老客",
-    (1, 1): "来过一次就没再来",
+    (1, 5): "流失老客",
+    (1, 1): "一次就走",
 }
 
 
@@ -167,7 +168,7 @@ def grid(session: Session, merchant_id: int) -> dict[str, Any] | None:
                     "label": f"最近度 {recency} 分、频次 {frequency} 分：{members} 人",
                 }
             )
-        rows.append({"frequency": frequency, "cells": row})
+        rows.append({"frequency": frequency, "words": FREQUENCY[frequency], "cells": row})
     scored = rfm.scored_at(session, merchant_id)
     return {
         "rows": rows,

@@ -1,8 +1,9 @@
 """Staff: who works for a merchant, in which stores, and how they prove it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
@@ -53,6 +54,14 @@ def find_by_person(
     if merchant_id is not None:
         found = found.where(Staff.merchant_id == merchant_id)
     return session.scalars(found.limit(1)).first()
+
+
+def names_of(session: Session, merchant_id: int, person_ids: Iterable[int]) -> dict[int, str]:
+    """Who of these people works there now, by the names of the staff list."""
+    living = func.coalesce(Person.merged_into_id, Person.id)
+    found = select(living, Staff.name).join(Staff, Staff.person_id == Person.id)
+    mine = found.where(Staff.merchant_id == merchant_id, Staff.state == StaffState.active)
+    return dict(session.execute(mine.where(living.in_(list(person_ids)))).all())
 
 
 def is_staff(session: Session, person_id: int) -> bool:

@@ -97,6 +97,7 @@ NEEDS = {
         "GET /inbox/<int:conversation_id>/pictures/<int:message_id>",
         "GET /inbox/quick",
         "GET /stream/chats",
+        "GET /members/<no>/chat",
         "POST /inbox/<int:conversation_id>/assign",
         "POST /inbox/<int:conversation_id>/close",
         "GET /inbox/<int:conversation_id>/file",

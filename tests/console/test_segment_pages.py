@@ -38,7 +38,7 @@ def test_who_came_into_a_segment_and_who_left_is_shown(chain: Chain) -> None:
     page = owner.get(f"/segments/{segment.id}/members").text
     assert_says(page, "大客", "许星野", "乔安", "近 14 天进来 1 人，离开 1 人")
     assert "林小满" not in page  # found by the first look: nobody came then
-    assert_says(owner.get("/segments/").text, "+1 / −1")
+    assert_says(owner.get("/segments/").text, "进来 1 · 离开 1")
     asked = owner.post(f"/segments/{segment.id}/refresh")
 
     assert asked.status_code == 303
