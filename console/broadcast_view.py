@@ -7,16 +7,18 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from console import words
-from console.access import Me
+from console.access import Me, me
 from core import deadline
 from core.clock import local
+from core.clock import now as clock_now
 from crm import broadcasting, contacts
 from crm.segments import saving as segments
 from messaging.accounts import find_official
 from messaging.broadcasts import launching, queries, taking_back
-from messaging.broadcasts.drafting import ARTICLE
+from messaging.broadcasts.drafting import ARTICLE, IMAGE, TEXT, VIDEO, VOICE
 from messaging.broadcasts.models import Audience, Broadcast, BroadcastState
 from messaging.broadcasts.queries import Result
+from messaging.materials import files, shelf
 
 FORECAST_SECONDS = 3.0
 STATES = {
@@ -35,6 +37,7 @@ AUDIENCES = {
     Audience.all: "全部粉丝，进公众号历史",
     Audience.campaign: "营销活动的人",
 }
+FORMS = {TEXT: "文字", ARTICLE: "图文", IMAGE: "图片", VOICE: "语音", VIDEO: "视频"}
 SKIPPED = {
     "broadcast_spent": ("这个月 4 次群发已经用完", "下个月 1 号恢复"),
     "frequency": ("这阵子收的营销消息够多了", "过几天再发就能收到"),
@@ -57,6 +60,30 @@ VERDICTS = {
 }
 
 
+def pictures(session: Session, appid: str) -> dict[str, str]:
+    """Where the pictures of lasting materials are, by media id; for whom they are not, nowhere."""
+    if not me().may("official.manage"):
+        return {}
+    found = shelf.list_usable(session, appid, [files.IMAGE], lasting=True, now=clock_now())
+    return {
+        each.media_id: url_for("console.official.material_picture", material_id=each.id)
+        for each in found
+    }
+
+
+def said(kind: str, content: dict[str, Any], pictures: dict[str, str]) -> dict[str, Any]:
+    """What followers see, for the bubble; empty words are left to the bubble's own."""
+    words = {name: str(content.get(name) or "").strip() for name in ("text", "title", "digest")}
+    return {
+        "kind": kind,
+        **words,
+        "page": content.get("page") or "",
+        "body": str(content.get("body") or ""),
+        "file": str(content.get("name") or ""),
+        "picture": pictures.get(str(content.get("media") or content.get("cover") or ""), ""),
+    }
+
+
 def row(broadcast: Broadcast, result: Result | None, now: datetime) -> dict[str, Any]:
     state, kind = STATES[broadcast.state]
     return {
@@ -64,12 +91,14 @@ def row(broadcast: Broadcast, result: Result | None, now: datetime) -> dict[str,
         "href": url_for("console.broadcasts.show", broadcast_id=broadcast.id),
         "state": state,
         "kind": kind,
-        "form": "图文" if broadcast.kind == ARTICLE else "文字",
+        "form": FORMS[broadcast.kind],
         "audience": AUDIENCES[broadcast.audience],
         "at": words.when(broadcast.started_at or broadcast.created_at, now),
         "addressed": words.count(result.addressed) if result else "",
         "sent": _told(result.sent if result else None),
         "errors": _told(result.errors if result else None),
+        "share": _share(result),
+        "lost": _lost(result),
     }
 
 
@@ -89,8 +118,9 @@ def whole(session: Session, broadcast: Broadcast, who: Me, now: datetime) -> dic
     return {
         **row(broadcast, result, now),
         "id": broadcast.id,
-        "content": broadcast.content,
-        "is_article": broadcast.kind == ARTICLE,
+        "said": said(broadcast.kind, broadcast.content, pictures(session, broadcast.appid)),
+        "lasting": broadcast.kind not in (ARTICLE, VIDEO),
+        "film": broadcast.kind == VIDEO,
         "account": account.name if account and account.name else "公众号",
         "audience": audience,
         "to_all": broadcast.audience is Audience.all,
@@ -141,7 +171,7 @@ def _taken_back(broadcast: Broadcast, result: Result | None, now: datetime) -> s
     when = words.when(broadcast.taken_back_at, now)
     if result is not None and result.kept:
         codes = "、".join(str(code) for code in sorted(set(result.kept)))
-        return f"{when} 想删掉，微信没有答应（{codes}），文章还在"
+        return f"{when} 想删掉，微信没有答应（{codes}），还在粉丝手机上"
     if result is not None and result.taken_back == result.requests - len(result.statuses):
         return f"{when} 从粉丝手机上删掉了，点开会看到「该内容已被发布者删除」"
     return f"{when} 正在请微信删掉"
@@ -153,6 +183,20 @@ def _waits(session: Session, broadcast: Broadcast, now: datetime) -> str:
         return ""
     until = contacts.held_until(session, broadcast.merchant_id, now)
     return "" if until is None else f"{local(until).hour} 点"
+
+
+def _share(result: Result | None) -> float:
+    """How much of a hundred received it; 0 as long as WeChat has not told."""
+    if result is None or not result.sent or not result.addressed:
+        return 0.0
+    return round(min(result.sent / result.addressed, 1) * 100, 1)
+
+
+def _lost(result: Result | None) -> str:
+    """The share that it did not reach; empty: nobody, or untold."""
+    if result is None or not result.errors or not result.addressed:
+        return ""
+    return f"{result.errors / result.addressed * 100:.1f}%"
 
 
 def _told(number: int | None) -> str:

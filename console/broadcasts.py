@@ -5,23 +5,20 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
-from console import broadcast_view, reply
+from console import broadcast_form, broadcast_view, reply
 from console.access import me, staff
-from console.forms import Form, whole
-from console.official import materials
+from console.forms import Form
 from console.official.blueprint import find_account
 from core import cursors
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm import broadcasting
-from crm.segments import saving as segments
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging import broadcasts
-from messaging.accounts import ruled_officials
-from messaging.broadcasts import drafting, queries, remote, taking_back
+from messaging.broadcasts import queries, remote, taking_back
+from messaging.broadcasts.drafting import VIDEO
 from messaging.broadcasts.errors import BroadcastInvalid
 from messaging.broadcasts.models import Broadcast
-from messaging.materials import files
 from people import identities
 
 page = Blueprint("broadcasts", __name__, url_prefix="/broadcasts")
@@ -64,7 +61,7 @@ def new() -> Response:
     form = Form(kind="text", audience="followers", page="", segment=request.args.get("segment", ""))
     if form["segment"]:
         form.put("audience", "segment")
-    return _edit_page(form, "写一次群发", url_for("console.broadcasts.create"))
+    return broadcast_form.page(form, "写一次群发", url_for("console.broadcasts.create"))
 
 
 @page.post("/new")
@@ -73,14 +70,21 @@ def create() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     try:
         with transaction() as session:
-            draft = _draft(form)
+            draft = broadcast_form.draft_of(form)
             broadcasting.check_segment(session, who.merchant_id, draft)
             made = broadcasts.create(session, who.merchant_id, draft, actor=who.actor, now=now)
     except BroadcastInvalid as refusal:
-        return _refused(form, refusal, url_for("console.broadcasts.create"))
+        return broadcast_form.refused(form, refusal, url_for("console.broadcasts.create"))
     return reply.done(
         url_for("console.broadcasts.show", broadcast_id=made.id), "存好了，先发给自己看看"
     )
+
+
+@page.post("/look")
+@staff("campaigns.manage")
+def look() -> Response:
+    """The form again: the fields of what was chosen, and beside it what followers will see."""
+    return broadcast_form.again(Form(request.form))
 
 
 @page.get("/<int:broadcast_id>")
@@ -102,7 +106,7 @@ def edit(broadcast_id: int) -> Response:
         segment=found.segment_id,
         tag=found.tag_id,
     )
-    return _edit_page(form, "改群发", request.path)
+    return broadcast_form.page(form, "改群发", request.path)
 
 
 @page.post("/<int:broadcast_id>/edit")
@@ -112,11 +116,11 @@ def change(broadcast_id: int) -> Response:
     try:
         with transaction() as session:
             found = queries.get_broadcast(session, who.merchant_id, broadcast_id)
-            draft = _draft(form)
+            draft = broadcast_form.draft_of(form)
             broadcasting.check_segment(session, who.merchant_id, draft)
             broadcasts.change(session, found, draft, actor=who.actor, now=now)
     except BroadcastInvalid as refusal:
-        return _refused(form, refusal, request.path)
+        return broadcast_form.refused(form, refusal, request.path)
     return reply.done(
         url_for("console.broadcasts.show", broadcast_id=broadcast_id), "改好了，再看一遍"
     )
@@ -174,7 +178,8 @@ def launch(broadcast_id: int) -> Response:
 def taking_back_page(broadcast_id: int) -> Response:
     with reading() as session:
         found = queries.get_broadcast(session, me().merchant_id, broadcast_id)
-    return reply.page("broadcasts/take_back.html", b={"id": found.id, "name": found.name})
+    shown = {"id": found.id, "name": found.name, "film": found.kind == VIDEO}
+    return reply.page("broadcasts/take_back.html", b=shown)
 
 
 @page.post("/<int:broadcast_id>/take-back")
@@ -223,50 +228,6 @@ def _own_openid(session: Session, broadcast: Broadcast) -> str:
         return ""
     own = identities.list_identities(session, person_id)
     return next((each.openid for each in own if each.appid == broadcast.appid), "")
-
-
-def _draft(form: Form) -> drafting.Draft:
-    return drafting.Draft(
-        **{name: form[name] for name in ("appid", "kind", "audience", "text", "page")},
-        **{name: form[name] for name in ("title", "digest", "body", "url", "cover")},
-        segment_id=whole(form["segment"]),
-        tag_id=whole(form["tag"]),
-    )
-
-
-def _refused(form: Form, refusal: BroadcastInvalid, action: str) -> Response:
-    for name, why in refusal.errors.items():
-        form.refuse(name, why)
-    return _edit_page(form, "写一次群发", action, 422)
-
-
-def _edit_page(form: Form, title: str, action: str, status: int = 200) -> Response:
-    who = me()
-    with reading() as session:
-        accounts = ruled_officials(session, who.merchant_code)
-        chosen = find_account(session)
-        account = next((each for each in accounts if each.appid == form["appid"]), chosen)
-        if account is not None:
-            form.put("appid", account.appid)
-        saved = segments.list_segments(session, who.merchant_id)
-        tags = queries.list_tags(session, account.appid) if account else []
-        covers = (
-            materials.options(session, account.appid, files.IMAGE, lasting=True) if account else []
-        )
-        own = bool(account and account.card_media_id)
-    return reply.page(
-        "broadcasts/edit.html",
-        status,
-        form=form,
-        title=title,
-        action=action,
-        accounts=bool(accounts),
-        account=(account.name or account.appid) if account and len(accounts) > 1 else "",
-        segments=[("", "选一个人群"), *((each.id, each.name) for each in saved)],
-        tags=[("", "选一个标签"), *tags],
-        can_article=own or bool(covers),
-        covers=[("", "账号自己的封面" if own else "选一张"), *covers],
-    )
 
 
 def _show_page(broadcast_id: int, form: Form, status: int = 200) -> Response:

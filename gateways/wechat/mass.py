@@ -35,7 +35,7 @@ class Quota:
 
 
 class Mass:
-    """`content` is `{"msgtype": "text", "text": {"content": …}}` or that of a kept draft."""
+    """`content` is what `text`, `article`, `picture`, `voice` and `film` below make."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -54,6 +54,8 @@ class Mass:
     def preview(self, content: Content, *, openid: str = "", wechat_id: str = "") -> None:
         """Show it to one person only, by openid or by WeChat id. It costs nobody a broadcast."""
         target = {"touser": openid} if openid else {"towxname": wechat_id}
+        if content["msgtype"] == "image":  # here of one picture, in a broadcast of several
+            content = {"msgtype": "image", "image": {"media_id": content["images"]["media_ids"][0]}}
         self._api.post("/cgi-bin/message/mass/preview", {**target, **content})
 
     def status(self, msg_id: str) -> str:
@@ -69,6 +71,11 @@ class Mass:
         """Keep an article among the account's drafts; the media id to send it by."""
         given = self._api.post("/cgi-bin/draft/add", {"articles": [dict(article)]})
         return str(given.get("media_id", ""))
+
+    def add_film(self, media_id: str, title: str, description: str) -> str:
+        """Make a lasting film one that can be broadcast; the media id to send it by."""
+        body = {"media_id": media_id, "title": title, "description": description}
+        return str(self._api.post("/cgi-bin/media/uploadvideo", body).get("media_id", ""))
 
     def followers_of_tag(self, tag_id: int) -> Iterator[list[str]]:
         """Openids, page by page."""
@@ -108,6 +115,19 @@ def text(words: str) -> dict[str, Any]:
 
 def article(media_id: str) -> dict[str, Any]:
     return {"msgtype": "mpnews", "mpnews": {"media_id": media_id}}
+
+
+def picture(media_id: str) -> dict[str, Any]:
+    return {"msgtype": "image", "images": {"media_ids": [media_id]}}
+
+
+def voice(media_id: str) -> dict[str, Any]:
+    return {"msgtype": "voice", "voice": {"media_id": media_id}}
+
+
+def film(media_id: str) -> dict[str, Any]:
+    """`media_id` is what `Mass.add_film` answered."""
+    return {"msgtype": "mpvideo", "mpvideo": {"media_id": media_id}}
 
 
 def _number(msg_id: str) -> int | str:

@@ -58,6 +58,15 @@ NEXT: dict[BroadcastState, frozenset[BroadcastState]] = {
     BroadcastState.stopped: frozenset(),
 }
 
+UNSENT = frozenset(
+    {
+        BroadcastState.draft,
+        BroadcastState.previewed,
+        BroadcastState.gathering,
+        BroadcastState.sending,
+    }
+)
+
 NEXT_MASS: dict[MassState, frozenset[MassState]] = {
     MassState.prepared: frozenset({MassState.sending, MassState.failed}),
     MassState.sending: frozenset(
@@ -77,7 +86,9 @@ NEXT_MASS: dict[MassState, frozenset[MassState]] = {
 
 
 class Broadcast(Base):
-    """`content`: `{"text", "page"}`, or `{"title", "digest", "body", "url"}` of an article."""
+    """`content`: `{"text", "page"}`, `{"title", "digest", "body", "url", "cover"}` of an article,
+    or `{"media", "name"}` of a picture or voice, with `{"title", "digest"}` of a film. `media_id`:
+    what WeChat keeps an article or film by."""
 
     __tablename__ = "broadcasts"
     __table_args__ = (
@@ -89,7 +100,7 @@ class Broadcast(Base):
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     appid: Mapped[str] = mapped_column(Code(64))
     name: Mapped[str] = mapped_column(String(64))
-    kind: Mapped[str] = mapped_column(Code(16))  # text | article
+    kind: Mapped[str] = mapped_column(Code(16))  # text | article | image | voice | video
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
     media_id: Mapped[str] = mapped_column(Code(128), default="")
     audience: Mapped[Audience] = mapped_column(State(Audience))

@@ -1,5 +1,6 @@
 """Asking WeChat about broadcasts: prepare, call, record. No transaction spans a call."""
 
+from collections.abc import Callable
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -16,7 +17,7 @@ from gateways.wechat import mass as wechat_mass
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from messaging.accounts import find_official, mini_for_official
 from messaging.broadcasts import quotas, reports
-from messaging.broadcasts.drafting import ARTICLE
+from messaging.broadcasts.drafting import ARTICLE, IMAGE, VIDEO, VOICE
 from messaging.broadcasts.errors import BroadcastMoved
 from messaging.broadcasts.launching import address, address_followers
 from messaging.broadcasts.models import (
@@ -200,32 +201,45 @@ def _record(
 
 
 def _content(broadcast: Broadcast) -> dict[str, Any]:
-    """What WeChat is given; an article is kept as a draft of the account once."""
+    """What WeChat is given; an article or a film is kept at the account once, to be sent by."""
     given = broadcast.content
-    if broadcast.kind != ARTICLE:
-        return wechat_mass.text(words(broadcast))
+    if broadcast.kind == IMAGE:
+        return wechat_mass.picture(given["media"])
+    if broadcast.kind == VOICE:
+        return wechat_mass.voice(given["media"])
+    if broadcast.kind == VIDEO:
+        return wechat_mass.film(_kept(broadcast, _add_film))
+    if broadcast.kind == ARTICLE:
+        return wechat_mass.article(_kept(broadcast, _add_article))
+    return wechat_mass.text(words(broadcast))
+
+
+def _kept(broadcast: Broadcast, add: Callable[[Broadcast], str]) -> str:
     if not broadcast.media_id:
-        account = find_official(broadcast.appid)
-        media_id = (
-            gateways.wechat()
-            .official(broadcast.appid)
-            .mass.add_draft(
-                {
-                    "title": given["title"],
-                    "digest": given["digest"],
-                    "content": _paragraphs(given["body"]),
-                    "content_source_url": given["url"],
-                    "thumb_media_id": given.get("cover")
-                    or (account.card_media_id if account else ""),
-                }
-            )
-        )
+        media_id = add(broadcast)
         with transaction() as session:
             fresh = session.get_one(Broadcast, broadcast.id)
-            if not fresh.media_id and fresh.content == given:
+            if not fresh.media_id and fresh.content == broadcast.content:
                 fresh.media_id = media_id
         broadcast.media_id = media_id
-    return wechat_mass.article(broadcast.media_id)
+    return broadcast.media_id
+
+
+def _add_film(broadcast: Broadcast) -> str:
+    given, account = broadcast.content, gateways.wechat().official(broadcast.appid)
+    return account.mass.add_film(given["media"], given["title"], given["digest"])
+
+
+def _add_article(broadcast: Broadcast) -> str:
+    given, account = broadcast.content, find_official(broadcast.appid)
+    article = {
+        "title": given["title"],
+        "digest": given["digest"],
+        "content": _paragraphs(given["body"]),
+        "content_source_url": given["url"],
+        "thumb_media_id": given.get("cover") or (account.card_media_id if account else ""),
+    }
+    return gateways.wechat().official(broadcast.appid).mass.add_draft(article)
 
 
 def words(broadcast: Broadcast) -> str:

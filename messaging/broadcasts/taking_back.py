@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 from core import audit
 from core.database import claim
 from core.outbox import enqueue
-from messaging.broadcasts.drafting import ARTICLE
+from messaging.broadcasts.drafting import ARTICLE, VIDEO
 from messaging.broadcasts.errors import BroadcastMoved
 from messaging.broadcasts.models import Broadcast, BroadcastState
 
 
 def may_take_back(broadcast: Broadcast) -> bool:
     sent = broadcast.state in (BroadcastState.sending, BroadcastState.finished)
-    return sent and broadcast.kind == ARTICLE and broadcast.taken_back_at is None
+    return sent and broadcast.kind in (ARTICLE, VIDEO) and broadcast.taken_back_at is None
 
 
 def ask(session: Session, broadcast: Broadcast, *, actor: str, now: datetime) -> None:

@@ -15,6 +15,7 @@ from core.database import claim
 from core.errors import Conflict
 from core.outbox import enqueue
 from messaging import replies
+from messaging.broadcasts.models import UNSENT, Broadcast
 from messaging.materials.files import File
 from messaging.models import NEXT_MATERIAL, Material, MaterialState
 
@@ -66,11 +67,20 @@ def drop(session: Session, material: Material, *, now: datetime) -> bool:
         for rule in replies.list_rules(session, material.appid):
             if any(material.media_id in part.values() for part in rule.parts):
                 raise MaterialInUse(f"自动回复「{_short(rule.word)}」在用它，先换掉")
+        for broadcast in _broadcasts_to_come(session, material.appid):
+            if material.media_id in broadcast.content.values():
+                raise MaterialInUse(f"群发「{broadcast.name}」在用它，先换掉或者作废")
     if not _move(session, material.id, MaterialState.dropped, now):
         return False
     if material.media_id and material.ends_at is None:
         enqueue(session, "messaging.drop_material", material_id=material.id)
     return True
+
+
+def _broadcasts_to_come(session: Session, appid: str) -> Sequence[Broadcast]:
+    """Those that WeChat has not been asked for, or not for all: they still need their files."""
+    open_ = (Broadcast.appid == appid, Broadcast.state.in_(UNSENT))
+    return session.scalars(select(Broadcast).where(*open_)).all()
 
 
 def list_page(

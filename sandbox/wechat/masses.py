@@ -6,6 +6,7 @@ from sandbox import pushes
 from sandbox.people import Person
 from sandbox.wechat.door import ApiError, Body, Call, wechat_api
 from sandbox.wechat.massstore import CALLS_A_DAY, PREVIEWS_A_DAY, Mass
+from sandbox.wechat.media import sent
 
 TEXT_BYTES, CLIENT_ID_BYTES = 2048, 64
 FINISHED_AFTER = 1.0
@@ -64,9 +65,12 @@ def status(call: Call) -> Body:
 @wechat_api("mass_delete", "/cgi-bin/message/mass/delete", title="删除群发")
 def delete(call: Call) -> Body:
     mass = _mass(call)
-    if mass.content["kind"] != "news":
+    if mass.content["kind"] not in ("news", "video"):
         raise ApiError(40008)
     mass.status = "DELETE"
+    if mass.content["kind"] == "video":
+        call.title = "删掉了一段群发的视频"
+        return {}
     gone = {"title": "该内容已被发布者删除", "description": "", "url": "", "pic_url": ""}
     mass.content["articles"][:] = [gone]  # the chats show this very list
     call.title = "删掉了一篇群发的文章"
@@ -87,6 +91,16 @@ def add_draft(call: Call) -> Body:
             raise ApiError(45003)
     call.title = f"存了一篇草稿「{articles[0]['title']}」"
     return {"media_id": call.world.masses.keep_draft(articles[0])}
+
+
+@wechat_api("media_uploadvideo", "/cgi-bin/media/uploadvideo", title="把视频改成能群发的")
+def upload_video(call: Call) -> Body:
+    title = call.text("title", 40035)
+    shown = {**sent(call, "video", call.body), "title": title}
+    shown["description"] = str(call.body.get("description") or "")
+    call.title = f"准备群发视频「{title}」"
+    media_id = call.world.masses.keep_draft(shown)
+    return {"type": "video", "media_id": media_id, "created_at": int(call.world.clock.stamp())}
 
 
 @wechat_api("quota_get", "/cgi-bin/openapi/quota/get", title="查接口额度")
@@ -179,6 +193,9 @@ def _content(call: Call) -> dict[str, Any]:
     """The message as a chat shows it."""
     kind = call.text("msgtype", 40008)
     part = call.body.get(kind)
+    several = call.body.get("images")
+    if kind == "image" and isinstance(several, dict) and several.get("media_ids"):
+        part = {"media_id": several["media_ids"][0]}
     if not isinstance(part, dict):
         raise ApiError(40008)
     if kind == "text":
@@ -188,9 +205,16 @@ def _content(call: Call) -> dict[str, Any]:
         if len(words.encode()) > TEXT_BYTES:
             raise ApiError(45002)
         return {"kind": "text", "text": words}
+    if kind in ("image", "voice"):
+        return sent(call, kind, part)
+    if kind == "mpvideo":
+        film = call.world.masses.draft(part.get("media_id"))
+        if film is None or "pic_url" not in film:
+            raise ApiError(40007)
+        return dict(film)
     if kind == "mpnews":
         draft = call.world.masses.draft(part.get("media_id"))
-        if draft is None:
+        if draft is None or "pic_url" in draft:
             raise ApiError(40007)
         return {"kind": "news", "articles": [_article(draft)]}
     raise ApiError(40008)

@@ -263,3 +263,35 @@ def test_whom_wechat_says_not_to_write_to_is_listed_and_lifted(shop: Shop, owner
         ).all()
     assert actor.startswith("staff:")
     assert before["reason"] == "refused"
+
+
+def test_the_form_asks_what_the_choice_needs_and_shows_it(shop: Shop, owner: Browser) -> None:
+    plain = owner.get("/broadcasts/new").text
+    assert ("最多约 600 字" in plain, "哪个人群" in plain, "阅读原文" in plain) == (
+        True,
+        False,
+        False,
+    )
+    words = {"appid": OFFICIAL, "text": WORDS, "title": "开门"}
+
+    film = owner.post("/broadcasts/look", **words, kind="video", audience="segment").text
+
+    assert ("哪个人群" in film, "最多约 600 字" in film) == (True, False)
+    assert "还没有能用的视频" in film
+    assert f'name="text" value="{WORDS}"' in film
+    again = owner.post("/broadcasts/look", **words, kind="text", audience="tag").text
+    assert ("哪个标签" in again, again.count(WORDS)) == (True, 2)  # typed, and in the bubble
+    with reading() as session:
+        assert session.scalars(select(Broadcast)).all() == []
+
+
+def test_a_draft_says_why_it_cannot_be_sent_yet(shop: Shop, owner: Browser) -> None:
+    fields = {"appid": OFFICIAL, "kind": "text", "audience": "followers", "text": WORDS}
+    owner.post("/broadcasts/new", **fields)
+    here = f"/broadcasts/{only().id}"
+
+    page = owner.get(here).text
+    assert ("先给自己发一条，看过才能发出" in page, f"{here}/launch" in page) == (True, False)
+    owner.post(f"{here}/preview", wechat_id="zhixia")
+    seen = owner.get(here).text
+    assert ("先给自己发一条，看过才能发出" in seen, f"{here}/launch" in seen) == (False, True)

@@ -52,6 +52,7 @@ NEEDS = {
         "POST /broadcasts/<int:broadcast_id>/discard",
         "POST /broadcasts/<int:broadcast_id>/edit",
         "POST /broadcasts/<int:broadcast_id>/preview",
+        "POST /broadcasts/look",
         "POST /broadcasts/new",
         "GET /campaigns/<int:campaign_id>/edit",
         "GET /campaigns/costs",

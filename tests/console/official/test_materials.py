@@ -215,7 +215,8 @@ def test_an_article_has_a_cover_from_the_shelf(desk: Desk) -> None:
     upload(desk, spilt_cup())
     [one] = kept()
     owner = desk.browser()
-    assert f'<option value="{one.media_id}" >新品</option>' in owner.get("/broadcasts/new").text
+    form = owner.post("/broadcasts/look", kind="article", audience="followers").text
+    assert f'<option value="{one.media_id}" >新品</option>' in form
     typed = {"appid": OFFICIAL, "audience": "followers", "title": "冬天的第一杯", "body": "上新了"}
 
     refused = owner.post("/broadcasts/new", kind="article", **typed)
