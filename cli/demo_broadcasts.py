@@ -15,7 +15,7 @@ from crm.models import Campaign
 from merchants.models import Merchant, Staff
 from messaging import broadcasts
 from messaging.accounts import officials_of
-from messaging.broadcasts import launching
+from messaging.broadcasts import cutting, launching
 from messaging.broadcasts.drafting import Draft
 from messaging.broadcasts.models import (
     Broadcast,
@@ -60,7 +60,7 @@ def _sent(session: Session, merchant: Merchant, appid: str, actor: str, at: date
     to = BroadcastState.gathering
     move(session, broadcast, to, actor=actor, now=at, started_at=at)
     _address(session, broadcast, at)
-    for mass_id in launching.cut(session, broadcast, now=at):
+    for mass_id in cutting.cut(session, broadcast, now=at):
         _told(session, mass_id, at)
 
 

@@ -1,17 +1,19 @@
 """Whom a broadcast is for, where members have a say: a segment, or all but those who refuse."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, exists, func, insert, literal, null, select
 from sqlalchemy.orm import Session
 
 from crm import consent, contacts
+from crm.campaigns import masses
 from crm.errors import SegmentNotFound
 from crm.models import Member
 from crm.segments import saving
 from crm.segments.compiling import customers, everyone, matches, tree
-from messaging.broadcasts import launching, quotas
+from gateways.wechat.mass import FEWEST
+from messaging.broadcasts import cutting, launching, quotas
 from messaging.broadcasts.drafting import Draft
 from messaging.broadcasts.errors import BroadcastInvalid
 from messaging.broadcasts.models import (
@@ -26,6 +28,9 @@ from messaging.models import Follower
 from people.models import Identity
 
 CONTACT = "broadcast"
+SLICE = 10_000
+FRESH = timedelta(minutes=1)
+"""A request that waited longer before WeChat is asked has its people asked again."""
 
 
 def check_segment(session: Session, merchant_id: int, draft: Draft) -> None:
@@ -38,23 +43,38 @@ def check_segment(session: Session, merchant_id: int, draft: Draft) -> None:
         raise BroadcastInvalid(errors={"segment": "没有这个人群"}) from None
 
 
-def address(session: Session, broadcast: Broadcast, now: datetime) -> int:
-    """Write down the followers among a segment's people, or all of them; how many.
+def address(session: Session, broadcast: Broadcast, after: int, *, now: datetime) -> int | None:
+    """Write down those of the next followers whom the broadcast is for; the last of them, None:
+    all through.
 
-    Whoever said no to marketing is left out, member or not asked yet. Safe to repeat.
+    Whoever said no to marketing is left out, member or not asked yet; only what goes to `all`
+    leaves out nobody. Safe to repeat.
     """
+    if launching.hold(session, broadcast.id) is None:
+        return None  # stopped meanwhile
+    page = (
+        select(Follower.id)
+        .where(Follower.appid == broadcast.appid, Follower.id > after)
+        .order_by(Follower.id)
+        .limit(SLICE)
+    )
+    last = session.scalar(select(func.max(page.subquery().c.id)))
+    if last is None:
+        return None
     there = exists().where(
         BroadcastRecipient.broadcast_id == broadcast.id,
         BroadcastRecipient.openid == Follower.openid,
     )
     columns = ["broadcast_id", "openid", "spent", "skip_reason"]
     people = _people(session, broadcast, now).where(
-        Follower.appid == broadcast.appid, Follower.subscribed.is_(True), ~there
+        Follower.appid == broadcast.appid,
+        Follower.id > after,
+        Follower.id <= last,
+        Follower.subscribed.is_(True),
+        ~there,
     )
-    result = session.execute(
-        insert(BroadcastRecipient).from_select(columns, people, include_defaults=False)
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    session.execute(insert(BroadcastRecipient).from_select(columns, people, include_defaults=False))
+    return int(last)
 
 
 def spend_slice(session: Session, broadcast: Broadcast, after: int, *, now: datetime) -> int | None:
@@ -87,6 +107,33 @@ def spend_slice(session: Session, broadcast: Broadcast, after: int, *, now: date
     left = launching.spend(session, broadcast, people, refused, now=now)
     untold = [members[openid] for openid in left if openid in members]
     contacts.take_back(session, untold, kind=CONTACT, ref=str(broadcast.id))
+    return max(people)
+
+
+def leave_out(session: Session, mass: MassSend, after: int, *, now: datetime) -> int | None:
+    """Before a request that has waited is asked for: who of its next people has said no since is
+    taken out, with all that was taken of them; the last row, None: all through, or no need to ask.
+
+    To `all` WeChat addresses by itself. A request that is left with one person is called off.
+    """
+    broadcast = session.get_one(Broadcast, mass.broadcast_id)
+    waited = mass.state is MassState.prepared and now - mass.changed_at > FRESH
+    if not waited or broadcast.audience is Audience.all:
+        return None
+    people = launching.list_asked(session, mass.id, after)
+    if not people:
+        if mass.addressed < FEWEST:
+            cutting.call_off(session, mass, now=now)
+        return None
+    members = _members_of(session, broadcast, list(people.values()))
+    refusing = consent.refusing(session, list(members.values()))
+    gone = {row: openid for row, openid in people.items() if members.get(openid) in refusing}
+    if gone:
+        cutting.take_out(session, mass, gone, consent.NO_CONSENT, now=now)
+        if broadcast.campaign_id is None:
+            _return_contacts(session, broadcast, list(gone.values()))
+        else:
+            masses.leave_out(session, broadcast.campaign_id, list(gone.values()), now=now)
     return max(people)
 
 

@@ -1,5 +1,10 @@
 """Jobs of broadcasts: who gets it, the requests, and what WeChat owes us an answer to."""
 
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy.orm import Session
+
 from core import clock
 from core.database import reading
 from core.logs import log
@@ -8,7 +13,7 @@ from crm import broadcasting, contacts
 from crm.campaigns import calling_back, sending
 from crm.models import CampaignState
 from gateways.wechat.errors import WechatError, WechatUnavailable
-from messaging.broadcasts import launching, moving, queries, remote, reports
+from messaging.broadcasts import cutting, launching, moving, queries, remote, reports
 from messaging.broadcasts.models import (
     Audience,
     Broadcast,
@@ -22,7 +27,7 @@ DAILY_QUOTA = 45009
 WAIT_BUSY, WAIT_SAME_ID, WAIT_QUOTA = 15, 65, 600
 
 
-@job("messaging.broadcast_gather", timeout=600)
+@job("messaging.broadcast_gather", timeout=1_800)
 def broadcast_gather(run: Run, broadcast_id: int) -> None:
     """Write down everybody, take one of their four, cut into requests. Safe to begin again."""
     with reading() as session:
@@ -30,19 +35,37 @@ def broadcast_gather(run: Run, broadcast_id: int) -> None:
     if broadcast.state is not BroadcastState.gathering:
         return
     _keep_quiet(broadcast.merchant_id)
-    if broadcast.audience in (Audience.segment, Audience.followers):
-        with run.transaction() as session:
-            broadcasting.address(session, broadcast, clock.now())
+    if broadcast.audience is Audience.tag:
+        remote.gather_tagged(broadcast)
     else:
-        remote.gather_remote(broadcast)
-    after: int | None = 0
-    while after is not None:
-        with run.transaction() as session:
-            after = broadcasting.spend_slice(session, broadcast, after, now=clock.now())
+        _walk(run, partial(_address, broadcast))
+    _walk(run, partial(_spend, broadcast))
+    _walk(run, partial(_cut, broadcast_id))
     with run.finish() as session:
         fresh = launching.hold(session, broadcast_id)
         if fresh is not None:
-            launching.cut(session, fresh, now=clock.now())
+            cutting.send_off(session, fresh, now=clock.now())
+
+
+def _address(broadcast: Broadcast, session: Session, after: int) -> int | None:
+    return broadcasting.address(session, broadcast, after, now=clock.now())
+
+
+def _spend(broadcast: Broadcast, session: Session, after: int) -> int | None:
+    return broadcasting.spend_slice(session, broadcast, after, now=clock.now())
+
+
+def _cut(broadcast_id: int, session: Session, after: int) -> int | None:
+    fresh = launching.hold(session, broadcast_id)
+    return None if fresh is None else cutting.cut_next(session, fresh, after, now=clock.now())
+
+
+def _walk(run: Run, slice_: Callable[[Session, int], int | None]) -> None:
+    """Slice after slice, each a transaction of its own, until none is left."""
+    after: int | None = 0
+    while after is not None:
+        with run.transaction() as session:
+            after = slice_(session, after)
 
 
 @job("crm.broadcast_over", timeout=300)
@@ -58,11 +81,12 @@ def broadcast_over(run: Run, broadcast_id: int) -> None:
 @job("crm.broadcast_refused", timeout=300)
 def broadcast_refused(run: Run, mass_send_id: int) -> None:
     """WeChat refused a whole request: its people were not written to, so no cap counts it."""
-    after: int | None = 0
-    while after is not None:
-        with run.transaction() as session:
-            mass = session.get_one(MassSend, mass_send_id)
-            after = broadcasting.give_back_refused(session, mass, after)
+
+    def give_back(session: Session, after: int) -> int | None:
+        mass = session.get_one(MassSend, mass_send_id)
+        return broadcasting.give_back_refused(session, mass, after)
+
+    _walk(run, give_back)
 
 
 @job("messaging.mass_send", queue="bulk", timeout=120)
@@ -71,6 +95,7 @@ def mass_send(run: Run, mass_send_id: int) -> None:
     holds up is taken up by the sweep or by the resumption."""
     if not _may_go(run, mass_send_id):
         return
+    _walk(run, partial(_leave_out, mass_send_id))
     try:
         remote.send(mass_send_id)
     except WechatError as refused:
@@ -79,6 +104,11 @@ def mass_send(run: Run, mass_send_id: int) -> None:
         raise Later(WAIT_QUOTA if refused.errcode == DAILY_QUOTA else WAIT_BUSY) from None
     except WechatUnavailable:
         raise Later(WAIT_BUSY) from None
+
+
+def _leave_out(mass_send_id: int, session: Session, after: int) -> int | None:
+    mass = session.get_one(MassSend, mass_send_id, populate_existing=True, with_for_update=True)
+    return broadcasting.leave_out(session, mass, after, now=clock.now())
 
 
 def _may_go(run: Run, mass_send_id: int) -> bool:

@@ -21,7 +21,7 @@ from crm.campaigns.calling_back import STOPPED
 from crm.campaigns.moving import contact, finish_if_done, queue_mass
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
 from gateways.wechat.mass import FEWEST, MOST
-from messaging.broadcasts import launching
+from messaging.broadcasts import cutting, launching
 from messaging.broadcasts.models import (
     Audience,
     Broadcast,
@@ -84,7 +84,7 @@ def gather(session: Session, campaign_id: int, *, now: datetime) -> int:
         keep = policy_of(session, campaign.merchant_id).keep_broadcasts
         waiting = launching.next_slice(session, broadcast, 0, limit=SLICE)
         launching.spend(session, broadcast, waiting, {}, now=now, keep=keep)
-        launching.cut(session, broadcast, now=now)
+        cutting.cut(session, broadcast, now=now)
         _start(session, campaign_id, broadcast, people, now)
         done += len(people)
     return done
@@ -143,6 +143,38 @@ def settle(session: Session, mass: MassSend, *, now: datetime, limit: int = SLIC
         contacts.take_back(session, members, **contact(campaign_id))
     finish_if_done(session, campaign_id, now=now)
     return len(people)
+
+
+def leave_out(session: Session, campaign_id: int, openids: Sequence[str], *, now: datetime) -> None:
+    """sending → failed for those who refused after their request was cut and before it was asked
+    for: their contact is free again."""
+    found = session.execute(
+        select(
+            Recipient.id,
+            Recipient.member_id,
+            OutboundMessage.id,
+            OutboundMessage.appid,
+            OutboundMessage.openid,
+        )
+        .join(OutboundMessage, OutboundMessage.id == Recipient.outbound_id)
+        .where(
+            Recipient.campaign_id == campaign_id,
+            Recipient.state == RecipientState.sending,
+            Recipient.channel == Channel.broadcast,
+            OutboundMessage.openid.in_(openids),
+        )
+        .order_by(Recipient.id)
+        .with_for_update()
+    )
+    people = [_Person(*row, text="") for row in found]
+    _begin(
+        session,
+        campaign_id,
+        people,
+        now,
+        reason=consent.NO_CONSENT,
+        source=RecipientState.sending,
+    )
 
 
 def _list_issued(session: Session, campaign_id: int) -> list[_Person]:
@@ -217,10 +249,11 @@ def _begin(
     now: datetime,
     *,
     reason: str | None,
+    source: RecipientState = RecipientState.issued,
 ) -> None:
     """issued → sending, or failed for a reason: then their contact is free again."""
     to = RecipientState.failed if reason else RecipientState.sending
-    _move(session, campaign_id, people, RecipientState.issued, to, now, reason=reason)
+    _move(session, campaign_id, people, source, to, now, reason=reason)
     state = OutboundState.failed if reason else OutboundState.sending
     started = update(OutboundMessage).where(
         OutboundMessage.id.in_([row.outbound_id for row in people])

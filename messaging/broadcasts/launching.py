@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, insert, literal, null, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from core.database import claim, insert_ignore
 from core.outbox import enqueue
-from gateways.wechat.mass import FEWEST, MOST
 from messaging.broadcasts import quotas
 from messaging.broadcasts.drafting import NO_ACCOUNT, may_use
 from messaging.broadcasts.errors import BroadcastInvalid, BroadcastMoved
@@ -21,7 +20,6 @@ from messaging.broadcasts.models import (
     MassState,
 )
 from messaging.broadcasts.moving import move
-from messaging.models import Follower
 
 SLICE = 1_000
 SPENT, ALONE = "broadcast_spent", "broadcast_alone"
@@ -42,6 +40,10 @@ def stop(session: Session, broadcast: Broadcast, *, actor: str, now: datetime) -
     if broadcast.state is not BroadcastState.gathering:
         raise BroadcastMoved
     move(session, broadcast, BroadcastState.stopped, actor=actor, now=now, finished_at=now)
+    cut = update(MassSend).where(
+        MassSend.broadcast_id == broadcast.id, MassSend.state == MassState.prepared
+    )
+    claim(session, cut.values(state=MassState.failed, changed_at=now))
     enqueue(session, "crm.broadcast_over", broadcast_id=broadcast.id)
 
 
@@ -61,7 +63,6 @@ def give_back_spent(session: Session, broadcast: Broadcast, *, limit: int = SLIC
         .where(
             BroadcastRecipient.broadcast_id == broadcast.id,
             BroadcastRecipient.spent.is_(True),
-            BroadcastRecipient.mass_send_id.is_(None),
         )
         .order_by(BroadcastRecipient.id)
         .limit(limit)
@@ -70,7 +71,7 @@ def give_back_spent(session: Session, broadcast: Broadcast, *, limit: int = SLIC
     openids = [row.openid for row in found]
     taken_at = broadcast.started_at or broadcast.created_at
     quotas.return_to(session, broadcast.appid, openids, now=taken_at)
-    _mark(session, [row.id for row in found], spent=False)
+    mark(session, [row.id for row in found], spent=False)
     return openids
 
 
@@ -83,15 +84,6 @@ def list_asked(session: Session, mass_id: int, after: int, *, limit: int = SLICE
         .limit(limit)
     )
     return dict(session.execute(found).all())
-
-
-def address_followers(session: Session, broadcast: Broadcast) -> None:
-    """Everybody who follows the account now: for a broadcast to all."""
-    people = select(literal(broadcast.id), Follower.openid, literal(False), null()).where(
-        Follower.appid == broadcast.appid, Follower.subscribed.is_(True)
-    )
-    columns = ["broadcast_id", "openid", "spent", "skip_reason"]
-    session.execute(insert(BroadcastRecipient).from_select(columns, people, include_defaults=False))
 
 
 def address(
@@ -135,7 +127,7 @@ def spend(
     """
     wanted = [openid for openid in people.values() if openid not in refused]
     taken = quotas.spend(session, broadcast.appid, wanted, now=now, keep=keep)
-    _mark(session, [row for row, openid in people.items() if openid in taken], spent=True)
+    mark(session, [row for row, openid in people.items() if openid in taken], spent=True)
     if broadcast.audience is Audience.all:
         return []
     reasons = {openid: refused.get(openid, SPENT) for openid in people.values()}
@@ -145,59 +137,8 @@ def spend(
             for row, openid in people.items()
             if openid not in taken and reasons[openid] == reason
         ]
-        _mark(session, left, skip_reason=reason)
+        mark(session, left, skip_reason=reason)
     return [openid for openid in wanted if openid not in taken]
-
-
-def cut(session: Session, broadcast: Broadcast, *, now: datetime) -> list[int]:
-    """gathering → sending: the requests, each with its people; their ids. None: failed.
-
-    WeChat takes no list of one: a single person is skipped. To `all` is one request without a list.
-    """
-    mine = and_(
-        BroadcastRecipient.broadcast_id == broadcast.id,
-        BroadcastRecipient.skip_reason.is_(None),
-    )
-    by_name = broadcast.audience is not Audience.all
-    ids = list(session.scalars(select(BroadcastRecipient.id).where(mine).order_by("id")))
-    if by_name and 0 < len(ids) < FEWEST:
-        _mark(session, ids, skip_reason=ALONE)
-        _give_back_alone(session, broadcast, ids, now)
-        ids = []
-    if not ids and broadcast.audience is not Audience.all:
-        move(
-            session,
-            broadcast,
-            BroadcastState.failed,
-            actor="system",
-            now=now,
-            reason="nobody",
-            finished_at=now,
-        )
-        return []
-    made: list[int] = []
-    for number, part in enumerate(_parts(ids) if by_name else [ids]):
-        mass = MassSend(
-            broadcast_id=broadcast.id,
-            number=number,
-            appid=broadcast.appid,
-            month=quotas.month_of(now),
-            state=MassState.prepared,
-            addressed=len(part),
-            changed_at=now,
-        )
-        session.add(mass)
-        session.flush()
-        if part:
-            assigned = update(BroadcastRecipient).where(
-                mine, BroadcastRecipient.id.between(part[0], part[-1])
-            )
-            claim(session, assigned.values(mass_send_id=mass.id))
-        made.append(mass.id)
-    move(session, broadcast, BroadcastState.sending, actor="system", now=now)
-    for mass_id in made:
-        enqueue(session, "messaging.mass_send", mass_send_id=mass_id)
-    return made
 
 
 def count_addressed(session: Session, broadcast_id: int) -> dict[str, int]:
@@ -210,26 +151,8 @@ def count_addressed(session: Session, broadcast_id: int) -> dict[str, int]:
     return {reason or "": number for reason, number in rows}
 
 
-def _parts(ids: list[int]) -> list[list[int]]:
-    """Lists of at most MOST; the last gives none away that would be alone."""
-    parts = [ids[at : at + MOST] for at in range(0, len(ids), MOST)]
-    if len(parts) > 1 and len(parts[-1]) < FEWEST:
-        parts[-1].insert(0, parts[-2].pop())
-    return parts
-
-
-def _mark(session: Session, row_ids: Sequence[int], **values: object) -> None:
+def mark(session: Session, row_ids: Sequence[int], **values: object) -> None:
     for at in range(0, len(row_ids), SLICE):
         part = row_ids[at : at + SLICE]
         marking = update(BroadcastRecipient).where(BroadcastRecipient.id.in_(part))
         claim(session, marking.values(**values))
-
-
-def _give_back_alone(session: Session, broadcast: Broadcast, ids: list[int], now: datetime) -> None:
-    openids = session.scalars(
-        select(BroadcastRecipient.openid).where(
-            BroadcastRecipient.id.in_(ids), BroadcastRecipient.spent.is_(True)
-        )
-    ).all()
-    quotas.return_to(session, broadcast.appid, openids, now=now)
-    _mark(session, ids, spent=False)

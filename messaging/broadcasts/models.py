@@ -124,6 +124,7 @@ class BroadcastRecipient(Base):
     __table_args__ = (
         UniqueConstraint("broadcast_id", "openid"),
         Index(None, "mass_send_id"),
+        Index(None, "broadcast_id", "id"),  # walked in slices
     )
 
     id: Mapped[Id]

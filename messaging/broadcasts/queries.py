@@ -86,8 +86,13 @@ def list_to_ask_again(session: Session, *, now: datetime, limit: int = 50) -> li
         MassSend.changed_at < now - SETTLING,
         MassSend.first_sent_at > now - RECOGNISED,
     )
-    lying = and_(MassSend.state == MassState.prepared, MassSend.changed_at < now - LYING)
-    found = select(MassSend.id).where(or_(unknown, lying))
+    lying = and_(
+        MassSend.state == MassState.prepared,
+        MassSend.changed_at < now - LYING,
+        Broadcast.state == BroadcastState.sending,  # those of a list still being drawn up wait
+    )
+    joined = select(MassSend.id).join(Broadcast, Broadcast.id == MassSend.broadcast_id)
+    found = joined.where(or_(unknown, lying))
     return list(session.scalars(found.order_by(MassSend.id).limit(limit)))
 
 

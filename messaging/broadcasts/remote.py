@@ -19,7 +19,7 @@ from messaging.accounts import find_official, mini_for_official
 from messaging.broadcasts import quotas, reports
 from messaging.broadcasts.drafting import ARTICLE, IMAGE, VIDEO, VOICE
 from messaging.broadcasts.errors import BroadcastMoved
-from messaging.broadcasts.launching import address, address_followers
+from messaging.broadcasts.launching import address
 from messaging.broadcasts.models import (
     Audience,
     Broadcast,
@@ -57,21 +57,13 @@ def preview(broadcast_id: int, *, actor: str, openid: str = "", wechat_id: str =
             move(session, fresh, to, actor=actor, now=now, previewed_at=now)
 
 
-def gather_remote(broadcast: Broadcast) -> None:
-    """Write down the people of an audience that WeChat or our own list of followers knows."""
-    if broadcast.audience is Audience.all:
+def gather_tagged(broadcast: Broadcast) -> None:
+    """Write down who wears the broadcast's tag: WeChat is asked, page by page."""
+    assert broadcast.tag_id is not None
+    account = gateways.wechat().official(broadcast.appid)
+    for openids in account.mass.followers_of_tag(broadcast.tag_id):
         with transaction() as session:
-            if not session.scalar(
-                select(BroadcastRecipient.id)
-                .where(BroadcastRecipient.broadcast_id == broadcast.id)
-                .limit(1)
-            ):
-                address_followers(session, broadcast)
-    if broadcast.audience is Audience.tag and broadcast.tag_id is not None:
-        account = gateways.wechat().official(broadcast.appid)
-        for openids in account.mass.followers_of_tag(broadcast.tag_id):
-            with transaction() as session:
-                address(session, broadcast.id, openids)
+            address(session, broadcast.id, openids)
 
 
 def send(mass_id: int) -> MassState:

@@ -7,12 +7,12 @@ from sqlalchemy import func, select, update
 
 from core import clock
 from core.database import claim, reading, transaction
-from crm import broadcasting, members
+from crm import broadcasting, consent, members
 from crm.models import MarketingContact
 from gateways.wechat.errors import WechatError
 from merchants.models import Merchant
 from messaging import broadcasts
-from messaging.broadcasts import remote
+from messaging.broadcasts import cutting, launching, queries, remote
 from messaging.broadcasts.errors import BroadcastMoved
 from messaging.broadcasts.models import Broadcast, MassSend, MassState
 from sandbox.demo_config import OFFICIAL
@@ -22,6 +22,7 @@ from tests.messaging.test_broadcasts import (
     finish,
     follow_all,
     launched,
+    member_of,
     only_mass,
     state,
     used,
@@ -126,7 +127,7 @@ def test_a_stop_while_gathering_gives_everything_back(shop: Shop) -> None:
         fresh = session.get_one(Broadcast, broadcast.id)
         broadcasts.launch(session, fresh, actor="staff:1", now=now)
     with transaction() as session:
-        broadcasting.address(session, fresh, now)
+        broadcasting.address(session, fresh, 0, now=now)
         after = broadcasting.spend_slice(session, fresh, 0, now=now)
     assert after is not None
     assert (contacted(), set(used().values())) == (3, {1})
@@ -142,3 +143,88 @@ def test_a_stop_while_gathering_gives_everything_back(shop: Shop) -> None:
     assert shop.world.masses.list() == []
     with transaction() as session, pytest.raises(BroadcastMoved):
         broadcasts.stop(session, session.get_one(Broadcast, broadcast.id), actor="staff:1", now=now)
+
+
+def held_request(shop: Shop, broadcast: Broadcast, *, waited: timedelta) -> None:
+    """A request that the night or the quota has held for a while."""
+    remote.preview(broadcast.id, actor="staff:1", openid=shop.openid("aqing"))
+    with transaction() as session:
+        fresh = session.get_one(Broadcast, broadcast.id)
+        broadcasts.launch(session, fresh, actor="staff:1", now=clock.now())
+    shop.drain(but=("messaging.mass_send",))
+    with transaction() as session:
+        claim(session, update(MassSend).values(changed_at=clock.now() - waited))
+
+
+def say_no(shop: Shop, *people: str) -> None:
+    with transaction() as session:
+        for person in people:
+            known = member_of(session, shop, person)
+            consent.change(session, known, marketing=False, now=clock.now())
+
+
+def test_who_says_no_while_a_request_waits_is_left_out_and_gets_everything_back(shop: Shop) -> None:
+    broadcast = drafted(recognised(shop))
+    held_request(shop, broadcast, waited=timedelta(hours=9))
+    say_no(shop, "zhixia")
+
+    shop.drain()
+
+    (mass,) = shop.world.masses.list()
+    assert sorted(mass.touser) == sorted(shop.openid(each) for each in ("aqing", "xiaozhou"))
+    with reading() as session:
+        assert launching.count_addressed(session, broadcast.id) == {"": 2, "no_consent": 1}
+    assert (only_mass().addressed, contacted()) == (2, 2)
+    assert used() == {shop.openid(each): int(each != "zhixia") for each in PEOPLE}
+
+
+def test_a_request_that_one_person_is_left_of_is_called_off(shop: Shop) -> None:
+    broadcast = drafted(recognised(shop))
+    held_request(shop, broadcast, waited=timedelta(hours=9))
+    say_no(shop, "zhixia", "aqing")
+
+    shop.drain()
+
+    assert shop.world.masses.list() == []
+    assert (state(broadcast), only_mass().status) == (("failed", ""), "broadcast_alone")
+    assert (contacted(), set(used().values())) == (0, {0})
+
+
+def test_a_worker_that_dies_while_requests_are_cut_leaves_them_unsent(shop: Shop) -> None:
+    broadcast = drafted(recognised(shop))
+    remote.preview(broadcast.id, actor="staff:1", openid=shop.openid("aqing"))
+    now = clock.now()
+    with transaction() as session:
+        fresh = session.get_one(Broadcast, broadcast.id)
+        broadcasts.launch(session, fresh, actor="staff:1", now=now)
+    with transaction() as session:
+        broadcasting.address(session, fresh, 0, now=now)
+        broadcasting.spend_slice(session, fresh, 0, now=now)
+        assert cutting.cut_next(session, fresh, 0, now=now) is not None
+    with reading() as session:
+        long_after = now + timedelta(hours=1)
+        assert queries.list_to_ask_again(session, now=long_after) == []
+
+    shop.drain()
+
+    assert (only_mass().addressed, len(shop.world.masses.list())) == (3, 1)
+
+
+def test_a_stop_between_two_cuts_gives_everything_back(shop: Shop) -> None:
+    broadcast = drafted(recognised(shop))
+    remote.preview(broadcast.id, actor="staff:1", openid=shop.openid("aqing"))
+    now = clock.now()
+    with transaction() as session:
+        fresh = session.get_one(Broadcast, broadcast.id)
+        broadcasts.launch(session, fresh, actor="staff:1", now=now)
+    with transaction() as session:
+        broadcasting.address(session, fresh, 0, now=now)
+        broadcasting.spend_slice(session, fresh, 0, now=now)
+        cutting.cut_next(session, fresh, 0, now=now)
+    with transaction() as session:
+        broadcasts.stop(session, session.get_one(Broadcast, broadcast.id), actor="staff:1", now=now)
+
+    shop.drain()
+
+    assert (state(broadcast), only_mass().state) == (("stopped", ""), MassState.failed)
+    assert (contacted(), set(used().values()), shop.world.masses.list()) == (0, {0}, [])
