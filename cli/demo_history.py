@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 import crm.demo
 from catalogue.menus import MenuProduct, get_menu
 from catalogue.pricing import Item
-from cli import demo_broadcasts, demo_campaign, demo_chats, demo_club, demo_journeys, demo_tags
+from cli import (
+    demo_broadcasts,
+    demo_campaign,
+    demo_cards,
+    demo_chats,
+    demo_club,
+    demo_journeys,
+    demo_tags,
+)
 from cli.demo_crowd import draw_name, openid_of, phone_of, union_of
 from core.clock import local
 from core.database import claim, transaction
@@ -109,6 +117,7 @@ def write(
         last_job = _last_job(session)
         demo_journeys.run(session, merchant, now)
         demo_broadcasts.run(session, merchant, now)
+        demo_cards.run(session, merchant, now)
         demo_chats.run(session, merchant, now)
         demo_club.run(session, merchant, stores, _pay, now)
         demo_tags.put(session, merchant, now)

@@ -153,14 +153,6 @@ def _ways(known: Ledger, policy: Policy, now: datetime, barred: set[str]) -> lis
             "hint": "取餐、预约这类提醒用。微信不许在里面放优惠。",
         },
         {
-            "name": "服务卡片",
-            "open": bool(known.cards) and not no_notice,
-            "facts": [
-                f"{CARD_STEPS[card.step]}，到 {words.when(card.until, now)}" for card in known.cards
-            ],
-            "hint": "付款以后微信自己的订单卡片，跟着做单走 30 天。只说这一单，活动不能用。",
-        },
-        {
             "name": "群发",
             "open": (has_broadcast or any(b.left for b in known.broadcasts)) and not no_chat,
             "facts": sends,
@@ -171,7 +163,22 @@ def _ways(known: Ledger, policy: Policy, now: datetime, barred: set[str]) -> lis
                 else "现在只用来手动群发，活动不用它。"
             ),
         },
+        *([_card_way(known, now)] if keeping.are_on() else []),
     ]
+
+
+def _card_way(known: Ledger, now: datetime) -> dict[str, Any]:
+    """No way for a message: what WeChat shows of their orders by itself."""
+    return {
+        "name": "服务卡片",
+        "open": bool(known.cards),
+        "state": "在显示" if known.cards else "没有",
+        "facts": [
+            f"{CARD_STEPS[card.step]}，能更新到 {words.when(card.until, now)}"
+            for card in known.cards
+        ],
+        "hint": "付款以后微信自己的订单卡片，跟着做单走 30 天。只说这一单，活动不能用。",
+    }
 
 
 def _form(policy: Policy) -> Form:

@@ -115,11 +115,19 @@ def hand_over(story: Story) -> str:
     story.owner.post(f"orders/{no}/accept")
     story.owner.post(f"orders/{no}/ready")
     expect(story.guest.show(no)["state"] == "ready", "应可取餐")
+    eventually(lambda: "请来取" in cards(story.guest), "微信的订单卡片跟上了")
     wrong = story.owner.send(f"orders/{no}/hand-over", code="000000")
     expect(wrong.status_code == 422, "取餐码不对应被拒")
     story.owner.post(f"orders/{no}/hand-over", code=story.seen["code"])
     expect(story.guest.show(no)["state"] == "completed", "应已完成")
-    return "接单、出餐，错的取餐码被拒，对的交餐"
+    eventually(lambda: "已取走" in cards(story.guest), "卡片走完了")
+    return "接单、出餐，错的取餐码被拒，对的交餐；微信的订单卡片一步步跟着"
+
+
+def cards(person: Person) -> list[str]:
+    """What the service cards on this phone say."""
+    messages = person.chat(person.mini)["messages"]
+    return [each["title"] for each in messages if each["kind"] == "card"]
 
 
 def bind_clerk(story: Story) -> str:
