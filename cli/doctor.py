@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
@@ -23,6 +24,7 @@ from core.crypto import Unreadable, keyring
 from core.database import db, reading
 from core.outbox import JobState, OutboxJob
 from core.redis import is_available
+from coupons.pack.models import CardPack, PackTemplate
 from gateways.wechat.errors import WechatError, WechatUnavailable
 from gateways.wechat.mini import MiniProgram
 from gateways.wechat.official import OfficialAccount
@@ -40,6 +42,7 @@ class Finding:
 
 
 Check = Callable[[Config], Iterator[Finding]]
+LATEST_COMPARISON = timedelta(days=2)
 
 
 def check_mode(config: Config) -> Iterator[Finding]:
@@ -108,11 +111,19 @@ def check_keys(config: Config) -> Iterator[Finding]:
     except Unreadable:
         opened = False
     yield Finding("ok" if opened else "fail", f"数据加密密钥 {len(config.app.encryption_keys)} 把")
-    for merchant in config.wechat.pay_merchants:
-        for path in filter(None, (merchant.private_key_path, merchant.public_key_path)):
+    files: list[tuple[str, Path, Path | None]] = [
+        (f"商户号 {each.mchid}", each.private_key_path, each.public_key_path)
+        for each in config.wechat.pay_merchants
+    ]
+    files += [
+        (f"品牌 {each.brand_id}", each.private_key_path, each.public_key_path)
+        for each in config.wechat.brands
+    ]
+    for name, private, public in files:
+        for path in filter(None, (private, public)):
             if not path.exists():
-                yield Finding("fail", f"商户号 {merchant.mchid} 缺文件 {path}", "从商户平台下载")
-            elif path.stat().st_mode & 0o077 and path == merchant.private_key_path:
+                yield Finding("fail", f"{name} 缺文件 {path}", "从商户平台或品牌经营平台下载")
+            elif path.stat().st_mode & 0o077 and path == private:
                 yield Finding("warn", f"{path} 别人也能读", f"chmod 600 {path}")
 
 
@@ -176,10 +187,54 @@ def check_merchants(config: Config) -> Iterator[Finding]:
         *((account.appid, account.merchant) for account in wechat.official_accounts),
         *((account.appid, account.merchant) for account in wechat.mini_programs),
         *((account.mchid, account.merchant) for account in wechat.pay_merchants),
+        *((f"品牌 {brand.brand_id}", brand.merchant) for brand in wechat.brands),
     ):
         if owner is not None and owner not in known:
             advice = f"改成商家的 code：{'、'.join(sorted(known))}"
             yield Finding("fail", f'{name} 的 merchant = "{owner}" 不在库里', advice)
+
+
+def check_card_pack(config: Config) -> Iterator[Finding]:
+    """WeChat's card pack: the switch in the database beside the brands in the configuration."""
+    brands = {brand.merchant: brand for brand in config.wechat.brands}
+    minis = {mini.appid for mini in config.wechat.mini_programs}
+    for brand in config.wechat.brands:
+        if brand.appid not in minis:
+            what = f"品牌 {brand.brand_id} 的 appid {brand.appid} 不是这里的小程序"
+            yield Finding("fail", what, "改成已配置、并在品牌经营平台绑定了的小程序")
+    try:
+        with reading() as session:
+            packs = dict(
+                session.execute(
+                    select(Merchant.code, CardPack)
+                    .join(CardPack, CardPack.merchant_id == Merchant.id)
+                    .where(CardPack.is_on)
+                ).all()
+            )
+            sick = session.scalars(
+                select(PackTemplate).where(
+                    PackTemplate.merchant_id.in_([pack.merchant_id for pack in packs.values()]),
+                    PackTemplate.why != "",
+                )
+            ).all()
+    except SQLAlchemyError:
+        return
+    for code in packs.keys() - brands.keys():
+        what = f"{code} 打开了微信卡包，配置里却没有它的品牌：卡包里的券不再跟着变"
+        yield Finding("fail", what, "在 wechat.brands 里补上，或在「优惠 → 微信卡包」关上")
+    for owner, brand in brands.items():
+        code = owner or ""
+        pack = packs.get(code)
+        if pack is None:
+            yield Finding("ok", f"品牌 {brand.brand_id} 配好了，微信卡包没有打开")
+        elif pack.compared_at is None or clock.now() - pack.compared_at > LATEST_COMPARISON:
+            what = f"{code} 的微信卡包两天没有和微信对过"
+            yield Finding("warn", what, "看 scheduler 和 bulk 队列的 worker 在不在")
+        else:
+            yield Finding("ok", f"{code} 的微信卡包开着，每天和微信对")
+    for batch in sick:
+        where = "「优惠 → 微信卡包」"
+        yield Finding("warn", f"卡包里的券（模板 {batch.template_id}）：{batch.why}", f"看{where}")
 
 
 def check_clock(_config: Config) -> Iterator[Finding]:
@@ -265,6 +320,7 @@ CHECKS: tuple[Check, ...] = (
     check_templates,
     check_database,
     check_merchants,
+    check_card_pack,
     check_clock,
     check_queue,
     check_wechat,

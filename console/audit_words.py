@@ -52,6 +52,7 @@ ACTS = {
     "pack.off": Act("coupons", "关上微信卡包", "warn"),
     "pack.pictures": Act("coupons", "换卡包图片"),
     "pack.put": Act("coupons", "把券放进微信卡包"),
+    "pack.renew": Act("coupons", "卡包里的券到期前续上"),
     "pack.take": Act("coupons", "券不再放进微信卡包", "warn"),
     "promotion.create": Act("coupons", "新建促销"),
     "promotion.change": Act("coupons", "改促销草稿"),

@@ -202,9 +202,13 @@ class PayMerchant(Section):
 class Brand(Section):
     """A brand of WeChat Pay's brand platform: it signs with a certificate of its own, and puts
     product coupons into card packs for people of `appid`, which must be bound to it there.
+
+    With `mchid` a service provider acts for the brand: number, keys and certificate are its own,
+    and every request names the brand.
     """
 
     brand_id: Annotated[str, StringConstraints(pattern=r"^\d{4,32}$")]
+    mchid: Annotated[str, StringConstraints(pattern=r"^\d{6,32}$")] | None = None
     serial_no: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8,64}$")]
     private_key_path: Path
     api_v3_key: SecretStr

@@ -50,6 +50,7 @@ class Merchant:
     public_key_id: str | None = None
     merchant: str | None = None
     name: str = ""
+    provider: str = ""  # of a brand: the service provider that may act for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +149,14 @@ def from_mapping(
         for row in wechat.get("pay_merchants", [])
     }
     brands = {
-        row["brand_id"]: _merchant({**row, "mchid": row["brand_id"]}, own.get("payee", ""))
+        row["brand_id"]: _merchant(
+            {**row, "mchid": row["brand_id"]}, own.get("payee", ""), row.get("mchid", "")
+        )
         for row in wechat.get("brands", [])
     }
+    for row in wechat.get("brands", []):
+        if "mchid" in row:  # a provider that takes no payments here signs all the same
+            merchants.setdefault(row["mchid"], _merchant(row, own.get("payee", "")))
     templates = own.get("templates", {})
     known = {name: own[name] for name in _PLAIN if name in own}
     return Settings(
@@ -182,7 +188,7 @@ _PLAIN = (
 )
 
 
-def _merchant(row: Mapping[str, Any], name: str) -> Merchant:
+def _merchant(row: Mapping[str, Any], name: str, provider: str = "") -> Merchant:
     private = key_files.load_private_key(Path(row["private_key_path"]))
     return Merchant(
         mchid=row["mchid"],
@@ -192,4 +198,5 @@ def _merchant(row: Mapping[str, Any], name: str) -> Merchant:
         public_key_id=row.get("public_key_id"),
         merchant=row.get("merchant"),
         name=name or row["mchid"],
+        provider=provider,
     )

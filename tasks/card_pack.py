@@ -97,6 +97,29 @@ def make_template(run: Run, template_id: int) -> None:
         raise Later(600)
 
 
+@job("coupons.pack_renew", queue="default", timeout=60)
+def renew(run: Run, template_id: int, number: str) -> None:
+    """Another batch of a kind whose own ends soon. What is given out of stays until it is there."""
+    with reading() as session:
+        batch = session.get_one(PackTemplate, template_id)
+        brand = _brand_of(session, batch.merchant_id)
+    if brand is None or batch.number != number or batch.state is not BatchState.live:
+        return
+    try:
+        stock = brand.add_stock(batch.product_id, number, batch.body["stock"])
+    except PayError as error:
+        if error.transient:
+            raise
+        with run.finish() as session:
+            why = f"微信没有收：{error.errmsg or error.pay_code}"
+            settings.renewal_refused(session, template_id, number, why)
+        return
+    if stock.state == "AUDITING":
+        raise Later(600)
+    with run.finish() as session:
+        settings.renewed(session, template_id, number, stock, clock.now())
+
+
 @job("coupons.pack_ended", queue="default", timeout=60)
 def end_template(run: Run, template_id: int) -> None:
     with reading() as session:
@@ -134,8 +157,11 @@ def fill(run: Run, template_id: int) -> None:
 
 @job("coupons.compare_packs", queue="bulk", timeout=600)
 def compare(run: Run) -> None:
-    """Both sides, once a day: every card that may still change is asked about."""
-    for merchant_id, _ in _brands():
+    """Both sides, once a day: every card that may still change is asked about; and batches that
+    end soon are followed by others."""
+    for merchant_id, brand in _brands():
+        with run.transaction() as session:
+            settings.renew(session, merchant_id, brand.account.appid, clock.now())
         asked, some = 0, 1
         while some:
             with run.transaction() as session:

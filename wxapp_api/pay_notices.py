@@ -58,6 +58,7 @@ def card_pack(brand_id: str) -> Response:
     brand = gateways.wechat().brand(brand_id)
     try:
         notice = brand.read_notice(dict(request.headers), request.get_data(), at)
+        brand = gateways.wechat().brand_of(brand, notice)
     except (BadSignature, MalformedMessage) as error:
         security_events.notice(error.code, f"brand:{brand_id}")
         raise

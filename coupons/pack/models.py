@@ -40,9 +40,10 @@ class BatchState(StrEnum):
 
 
 class PackTemplate(Base):
-    """A template's kind of coupon at WeChat, with its only batch.
+    """A template's kind of coupon at WeChat, with the batch that is given out of.
 
-    `number` is what we ask to make it under; `body` is kept so that asking again says the same.
+    `number` is what we ask to make kind or batch under; `body` is kept so that asking again says
+    the same. A batch lasts a year at most: before that another one of the same kind is made.
     """
 
     __tablename__ = "pack_templates"
@@ -84,7 +85,8 @@ class PackCard(Base):
     `due_at`: somebody has to look at it then; a worker that takes it writes a later time, so that
     it comes back if the worker dies. `last` is the step that we asked last; `unsure`: it may have
     been done, so the card is asked about before anything else. `uses`: how often it was given back,
-    which counts in our numbers. `why` is what a person should know of it, since `odd_at`.
+    which counts in our numbers. `product_id` and `stock_id` are what it was sent of, whatever is
+    given out of now. `why` is what a person should know of it, since `odd_at`.
     """
 
     __tablename__ = "pack_cards"
@@ -99,6 +101,8 @@ class PackCard(Base):
     template_id: Mapped[int] = mapped_column(ForeignKey("coupon_templates.id"), index=True)
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     identity_id: Mapped[int] = mapped_column(ForeignKey("identities.id"), index=True)
+    product_id: Mapped[str] = mapped_column(Code(40), default="")
+    stock_id: Mapped[str] = mapped_column(Code(40), default="")
     state: Mapped[CardState] = mapped_column(State(CardState), default=CardState.unsent)
     due_at: Mapped[datetime | None]
     last: Mapped[str] = mapped_column(Code(16), default="")

@@ -85,6 +85,8 @@ def take(
             card.due_at = None
             continue
         card.due_at = now + LEASE
+        if step is Step.send or not card.product_id:
+            card.product_id, card.stock_id = batch.product_id, batch.stock_id
         if step is not Step.ask:
             card.last, card.unsure = step, True
         asks.append(
@@ -93,8 +95,8 @@ def take(
                 step,
                 steps.number(step, card.code, card.uses),
                 card.code,
-                batch.product_id,
-                batch.stock_id,
+                card.product_id,
+                card.stock_id,
                 identity.openid,
                 coupon.redeemed_at,
                 by_wechat.get(coupon.order_id or 0, ""),

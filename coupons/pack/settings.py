@@ -2,21 +2,25 @@
 
 import secrets
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from catalogue.goods import Good, list_goods
 from core import audit, rows
 from core.errors import Conflict, Invalid
 from core.outbox import enqueue
-from coupons.models import Coupon, CouponTemplate
+from coupons.models import Coupon, CouponTemplate, TemplateState
 from coupons.pack import faces
 from coupons.pack.models import BatchState, CardPack, CardState, PackCard, PackTemplate
 from coupons.templates import get_template_of
 from gateways.wechat.brand import Stock
 from merchants.models import Store
+
+EARLY = timedelta(days=60)
+"""How long before its end a batch is followed by another."""
 
 
 class PackInvalid(Invalid):
@@ -92,22 +96,108 @@ def put_in(
         return
     if batch is None:
         batch = PackTemplate(template_id=template_id, merchant_id=merchant_id)
-        session.add(batch)
-    batch.number = f"tpl-{template_id}-{secrets.token_hex(8)}"
-    batch.body = faces.body(
-        template,
-        pack,
-        number=batch.number,
-        appid=appid,
-        where=_where(session, template.store_ids),
-        now=now,
-    )
+    number = f"tpl-{template_id}-{secrets.token_hex(8)}"
+    _write_down(session, batch, template, pack, appid, number, now)
     batch.state, batch.why, batch.changed_at = BatchState.making, "", now
     batch.product_id = batch.stock_id = ""
     batch.ends_at = faces.ends_at(template, now)
+    session.add(batch)
     session.flush()
     enqueue(session, "coupons.pack_template", template_id=template_id)
     _note(session, merchant_id, actor, "pack.put", template.name, now)
+
+
+def renew(session: Session, merchant_id: int, appid: str, now: datetime) -> int:
+    """Batches that end soon, of templates that go on, are followed by another; how many.
+
+    A batch gives out no cards beyond its end, and cards end with it at the latest: so it is early.
+    """
+    pack = pack_of(session, merchant_id)
+    if not pack.is_on:
+        return 0
+    found = session.execute(
+        select(PackTemplate, CouponTemplate)
+        .join(CouponTemplate, CouponTemplate.id == PackTemplate.template_id)
+        .where(
+            PackTemplate.merchant_id == merchant_id,
+            PackTemplate.state == BatchState.live,
+            PackTemplate.ends_at <= now + EARLY,
+            CouponTemplate.state == TemplateState.active,
+            or_(
+                CouponTemplate.valid_until.is_(None),
+                CouponTemplate.valid_until > PackTemplate.ends_at,
+            ),
+        )
+        .order_by(PackTemplate.template_id)
+        .with_for_update(of=PackTemplate)
+    ).all()
+    asked = 0
+    for batch, template in found:
+        number = f"tpl-{template.id}-{now:%G%V}-{batch.ends_at:%Y%m%d}"  # once a week, if refused
+        try:
+            _write_down(session, batch, template, pack, appid, number, now)
+        except NotForPack as refused:
+            batch.why = f"到期后续不上：{refused.detail}"
+            continue
+        enqueue(session, "coupons.pack_renew", key=number, template_id=template.id, number=number)
+        asked += 1
+    session.flush()
+    return asked
+
+
+def renewed(session: Session, template_id: int, number: str, stock: Stock, now: datetime) -> None:
+    """Another batch is there: from now on cards are of it."""
+    batch = session.get_one(PackTemplate, template_id, with_for_update=True)
+    if batch.number != number or batch.state is not BatchState.live:
+        return
+    period = batch.body["stock"]["single_usage_rule"]["coupon_available_period"]
+    batch.ends_at = datetime.fromisoformat(period["available_end_time"])
+    batch.stock_id, batch.why, batch.changed_at = stock.stock_id, "", now
+    session.flush()
+    _note(
+        session, batch.merchant_id, "system", "pack.renew", batch.body["display_info"]["name"], now
+    )
+
+
+def renewal_refused(session: Session, template_id: int, number: str, why: str) -> None:
+    """What there is goes on until it ends; somebody should know."""
+    batch = session.get_one(PackTemplate, template_id, with_for_update=True)
+    if batch.number == number and batch.state is BatchState.live:
+        batch.why = f"到期后续不上：{why}"[:200]
+        session.flush()
+
+
+def _write_down(
+    session: Session,
+    batch: PackTemplate,
+    template: CouponTemplate,
+    pack: CardPack,
+    appid: str,
+    number: str,
+    now: datetime,
+) -> None:
+    """What is about to be asked for, so that asking again says the same. Raises NotForPack."""
+    batch.body = faces.body(
+        template,
+        pack,
+        number=number,
+        appid=appid,
+        where=_where(session, template.store_ids),
+        now=now,
+        good=_good(session, template),
+    )
+    batch.number = number
+
+
+def _good(session: Session, template: CouponTemplate) -> Good | None:
+    """What the template is limited to. Raises NotForPack for something that is not on sale."""
+    if not faces.is_single(template):
+        return None
+    goods = list_goods(session, template.merchant_id)
+    found = next((good for good in goods if good.id in (template.product_ids or ())), None)
+    if found is None or found.price_fen <= 0:
+        raise NotForPack("这种商品没有在卖，微信要写它的原价")
+    return found
 
 
 def take_out(

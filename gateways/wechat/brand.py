@@ -18,7 +18,7 @@ from gateways.wechat.pay_notices import open_notice
 from gateways.wechat.pay_records import Notice
 
 _ROOT = "/brand/marketing/product-coupon"
-_PRODUCTS = f"{_ROOT}/product-coupons"
+_FOR_OTHERS = "/v3/marketing/partner/product-coupon"
 
 
 @dataclass(frozen=True)
@@ -44,30 +44,41 @@ class Brand:
     def __init__(self, account: Account, http: Http, base: str, *, read_seconds: float) -> None:
         self.account = account
         self._channel = PayChannel(account, http, base, read_seconds=read_seconds)
+        self._root = _ROOT if account.mchid is None else _FOR_OTHERS
+        self._products = f"{self._root}/product-coupons"
+        self._whose = {} if account.mchid is None else {"brand_id": account.brand_id}
 
     def create(self, body: Mapping[str, Any]) -> Stock:
         """A kind of coupon and its batch. Raises PayError or WechatUnavailable, as all do."""
-        given = self._channel.call("POST", _PRODUCTS, body)
-        return _stock(_PRODUCTS, given.get("stock"), given.get("product_coupon_id"))
+        given = self._channel.call("POST", self._products, {**body, **self._whose})
+        return _stock(self._products, given.get("stock"), given.get("product_coupon_id"))
+
+    def add_stock(self, product_id: str, number: str, stock: Mapping[str, Any]) -> Stock:
+        """Another batch of a kind that is there: what people have of earlier ones stays good."""
+        target = f"{self._products}/{_of(product_id)}/stocks"
+        body = {"out_request_no": number, "stock": stock, **self._whose}
+        return _stock(target, self._channel.call("POST", target, body), product_id)
 
     def query_stock(self, product_id: str, stock_id: str) -> Stock:
-        target = f"{_PRODUCTS}/{_of(product_id)}/stocks/{_of(stock_id)}"
+        target = f"{self._products}/{_of(product_id)}/stocks/{_of(stock_id)}"
+        if self._whose:
+            target += f"?{urlencode(self._whose)}"
         return _stock(target, self._channel.call("GET", target), product_id)
 
     def end(self, product_id: str, number: str, reason: str) -> None:
         """Nobody gets it any more; cards that are out stay good."""
-        body = {"out_request_no": number, "deactivate_reason": reason}
-        self._channel.call("POST", f"{_PRODUCTS}/{_of(product_id)}/deactivate", body)
+        body = {"out_request_no": number, "deactivate_reason": reason, **self._whose}
+        self._channel.call("POST", f"{self._products}/{_of(product_id)}/deactivate", body)
 
     def send(self, place: Place, number: str) -> str:
         """A card for one person, useless until confirmed; all of these return its state."""
-        target = f"{_ROOT}/users/{_of(place.openid)}/coupons"
+        target = f"{self._root}/users/{_of(place.openid)}/coupons"
         body = self._card(place) | {"coupon_code": place.code, "send_request_no": number}
         return _state(target, self._channel.call("POST", target, body))
 
     def find(self, place: Place) -> str | None:
         """None: WeChat knows no such card."""
-        target = f"{_card(place)}?{urlencode(self._card(place))}"
+        target = f"{self._at(place)}?{urlencode(self._card(place))}"
         try:
             return _state(target, self._channel.call("GET", target))
         except PayError as error:
@@ -93,12 +104,12 @@ class Brand:
         return self._act("deactivate", place, number, {"deactivate_reason": reason})
 
     def tell_us(self, notify_url: str) -> None:
-        """Where notices of cards go, for the whole brand."""
-        self._channel.call("POST", f"{_ROOT}/notify-configs", {"notify_url": notify_url})
+        """Where notices of cards go, for the whole brand; a provider's, for all its brands."""
+        self._channel.call("POST", f"{self._root}/notify-configs", {"notify_url": notify_url})
 
     def upload(self, filename: str, content: bytes) -> str:
         """The address of a picture, the only kind that a card may show."""
-        target = f"{_ROOT}/media/upload-image"
+        target = f"{self._root}/media/upload-image"
         url = self._channel.upload(target, filename, content).get("image_url")
         if not isinstance(url, str) or not url:
             raise WechatUnavailable(target, "no image_url in the answer")
@@ -107,15 +118,17 @@ class Brand:
     def read_notice(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> Notice:
         """Raises BadSignature (forged, old, probed, another brand's) or MalformedMessage."""
         notice = open_notice(self._channel, self.account.api_v3_key, headers, raw, now)
-        # Sealed under this brand's key; where the brand is named as well it must be this one.
-        if notice.resource.get("brand_id") not in (None, self.account.brand_id):
+        # Sealed under this brand's key; where the brand is named as well it must be this one. A
+        # provider hears of all its brands at one address: `Wechat.brand_of` says whose it is.
+        named = notice.resource.get("brand_id")
+        if self.account.mchid is None and named not in (None, self.account.brand_id):
             raise BadSignature("通知不是发给这个品牌的")
         return notice
 
     def _act(
         self, what: str, place: Place, number: str, more: Mapping[str, Any] | None = None
     ) -> str:
-        target = f"{_card(place)}/{what}"
+        target = f"{self._at(place)}/{what}"
         body = {**self._card(place), "out_request_no": number, **(more or {})}
         return _state(target, self._channel.call("POST", target, body))
 
@@ -124,11 +137,11 @@ class Brand:
             "product_coupon_id": place.product_id,
             "stock_id": place.stock_id,
             "appid": self.account.appid,
+            **self._whose,
         }
 
-
-def _card(place: Place) -> str:
-    return f"{_ROOT}/users/{_of(place.openid)}/coupons/{_of(place.code)}"
+    def _at(self, place: Place) -> str:
+        return f"{self._root}/users/{_of(place.openid)}/coupons/{_of(place.code)}"
 
 
 def _of(part: str) -> str:

@@ -40,7 +40,7 @@ class PayChannel:
         self._account = account
         self._party = (
             f'{pay_crypto.BRAND_SCHEME} brand_id="{account.brand_id}"'
-            if isinstance(account, Brand)
+            if isinstance(account, Brand) and account.mchid is None
             else f'{pay_crypto.SCHEME} mchid="{account.mchid}"'
         )
         self._http = http

@@ -8,9 +8,11 @@ from gateways.http import Http
 from gateways.wechat.api import Api
 from gateways.wechat.brand import Brand
 from gateways.wechat.callback import Callback
+from gateways.wechat.errors import BadSignature
 from gateways.wechat.mini import MiniProgram
 from gateways.wechat.official import OfficialAccount
 from gateways.wechat.pay import PayMerchant
+from gateways.wechat.pay_records import Notice
 
 
 class UnknownAccount(NotFound):
@@ -63,6 +65,17 @@ class Wechat:
 
     def brand(self, brand_id: str) -> Brand:
         return _get(self._brands, brand_id)
+
+    def brand_of(self, heard: Brand, notice: Notice) -> Brand:
+        """Whose card a notice is about: a service provider's names the brand. Raises BadSignature
+        for one that this provider does not act for."""
+        named = notice.resource.get("brand_id")
+        if heard.account.mchid is None or named is None:
+            return heard
+        found = self._brands.get(str(named))
+        if found is None or found.account.mchid != heard.account.mchid:
+            raise BadSignature("通知不是发给这里的品牌的")
+        return found
 
     def brand_for(self, merchant: str) -> Brand | None:
         """The merchant's own brand; a card says whose it is, so nobody else's will do."""

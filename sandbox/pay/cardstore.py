@@ -1,4 +1,4 @@
-"""Product coupons: kinds with their batch, and the cards that people hold."""
+"""Product coupons: kinds with their batches, and the cards that people hold."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,16 +8,25 @@ from sandbox.clock import Clock
 
 @dataclass(slots=True)
 class Product:
-    """`state` is that of its batch: SENDING or DEACTIVATED."""
+    """A kind of coupon; `state`: EFFECTIVE or DEACTIVATED, which ends all of its batches."""
 
     id: str
-    stock_id: str
     brand_id: str
+    number: str
+    request: dict[str, Any]
+    state: str = "EFFECTIVE"
+
+
+@dataclass(slots=True)
+class Stock:
+    """A batch: its cards are good until `ends_at`, and `days` from when they were sent."""
+
+    id: str
+    product_id: str
     number: str
     request: dict[str, Any]
     ends_at: float
     days: int
-    state: str = "SENDING"
     sent: int = 0
 
 
@@ -28,6 +37,7 @@ class Card:
     code: str
     brand_id: str
     product_id: str
+    stock_id: str
     openid: str
     appid: str
     send_no: str
@@ -42,6 +52,7 @@ class Cards:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.products: dict[str, Product] = {}
+        self.stocks: dict[str, Stock] = {}
         self.notify_urls: dict[str, str] = {}
         self.pictures: list[str] = []
         self._cards: dict[str, Card] = {}
@@ -65,12 +76,13 @@ class Cards:
         return next((p for p in mine if p.number == number), None)
 
     def clear(self) -> None:
-        for store in (self.products, self.notify_urls, self.pictures, self._cards):
+        for store in (self.products, self.stocks, self.notify_urls, self.pictures, self._cards):
             store.clear()
 
     def dump(self) -> dict[str, Any]:
         return {
             "products": [asdict(product) for product in self.products.values()],
+            "stocks": [asdict(stock) for stock in self.stocks.values()],
             "cards": [asdict(card) for card in self._cards.values()],
             "notify_urls": dict(self.notify_urls),
             "pictures": list(self.pictures),
@@ -80,6 +92,8 @@ class Cards:
         self.clear()
         for row in data["products"]:
             self.products[row["id"]] = Product(**row)
+        for row in data["stocks"]:
+            self.stocks[row["id"]] = Stock(**row)
         for row in data["cards"]:
             self.add(Card(**row))
         self.notify_urls.update(data["notify_urls"])

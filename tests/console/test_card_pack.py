@@ -47,14 +47,14 @@ def pictures() -> dict[str, tuple[BytesIO, str]]:
 def test_a_pack_is_opened_filled_and_closed(shop: Shop, owner: Browser) -> None:
     assert owner.post("/coupons/pack/", on="1", **pictures()).status_code == 303
     page = owner.get("/coupons/pack/").get_data(as_text=True)
-    assert_says(page, "老客回店券", "放进卡包", "次卡还放不进去")
+    assert_says(page, "老客回店券", "放进卡包", "和这里的次卡对不上")
     assert shop.world.cards.products == {}
 
     assert owner.post("/coupons/pack/1", do="in").status_code == 303
     shop.drain()
     page = owner.get("/coupons/pack/").get_data(as_text=True)
     assert_says(page, "在卡包里", "不再放")
-    assert [p.state for p in shop.world.cards.products.values()] == ["SENDING"]
+    assert [p.state for p in shop.world.cards.products.values()] == ["EFFECTIVE"]
 
     assert owner.post("/coupons/pack/2", do="in").status_code == 409
     owner.post("/coupons/pack/1", do="out")

@@ -1,5 +1,7 @@
 """The mirror in WeChat's card pack: it follows the ledger, and never takes money off by itself."""
 
+import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import product
@@ -8,23 +10,28 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from core import clock
+import gateways
+from catalogue.models import Product
+from cli.doctor import check_card_pack
+from core import clock, config
 from core.database import reading, transaction
 from core.inbox import InboundEvent
 from coupons import gifting, redemption, undoing, voiding
 from coupons.errors import CouponVoid
 from coupons.locking import give_back, lock, redeem_locked
-from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
+from coupons.models import Coupon, CouponEntry, CouponKind, CouponState, CouponTemplate
 from coupons.pack import faces, settings
 from coupons.pack.models import BatchState, CardPack, CardState, PackCard, PackTemplate
 from coupons.pack.steps import Facts, Step, next_step
 from crm.models import Member
+from gateways.wechat.errors import PayError
 from merchants.models import Merchant, Staff, Store
 from payments.models import AttemptState, Bill, BillState, Channel, PaymentAttempt
 from people.models import Identity, IdentityKind
-from sandbox.demo_config import MINI
+from sandbox.demo_config import MCHID, MINI
 from sandbox.keys import BRAND_ID
 from sandbox.pay.ledger import Order as PaidAtWechat
+from tests.factories.catalogue import make_product, make_sku
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_staff, make_store
@@ -255,15 +262,16 @@ def test_a_lost_answer_is_asked_about_and_nothing_is_done_twice(tea: Tea) -> Non
             session, tea.member, session.get_one(CouponTemplate, tea.template.id), now=clock.now()
         )
     tea.coupon = second
+    tea.shop.world.cards.notify_urls.clear()  # a notice would tell what the answer did not
     tea.shop.fault(api="pay.card_send", kind="drop_after", times=1)
     tea.minute()
     card = tea.card()
     assert card is not None
     assert (card.state, card.last, card.unsure) == (CardState.unsent, "send", True)
-    sent = next(iter(tea.shop.world.cards.products.values())).sent
+    sent = next(iter(tea.shop.world.cards.stocks.values())).sent
     tea.minute()
     assert tea.theirs() == "EFFECTIVE"
-    assert next(iter(tea.shop.world.cards.products.values())).sent == sent == 2
+    assert next(iter(tea.shop.world.cards.stocks.values())).sent == sent == 2
 
 
 def test_a_use_whose_answer_was_lost_still_comes_back(tea: Tea) -> None:
@@ -328,6 +336,174 @@ def test_what_wechat_will_not_make_says_why(tea: Tea) -> None:
         assert batch.why.startswith("微信没有收：")
 
 
+def at_wechat(tea: Tea) -> tuple[str, str]:
+    """Of which batch the coupon's card is, there and here."""
+    card, ours = tea.shop.world.cards.find(BRAND_ID, tea.coupon.code), tea.card()
+    assert card is not None
+    assert ours is not None
+    assert (card.product_id, card.stock_id) == (ours.product_id, ours.stock_id)
+    return card.product_id, card.stock_id
+
+
+def another(tea: Tea) -> Coupon:
+    with transaction() as session:
+        template = session.get_one(CouponTemplate, tea.template.id)
+        template.per_member_limit = 9
+        return make_coupon(session, tea.member, template, now=clock.now())
+
+
+def test_an_exchange_coupon_lies_there_with_the_price_of_its_product(tea: Tea) -> None:
+    with transaction() as session:
+        product_id = make_product(session, tea.store, name="桂花冻").id
+        make_sku(session, tea.store, product=session.get_one(Product, product_id), price_fen=1_200)
+        merchant = session.get_one(Merchant, tea.store.merchant_id)
+        worth = {"kind": CouponKind.exchange, "face_fen": 0, "pay_fen": 200, "min_spend_fen": 0}
+        template = make_template(
+            session, merchant, name="桂花冻兑换券", product_ids=[product_id], **worth
+        )
+        given: dict[str, Any] = {"appid": MINI, "actor": "staff:1", "now": clock.now()}
+        settings.put_in(session, merchant.id, template.id, **given)
+        tea.coupon = make_coupon(session, tea.member, template, now=clock.now())
+        gone = make_template(session, merchant, name="下架的", product_ids=[999])
+        with pytest.raises(settings.NotForPack) as refused:
+            settings.put_in(session, merchant.id, gone.id, **given)
+    assert refused.value.detail == "这种商品没有在卖，微信要写它的原价"
+    tea.shop.drain()
+    tea.minute()
+
+    asked = list(tea.shop.world.cards.products.values())[-1].request
+    assert (asked["scope"], asked["type"]) == ("SINGLE", "EXCHANGE")
+    assert "single_usage_info" not in asked
+    assert asked["display_info"]["original_price"] == 1_200
+    assert asked["stock"]["single_usage_rule"]["exchange_coupon"] == {
+        "threshold": 0,
+        "exchange_price": 200,
+    }
+    assert tea.theirs() == "EFFECTIVE"
+
+
+def test_a_batch_that_ends_soon_is_followed_by_another_and_old_cards_stay_good(tea: Tea) -> None:
+    first, old = at_wechat(tea), tea.coupon
+    with transaction() as session:
+        session.execute(update(PackTemplate).values(ends_at=clock.now() + timedelta(days=59)))
+    tea.night()
+    tea.night()  # asked for once
+
+    tea.coupon = another(tea)
+    tea.minute()
+    second = at_wechat(tea)
+    assert second == (first[0], f"{first[0]}002")
+    assert sorted(tea.shop.world.cards.stocks) == [first[1], second[1]]
+    with reading() as session:
+        batch = session.get_one(PackTemplate, tea.template.id)
+        assert (batch.state, batch.stock_id, batch.why) == (BatchState.live, second[1], "")
+        assert batch.ends_at > clock.now() + timedelta(days=364)
+    tea.coupon = old
+    assert at_wechat(tea) == first
+    tea.redeem()
+    tea.minute()
+    assert tea.theirs() == "DEACTIVATED"
+
+
+def test_a_batch_that_cannot_be_followed_goes_on_and_somebody_hears_why(tea: Tea) -> None:
+    first = at_wechat(tea)
+    with transaction() as session:
+        session.execute(update(PackTemplate).values(ends_at=clock.now() + timedelta(days=59)))
+    tea.shop.fault(api="pay.card_add_stock", kind="error", status=403, code="NO_AUTH")
+    tea.night()
+
+    tea.coupon = another(tea)
+    tea.minute()
+    assert at_wechat(tea) == first
+    with reading() as session:
+        batch = session.get_one(PackTemplate, tea.template.id)
+        assert batch.state is BatchState.live
+        assert batch.why.startswith("到期后续不上：微信没有收：")
+
+
+def test_put_in_again_old_cards_are_asked_about_where_they_are(tea: Tea) -> None:
+    first, old = at_wechat(tea), tea.coupon
+    given: dict[str, Any] = {"actor": "staff:1", "now": clock.now()}
+    with transaction() as session:
+        settings.take_out(session, tea.store.merchant_id, tea.template.id, **given)
+    tea.shop.drain()
+    with transaction() as session:
+        whose = (tea.store.merchant_id, tea.template.id)
+        settings.put_in(session, *whose, appid=MINI, **given)
+    tea.shop.drain()
+    tea.coupon = another(tea)
+    tea.minute()
+
+    assert at_wechat(tea)[0] != first[0]
+    tea.coupon = old
+    tea.night()
+    assert (tea.theirs(), at_wechat(tea)) == ("EFFECTIVE", first)
+
+
+def test_the_doctor_sees_that_switch_brand_and_comparison_fit(tea: Tea) -> None:
+    def told(**brands: Any) -> list[tuple[str, str]]:
+        given = config.current_config()
+        wechat = given.wechat.model_copy(update=brands)
+        found = check_card_pack(given.model_copy(update={"wechat": wechat}))
+        return [(each.level, each.what) for each in found]
+
+    late = ("warn", "qinghe 的微信卡包两天没有和微信对过")
+    assert told() == [late]
+    tea.night()
+    assert told() == [("ok", "qinghe 的微信卡包开着，每天和微信对")]
+    assert told(brands=[]) == [
+        ("fail", "qinghe 打开了微信卡包，配置里却没有它的品牌：卡包里的券不再跟着变")
+    ]
+    assert ("fail", f"品牌 {BRAND_ID} 的 appid {MINI} 不是这里的小程序") in told(mini_programs=[])
+    with transaction() as session:
+        session.execute(update(PackTemplate).values(why="微信没有收：图太大"))
+        session.execute(update(CardPack).values(is_on=False))
+    assert told() == [("ok", f"品牌 {BRAND_ID} 配好了，微信卡包没有打开")]
+    with transaction() as session:
+        session.execute(update(CardPack).values(is_on=True))
+    assert told()[1:] == [("warn", f"卡包里的券（模板 {tea.template.id}）：微信没有收：图太大")]
+
+
+@pytest.fixture
+def provider(shop: Shop) -> Iterator[None]:
+    """The brand is not ours: a service provider acts for it."""
+    brand = shop.world.settings.brands[BRAND_ID]
+    raw = copy.deepcopy(shop.wechat.raw)
+    pay = raw["wechat"]["pay_merchants"][0]
+    own = {name: pay[name] for name in ("mchid", "serial_no", "private_key_path", "api_v3_key")}
+    raw["wechat"]["brands"][0] |= own
+    object.__setattr__(brand, "provider", pay["mchid"])
+    gateways.connect(shop.app, config.parse(raw))
+    yield
+    object.__setattr__(brand, "provider", "")
+
+
+def test_a_service_provider_puts_cards_there_for_a_brand_and_hears_of_them(
+    provider: None, tea: Tea
+) -> None:
+    assert tea.theirs() == "EFFECTIVE"
+    order_id = paid_order(tea)
+    tea.minute()
+    assert tea.theirs() == "USED"
+    with transaction() as session:
+        assert give_back(session, order_id, clock.now())
+    tea.minute()
+    assert tea.theirs() == "EFFECTIVE"
+    assert set(tea.shop.world.cards.notify_urls) == {MCHID}
+    with reading() as session:
+        told = session.scalars(select(InboundEvent).where(InboundEvent.kind.like("PRODUCT%"))).all()
+        assert {event.source for event in told} == {f"wechat.brand:{BRAND_ID}"}
+        assert {event.outcome for event in told} == {"handled"}
+
+
+def test_a_provider_that_the_brand_does_not_know_is_refused(provider: None, shop: Shop) -> None:
+    object.__setattr__(shop.world.settings.brands[BRAND_ID], "provider", "")
+    brand = gateways.wechat().brand(BRAND_ID)
+    with pytest.raises(PayError) as refused:
+        brand.query_stock("1000000000", "1000000000001")
+    assert refused.value.pay_code == "NO_AUTH"
+
+
 def facts(**values: Any) -> Facts:
     usual = Facts(
         ours=CouponState.issued,
@@ -382,8 +558,12 @@ def test_a_card_is_never_used_nor_revived_for_a_coupon_that_nobody_used() -> Non
     [
         ({}, ""),
         ({"name": "券券"}, "名字至少 3 个字"),
-        ({"uses_total": 5}, "次卡还放不进去"),
-        ({"product_ids": [1]}, "限商品的券要单品图片和原价，还放不进去"),
+        ({"uses_total": 5}, "微信的多次券每次换一个它自己的码，和这里的次卡对不上"),
+        ({"product_ids": [1]}, ""),
+        ({"product_ids": [1], "kind": CouponKind.exchange}, ""),
+        ({"product_ids": [1, 2]}, "限商品的券只能限一种商品，微信要写它的原价"),
+        ({"category_ids": [1]}, "限商品的券只能限一种商品，微信要写它的原价"),
+        ({"kind": CouponKind.nth}, "微信那边没有这种券，只能放满减、折扣和兑换"),
         ({"off_bp": 1550}, "微信那边只认整数折扣，比如 85 折"),
     ],
 )
