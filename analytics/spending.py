@@ -2,11 +2,21 @@
 
 from typing import Any
 
-from sqlalchemy import Subquery, case, func, select
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    Subquery,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from analytics.sums import POWERS, Sums
-from catalogue.models import Sku
+from catalogue.models import Option, OptionGroup, Sku
 from crm.models import Purchase
 from orders.models import Order, OrderLine
 
@@ -20,8 +30,9 @@ def by_part(session: Session, whom: Subquery) -> dict[Key, tuple[int, Sums]]:
     What was bought at the very moment that a window begins has begun it, and does not count.
 
     Only buyers are read: whoever bought nothing adds nothing. An order's goods cost what their SKUs
-    cost today; of one that was refunded in part, the same part. In yuan while the database
-    multiplies: cubes of fen would leave the range of whole numbers.
+    and the options that were chosen cost today; of one that was refunded in part, the same part. An
+    option's price whose cost nobody has said counts as goods without a known cost. In yuan while
+    the database multiplies: cubes of fen would leave the range of whole numbers.
     """
     each = _people(_orders(whom))
     letters = {"s": each.c.s, "g": each.c.g, "a": each.c.a, "u": each.c.u}
@@ -45,7 +56,11 @@ def _orders(whom: Subquery) -> Subquery:
     """Each order once: what is kept of it, what was taken off, and what its goods cost."""
     kept = Purchase.amount_fen - Purchase.refunded_fen
     discount = case((Purchase.counted, Order.discount_fen), else_=0)
-    with_cost = case((Sku.cost_fen.is_not(None), OrderLine.amount_fen), else_=0)
+    known = Sku.cost_fen.is_not(None)
+    options_cost = _chosen(func.sum(Option.cost_fen), Option.cost_fen.is_not(None))
+    unknown = _chosen(func.sum(Option.price_fen), Option.cost_fen.is_(None))
+    with_cost = OrderLine.amount_fen - unknown * OrderLine.quantity
+    cost = (Sku.cost_fen + options_cost) * OrderLine.quantity
     return (
         select(
             whom.c.arm,
@@ -54,8 +69,8 @@ def _orders(whom: Subquery) -> Subquery:
             func.max(kept).label("kept"),
             func.max(kept + discount).label("worth"),
             func.sum(OrderLine.amount_fen).label("listed"),
-            func.sum(with_cost).label("known"),
-            func.coalesce(func.sum(Sku.cost_fen * OrderLine.quantity), 0).label("cost"),
+            func.sum(case((known, with_cost), else_=0)).label("known"),
+            func.sum(case((known, cost), else_=0)).label("cost"),
         )
         .select_from(whom)
         .join(Purchase, Purchase.member_id == whom.c.member_id)
@@ -66,6 +81,25 @@ def _orders(whom: Subquery) -> Subquery:
         .group_by(whom.c.arm, whom.c.member_id, Purchase.order_id)
         .subquery()
     )
+
+
+def _chosen(figure: ColumnElement[Any], which: ColumnElement[bool]) -> ColumnElement[Any]:
+    """A sum over the options that were chosen with a line.
+
+    They stand in the line as they were sold, a list of JSON objects that begin with their id. All
+    databases compare its text alike; what they know of JSON differs.
+    """
+    begins = literal('%{"id": ') + cast(Option.id, String(20)) + literal(",%")
+    chosen = (
+        select(func.coalesce(figure, 0))
+        .join(OptionGroup, OptionGroup.id == Option.group_id)
+        .where(
+            OptionGroup.product_id == OrderLine.product_id,
+            cast(OrderLine.options, Text).like(begins),
+            which,
+        )
+    )
+    return chosen.correlate(OrderLine).scalar_subquery()
 
 
 def _people(orders: Subquery) -> Subquery:

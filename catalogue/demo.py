@@ -79,6 +79,7 @@ MENU: dict[str, list[Goods]] = {
 
 COST_SHARES = {"人气必点": 36, "秋日桂花": 34, "鲜果茶": 39, "鲜奶茶": 33, "纯茶": 20}
 """Percent of the price; of the bakery nobody has said what it costs."""
+OPTION_SHARE = 30
 
 
 def load(
@@ -147,7 +148,13 @@ def _group(session: Session, product: Product, row: Group, sort: int) -> None:
     session.add(group)
     session.flush()
     session.add_all(
-        Option(group_id=group.id, name=text, price_fen=price_fen, sort=position)
+        Option(
+            group_id=group.id,
+            name=text,
+            price_fen=price_fen,
+            cost_fen=price_fen * OPTION_SHARE // 1_000 * 10 if price_fen else None,
+            sort=position,
+        )
         for position, (text, price_fen) in enumerate(options.items())
     )
 

@@ -122,16 +122,20 @@ class OptionGroup(Base):
 
 
 class Option(Base):
+    """`cost_fen` None: nobody has said; of an option without a price that is nothing."""
+
     __tablename__ = "options"
     __table_args__ = (
         UniqueConstraint("group_id", "name"),
         CheckConstraint("price_fen >= 0", name="price"),
+        CheckConstraint("cost_fen >= 0", name="cost"),
     )
 
     id: Mapped[Id]
     group_id: Mapped[int] = mapped_column(ForeignKey("option_groups.id"))
     name: Mapped[str] = mapped_column(String(32))
     price_fen: Mapped[int] = mapped_column(default=0)
+    cost_fen: Mapped[int | None]
     state: Mapped[OptionState] = mapped_column(State(OptionState), default=OptionState.on)
     sort: Mapped[int] = mapped_column(default=0)
 

@@ -54,10 +54,11 @@ def margin() -> Response:
         to=request.args.get("to", ""),
     )
     with reading() as session:
-        listed = costs.list_costs(session, me().merchant_id)
-    told = sum(1 for one in listed if one.cost_fen is not None)
+        goods = costs.list_costs(session, me().merchant_id)
+        options = costs.list_option_costs(session, me().merchant_id)
+    told, listed = _told(goods, options)
     last = f"{words.on(said.said_at, clock_now())}填的" if said else ""
-    costed = (told, len(listed)) if listed else None
+    costed = (told, listed) if listed else None
     return reply.page("campaigns/margin.html", form=form, last=last, costed=costed)
 
 
@@ -95,30 +96,70 @@ def goods_costs() -> Response:
 @page.post("/costs")
 @staff("campaigns.manage")
 def say_costs() -> Response:
-    """What was typed beside each of the goods; an empty field is a cost that nobody knows."""
-    form = Form(request.form, to="")
-    names = [name for name in form.given if name.startswith("cost_")]
-    given = {whole(name.removeprefix("cost_")): form.yuan(name, needed=False) for name in names}
-    known = {sku_id: fen for sku_id, fen in given.items() if sku_id is not None}
+    """What was typed beside each of the goods and options; an empty field is a cost that nobody
+    knows."""
+    form, now = Form(request.form, to=""), clock_now()
+    goods, options = _typed(form, "cost_"), _typed(form, "option_")
     if form.errors:
         return _costs_page(form, 422)
     with transaction() as session:
-        costs.say(session, me().merchant_id, known, actor=me().actor, now=clock_now())
+        costs.say(session, me().merchant_id, goods, actor=me().actor, now=now)
+        costs.say_options(session, me().merchant_id, options, actor=me().actor, now=now)
     return reply.done(reply.local(form["to"], url_for("console.results.margin")), "成本记下了")
+
+
+def _typed(form: Form, prefix: str) -> dict[int, int | None]:
+    """id → fen, or None, of the fields that begin so."""
+    names = [name for name in form.given if name.startswith(prefix)]
+    given = {whole(name.removeprefix(prefix)): form.yuan(name, needed=False) for name in names}
+    return {id_: fen for id_, fen in given.items() if id_ is not None}
+
+
+def _told(goods: list[costs.Costed], options: list[costs.CostedOption]) -> tuple[int, int]:
+    """Of how many the cost is known, and how many there are."""
+    costs_fen = [one.cost_fen for one in goods] + [one.cost_fen for one in options]
+    return sum(fen is not None for fen in costs_fen), len(costs_fen)
 
 
 def _costs_page(form: Form, status: int = 200) -> Response:
     with reading() as session:
         listed = costs.list_costs(session, me().merchant_id)
+        options = costs.list_option_costs(session, me().merchant_id)
+        said = profit.find(session, me().merchant_id)
+    told, number = _told(listed, options)
     rows: dict[str, list[dict[str, str]]] = {}
     for one in listed:
-        name = f"cost_{one.sku_id}"
-        if name not in form.given and one.cost_fen is not None:
-            form.put(name, words.yuan(one.cost_fen))
-        rows.setdefault(one.category, []).append(
-            {"name": name, "label": one.product, "sku": one.sku, "price": words.yuan(one.price_fen)}
-        )
-    return reply.page("campaigns/costs.html", status, form=form, groups=rows)
+        row = _cost_row(form, f"cost_{one.sku_id}", one.product, one.price_fen, one.cost_fen)
+        price = f"售价 ¥{words.yuan(one.price_fen)}"
+        rows.setdefault(one.category, []).append(row | {"sku": one.sku, "price": price})
+    for extra in options:
+        name = f"option_{extra.option_id}"
+        row = _cost_row(form, name, extra.name, extra.price_fen, extra.cost_fen)
+        price = f"加 ¥{words.yuan(extra.price_fen)}"
+        if extra.dearest_fen != extra.price_fen:
+            price = f"{price} 到 ¥{words.yuan(extra.dearest_fen)}"
+        rows.setdefault(extra.group, []).append(row | {"sku": "", "price": price})
+    return reply.page(
+        "campaigns/costs.html",
+        status,
+        form=form,
+        groups=rows,
+        told=words.count(told),
+        number=words.count(number),
+        pct=round(100 * told / number) if number else 0,
+        margin=None if said is None else f"{said.margin_bp / 100:g}%",
+    )
+
+
+def _cost_row(
+    form: Form, name: str, label: str, price_fen: int, cost_fen: int | None
+) -> dict[str, str]:
+    if name not in form.given and cost_fen is not None:
+        form.put(name, words.yuan(cost_fen))
+    keeps = ""
+    if cost_fen is not None and price_fen:
+        keeps = f"毛利 {round(100 * (price_fen - cost_fen) / price_fen)}%"
+    return {"name": name, "label": label, "keeps": keeps}
 
 
 @page.get("/<int:campaign_id>/report.csv")

@@ -1,5 +1,7 @@
 """Figures tie to the rows they are summed from."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +14,8 @@ from analytics import day, measuring, members, profit, templates
 from analytics.lift import compare
 from catalogue import costs
 from catalogue.errors import CostInvalid
-from catalogue.models import Sku
+from catalogue.models import Option, OptionGroup, Sku
+from catalogue.pricing import PricedOption
 from core.audit import AuditEntry
 from core.clock import business_day
 from coupons import locking, redemption
@@ -30,7 +33,7 @@ from crm.models import (
 from merchants.models import Merchant, Store
 from orders.models import DiscountKind, Order, OrderDiscount, OrderLine, OrderState, PaymentState
 from tests.factories.campaigns import make_campaign
-from tests.factories.catalogue import make_sku
+from tests.factories.catalogue import make_group, make_product, make_sku
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member, make_merchant, make_purchase
 from tests.factories.merchants import make_staff, make_store
@@ -373,16 +376,30 @@ def test_profit_takes_goods_coupons_and_messages_off(
     assert found.lift.point == pytest.approx(4_000 / 2 - 2_000)
 
 
-def line(session: Session, order: Order, fen: int, *, cost_fen: int | None, pieces: int) -> None:
+def line(
+    session: Session,
+    order: Order,
+    fen: int,
+    *,
+    cost_fen: int | None,
+    pieces: int,
+    options: Sequence[Option] = (),
+) -> None:
     """`pieces` of one thing at `fen` together."""
-    sku = make_sku(session, session.get_one(Store, order.store_id))
+    store = session.get_one(Store, order.store_id)
+    product = make_product(session, store, name=f"茶{fen}")
+    sku = make_sku(session, store, product=product)
     sku.cost_fen = cost_fen
+    for group in {option.group_id for option in options}:
+        session.get_one(OptionGroup, group).product_id = product.id
     session.add(
         OrderLine(
             order_id=order.id,
             position=len(session.scalars(select(OrderLine)).all()),
             sku_id=sku.id,
+            product_id=product.id,
             name="茶",
+            options=[asdict(PricedOption(o.id, "加料", o.name, o.price_fen)) for o in options],
             quantity=pieces,
             unit_fen=fen // pieces,
             amount_fen=fen,
@@ -427,6 +444,70 @@ def test_goods_cost_what_they_cost_and_the_others_the_margin(
     assert without is not None
     assert without.profit is not None  # all costs are known: nobody has to say a margin
     assert without.profit.point == pytest.approx((4_000 - 300) - (1_000 - 50))
+
+
+def options_of(session: Session, store: Store, options: dict[str, int]) -> list[Option]:
+    """Options of a product of their own."""
+    product = make_product(session, store)
+    return make_group(session, product.id, name="加料", least=0, most=9, options=options)[1]
+
+
+def test_options_cost_what_they_cost_and_the_others_the_margin(
+    session: Session, store: Store, campaign: Campaign
+) -> None:
+    person(session, campaign, store, Arm.reach, (4_000, 0.5))
+    person(session, campaign, store, Arm.holdout, (2_000, 1))
+    orders = {
+        purchase.amount_fen: session.get_one(Order, purchase.order_id)
+        for purchase in session.scalars(select(Purchase))
+    }
+    extras = options_of(session, store, {"珍珠": 300, "椰果": 200, "热": 0})
+    pearls, coconut, hot = extras
+    pearls.cost_fen = 90
+    line(session, orders[4_000], 4_000, cost_fen=450, pieces=2, options=extras)
+    plain = options_of(session, store, {"珍珠": 300})
+    line(session, orders[2_000], 2_000, cost_fen=500, pieces=1, options=())
+    bought = select(OrderLine.product_id).where(OrderLine.order_id == orders[2_000].id)
+    offered = session.get_one(OptionGroup, plain[0].group_id)
+    offered.product_id = session.scalars(bought).one()  # on offer with it, and not chosen
+    plain[0].cost_fen = 1
+    who = {"actor": "staff:1", "now": NOON}
+    profit.say(session, campaign.merchant_id, margin_bp=6_000, **who)
+    session.flush()
+
+    found = reports.spending(session, campaign, NOON)
+
+    assert found is not None
+    assert found.profit is not None
+    # Two at 4.50 with pearls at 0.90; of the coconut, 2 yuan each, 40 % are costs.
+    assert found.profit.point == pytest.approx((4_000 - 1_080 - 160) - (2_000 - 500))
+    assert found.known == pytest.approx(5_600 / 6_000)
+    said = {coconut.id: 70, pearls.id: 90, hot.id: 5}
+    assert costs.say_options(session, store.merchant_id, said, **who) == 2
+    session.expire_all()
+    assert (coconut.cost_fen, plain[0].cost_fen, hot.cost_fen) == (70, 90, None)
+
+
+def test_what_is_called_the_same_costs_the_same(session: Session, store: Store) -> None:
+    elsewhere = make_store(session, make_merchant(session, code="other"))
+    one, other, stranger = (
+        options_of(session, where, {"珍珠": 300})[0] for where in (store, store, elsewhere)
+    )
+    who = {"actor": "staff:1", "now": NOON}
+
+    assert costs.say_options(session, store.merchant_id, {one.id: 90, stranger.id: 1}, **who) == 1
+    with pytest.raises(CostInvalid) as refused:
+        costs.say_options(session, store.merchant_id, {one.id: -1}, **who)
+
+    session.expire_all()
+    assert (one.cost_fen, other.cost_fen, stranger.cost_fen) == (90, 90, None)
+    assert list(refused.value.errors) == [f"option_{one.id}"]
+    (listed,) = costs.list_option_costs(session, store.merchant_id)
+    assert (listed.option_id, listed.group, listed.name, listed.cost_fen) == (
+        one.id, "加料", "珍珠", 90,
+    )  # fmt: skip
+    entry = session.scalars(select(AuditEntry)).one()
+    assert entry.after == {"加料 珍珠": "¥0.90"}
 
 
 def test_costs_are_the_merchants_own_and_on_record(session: Session, store: Store) -> None:

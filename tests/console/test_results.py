@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import select
 
 from analytics import measuring
-from catalogue.models import Sku
+from catalogue.models import Option, Sku
 from core.database import reading
 from crm.campaigns import tallies
 from crm.models import Arm, Campaign, CampaignState, Recipient, RecipientState
 from merchants.models import Merchant, Store
 from tests.console.conftest import Chain
 from tests.factories.campaigns import make_campaign
+from tests.factories.catalogue import make_group
 from tests.factories.crm import make_member, make_purchase
 
 
@@ -75,21 +76,28 @@ def test_a_margin_is_asked_once_and_profit_stands_in_the_report(
 def test_costs_of_goods_are_asked_beside_the_margin(chain: Chain, told: Campaign) -> None:
     owner = chain.browser("owner")
     chain.order()
-    with reading() as session:
-        sku_id = session.scalars(select(Sku.id)).one()
-    assert "已填 0 / 1 样" in owner.get("/campaigns/margin").text
+    with chain.writing() as session:
+        sku_id, product_id = session.execute(select(Sku.id, Sku.product_id)).one()
+        _, (pearls, _hot) = make_group(session, product_id, options={"珍珠": 300, "热": 0})
+        option_id = pearls.id
+    assert "已填 0 / 2 样" in owner.get("/campaigns/margin").text
 
     wrong = owner.post("/campaigns/costs", **{f"cost_{sku_id}": "贵"})
-    right = owner.post("/campaigns/costs", **{f"cost_{sku_id}": "8.5", "cost_x": "3"})
+    assert "加 ¥3.00" in owner.get("/campaigns/costs").text
+    right = owner.post(
+        "/campaigns/costs",
+        **{f"cost_{sku_id}": "8.5", "cost_x": "3", f"option_{option_id}": "0.9"},
+    )
 
     assert (wrong.status_code, "填金额，最多两位小数" in wrong.text) == (422, True)
     assert right.status_code == 303
     assert 'value="8.50"' in owner.get("/campaigns/costs").text
-    assert "已填 1 / 1 样" in owner.get("/campaigns/margin").text
+    assert "已填 2 / 2 样" in owner.get("/campaigns/margin").text
     assert "改商品成本" in owner.get("/audit/").text
     chain.browser("rival").post("/campaigns/costs", **{f"cost_{sku_id}": "1"})
     with reading() as session:
         assert session.scalars(select(Sku.cost_fen)).one() == 850
+        assert session.scalars(select(Option.cost_fen).order_by(Option.id)).all() == [90, None]
 
 
 def test_all_campaigns_stand_on_one_axis_and_cost_the_same_queries(

@@ -172,7 +172,8 @@ def test_a_purchase_stands_in_the_ledger_once_at_the_time_it_was_made(
     points.release_due(session, now=due)
 
     assert shown(session, member) == [
-        ("clawed_back", -20, 0, None), ("earned", 50, 0, due), ("earned", 30, 0, due),
+        ("clawed_back", -20, 0, None), ("earned", 50, 0, due),
+        ("earned", 30, 0, due - timedelta(days=20)),
     ]  # fmt: skip
     session.refresh(member)
     assert member.points == sum(points_ for _, points_, _, _ in shown(session, member)) == 60
