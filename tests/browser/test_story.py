@@ -226,7 +226,7 @@ def test_9_the_coupon_works_exactly_once_in_the_store(story: Story, shot: Shot) 
 def test_10_the_campaigns_page_and_the_day_tell_what_came_of_it(story: Story, shot: Shot) -> None:
     page = story.console.page
     page.goto(story.known["campaign"])
-    page.get_by_role("link", name="报告").click()
+    page.locator("#campaign-acts").get_by_role("link", name="看报告").click()
     expect(page.get_by_text("核销").first).to_be_visible()
     shot(page, "story-10-report")
 
