@@ -170,6 +170,10 @@ def check_templates(config: Config) -> Iterator[Finding]:
             if purpose not in mini.subscribe_templates:
                 what = f"小程序 {mini.appid} 没有 {purpose} 订阅消息模板，{loss}"
                 yield Finding("warn", what, advice)
+        cards = mini.service_cards
+        if (cards.pickup or cards.dine_in) and not (cards.image or config.app.demo):
+            what = f"小程序 {mini.appid} 开了服务卡片，没有图的商品微信会拒收"
+            yield Finding("warn", what, "在 service_cards.image 填一张公开的图片地址")
 
 
 def check_merchants(config: Config) -> Iterator[Finding]:

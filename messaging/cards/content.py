@@ -13,8 +13,11 @@ from core.config import ServiceCards
 
 PICKUP, WAIT = 2002, 2007
 STEPS = ("paid", "accepted", "preparing", "ready", "completed", "cancelled")
+BEGUN = STEPS.index("accepted") + 1
+"""The furthest that a card can be put up with; what is further is told in a second call."""
 LAST = STEPS.index("completed") + 1
 """From here on nothing follows."""
+CANCELLED = STEPS.index("cancelled") + 1
 _STATUSES: dict[int, Mapping[str, int]] = {
     PICKUP: dict(zip(STEPS, (1, 2, 2, 4, 5, 6), strict=True)),
     WAIT: dict(zip(STEPS, (1, 2, 2, 3, 4, 5), strict=True)),

@@ -113,7 +113,8 @@ def take(session: Session, card_id: int, *, now: datetime) -> ServiceCard | None
     if card.shown == 0 and now >= card.paid_at + IN_TIME:
         fail(session, card.id, LATE, now=now)
         return None
-    if card.shown and now >= card.until:
+    over = now >= card.until if card.shown else card.wanted == content.CANCELLED
+    if over:  # what was cancelled before it was shown needs no card
         _move(session, card.id, CardState.over, now)
         return None
     cut_off = (ServiceCard.state == CardState.asking) & (ServiceCard.changed_at < now - CUT_OFF)
@@ -125,10 +126,16 @@ def take(session: Session, card_id: int, *, now: datetime) -> ServiceCard | None
     return session.get_one(ServiceCard, card_id, populate_existing=True)
 
 
+def next_step(card: ServiceCard) -> int:
+    """How far WeChat is told now: a card is put up at its beginning, however far the order is."""
+    return card.wanted if card.shown else min(card.wanted, content.BEGUN)
+
+
 def told(session: Session, card: ServiceCard, *, now: datetime) -> None:
-    """WeChat shows what `card` wanted when it was claimed."""
-    to = CardState.over if card.wanted >= content.LAST else CardState.live
-    _move(session, card.id, to, now, shown=card.wanted, again=False, errcode=None)
+    """WeChat shows the next step of `card`, as it was claimed."""
+    shown = next_step(card)
+    to = CardState.over if shown >= content.LAST else CardState.live
+    _move(session, card.id, to, now, shown=shown, again=False, errcode=None)
 
 
 def put_back(session: Session, card: ServiceCard, *, now: datetime) -> None:

@@ -19,7 +19,7 @@ class CardState(StrEnum):
 
 
 NEXT_CARD: dict[CardState, frozenset[CardState]] = {
-    CardState.waiting: frozenset({CardState.asking, CardState.failed}),
+    CardState.waiting: frozenset({CardState.asking, CardState.over, CardState.failed}),
     CardState.asking: frozenset(
         {
             CardState.waiting,  # WeChat was busy, or does not know of the payment yet

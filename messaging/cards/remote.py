@@ -53,17 +53,23 @@ def _says_the_same(card: ServiceCard) -> bool:
     """Two steps of ours that are one of WeChat's are told once: the second would be refused."""
     if not card.shown or card.again:
         return False
+    before = content.status_of(keeping.settings_of(card.appid), card.kind, card.shown)
+    return _status(card) == before
+
+
+def _status(card: ServiceCard) -> int:
+    """WeChat's number of what is told now."""
     settings = keeping.settings_of(card.appid)
-    before = content.status_of(settings, card.kind, card.shown)
-    return content.status_of(settings, card.kind, card.wanted) == before
+    return content.status_of(settings, card.kind, keeping.next_step(card))
 
 
 def _call(card: ServiceCard) -> None:
     payment = None
     if not card.shown:
         payment = {"pay_amount": card.amount_fen, "pay_time": int(card.paid_at.timestamp())}
+    said = {**card.content, "cur_status": _status(card)}
     gateways.wechat().mini(card.appid).show_card(
-        card.openid, card.kind, card.code, card.content, payment=payment
+        card.openid, card.kind, card.code, said, payment=payment
     )
 
 
@@ -76,7 +82,7 @@ def _ask(card: ServiceCard) -> Card | None:
 
 
 def _shows(at_wechat: Card, card: ServiceCard) -> bool:
-    return bool(at_wechat.content.get("cur_status") == card.content["cur_status"])
+    return bool(at_wechat.content.get("cur_status") == _status(card))
 
 
 def _why(at_wechat: Card | None) -> str:

@@ -11,6 +11,7 @@ from sandbox.wechat.notifystore import Notify
 
 DAY = 86_400.0
 LONGEST = 30 * DAY
+BEGUN = 2  # a card is put up at one of its first two steps
 REFUSED, AT_EASE = 10, 0
 FAILED_BY_PERSON = -1004
 # What a card of a kind is called, and its steps by number; the highest two end it.
@@ -34,13 +35,15 @@ def set_notify(call: Call) -> Body:
     world, appid, openid = call.world, call.own.appid, str(call.body["openid"])
     known, now = world.notifies.find(appid, code), world.clock.now()
     if known is None:
+        if status > BEGUN:
+            raise ApiError(85436)
         paid_at = _check_payment(call, order)
         known = Notify(appid, openid, kind, code, {"cur_status": 0}, paid_at, now)
     elif known.kind != kind or now > known.made_at + LONGEST:
         raise ApiError(85438)
     elif status <= known.content["cur_status"] or _is_over(known):
         raise ApiError(85436)
-    if status <= 2 and not (content.get("product_list") or {}).get("info_list"):
+    if status <= BEGUN and not (content.get("product_list") or {}).get("info_list"):
         raise ApiError(85435)
     world.notifies.put(known)
     call.person = person.id

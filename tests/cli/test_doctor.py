@@ -285,6 +285,20 @@ def test_a_purpose_without_a_template_is_named(
         assert f"没有 {purpose} " in one.what
 
 
+@pytest.mark.parametrize(("image", "warned"), [("", 1), ("https://shop.example/cup.png", 0)])
+def test_service_cards_need_a_picture_for_goods_without_one(
+    tmp_path: Path, image: str, warned: int
+) -> None:
+    templates = {"order_ready": "1", "coupon_arrived": "2"}
+    cards = {"pickup": 2007, "image": image}
+    mini = {"appid": "wx0000000000000002", "secret": "s", "subscribe_templates": templates}
+    wechat = {"mini_programs": [{**mini, "service_cards": cards}]}
+
+    found = list(check_templates(config.parse(raw_config(tmp_path, wechat=wechat))))
+
+    assert ["service_cards.image" in one.advice for one in found] == [True] * warned
+
+
 def test_an_account_of_a_merchant_that_is_not_there_is_nobodys(
     app: Flask, make_config: Callable[..., Config]
 ) -> None:

@@ -103,6 +103,31 @@ def test_jobs_that_come_in_the_wrong_order_leave_the_card_at_the_last_step(till:
     assert [each["title"] for each in shown(till)] == ["请来取"]
 
 
+def test_a_card_that_comes_late_begins_at_the_beginning(till: Till) -> None:
+    order = pay(till)
+    act(order, handover.accept)
+    act(order, handover.ready)
+    till.run_jobs("orders.show_card")
+    assert (card().shown, card().wanted) == (0, 4)
+
+    assert remote.show(card().id) is True
+    assert ([each["title"] for each in shown(till)], card().shown) == (["制作中"], 2)
+    assert remote.show(card().id) is True
+    assert ([each["title"] for each in shown(till)], card().shown) == (["请来取"], 4)
+    assert remote.show(card().id) is False
+
+
+def test_what_is_cancelled_before_it_was_shown_gets_no_card(till: Till) -> None:
+    pay(till)
+    till.run_jobs("orders.after_paid")
+    till.run_jobs("orders.show_card")
+    with transaction() as session:
+        claim(session, update(ServiceCard).values(wanted=content.CANCELLED))
+
+    assert remote.show(card().id) is False
+    assert (card().state, card().shown, shown(till)) == (CardState.over, 0, [])
+
+
 def test_a_ledger_tells_of_live_cards_until_they_are_over(till: Till) -> None:
     order = pay(till)
     act(order, handover.accept)
