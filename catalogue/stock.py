@@ -23,7 +23,7 @@ from catalogue.models import (
     StockHold,
     StoreSku,
 )
-from core import rows, statements
+from core import later, rows, statements
 from core.database import claim
 
 _SHELF = rows.table_of(StoreSku).c
@@ -76,17 +76,17 @@ def hold(
         )
         if counted[sku_id]:
             entries.append(row | _entry(EntryKind.held, -quantity, now))
-    rows.add_all(session, StockHold, holds)
-    rows.add_all(session, StockEntry, entries)
+    later.add_all(session, StockHold, holds)
+    later.add_all(session, StockEntry, entries)
     for sku_id, quantity in wanted:
         if counted[sku_id]:
             _take(session, store_id, sku_id, quantity)
 
 
-def sell_held(session: Session, order_id: int) -> int:
-    """held → sold for everything the order still holds; the number of SKUs."""
+def sell_held(session: Session, order_id: int) -> None:
+    """held → sold for everything the order still holds."""
     held = {"order_id": order_id, "state": HoldState.held}
-    return rows.compare_and_set(session, StockHold, held, {"state": HoldState.sold})
+    later.move_all(session, StockHold, held, {"state": HoldState.sold})
 
 
 def give_back(session: Session, order_id: int, now: datetime) -> int:

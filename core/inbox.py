@@ -3,6 +3,7 @@
 Verify on the raw bytes, `record`, commit, answer or act. A repeat is not fresh and changes nothing.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import Index, UniqueConstraint, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import rows
+from core import later, rows
 from core.database import Base, Code, Id, LongText, State
 
 
@@ -84,9 +85,26 @@ def record(
 
 def mark_done(session: Session, event_id: int, *, outcome: str, now: datetime) -> bool:
     """received → done; False when somebody else acted on it already."""
+    return rows.compare_and_set(session, InboundEvent, *_done(event_id, outcome, now)) == 1
+
+
+def must_mark_done(
+    session: Session,
+    event_id: int,
+    *,
+    outcome: str,
+    now: datetime,
+    refusal: Callable[[str], BaseException],
+) -> None:
+    """The same for whoever has acted on it; `refusal` is raised, before the commit, when somebody
+    else had by then."""
+    expected, done = _done(event_id, outcome, now)
+    later.must_move(session, InboundEvent, expected, done, refusal)
+
+
+def _done(event_id: int, outcome: str, now: datetime) -> tuple[rows.Values, rows.Values]:
     expected = {"id": event_id, "state": EventState.received}
-    done = {"state": EventState.done, "outcome": outcome, "done_at": now}
-    return rows.compare_and_set(session, InboundEvent, expected, done) == 1
+    return expected, {"state": EventState.done, "outcome": outcome, "done_at": now}
 
 
 def list_unacted(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.database import after_commit
 from core.errors import Unavailable
-from core.redis import find_redis, redis
+from core.redis import announce, redis
 
 PREFIX = "linli:live:"
 CONFIRMED_WITHIN = 2.0
@@ -30,9 +30,7 @@ def _teller(topic: str) -> Callable[[], None]:
     """The same function for the same topic, so that a transaction says it once."""
 
     def publish() -> None:
-        client = find_redis()
-        if client is not None:
-            client.publish(PREFIX + topic, "1")
+        announce(PREFIX + topic)
 
     return publish
 

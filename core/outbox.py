@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Index, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import clock, rows
+from core import clock, later, rows
 from core.database import Base, Code, Id, LongText, State, after_commit, claim
-from core.redis import find_redis
+from core.redis import announce
 
 WAKE_CHANNEL = "linli:outbox:wake"
 
@@ -66,19 +66,9 @@ def enqueue(
     through.
     """
     now = clock.now()
-    row = {
-        "name": name,
-        "args": args,
-        "key": key,
-        "state": JobState.waiting,
-        "attempt": 0,
-        "failures": 0,
-        "run_at": run_at or now,
-        "created_at": now,
-        "request_id": _request_id(),
-    }
+    row = _row(name, key, run_at or now, now, args)
     if key is None:
-        rows.add(session, OutboxJob, row)
+        later.add(session, OutboxJob, row)
     elif rows.add_new(session, OutboxJob, row) is None:
         return False
     if run_at is None or run_at <= now:
@@ -86,11 +76,34 @@ def enqueue(
     return True
 
 
+def enqueue_first(session: Session, name: str, *, key: str, **args: Any) -> None:
+    """`enqueue` at once for what a compare-and-set lets happen once: a `key` that is there already
+    is no repetition but a bug, and nothing of the transaction stays. Nobody waits for the answer.
+    """
+    now = clock.now()
+    later.add(session, OutboxJob, _row(name, key, now, now, args))
+    after_commit(session, wake)
+
+
+def _row(
+    name: str, key: str | None, run_at: datetime, now: datetime, args: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "args": args,
+        "key": key,
+        "state": JobState.waiting,
+        "attempt": 0,
+        "failures": 0,
+        "run_at": run_at,
+        "created_at": now,
+        "request_id": _request_id(),
+    }
+
+
 def wake() -> None:
     """Tell the relay that something waits. Losing this costs a second: the relay also polls."""
-    redis = find_redis()
-    if redis is not None:
-        redis.publish(WAKE_CHANNEL, "1")
+    announce(WAKE_CHANNEL)
 
 
 def due(

@@ -21,6 +21,8 @@ from pymysql.constants import CR
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
+from core.pipeline import Pipelining
+
 WEB_SECONDS = 8.0
 PROBE_SECONDS = 3.0  # is anybody there? A machine at its limits takes a second
 CALM_PROBE_SECONDS = 15.0  # where nobody waits for an answer
@@ -77,7 +79,7 @@ def watch(engine: Engine) -> None:
         seconds = _probe()
         limits = {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds}
         try:
-            return pymysql.connect(*arguments, **{**options, **limits})
+            return Pipelining(*arguments, **{**options, **limits})
         except pymysql.Error as error:
             silent.learn(error)
             raise

@@ -6,6 +6,7 @@ use `redis`, which raises Unavailable.
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, current_app
@@ -15,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisDown
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from core.crier import Crier
 from core.errors import Unavailable
 
 AWAY_SECONDS = 2.0
@@ -36,6 +38,7 @@ class Connection:
         )
         self._away_until = 0.0
         self._lock = threading.Lock()
+        self._crier = Crier(self._publish)
 
     def find(self) -> Redis | None:
         return None if time.monotonic() < self._away_until else self.client
@@ -43,6 +46,19 @@ class Connection:
     def away(self) -> None:
         with self._lock:
             self._away_until = time.monotonic() + AWAY_SECONDS
+
+    def announce(self, channel: str) -> None:
+        if self.find() is not None:
+            self._crier.say(channel)
+
+    def _publish(self, channels: Sequence[str]) -> None:
+        try:
+            with self.client.pipeline(transaction=False) as together:
+                for channel in channels:
+                    together.publish(channel, "1")
+                together.execute()
+        except (RedisError, OSError):
+            self.away()
 
 
 def connect(app: Flask, url: str) -> None:
@@ -54,6 +70,11 @@ def find_redis() -> "Guarded | None":
     connection = _connection()
     client = connection.find()
     return None if client is None else Guarded(connection)
+
+
+def announce(channel: str) -> None:
+    """Wake whoever listens to `channel`, in a moment; lost while Redis is away."""
+    _connection().announce(channel)
 
 
 def redis() -> Redis:

@@ -31,13 +31,13 @@ def run(session: Session, statement: Insert | Update, values: Values) -> int:
 
 def add(session: Session, model: type[Base], row: Values) -> int:
     """Insert one row by the names of its columns; its id."""
-    return statements.execute(session, _insert_into(model), row).lastrowid
+    return statements.execute(session, insert_into(model), row).lastrowid
 
 
 def add_all(session: Session, model: type[Base], several: Sequence[Values]) -> None:
     """Insert rows with the same columns in one statement; none: nothing."""
     if several:
-        statements.execute(session, _insert_into(model), several)
+        statements.execute(session, insert_into(model), several)
 
 
 def add_new(session: Session, model: type[Base], row: Values) -> int | None:
@@ -58,6 +58,12 @@ def compare_and_set(session: Session, model: type[Base], expected: Values, value
 
     A tuple among `expected` stands for any of its members.
     """
+    statement, known = guarded(model, expected)
+    return run(session, statement, {**known, **values})
+
+
+def guarded(model: type[Base], expected: Values) -> tuple[Update, dict[str, Any]]:
+    """The UPDATE of `compare_and_set` and the values of its guard."""
     known: dict[str, Any] = {}
     numbers: list[tuple[str, int | None]] = []
     for name, value in expected.items():
@@ -67,7 +73,7 @@ def compare_and_set(session: Session, model: type[Base], expected: Values, value
         else:
             numbers.append((name, None))
             known[f"expected_{name}"] = value
-    return run(session, _update_where(model, tuple(numbers)), {**known, **values})
+    return _update_where(model, tuple(numbers)), known
 
 
 class NotMoved(RuntimeError):
@@ -130,7 +136,8 @@ def reread(session: Session, model: type[Base], id_: int) -> None:
 
 
 @cache
-def _insert_into(model: type[Base]) -> Insert:
+def insert_into(model: type[Base]) -> Insert:
+    """The statement of `add`."""
     return insert(table_of(model))
 
 

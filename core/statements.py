@@ -19,10 +19,13 @@ from sqlalchemy import (
     Select,
     Update,
     bindparam,
+    event,
     false,
 )
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from core.pipeline import Check, Holding, Pipelining
 
 Values = Mapping[str, Any]
 Statement = Insert | Update | Select[Any]
@@ -89,6 +92,30 @@ def execute(session: Session, statement: Statement, values: Values | Sequence[Va
     return _send(connection, kept.sql, [kept.arguments(each) for each in values])
 
 
+def execute_later(
+    session: Session, statement: Statement, several: Sequence[Values], check: Check
+) -> None:
+    """`execute` whose answer is heard before the commit: held back where the driver can.
+
+    `check` is given the number of rows that were met and of warnings; what it returns is raised.
+    """
+    connection = _connection(session)
+    driver = _driver(connection)
+    watched = connection.dispatch.before_cursor_execute
+    if watched or driver is None or not driver.can_hold():
+        met = execute(session, statement, several).rowcount
+        if (wrong := check(met, 0)) is not None:
+            raise wrong
+        return
+    kept = _find(connection.dialect, statement, several[0])
+    cursor = driver.cursor(Holding)
+    cursor.check = check
+    if len(several) == 1:
+        cursor.execute(kept.sql, kept.arguments(several[0]))
+    else:
+        cursor.executemany(kept.sql, [kept.arguments(each) for each in several])
+
+
 def fetch(
     session: Session, row: Callable[..., T], statement: Select[Any], values: Values
 ) -> list[T]:
@@ -151,10 +178,34 @@ def _send(connection: Connection, sql: str, arguments: Any) -> Sent:
         sent = Sent(cursor.rowcount, cursor.lastrowid, rows)
         cursor.close()
     except BaseException as error:  # noqa: BLE001  raised again, whatever it is
-        # What every execution of SQLAlchemy ends in: the error wrapped, a dead connection dropped.
-        known = isinstance(error, connection.dialect.loaded_dbapi.Error)
-        connection._handle_dbapi_exception(error, sql if known else None, None, cursor, None)
+        _raise(connection, error, sql, cursor)
     return sent
+
+
+def _driver(connection: Connection) -> Pipelining | None:
+    """The driver's own connection, if it can hold writes back."""
+    driver: Any = connection.connection.dbapi_connection
+    return driver if isinstance(driver, Pipelining) else None
+
+
+def _raise(connection: Connection, error: BaseException, sql: str, cursor: Any = None) -> None:
+    """What every execution of SQLAlchemy ends in: the error wrapped, a dead connection dropped."""
+    known = isinstance(error, connection.dialect.loaded_dbapi.Error)
+    connection._handle_dbapi_exception(error, sql if known else None, None, cursor, None)
+
+
+@event.listens_for(Session, "before_commit")
+def _hear(session: Session) -> None:
+    """What was held back goes out before the commit, a savepoint's too: a refusal undoes it."""
+    known: tuple[object, Connection] | None = session.info.get(_CONNECTION)
+    if known is None or known[1].closed:
+        return
+    driver = _driver(known[1])
+    if driver is not None:
+        try:
+            driver.send_held()
+        except BaseException as error:  # noqa: BLE001  raised again, whatever it is
+            _raise(known[1], error, "what was held back")
 
 
 def _find(dialect: Dialect, statement: Statement, values: Values) -> _Kept:

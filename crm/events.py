@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import later, rows
 from core.database import claim
 from crm import listening
 from crm.models import MemberEvent
@@ -74,7 +74,7 @@ def record(
 def record_many(session: Session, member_id: int, batch: Sequence[Event], *, now: datetime) -> int:
     """A batch in one insert."""
     new = [_row(member_id, event, now) for event in batch]
-    rows.add_all(session, MemberEvent, new)
+    later.add_all(session, MemberEvent, new)
     listening.tell(session, member_id, ((row["kind"], row["at"], row["data"]) for row in new))
     return len(new)
 
@@ -86,7 +86,7 @@ def record_of_many(
     new = [
         _row(member_id, Event(kind, now, data=data), now) for member_id, data in happened.items()
     ]
-    rows.add_all(session, MemberEvent, new)
+    later.add_all(session, MemberEvent, new)
     if kind in listening.kinds(session):
         for row in new:
             listening.tell(session, row["member_id"], [(kind, now, row["data"])])

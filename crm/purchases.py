@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import later, rows
 from core.database import UTCDateTime, claim
 from coupons.models import Coupon
 from crm import events, points, tiers
@@ -65,7 +65,7 @@ def record_purchase(
         now=now,
     )
     paid = {"paying_id": held.id, "paid_fen": paid_fen, "earned": earned, "at": now}
-    rows.run(session, _COUNT_IN, paid)
+    later.run(session, _COUNT_IN, paid, number=1)
     told = {"order_id": order_id, "paid_fen": paid_fen, "channel": channel}
     happened = [events.Event("paid", now, store_id, told)]
     for coupon in used:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core import live, rows
+from core import later, live, rows
 from orders import showing
 from orders.errors import WrongState
 from orders.models import (
@@ -54,15 +54,20 @@ def move_payment(
     now: datetime,
     reason: str = "",
     expected: rows.Values | None = None,
+    held: bool = False,
     **values: Any,
 ) -> bool:
-    """Move the payment state from what `order` says; True for the one caller that did it."""
+    """Move the payment state from what `order` says; True for the one caller that did it.
+
+    `held`: the row is locked and was read under the lock, so nobody else can; a move that was not
+    made all the same is raised before the commit.
+    """
     if to not in NEXT_PAYMENT[order.payment_state]:
         return False
     entry = {"kind": HistoryKind.payment, "before": order.payment_state, "after": to}
     expected = {"payment_state": order.payment_state, **(expected or {})}
     by = {"actor": actor, "reason": reason, "at": now}
-    return _move(session, order, expected, {"payment_state": to, **values}, entry | by)
+    return _move(session, order, expected, {"payment_state": to, **values}, entry | by, held=held)
 
 
 def topic(store_id: int) -> str:
@@ -80,11 +85,16 @@ def _move(
     expected: rows.Values,
     values: rows.Values,
     entry: rows.Values,
+    *,
+    held: bool = False,
 ) -> bool:
-    if rows.compare_and_set(session, Order, {"id": order.id, **expected}, values) == 0:
+    guard = {"id": order.id, **expected}
+    if held:
+        later.must_move(session, Order, guard, values)
+    elif rows.compare_and_set(session, Order, guard, values) == 0:
         session.refresh(order)
         return False
     rows.note(order, values)
-    rows.add(session, OrderHistory, {"order_id": order.id, **entry})
+    later.add(session, OrderHistory, {"order_id": order.id, **entry})
     live.tell(session, topic(order.store_id))
     return True

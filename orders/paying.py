@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from catalogue import stock
 from catalogue.models import Product
-from core import rows
-from core.outbox import enqueue
+from core import later, rows
+from core.outbox import enqueue_first
 from coupons import locking
 from coupons.models import Coupon
 from crm import points, purchases
@@ -55,10 +55,13 @@ _TELL_LINES = insert(rows.table_of(PurchaseLine)).from_select(
 """What was bought, for crm's memory: copied by the database, to the member of the purchase."""
 
 
-def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime) -> bool:
+def mark_paid(
+    session: Session, order: Order, *, amount_fen: int, now: datetime, held: bool = False
+) -> bool:
     """Note the whole `amount_fen` as paid. False: too late (cancelled, or paid before), refund it.
 
     The caller has just read `order` and holds its bill: what it shows decides what is too late.
+    `held`: it was read under a lock of its own row too.
     Stock sold, coupon redeemed, the purchase counted for the member, `orders.after_paid` queued;
     all once, by the compare-and-set. Raises ValueError when the amount is not what is due: the
     caller has compared it with its bill.
@@ -75,6 +78,7 @@ def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime)
         actor="system",
         reason="微信支付" if amount_fen else "0 元订单",
         now=now,
+        held=held,
         paid_fen=amount_fen,
         paid_at=now,
     )
@@ -98,9 +102,10 @@ def mark_paid(session: Session, order: Order, *, amount_fen: int, now: datetime)
         used=used,
         channel=order.fulfilment.value,
     ):
-        rows.run(session, _TELL_LINES, {"of_order": order.id})
+        later.run(session, _TELL_LINES, {"of_order": order.id})
     stock.sell_held(session, order.id)
-    enqueue(session, "orders.after_paid", key=f"orders.after_paid:{order.id}", order_id=order.id)
+    key = f"orders.after_paid:{order.id}"
+    enqueue_first(session, "orders.after_paid", key=key, order_id=order.id)
     return True
 
 

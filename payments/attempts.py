@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import later, rows
 from core.clock import business_day
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
@@ -114,8 +114,9 @@ def move(session: Session, attempt_id: int, to: AttemptState, **values: object) 
 
 
 def must_move(session: Session, attempt_id: int, to: AttemptState, **values: object) -> None:
-    """The same for an attempt whose state was read under its bill's lock. Raises NotMoved."""
-    rows.must_move(session, PaymentAttempt, _before(attempt_id, to), {"state": to, **values})
+    """The same for an attempt whose state was read under its bill's lock. Raises NotMoved, at the
+    latest before the commit."""
+    later.must_move(session, PaymentAttempt, _before(attempt_id, to), {"state": to, **values})
 
 
 def _before(attempt_id: int, to: AttemptState) -> dict[str, object]:

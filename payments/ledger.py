@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import later
 from orders.models import Order
 from payments.models import LedgerEntry, PaymentAttempt, Refund
 
@@ -110,5 +110,6 @@ def _post(
         for account, amount in amounts.items()
         if amount != 0
     ]
-    if rows.add_all_new(session, LedgerEntry, entries) != len(entries):
-        raise LedgerBroken(f"{cause} posted before")
+    later.add_all_surely(
+        session, LedgerEntry, entries, lambda found: LedgerBroken(f"{cause} posted before: {found}")
+    )

@@ -41,13 +41,12 @@ def record(
 def act(session: Session, event: InboundEvent, now: datetime) -> str:
     """Do what the notice says and mark it done; the outcome in a word. Safe to repeat.
 
-    Raises AlreadyActed when somebody did meanwhile.
+    Raises AlreadyActed, at the latest before the commit, when somebody did meanwhile.
     """
     if event.state is EventState.done:
         return event.outcome
     outcome = _act(session, event, now)
-    if not inbox.mark_done(session, event.id, outcome=outcome, now=now):
-        raise AlreadyActed("inbound_events: done meanwhile")
+    inbox.must_mark_done(session, event.id, outcome=outcome, now=now, refusal=AlreadyActed)
     return outcome
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from core import rows, security_events
+from core import later, security_events
 from core.logs import log
 from core.numbers import CROCKFORD, random_code
 from gateways.wechat.pay_records import Transaction
@@ -71,7 +71,9 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
     if is_paid(attempt):
         return Settlement.repeated
     in_time = attempt.state in UNSETTLED and bill.state is BillState.open
-    won = in_time and paying.mark_paid(session, order, amount_fen=attempt.amount_fen, now=now)
+    won = in_time and paying.mark_paid(
+        session, order, amount_fen=attempt.amount_fen, now=now, held=True
+    )
     attempts.must_move(
         session,
         attempt.id,
@@ -120,7 +122,7 @@ def settle_free(session: Session, order: Order, *, now: datetime) -> None:
 
 def _pay_bill(session: Session, bill: Bill, now: datetime) -> None:
     open_ = {"id": bill.id, "state": BillState.open}
-    rows.must_move(session, Bill, open_, {"state": BillState.paid, "paid_at": now})
+    later.must_move(session, Bill, open_, {"state": BillState.paid, "paid_at": now})
 
 
 def _settle_unpaid(

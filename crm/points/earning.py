@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import BigInteger, String, bindparam, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from core import rows
-from core.database import claim, insert_ignore
+from core import later, rows
+from core.database import State, UTCDateTime, claim, insert_ignore
 from crm.models import (
     EntryKind,
     LotState,
@@ -18,6 +18,23 @@ from crm.models import (
 )
 from crm.points.lots import balance, empty, hold, lapses
 from crm.tiers import Programme
+
+_LOTS = rows.table_of(PointLot).c
+_BOOK_LOT = insert(rows.table_of(PointEntry)).from_select(
+    ["member_id", "lot_id", "kind", "points", "pending", "cause", "reason", "at"],
+    select(
+        _LOTS.member_id,
+        _LOTS.id,
+        literal(EntryKind.earned, State(EntryKind)),
+        literal(0),
+        bindparam("earned", type_=BigInteger()),
+        bindparam("cause", type_=String()),
+        literal(""),
+        bindparam("at", type_=UTCDateTime()),
+    ).where(_LOTS.order_id == bindparam("of_order")),
+    include_defaults=False,
+)
+"""The ledger's entry of a lot that was just opened: the database knows its id."""
 
 REFUND_WINDOW = timedelta(days=7)
 ONE_A_YUAN = 10_000
@@ -59,16 +76,9 @@ def earn(
         "available_at": available_at,
         "expires_at": lapses(programme, available_at),
     }
-    entry = {
-        "member_id": member_id,
-        "lot_id": rows.add(session, PointLot, lot),
-        "kind": EntryKind.earned,
-        "points": 0,
-        "pending": earned,
-        "cause": f"order:{order_id}",
-        "at": now,
-    }
-    rows.add(session, PointEntry, entry)
+    later.add(session, PointLot, lot)
+    booked = {"of_order": order_id, "earned": earned, "cause": f"order:{order_id}", "at": now}
+    later.run(session, _BOOK_LOT, booked, number=1)
     return earned
 
 
