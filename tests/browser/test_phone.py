@@ -7,6 +7,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sandbox import demo_config, live
+from sandbox.keys import BRAND_ID
+from sandbox.pay.cardstore import Card, Product, Stock
+from sandbox.people import openid_of
+from sandbox.state import World
 from tests.browser.phone import Desk
 
 pytestmark = pytest.mark.browser
@@ -176,3 +180,43 @@ def test_smaller_windows_show_everything_without_scrolling_sideways(
     if width < 820:
         page.get_by_role("tab", name="正在发生什么").click()
     expect(desk.feed.first).to_be_visible()
+
+
+def test_a_card_of_the_pack_is_opened_held_before_the_clerk_and_thrown_away(
+    desk: Desk, sandbox_alone: live.Live, shot: Shot
+) -> None:
+    put_card(sandbox_alone.world, "402712345678")
+
+    desk.customer.root.get_by_role("tab", name="卡包").click()
+    row = desk.customer.root.get_by_role("button", name=re.compile("老客回店券"))
+    expect(row).to_contain_text("¥8")
+    expect(row).to_contain_text("满 20 可用")
+    row.click()
+    sheet = desk.customer.root.get_by_role("dialog", name="老客回店券")
+    expect(sheet).to_contain_text("4027 1234 5678")
+    shot(desk.page, "phone-pack")
+    desk.clerk.root.get_by_role("tab", name="扫一扫").click()
+    expect(desk.clerk.root.get_by_text("阿青的卡包里的老客回店券")).to_be_visible()
+
+    sheet.get_by_role("button", name="从卡包删掉").click()
+    expect(desk.customer.root.get_by_text("卡包是空的")).to_be_visible()
+    card = sandbox_alone.world.cards.find(BRAND_ID, "402712345678")
+    assert card is not None
+    assert card.state == "DELETED"
+
+
+def put_card(world: World, code: str) -> None:
+    """As the shop would have put it there."""
+    worth = {"normal_coupon": {"threshold": 2_000, "discount_amount": 800}}
+    face = {"display_info": {"name": "老客回店券"}, "single_usage_info": worth}
+    batch = {
+        "single_usage_rule": {},
+        "usage_rule_display_info": {"usage_description": "以小程序里的券为准"},
+        "coupon_display_info": {},
+    }
+    until = world.clock.now() + 86_400 * 7
+    world.cards.products["1"] = Product("1", BRAND_ID, "tpl-1", face)
+    world.cards.stocks["1001"] = Stock("1001", "1", "tpl-1", batch, until, 7)
+    openid = openid_of(demo_config.MINI, "aqing")
+    given = (openid, demo_config.MINI, "send-1", world.clock.now(), until)
+    world.cards.add(Card(code, BRAND_ID, "1", "1001", *given, state="EFFECTIVE"))

@@ -234,7 +234,7 @@ def test_a_coupon_given_to_a_friend_leaves_the_pack_under_its_old_number(tea: Te
 
 
 def test_who_deletes_the_card_keeps_the_coupon_and_gets_no_second_card(tea: Tea) -> None:
-    tea.shop.app_post("people/aqing/cards", {"code": tea.coupon.code, "do": "delete"})
+    tea.shop.app_post("people/aqing/pack", {"code": tea.coupon.code, "do": "delete"})
     tea.night()
     tea.night()
     card = tea.card()
@@ -246,7 +246,7 @@ def test_who_deletes_the_card_keeps_the_coupon_and_gets_no_second_card(tea: Tea)
 
 
 def test_what_is_used_at_wechat_behind_our_back_cannot_be_used_with_us(tea: Tea) -> None:
-    tea.shop.app_post("people/aqing/cards", {"code": tea.coupon.code, "do": "use"})
+    tea.shop.app_post("people/aqing/pack", {"code": tea.coupon.code, "do": "use"})
     tea.minute()
     with pytest.raises(CouponVoid):
         tea.redeem()

@@ -8,6 +8,7 @@
  * chat        {followed, subtitle, messages: [{id, at, sender: "me"|"account"|"system", kind, ...}], menu: {button: [...]} | null}
  *             kinds and their fields: cards.js; menu as menu/create takes it; chat of the mini-program: service notices
  * prepay      {amount_fen, payee, seconds_left}: what the pay sheet shows
+ * pack        {cards: [{code, name, state, until, worth, condition, terms, appid, path, entrance}]}: the card pack
  * qrs         {qrs: [{text, title, note, kind: "store"|"table"|"staff_invite"|"poster"|"screen"|..., expired, scans}]}
  * faults      {faults: [{id, kind}]}; POST takes {api, kind, times, seconds|copies}
  * feed        {events: [{id, at, kind: "entry", direction, title, tag, tone, detail, api, ms, raw, person}]}, oldest first
@@ -72,6 +73,8 @@ export const api = {
   screen: (id, screen) => call('POST', `${person(id)}screen`, screen),
   pay: (id, sheet) => call('POST', `${person(id)}pay`, sheet),
   prepay: (prepayId) => call('GET', `prepay?${query({ prepay_id: prepayId })}`),
+  cards: async (id) => (await call('GET', `${person(id)}pack`)).cards,
+  dropCard: (id, code) => call('POST', `${person(id)}pack`, { code, do: 'delete' }),
   story: async () => (await call('GET', 'story')).facts,
   tellStory: (facts) => call('POST', 'story', { facts }),
   qrs: async () => (await call('GET', 'qrs')).qrs,

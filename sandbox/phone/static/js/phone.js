@@ -1,15 +1,16 @@
-/* One phone: who holds it, which of its three screens is in front, and everything that opens over them. */
+/* One phone: who holds it, which of its four screens is in front, and everything that opens over them. */
 
 import { h, hm, icon, rove } from './dom.js'
 import { Chat } from './chat.js'
 import { Mini } from './mini.js'
 import { Scan } from './scan.js'
+import { Pack } from './pack.js'
 import { choosePerson, face, onPeople, people } from './people.js'
 import { api } from './api.js'
 import { textDialog } from './sheets.js'
 import { sayError } from './toast.js'
 
-const TABS = [['chat', '公众号'], ['mini', '小程序'], ['scan', '扫一扫']]
+const TABS = [['chat', '公众号'], ['mini', '小程序'], ['scan', '扫一扫'], ['pack', '卡包']]
 
 export class Phone {
   /** `desk` knows the clock and the other phone: desk.now(), desk.other(phone), desk.renamed(phone), desk.noticed(phone), desk.screenChanged(phone). */
@@ -23,6 +24,7 @@ export class Phone {
     this.chat = new Chat(this)
     this.mini_ = new Mini(this)
     this.scan_ = new Scan(this)
+    this.pack = new Pack(this)
     this.build()
     this.draw()
     this.tab('chat')
@@ -46,7 +48,7 @@ export class Phone {
     )
     rove(this.tabs, '.wtab')
     this.time = h('span')
-    this.screens = h('div', { class: 'view' }, this.chat.element, this.mini_.element, this.scan_.element)
+    this.screens = h('div', { class: 'view' }, this.chat.element, this.mini_.element, this.scan_.element, this.pack.element)
     this.over = h('div')
     this.glass = h('div', { class: 'glass' }, this.screens, this.over, h('div', { class: 'status', 'aria-hidden': 'true' }, this.time, signal()), h('div', { class: 'homebar' }))
     this.root.replaceChildren(h('div', { class: 'who' }, this.holder, this.tabs), h('div', { class: 'bezel' }, h('div', { class: 'scr' }, this.glass)))
@@ -102,7 +104,7 @@ export class Phone {
     this.chat.refresh()
   }
 
-  /* ---- the three screens ---- */
+  /* ---- the four screens ---- */
 
   tab(key) {
     if (this.asking && key !== 'scan') this.answer(null)
@@ -112,9 +114,10 @@ export class Phone {
       tab.setAttribute('aria-selected', tab.dataset.tab === key)
       tab.tabIndex = tab.dataset.tab === key ? 0 : -1
     }
-    for (const [name, screen] of [['chat', this.chat], ['mini', this.mini_], ['scan', this.scan_]]) screen.element.hidden = name !== key
+    for (const [name, screen] of [['chat', this.chat], ['mini', this.mini_], ['scan', this.scan_], ['pack', this.pack]]) screen.element.hidden = name !== key
     if (this.webView) this.webView.hidden = key !== 'chat'
     if (key === 'scan') this.scan_.open()
+    if (key === 'pack') this.pack.open()
     if (key === 'mini') this.mini_.start()
     if (key === 'chat') this.chat.toEnd()
     this.ink()
