@@ -12,6 +12,7 @@ from catalogue.models import Product, ProductState, ShelfState, Sku, StoreSku
 from core.clock import business_day, day_bounds
 from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
 from crm.models import Member
+from crm.profiles import IMPORTED
 from crm.segments.compiling import customers
 from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
 from payments.models import Refund, RefundState
@@ -130,11 +131,16 @@ def new_members(
     session: Session, merchant_id: int, since: datetime, until: datetime
 ) -> tuple[int, int]:
     """Customers who joined, and how many of them by scanning a code of a store. Who was hired by
-    scanning an invitation is none."""
+    scanning an invitation, or came over from another system, is none."""
     number, scanned = session.execute(
         select(
             func.count(), func.coalesce(func.sum(case((Member.source_scene != "", 1), else_=0)), 0)
-        ).where(customers(merchant_id), Member.joined_at >= since, Member.joined_at < until)
+        ).where(
+            customers(merchant_id),
+            Member.joined_at >= since,
+            Member.joined_at < until,
+            Member.source_scene != IMPORTED,
+        )
     ).one()
     return int(number), int(scanned)
 

@@ -72,6 +72,10 @@ ACTS = {
     "chat.campaigns": Act("campaigns", "在聊天里看等着的活动"),
     "chat.refused": Act("staff", "在聊天里没做成", "warn"),
     "members.export": Act("members", "导出会员", "bad"),
+    "members.import": Act("members", "开始导入会员", "note"),
+    "members.imported": Act("members", "会员导入完了"),
+    "members.import_dropped": Act("members", "扔掉没导入的名单"),
+    "members.import_faults": Act("members", "下载导入有误的行", "warn"),
     "phone.joined": Act("members", "手机号并入会员", "note"),
     "phone.taken": Act("members", "验证手机号", "note"),
     "phone.lost": Act("members", "手机号转给别人", "warn"),
@@ -243,6 +247,7 @@ STATES = {
         "finished": "已发完",
         "killed": "已终止",
     },
+    "import": {"checked": "看过", "running": "导入中", "done": "导入完了"},
     "journey": {"draft": "草稿", "live": "运行中", "paused": "已暂停", "ended": "已结束"},
     "broadcast": {
         "draft": "草稿",

@@ -29,6 +29,7 @@ POINTS = {
     EntryKind.adjusted: "手工调整",
     EntryKind.granted: "赠送",
     EntryKind.exchanged: "兑换",
+    EntryKind.imported: "从别处转来",
 }
 
 

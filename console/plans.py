@@ -40,6 +40,7 @@ ENTRIES = {
     BalanceKind.returned: "退还",
     BalanceKind.refunded: "退款",
     BalanceKind.merged: "账号合并",
+    BalanceKind.imported: "从别处转来",
 }
 
 
@@ -217,7 +218,7 @@ def _figures(session: Session, kind: PlanKind, now: datetime) -> list[Figure]:
         paid = session.scalar(
             select(func.coalesce(func.sum(BalanceLot.paid_fen), 0))
             .join(Member, Member.id == BalanceLot.member_id)
-            .where(mine)
+            .where(mine, BalanceLot.order_id.is_not(None))
         )
         return [
             ("会员手里还有", f"¥{words.yuan(int(whole))}", "欠着会员的", ""),

@@ -13,7 +13,7 @@ from coupons import queries as coupon_queries
 from crm import consent, tags, tiers
 from crm.journeys import queries
 from crm.models import Measure, Member, RunState
-from crm.profiles import COUNTER
+from crm.profiles import COUNTER, IMPORTED
 from crm.tiers.programme import Programme, worth_of_one
 from merchants import staff
 from messaging.models import Channel
@@ -142,6 +142,8 @@ def _source(who: Me, member: Member) -> str:
     store = who.name_of(member.source_store_id)
     if member.source_scene == COUNTER:
         return f"{store}收银台登记"
+    if member.source_scene == IMPORTED:
+        return "从别的系统导入"
     return store or "小程序"
 
 
@@ -181,7 +183,7 @@ def tags_only(session: Session, member: Member) -> dict[str, Any]:
 
 def _reach(member: Member, plan: Plan) -> tuple[str, str]:
     if not member.marketing_consent:
-        return "退订了营销", ""
+        return "不收营销消息", ""
     if plan.channel is None:
         return SKIP_REASONS.get(plan.reason, "没有可用渠道"), ""
     return CHANNELS[plan.channel]

@@ -59,18 +59,29 @@ def credit(
     cause = f"top_up:{order_id}"
     if not _enter(session, held.id, BalanceKind.topped_up, paid_fen, bonus_fen, cause, now):
         return False
-    lot = {
-        "member_id": held.id,
-        "order_id": order_id,
-        "paid_fen": paid_fen,
-        "given_fen": bonus_fen,
-        "principal_fen": paid_fen,
-        "bonus_fen": bonus_fen,
-        "at": now,
-    }
-    rows.add(session, BalanceLot, lot)
+    rows.add(session, BalanceLot, _lot(held.id, order_id, paid_fen, bonus_fen, now))
     data = {"order_id": order_id, "paid_fen": paid_fen, "bonus_fen": bonus_fen}
     events.record(session, held.id, "topped_up", now=now, data=data)
+    return True
+
+
+def bring(
+    session: Session,
+    member_id: int,
+    cause: str,
+    *,
+    principal_fen: int,
+    bonus_fen: int,
+    now: datetime,
+) -> bool:
+    """Stored value that was paid for in another system comes over; False when it did before.
+
+    No order of ours paid it, so none can be refunded; and nobody hears of it as of a top-up.
+    """
+    held = hold_living(session, member_id)
+    if not _enter(session, held.id, BalanceKind.imported, principal_fen, bonus_fen, cause, now):
+        return False
+    rows.add(session, BalanceLot, _lot(held.id, None, principal_fen, bonus_fen, now))
     return True
 
 
@@ -269,6 +280,20 @@ def _empty(session: Session, member_id: int, amount_fen: int) -> Parts:
     if amount_fen:
         raise rows.NotMoved(f"lots of member {member_id} miss {amount_fen} fen of its balance")
     return parts
+
+
+def _lot(
+    member_id: int, order_id: int | None, paid_fen: int, bonus_fen: int, now: datetime
+) -> dict[str, object]:
+    return {
+        "member_id": member_id,
+        "order_id": order_id,
+        "paid_fen": paid_fen,
+        "given_fen": bonus_fen,
+        "principal_fen": paid_fen,
+        "bonus_fen": bonus_fen,
+        "at": now,
+    }
 
 
 def _merchant_of(session: Session, member_id: int) -> int:

@@ -17,6 +17,8 @@ ONCE_IN = timedelta(days=365)
 MAX_NAME = 20
 COUNTER = "counter"
 """The scene of a member whom staff wrote down."""
+IMPORTED = "import"
+"""The scene of a member who came over from another system."""
 MAX_NOTE = 200
 MAX_ADDRESS = 100
 GENDERS = ("", "female", "male")
@@ -46,7 +48,31 @@ def add_walk_in(
     writes them nothing before they say that they want it.
     Raises ProfileInvalid or InvalidPhone.
     """
-    name = _named(name)
+    member, fresh = join_by_phone(
+        session,
+        merchant_id,
+        phone=phone,
+        name=_named(name),
+        store_id=store_id,
+        scene=COUNTER,
+        now=now,
+    )
+    if fresh:
+        _audit(session, member, "member.add", actor, None, {"name": member.name}, now)
+    return member, fresh
+
+
+def join_by_phone(
+    session: Session,
+    merchant_id: int,
+    *,
+    phone: str,
+    name: str,
+    store_id: int | None,
+    scene: str,
+    now: datetime,
+) -> tuple[Member, bool]:
+    """Who has this number, or is known by nothing else from now on; whether the member is new."""
     number = phones.normalise(phone)
     person = phones.find_person(session, number)
     elsewhere = person is not None
@@ -64,14 +90,13 @@ def add_walk_in(
         merchant_id=merchant_id,
         person=person,
         source_store_id=store_id,
-        source_scene=COUNTER,
+        source_scene=scene,
         name=name,
         now=now,
     )
     if elsewhere:
         member.marketing_consent = False
     session.flush()
-    _audit(session, member, "member.add", actor, None, {"name": member.name}, now)
     return member, True
 
 

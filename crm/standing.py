@@ -15,10 +15,12 @@ from crm.models import (
     Campaign,
     CampaignState,
     CouponBatch,
+    ImportState,
     Journey,
     JourneyRun,
     JourneyState,
     Loyalty,
+    MemberImport,
     Recipient,
     RecipientState,
     RunState,
@@ -66,6 +68,7 @@ def _list(session: Session, now: datetime) -> list[_Work]:
         and_(JourneyRun.journey_id == Journey.id, JourneyRun.state == RunState.active)
     )
     ended = select(Journey.id).where(Journey.state == JourneyState.ended, inside)
+    importing = select(MemberImport.id).where(MemberImport.state == ImportState.running)
     revoking = select(CouponBatch.id).where(CouponBatch.state == BatchState.revoking)
 
     def weighing(how: str) -> Any:
@@ -84,4 +87,5 @@ def _list(session: Session, now: datetime) -> list[_Work]:
             _Work("crm.reweigh_tiers", "merchant_id", ids(weighing(how)), {"may_fall": how == ALL})
             for how in (UP, ALL)
         ),
+        _Work("crm.import_members", "import_id", ids(importing), {}),
     ]

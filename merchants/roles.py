@@ -30,6 +30,7 @@ _MANAGER = _CLERK | {
 _OWNER = _MANAGER | {
     "campaigns.launch",
     "members.export",
+    "members.import",
     "stores.manage",
     "staff.manage",
     "settings.manage",

@@ -16,6 +16,7 @@ MAPS = [
     ("转送的券 Gift", "coupons.models", "NEXT_GIFT"),
     ("促销 Promotion", "coupons.models", "NEXT_PROMOTION"),
     ("一批券 Batch", "crm.models.batches", "NEXT_BATCH"),
+    ("导入会员 Import", "crm.models.imports", "NEXT_IMPORT"),
     ("库存占用 Stock hold", "catalogue.models", "NEXT"),
     ("账单 Bill", "payments.models", "NEXT_BILL"),
     ("付款尝试 Payment attempt", "payments.models", "NEXT_ATTEMPT"),

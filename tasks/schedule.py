@@ -36,6 +36,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("analytics.measure_due", 600),
     Periodic("messaging.tidy", 86_400),
     Periodic("crm.forget_contacts", 86_400),
+    Periodic("crm.forget_imports", 86_400),
     Periodic("crm.journey_advance", 10),
     Periodic("crm.journey_scan", 600),
     Periodic("crm.refresh_segments", 600),

@@ -66,6 +66,7 @@ ENTRIES = {
     EntryKind.adjusted: "门店调整",
     EntryKind.granted: "赠送",
     EntryKind.exchanged: "兑换",
+    EntryKind.imported: "以前的积分",
 }
 BALANCES = {
     BalanceKind.topped_up: "储值到账",
@@ -73,6 +74,7 @@ BALANCES = {
     BalanceKind.returned: "退还",
     BalanceKind.refunded: "储值退款",
     BalanceKind.merged: "账号合并",
+    BalanceKind.imported: "以前的储值",
 }
 SOON = timedelta(days=30)
 

@@ -25,6 +25,7 @@ from crm.models.campaigns import (
 )
 from crm.models.customers import ConsentChange, MemberMerge
 from crm.models.facts import MemberPlace, MemberScore, MemberVisit, PurchaseLine
+from crm.models.imports import NEXT_IMPORT, ImportState, MemberImport, MemberImportRow
 from crm.models.journeys import (
     Journey,
     JourneyCount,
@@ -79,6 +80,7 @@ __all__ = [
     "NEXT",
     "NEXT_APPROVAL",
     "NEXT_BATCH",
+    "NEXT_IMPORT",
     "NEXT_REFERRAL",
     "NEXT_TERM",
     "Approval",
@@ -106,6 +108,7 @@ __all__ = [
     "Fall",
     "GrowthEntry",
     "HoldState",
+    "ImportState",
     "InviteCode",
     "Journey",
     "JourneyCount",
@@ -121,6 +124,8 @@ __all__ = [
     "Measure",
     "Member",
     "MemberEvent",
+    "MemberImport",
+    "MemberImportRow",
     "MemberMerge",
     "MemberPlace",
     "MemberScore",

@@ -25,6 +25,7 @@ class BalanceKind(StrEnum):
     returned = "returned"
     refunded = "refunded"
     merged = "merged"
+    imported = "imported"
 
 
 class TermState(StrEnum):
@@ -67,7 +68,8 @@ class Plan(Base):
 
 
 class BalanceLot(Base):
-    """One top-up: `principal_fen` and `bonus_fen` are left of `paid_fen` and `given_fen`."""
+    """One top-up: `principal_fen` and `bonus_fen` are left of `paid_fen` and `given_fen`. No order:
+    it was paid in another system, before the member came over."""
 
     __tablename__ = "balance_lots"
     __table_args__ = (
@@ -79,7 +81,7 @@ class BalanceLot(Base):
 
     id: Mapped[Id]
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
     paid_fen: Mapped[int]
     given_fen: Mapped[int]
     principal_fen: Mapped[int]

@@ -38,6 +38,7 @@ class EntryKind(StrEnum):
     expired = "expired"
     adjusted = "adjusted"
     granted = "granted"
+    imported = "imported"
     exchanged = "exchanged"
 
 

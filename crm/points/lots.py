@@ -73,9 +73,11 @@ def grant(
     kind: EntryKind = EntryKind.granted,
     cause: str,
     reason: str = "",
+    expires_at: datetime | None = None,
     now: datetime,
 ) -> bool:
-    """Points that no order earned, to spend at once; what is owed is paid first.
+    """Points that no order earned, to spend at once; what is owed is paid first. They lapse at
+    `expires_at`, else by the shop's rules.
 
     False when `cause` was booked before, and nothing changes.
     """
@@ -93,7 +95,7 @@ def grant(
             "state": LotState.available,
             "earned_at": now,
             "available_at": now,
-            "expires_at": lapses(programme, now),
+            "expires_at": expires_at or lapses(programme, now),
         }
         rows.add(session, PointLot, lot)
     balance(session, held.id, points)

@@ -57,6 +57,22 @@ def after_merge(session: Session, winner: Member, loser: Member, *, now: datetim
         set_tier(session, winner.id, winner.tier, best.code, programme, reason="merged", now=now)
 
 
+def bring(
+    session: Session, member: Member, code: str, programme: Programme, *, now: datetime
+) -> bool:
+    """A tier that was earned in another system: upwards only, and no journey hears of it."""
+    before = programme.of(member.tier)
+    if programme.of(code).rank <= before.rank:
+        return False
+    held = {"id": member.id, "tier": member.tier}
+    values = {"tier": code, "tier_since": now, "tier_until": programme.until(now)}
+    if rows.compare_and_set(session, Member, held, values) == 0:
+        return False
+    moved = {member.id: (before.code, code)}
+    rows.add_all(session, TierMove, _history(moved, "imported", now))
+    return True
+
+
 def set_tier(
     session: Session,
     member_id: int,

@@ -16,6 +16,15 @@ NEEDS = {
         "POST /logout",
         "POST /store",
     ],
+    "members.import": [
+        "GET /members/imports/",
+        "POST /members/imports/",
+        "GET /members/imports/sample",
+        "GET /members/imports/<int:import_id>",
+        "GET /members/imports/<int:import_id>/faults",
+        "POST /members/imports/<int:import_id>/start",
+        "POST /members/imports/<int:import_id>/drop",
+    ],
     "audit.view": [
         "GET /audit/",
         "GET /audit/security",

@@ -1,0 +1,157 @@
+"""The next lines of a file are done, in one transaction with the file's cursor."""
+
+import json
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core import audit, rows
+from core.clock import day_bounds
+from core.database import claim
+from core.errors import LinliError
+from crm import balance, consent, profiles, tiers
+from crm.importing.making import values_of
+from crm.importing.reading import taken_key
+from crm.models import EntryKind, ImportState, Member, MemberImport, MemberImportRow
+from crm.points.lots import grant
+from crm.tiers import Programme, moving
+
+SLICE = 50
+REASON = "从别的系统导入"
+
+
+def next_slice(session: Session, import_id: int, *, now: datetime, size: int = SLICE) -> bool:
+    """Do the next lines; False when none is left for this copy of the job."""
+    held = (
+        select(MemberImport)
+        .where(MemberImport.id == import_id, MemberImport.state == ImportState.running)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    found = session.scalars(held).one_or_none()
+    if found is None:
+        return False
+    waiting = (
+        select(MemberImportRow)
+        .where(
+            MemberImportRow.import_id == found.id,
+            MemberImportRow.problem == "",
+            MemberImportRow.number > found.cursor,
+        )
+        .order_by(MemberImportRow.number)
+        .limit(size)
+    )
+    lines = session.scalars(waiting).all()
+    if not lines:
+        _finish(session, found, now)
+        return False
+    programme = tiers.load(session, found.merchant_id)
+    done = sum(_do(session, found, line, programme, now) for line in lines)
+    at_cursor = {"id": found.id, "state": ImportState.running, "cursor": found.cursor}
+    values = {
+        "cursor": lines[-1].number,
+        "imported": found.imported + done,
+        "total": found.total - (len(lines) - done),
+        "faulty": found.faulty + (len(lines) - done),
+    }
+    rows.must_move(session, MemberImport, at_cursor, values)
+    return True
+
+
+def _finish(session: Session, found: MemberImport, now: datetime) -> None:
+    running = {"id": found.id, "state": ImportState.running}
+    over = {"state": ImportState.done, "finished_at": now}
+    rows.must_move(session, MemberImport, running, over)
+    audit.record(
+        session,
+        actor=found.started_by,
+        action="members.imported",
+        subject=f"import:{found.id}",
+        after={"name": found.name, "people": found.imported, "faulty": found.faulty},
+        merchant_id=found.merchant_id,
+        now=now,
+    )
+
+
+def _do(
+    session: Session,
+    found: MemberImport,
+    line: MemberImportRow,
+    programme: Programme,
+    now: datetime,
+) -> bool:
+    """One line, whole or not at all: what is refused leaves its reason and nothing else."""
+    values, taken = values_of(line), _taken(found, line)
+    mine = update(MemberImportRow).where(MemberImportRow.id == line.id)
+    try:
+        with session.begin_nested():
+            if session.scalar(select(MemberImportRow.id).where(MemberImportRow.taken == taken)):
+                raise profiles.ProfileInvalid("这个手机号以前导入过了")
+            member_id = _bring(session, found, line.id, values, programme, now)
+    except LinliError as refused:
+        claim(session, mine.values(problem=(refused.detail or refused.title)[:64]))
+        return False
+    claim(session, mine.values(taken=taken, member_id=member_id, data=None))
+    return True
+
+
+def _bring(
+    session: Session,
+    found: MemberImport,
+    line_id: int,
+    values: dict[str, Any],
+    programme: Programme,
+    now: datetime,
+) -> int:
+    member, fresh = profiles.join_by_phone(
+        session,
+        found.merchant_id,
+        phone=values["phone"],
+        name=values.get("name", ""),
+        store_id=None,
+        scene=profiles.IMPORTED,
+        now=now,
+    )
+    allowed = values.get("marketing")
+    if fresh:
+        consent.change(session, member, marketing=allowed is True, actor=found.started_by, now=now)
+    elif allowed is False:  # who is here already has the last word on what they allow
+        consent.refuse_for(session, member, consent.MARKETING, actor=found.started_by, now=now)
+    _fill(member, values, now)
+    session.flush()
+    cause = f"import:{line_id}"
+    if code := values.get("tier"):
+        moving.bring(session, member, code, programme, now=now)
+    if points := values.get("points"):
+        until = values.get("points_until")
+        expires_at = day_bounds(date.fromisoformat(until))[1] if until else None
+        grant(
+            session,
+            member.id,
+            points,
+            kind=EntryKind.imported,
+            cause=cause,
+            reason=REASON,
+            expires_at=expires_at,
+            now=now,
+        )
+    principal, bonus = values.get("principal", 0), values.get("bonus", 0)
+    if principal or bonus:
+        balance.bring(session, member.id, cause, principal_fen=principal, bonus_fen=bonus, now=now)
+    return member.id
+
+
+def _fill(member: Member, values: dict[str, Any], now: datetime) -> None:
+    """What they have not said themselves."""
+    member.name = member.name or values.get("name", "")
+    member.note = member.note or values.get("note", "")
+    if member.birthday is None and "birthday" in values:
+        member.birthday = date.fromisoformat(values["birthday"])
+        member.birthday_changed_at = now
+
+
+def _taken(found: MemberImport, line: MemberImportRow) -> str:
+    assert line.data is not None
+    return taken_key(found.merchant_id, json.loads(line.data)["hash"])
