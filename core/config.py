@@ -115,6 +115,17 @@ class Limits(Section):
     scale: float = Field(default=1.0, ge=0, le=1_000)
 
 
+class Retention(Section):
+    """For how many days what people wrote and what was written to them is kept (`messaging.tidy`).
+
+    Nobody may answer a complaint about a chat that was forgotten after a week, and nothing needs
+    one that is years old.
+    """
+
+    chat_days: int = Field(default=365, ge=30, le=3_650)
+    words_days: int = Field(default=90, ge=14, le=3_650)
+
+
 class Credentials(Section):
     appid: Appid
     secret: SecretStr
@@ -253,6 +264,7 @@ class Config(Section):
     logging: Logging = Logging()
     metrics: Metrics = Metrics()
     limits: Limits = Limits()
+    retention: Retention = Retention()
     wechat: Wechat = Wechat()
     sandbox: dict[str, Any] = Field(default={}, exclude=True)  # the sandbox's own; not read here
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, select, update
 
 from core import clock
+from core.config import current_config
 from core.database import claim
 from messaging.broadcasts import quotas
 from messaging.broadcasts.models import BroadcastQuota
@@ -20,8 +21,6 @@ from messaging.models import (
 )
 from tasks.registry import Run, job
 
-KEEP_CHAT = timedelta(days=365)
-KEEP_WORDS = timedelta(days=90)
 KEEP_OVER = timedelta(days=30)
 """Windows, suppressions and service cards that are over."""
 KEEP_DIALOGUES = timedelta(days=1)
@@ -34,16 +33,16 @@ ENDED = (OutboundState.sent, OutboundState.failed, OutboundState.unknown)
 
 @job("messaging.tidy", queue="bulk", timeout=1_800)
 def tidy(run: Run) -> None:
-    """Chats after a year, the words of what we sent after ninety days (the row stays: it is counted
-    on), what is over after a month, the four of past months."""
-    now = clock.now()
-    _forget(run, ChatMessage, ChatMessage.at < now - KEEP_CHAT)
+    """Chats and the words of what we sent after as many days as the configuration says (the row of
+    a message stays: it is counted on), what is over after a month, the four of past months."""
+    now, kept = clock.now(), current_config().retention
+    _forget(run, ChatMessage, ChatMessage.at < now - timedelta(days=kept.chat_days))
     _forget(run, MessageWindow, MessageWindow.expires_at < now - KEEP_OVER)
     _forget(run, Suppression, Suppression.until < now - KEEP_OVER)
     _forget(run, ServiceCard, ServiceCard.until < now - KEEP_OVER)
     _forget(run, Dialogue, Dialogue.expires_at < now - KEEP_DIALOGUES)
     _forget(run, BroadcastQuota, BroadcastQuota.month < quotas.month_of(now - LAST_MONTH))
-    before = now - KEEP_WORDS
+    before = now - timedelta(days=kept.words_days)
     for state in ENDED:
         _blank(run, state, before - CATCH_UP, before)
 

@@ -1,5 +1,6 @@
 """What is forgotten of chats and messages, and what stays."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ from flask import Flask
 from sqlalchemy import insert, select
 
 from core import clock
+from core.config import Config
 from core.database import reading, transaction
 from messaging.broadcasts.models import BroadcastQuota
 from messaging.broadcasts.quotas import month_of
@@ -58,6 +60,24 @@ def test_what_is_over_is_forgotten(app: Flask) -> None:
 
     for model, *_ in rows:
         assert left(model.openid) == ["kept"], model
+
+
+def test_a_merchant_may_keep_chats_for_less_long(
+    app: Flask, make_config: Callable[..., Config]
+) -> None:
+    app.extensions["linli.config"] = make_config(retention={"chat_days": 30, "words_days": 14})
+    now, chat = clock.now(), {"direction": Direction.inbound, "kind": "text", "text": "hi"}
+    with transaction() as session:
+        for openid, days in (("young", 29), ("old", 31)):
+            row = chat | {"appid": "wx", "openid": openid, "at": now - timedelta(days=days)}
+            session.execute(insert(ChatMessage), [row])
+        make_message(session, "old", now=now - timedelta(days=15)).state = OutboundState.sent
+
+    run_inline("messaging.tidy")
+
+    assert left(ChatMessage.openid) == ["young"]
+    with reading() as session:
+        assert session.scalars(select(OutboundMessage.payload)).all() == [{}]
 
 
 def test_the_words_of_a_message_are_forgotten_and_the_row_stays(app: Flask) -> None:
