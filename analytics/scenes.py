@@ -1,6 +1,8 @@
 """What each QR code has brought: scans, followers, first orders, takings."""
 
+import re
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
@@ -10,6 +12,7 @@ from merchants.models import Staff, Store, StoreTable
 from messaging.models import Scene, SceneDay, SceneKind
 
 MOST = 500
+_KINDS = (SceneKind.store, SceneKind.table, SceneKind.poster, SceneKind.staff)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Brought:
 
 
 def list_brought(session: Session, merchant_id: int, appid: str) -> list[Brought]:
-    """The merchant's codes of an account, the newest first; three queries, however many."""
+    """The merchant's codes of an account: store by store, tables in the order of their names, then
+    those of no store; three queries, however many."""
     found = (
         select(Scene, Store.name, StoreTable.name, Staff.name)
         .outerjoin(Store, Store.id == Scene.store_id)
@@ -46,7 +50,7 @@ def list_brought(session: Session, merchant_id: int, appid: str) -> list[Brought
     rows = session.execute(found).all()
     counted = _counted(session, [scene.id for scene, *_ in rows])
     earned = _earned(session, merchant_id, [scene.code for scene, *_ in rows])
-    return [
+    every = [
         Brought(
             scene,
             store or "",
@@ -57,6 +61,30 @@ def list_brought(session: Session, merchant_id: int, appid: str) -> list[Brought
         )
         for scene, store, table, staff in rows
     ]
+    return sorted(every, key=_place)
+
+
+def _place(each: Brought) -> tuple[bool, int, int, list[tuple[bool, int, str]], int]:
+    """A2 stands before A10; the newest poster before the older ones."""
+    scene = each.scene
+    parts = re.findall(r"\d+|\D+", each.table)
+    number = [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+    return scene.store_id is None, scene.store_id or 0, _KINDS.index(scene.kind), number, -scene.id
+
+
+def list_days(
+    session: Session, merchant_id: int, appid: str, since: date, *, scene_id: int | None = None
+) -> dict[date, tuple[int, int]]:
+    """Scans and followers of each day that had some: of one code, or of all of an account."""
+    found = (
+        select(SceneDay.day, func.sum(SceneDay.scans), func.sum(SceneDay.follows))
+        .join(Scene, Scene.id == SceneDay.scene_id)
+        .where(Scene.merchant_id == merchant_id, Scene.appid == appid, SceneDay.day >= since)
+        .group_by(SceneDay.day)
+    )
+    if scene_id is not None:
+        found = found.where(SceneDay.scene_id == scene_id)
+    return {day: (int(scans), int(follows)) for day, scans, follows in session.execute(found)}
 
 
 def _counted(session: Session, ids: list[int]) -> dict[int, tuple[int, int]]:

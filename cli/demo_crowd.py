@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cli import demo_codes
 from core import rows
 from core.crypto import keyring
 from core.numbers import DIGITS, random_code
@@ -56,7 +57,8 @@ def join_many(
     the welcome coupon.
     """
     official, mini = officials_of(merchant.code)[0], minis_of(merchant.code)[0]
-    unions, scene = {union_of(number): number for number in numbers}, f"store:{store.code}"
+    unions = {union_of(number): number for number in numbers}
+    scene = demo_codes.came_by(session, store.id, numbers[0])
     rows.add_all(
         session,
         Person,

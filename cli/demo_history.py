@@ -21,6 +21,7 @@ from cli import (
     demo_cards,
     demo_chats,
     demo_club,
+    demo_codes,
     demo_journeys,
     demo_tags,
 )
@@ -119,6 +120,7 @@ def write(
         demo_broadcasts.run(session, merchant, now)
         demo_cards.run(session, merchant, now)
         demo_chats.run(session, merchant, now)
+        demo_codes.count(session, merchant.id, now)
         demo_club.run(session, merchant, stores, _pay, now)
         demo_tags.put(session, merchant, now)
         crm.demo.refresh(session, merchant.id, now)
@@ -142,7 +144,7 @@ def _join(
     openids = {
         account.appid: openid_of(crowd, account.appid, number) for account in (official, mini)
     }
-    union_id, scene = union_of(number), f"store:{store.code}"
+    union_id, scene = union_of(number), demo_codes.came_by(session, store.id, number)
     openid = openids[official.appid]
     member = members.recognise(
         session,

@@ -4,6 +4,7 @@ from flask import Response, request, url_for
 
 from console import reply, words
 from console.access import me, staff
+from console.official import code_days
 from console.official.blueprint import find_account, get_account, page, shown
 from core import audit
 from core.clock import now as clock_now
@@ -26,6 +27,7 @@ def audience() -> Response:
         following = syncing.count_following(session, account.appid)
         bare = syncing.count_bare(session, account.appid)
         known = tags.list_tags(session, me().merchant_id)
+        days = code_days.of(session, account.appid, now)
     running = sync is not None and sync.state is SyncState.running
     seen = None
     if sync is not None:
@@ -44,6 +46,7 @@ def audience() -> Response:
         sync=seen,
         following=words.count(following),
         bare=words.count(bare) if bare else "",
+        days=days,
         tags=[
             {"id": tag.id, "name": tag.name, "used": words.count(used), "on": tag.mirrored}
             for tag, used in known

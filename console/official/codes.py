@@ -12,6 +12,7 @@ from analytics.scenes import Brought
 from console import qr, reply, words
 from console.access import me, staff
 from console.forms import Form, whole
+from console.official import code_days
 from console.official.blueprint import find_account, get_account, page, shown
 from core import audit
 from core.clock import now as clock_now
@@ -31,29 +32,32 @@ KINDS = {
     SceneKind.staff: "员工",
     SceneKind.poster: "海报",
 }
+NOTHING = "—"
 MADE = (SceneKind.poster, SceneKind.staff)
 
 
 @page.get("/codes")
 @staff("official.manage")
 def codes() -> Response:
-    chosen = request.args.get("kind", "")
+    chosen, store = request.args.get("kind", ""), request.args.get("store", "")
     now = clock_now()
     with reading() as session:
         account = find_account(session)
         every = brought.list_brought(session, me().merchant_id, account.appid) if account else []
-    rows = [_row(each, now) for each in every if not chosen or each.scene.kind.value == chosen]
-    tabs = [("全部", url_for("console.official.codes"), len(every), not chosen)]
+    there = [each for each in every if not store or str(each.scene.store_id) == store]
+    tabs = [("全部", url_for("console.official.codes", store=store), len(there), not chosen)]
     for kind, title in KINDS.items():
-        count = sum(1 for each in every if each.scene.kind is kind)
-        href = url_for("console.official.codes", kind=kind.value)
+        count = sum(1 for each in there if each.scene.kind is kind)
+        href = url_for("console.official.codes", kind=kind.value, store=store)
         tabs.append((title, href, count, chosen == kind.value))
     return reply.page(
         "official/codes.html",
         account=shown(account) if account else None,
-        rows=rows,
+        rows=[_row(each, now) for each in _of_kind(there, chosen)],
         tabs=tabs,
         kind=chosen,
+        store=store,
+        stores=[("", "全部门店"), *((str(each.id), each.name) for each in me().stores)],
         missing=_missing(every),
     )
 
@@ -126,9 +130,12 @@ def make_missing() -> Response:
 @staff("official.manage")
 def code(scene_id: int) -> Response:
     """One code, large, to print or to download."""
+    now = clock_now()
     with reading() as session:
         each = _find(session, scene_id)
-    return reply.page("official/code.html", row=_row(each, clock_now()), scene=_picture(each.scene))
+        days = code_days.of(session, each.scene.appid, now, scene_id=scene_id)
+    row, picture = _row(each, now), _picture(each.scene)
+    return reply.page("official/code.html", row=row, scene=picture, days=days)
 
 
 @page.get("/codes/<int:scene_id>/picture")
@@ -147,11 +154,12 @@ def code_picture(scene_id: int) -> Response:
 @page.get("/codes/sheet")
 @staff("official.manage")
 def code_sheet() -> Response:
-    """Codes of one kind on paper, to cut out."""
-    chosen = request.args.get("kind", "")
+    """Codes of one kind, of one store, on paper, to cut out."""
+    chosen, store = request.args.get("kind", ""), request.args.get("store", "")
     with reading() as session:
         every = brought.list_brought(session, me().merchant_id, get_account(session).appid)
-    wanted = [each for each in every if not chosen or each.scene.kind.value == chosen]
+    there = [each for each in every if not store or str(each.scene.store_id) == store]
+    wanted = _of_kind(there, chosen)
     cells = [(qr.svg(each.scene.url), _title(each)) for each in wanted if each.scene.url]
     waiting = len(wanted) - len(cells)
     return reply.page("official/sheet.html", cells=cells, waiting=waiting)
@@ -194,6 +202,10 @@ def _find(session: Session, scene_id: int) -> Brought:
     return found
 
 
+def _of_kind(every: list[Brought], kind: str) -> list[Brought]:
+    return [each for each in every if not kind or each.scene.kind.value == kind]
+
+
 def _missing(every: list[Brought]) -> bool:
     having = {each.scene.store_id for each in every if each.scene.kind is SceneKind.store}
     return any(store.id not in having for store in me().stores)
@@ -205,10 +217,10 @@ def _row(each: Brought, now: datetime) -> dict[str, Any]:
         "kind": KINDS[each.scene.kind],
         "title": _title(each),
         "code": each.scene.code,
-        "scans": words.count(each.scans),
-        "follows": words.count(each.follows),
-        "orderers": words.count(each.orderers),
-        "takings": words.yuan(each.takings_fen),
+        "scans": words.count(each.scans) if each.scans else NOTHING,
+        "follows": words.count(each.follows) if each.follows else NOTHING,
+        "orderers": words.count(each.orderers) if each.orderers else NOTHING,
+        "takings": words.yuan(each.takings_fen) if each.takings_fen else "",
         "ready": each.scene.url is not None,
         "made": words.when(each.scene.created_at, now),
         "extra": "、".join(
