@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from console import reply
 from console.access import me, staff
 from console.forms import Form
-from console.official import answer_form, materials
+from console.official import answer_form, materials, menu_words
 from console.official.blueprint import find_account, get_account, page, shown
 from console.words import WEEKDAYS
 from core import audit
@@ -19,7 +19,7 @@ from core.database import reading, transaction
 from core.errors import NotFound
 from messaging import answers, replies
 from messaging.materials import files
-from messaging.menus import DEFAULT_PAGES
+from messaging.menus import DEFAULT_PAGES, REDEEM_KEY, STAFF_KEY, versions
 from messaging.models import ReplyRule
 
 NEW = {
@@ -39,7 +39,7 @@ def answering() -> Response:
     with reading() as session:
         account = find_account(session)
         rules = replies.list_rules(session, account.appid) if account else []
-        groups = _groups(rules)
+        groups = _groups(rules, _buttons(session, account.appid) if account else {})
     return reply.page(
         "official/answers.html",
         account=shown(account) if account else None,
@@ -134,6 +134,7 @@ def _context(form: Form, days: list[str]) -> dict[str, Any]:
     with reading() as session:
         account = find_account(session)
         chosen = _chosen(session, account.appid, kinds) if account else {}
+        buttons = _buttons(session, account.appid) if account else {}
     for place in range(answers.MOST_PARTS):
         kind = form[f"p{place}.type"]
         if place and not kind and not form[f"p{place - 1}.type"]:
@@ -159,7 +160,17 @@ def _context(form: Form, days: list[str]) -> dict[str, Any]:
         "types": list(answer_form.TYPES.items()),
         "pages": DEFAULT_PAGES,
         "weekdays": list(enumerate(WEEKDAYS)),
+        "buttons": _clickable(buttons, form["word"]),
     }
+
+
+def _clickable(buttons: dict[str, str], own: str) -> list[tuple[str, str]]:
+    """The buttons that an answer may be for; what a rule names already is among them."""
+    known = [(key, name) for key, name in buttons.items() if not key.startswith(STAFF_KEY)]
+    options = [(key, name) for key, name in known if key != REDEEM_KEY]
+    if own and own not in dict(options):
+        options.append((own, "菜单上没有按钮用它"))
+    return options or [("", "菜单里还没有「回复一段话」的按钮")]
 
 
 def _chosen(
@@ -207,13 +218,20 @@ def _try(session: Session, appid: str, said: str, now: datetime) -> dict[str, An
     }
 
 
-def _groups(rules: list[ReplyRule]) -> list[dict[str, Any]]:
+def _buttons(session: Session, appid: str) -> dict[str, str]:
+    """The names of the menu's buttons, by the key that an answer is found by."""
+    draft = versions.find_draft(session, appid)
+    names = menu_words.button_names(versions.current(session, appid))
+    return {**(menu_words.button_names(draft.menus) if draft else {}), **names}
+
+
+def _groups(rules: list[ReplyRule], buttons: dict[str, str]) -> list[dict[str, Any]]:
     groups: dict[str, list[dict[str, Any]]] = {kind: [] for kind in answer_form.KINDS}
     for rule in rules:
         groups.setdefault(rule.kind, []).append(
             {
                 "id": rule.id,
-                "word": _short(rule.word) or "任何",
+                "word": _title(rule, buttons),
                 "match": answer_form.MATCHES[rule.match] if rule.kind == replies.KEYWORD else "",
                 "says": [(part["type"], answers.describe(part)) for part in rule.parts],
                 "when": answer_form.when(rule),
@@ -225,6 +243,15 @@ def _groups(rules: list[ReplyRule]) -> list[dict[str, Any]]:
         {"kind": kind, "title": answer_form.KINDS.get(kind, kind), "rows": rows}
         for kind, rows in groups.items()
     ]
+
+
+def _title(rule: ReplyRule, buttons: dict[str, str]) -> str:
+    """What it answers to; a menu's answer by its button."""
+    if rule.kind == replies.CLICK:
+        return buttons.get(rule.word, "菜单上没有按钮用它")
+    if rule.kind == replies.DEFAULT:
+        return "对不上的都回这句"
+    return _short(rule.word) or "任何"
 
 
 def _short(word: str) -> str:

@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from console import reply, words
 from console.access import me, staff
-from console.official import menu_form
+from console.official import menu_form, menu_words
 from console.official.blueprint import find_account, get_account, page, shown
 from core import audit
 from core.clock import now as clock_now
-from core.config import current_config
+from core.config import OfficialAccount, current_config
 from core.database import reading, transaction
 from core.errors import NotFound
 from core.logs import log
@@ -39,10 +39,10 @@ def menus() -> Response:
         if account is None:
             return reply.page("official/menus.html", account=None)
         draft = versions.find_draft(session, account.appid)
-        wanted = draft.menus if draft else versions.current(session, account.appid)
         context = _context(session, account.appid, draft, clock_now())
-    form = menu_form.typed(wanted.get(audience) or {})
-    return _page(audience, form, account=shown(account), **context)
+    wanted = draft.menus if draft else remote.find_start(account.appid)
+    form = menu_form.typed(wanted.get(audience) or {}, base_url=_base_url())
+    return _page(audience, form, account, **context)
 
 
 @page.post("/menus/look")
@@ -50,27 +50,29 @@ def menus() -> Response:
 def look_at_menu() -> Response:
     """The form again with what is wrong, and the phone beside it. Nothing is kept."""
     audience = _audience(request.form.get("for", ""))
-    return _page(audience, request.form, template="official/menu_again.html")
+    with reading() as session:
+        account = get_account(session)
+    return _page(audience, request.form, account, template="official/menu_again.html")
 
 
 @page.post("/menus")
 @staff("official.manage")
 def save_menu() -> Response:
     audience, now = _audience(request.form.get("for", "")), clock_now()
-    menu = _menu(request.form)
-    wrong = checking.check(menu, conditional=audience == "staff")
-    with transaction() as session:
+    with reading() as session:
         account = get_account(session)
-        if not wrong:
-            draft = versions.find_draft(session, account.appid)
-            before = draft.menus if draft else versions.current(session, account.appid)
-            wanted = {**before, audience: menu}
-            version = versions.save_draft(session, account.appid, wanted, actor=me().actor, now=now)
-            _record(session, "menu.save", version, now)
-    if wrong:
-        with reading() as session:
-            context = _context(session, account.appid, None, now)
-        return _page(audience, request.form, 422, account=shown(account), **context)
+        context = _context(session, account.appid, None, now)
+    drawn = _drawn(request.form, account)
+    if checking.check(drawn.menu, conditional=audience == "staff"):
+        return _page(audience, request.form, account, 422, **context)
+    start = remote.find_start(account.appid)
+    with transaction() as session:
+        draft = versions.find_draft(session, account.appid)
+        before = draft.menus if draft else start
+        texts = {**before.get("texts", {}), **drawn.texts}
+        wanted = {**before, audience: drawn.menu, "texts": texts}
+        version = versions.save_draft(session, account.appid, wanted, actor=me().actor, now=now)
+        _record(session, "menu.save", version, now)
     to = url_for("console.official.compare_menu")
     return reply.done(to, "草稿存好了，看看和微信上的差别再发布")
 
@@ -82,6 +84,7 @@ def compare_menu() -> Response:
     with reading() as session:
         account = get_account(session)
         draft = versions.find_draft(session, account.appid)
+        say = menu_words.read(session, account.appid, draft.menus if draft else None).describe
     if draft is None:
         return reply.done(url_for("console.official.menus"), "没有要发布的草稿")
     try:
@@ -90,7 +93,10 @@ def compare_menu() -> Response:
         log.info("menu_not_read", code=error.code)
         live = None
     changes = [
-        {"title": title, "rows": comparing.differences((live or {}).get(name), draft.menus[name])}
+        {
+            "title": title,
+            "rows": comparing.differences((live or {}).get(name), draft.menus[name], say),
+        }
         for name, title in AUDIENCES.items()
         if draft.menus.get(name)
     ]
@@ -125,28 +131,42 @@ def restore_menu(version_id: int) -> Response:
         version = versions.save_draft(session, old.appid, old.menus, actor=me().actor, now=now)
         versions.publish(session, version, now=now)
         _record(session, "menu.restore", old, now)
-    return reply.done(url_for("console.official.menus"), f"正在换回第 {old.number} 版")
+    return reply.done(url_for("console.official.menus"), f"正在换回「{_title(old)}」")
 
 
 def _page(
     audience: str,
     form: Any,
+    account: OfficialAccount,
     status: int = 200,
     template: str = "official/menus.html",
     **context: Any,
 ) -> Response:
-    menu = _menu(form)
+    menu = _drawn(form, account).menu
     wrong = checking.check(menu, conditional=audience == "staff")
+    with reading() as session:
+        draft = versions.find_draft(session, account.appid)
+        say = menu_words.read(session, account.appid, draft.menus if draft else None)
     return reply.page(
         template,
         status,
+        account=shown(account),
         audience=audience,
         audiences=AUDIENCES,
         places=menu_form.places(form, wrong),
         phone=menu["button"],
         wrong=wrong,
-        types=list(menu_form.TYPES.items()),
-        pages=DEFAULT_PAGES,
+        types=[
+            (kind, title)
+            for kind, title in menu_form.TYPES.items()
+            if audience == "staff" or kind != menu_form.CONSOLE
+        ],
+        choices={
+            "miniprogram": DEFAULT_PAGES,
+            "click": say.options(audience),
+            menu_form.CONSOLE: list(menu_words.CONSOLE_PAGES.items()),
+        },
+        of_key=say.of_key,
         **context,
     )
 
@@ -160,18 +180,14 @@ def _context(
     }
 
 
-def _menu(form: Any) -> dict[str, Any]:
-    account = find_mini()
-    base_url = current_config().app.base_url.rstrip("/")
-    return menu_form.read(form, mini_appid=account, base_url=base_url)
+def _drawn(form: Any, account: OfficialAccount) -> menu_form.Drawn:
+    mini = mini_for_official(account.appid)
+    appid = mini.appid if mini else ""
+    return menu_form.read(form, mini_appid=appid, base_url=_base_url(), appid=account.appid)
 
 
-def find_mini() -> str:
-    """The appid of the mini-program that this merchant's menu opens."""
-    with reading() as session:
-        account = find_account(session)
-    mini = mini_for_official(account.appid) if account else None
-    return mini.appid if mini else ""
+def _base_url() -> str:
+    return current_config().app.base_url.rstrip("/")
 
 
 def _audience(name: str) -> str:
@@ -183,7 +199,7 @@ def _shown(version: MenuVersion, now: datetime) -> dict[str, Any]:
     tops = [str(each.get("name")) for each in version.menus.get("default", {}).get("button", [])]
     return {
         "id": version.id,
-        "number": version.number,
+        "title": _title(version),
         "state": state,
         "kind": kind,
         "busy": version.state is MenuState.publishing,
@@ -191,6 +207,12 @@ def _shown(version: MenuVersion, now: datetime) -> dict[str, Any]:
         "at": words.when(version.published_at or version.created_at, now),
         "tops": "、".join(tops),
     }
+
+
+def _title(version: MenuVersion) -> str:
+    if version.actor == versions.OF_WECHAT:
+        return "发布前微信上的" if version.number == 0 else "在别处改过的"
+    return f"第 {version.number} 版"
 
 
 def _version(session: Session, version_id: int) -> MenuVersion:

@@ -56,7 +56,7 @@ def staff_menu(*, appid: str, base_url: str) -> dict[str, Any]:
     """扫码核销 and 店务 answer in the chat; the rest opens the console, which asks who is there."""
 
     def console(path: str) -> str:
-        return f"{base_url}/console/enter?{urlencode({'appid': appid, 'next': path})}"
+        return console_url(base_url, appid, path)
 
     def tap(name: str, word: str) -> dict[str, Any]:
         return {"type": "click", "name": name, "key": f"{STAFF_KEY}{word}"}
@@ -77,6 +77,11 @@ def staff_menu(*, appid: str, base_url: str) -> dict[str, Any]:
             },
         ]
     }
+
+
+def console_url(base_url: str, appid: str, path: str) -> str:
+    """A page of the console, which asks WeChat who is there."""
+    return f"{base_url}/console/enter?{urlencode({'appid': appid, 'next': path})}"
 
 
 def _page(name: str, path: str, mini_appid: str | None, base_url: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ Three buttons on top, five below each; names are counted in bytes, three for a C
 from typing import Any
 from urllib.parse import urlsplit
 
+from messaging.menus.adopting import MATERIALS, material_field
+
 MOST_TOP, MOST_SUB = 3, 5
 NAME_TOP, NAME_SUB, KEY, URL = 16, 60, 128, 1024
 MOST_DOMAINS = 3
@@ -61,7 +63,7 @@ def _name(button: Button, most: int) -> str:
 def _act(button: Button) -> str:
     kind = button.get("type")
     if kind in KEYED:
-        return _length(button.get("key"), KEY, "编号")
+        return _length(button.get("key"), KEY, "回复的话")
     if kind in ("view", "miniprogram"):
         url = str(button.get("url", ""))
         if urlsplit(url).scheme not in ("http", "https"):
@@ -69,6 +71,8 @@ def _act(button: Button) -> str:
         if kind == "miniprogram" and not (button.get("appid") and button.get("pagepath")):
             return "选一个小程序页面"
         return _length(url, URL, "网址")
+    if kind in MATERIALS:
+        return _length(button.get(material_field(kind)), URL, "素材")
     return "选点了以后做什么"
 
 

@@ -1,6 +1,11 @@
 """What would change at WeChat if a menu was published. Pure."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from messaging.menus.adopting import below as under
+
+Button = dict[str, Any]
 
 
 class Change(NamedTuple):
@@ -12,34 +17,40 @@ class Change(NamedTuple):
     after: str
 
 
-def differences(live: dict[str, Any] | None, wanted: dict[str, Any]) -> list[Change]:
-    """Button by button, by their places; none: WeChat has just this."""
+def differences(
+    live: dict[str, Any] | None, wanted: dict[str, Any], say: Callable[[Button], str] | None = None
+) -> list[Change]:
+    """Button by button, by their places; none: WeChat has just this.
+
+    `say` puts a button in words, for whoever reads the changes.
+    """
     old, new = leaves(live or {}), leaves(wanted)
+    told = (leaves(live or {}, say), leaves(wanted, say)) if say else (old, new)
     changes: list[Change] = []
     for where in sorted({*old, *new}):
         before, after = old.get(where), new.get(where)
         if before == after:
             continue
         kind = "changed" if before and after else "added" if after else "removed"
-        changes.append(Change(kind, where, before or "", after or ""))
+        said = (told[0].get(where, ""), told[1].get(where, ""))
+        changes.append(Change(kind, where, *said))
     return changes
 
 
-def leaves(menu: dict[str, Any]) -> dict[str, str]:
+def leaves(menu: dict[str, Any], say: Callable[[Button], str] | None = None) -> dict[str, str]:
     """Every button in words, by its place: `1`, `1.2`."""
+    say = say or describe
     found: dict[str, str] = {}
     for top, button in enumerate(menu.get("button") or [], 1):
-        subs = button.get("sub_button") or []
-        if isinstance(subs, dict):  # as WeChat tells of a menu that was made by hand
-            subs = subs.get("list") or []
-        found[str(top)] = str(button.get("name", "")) if subs else describe(button)
+        subs = under(button)
+        found[str(top)] = str(button.get("name", "")) if subs else say(button)
         for below, sub in enumerate(subs, 1):
-            found[f"{top}.{below}"] = describe(sub)
+            found[f"{top}.{below}"] = say(sub)
     return found
 
 
-def describe(button: dict[str, Any]) -> str:
+def describe(button: Button) -> str:
     """`点单 → pages/home/home`."""
-    does = button.get("pagepath") or button.get("url") or button.get("key") or ""
-    does = does or button.get("value") or button.get("media_id") or ""
+    fields = ("pagepath", "url", "key", "value", "media_id", "article_id")
+    does = next((button[field] for field in fields if button.get(field)), "")
     return f"{button.get('name', '')} → {does}" if does else str(button.get("name", ""))

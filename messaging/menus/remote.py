@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session, aliased
 import gateways
 from core.clock import now as clock_now
 from core.database import claim, insert_ignore, reading, transaction
-from gateways.wechat.errors import WechatError
+from core.logs import log
+from gateways.wechat.errors import WechatError, WechatUnavailable
 from merchants.models import Staff, StaffState
 from messaging.accounts import find_owner
 from messaging.menus import versions
@@ -37,6 +38,7 @@ def publish_menus(appid: str) -> None:
 def publish(version_id: int) -> None:
     """Publish a version that was queued; a version that was not (any more) is left alone.
 
+    What WeChat has is looked at first: if it is none of ours it is kept beside our versions.
     What WeChat refuses for good is written down; what may be asked again is raised.
     """
     with reading() as session:
@@ -44,6 +46,9 @@ def publish(version_id: int) -> None:
     if version.state is not MenuState.publishing:
         return
     try:
+        live = read_live(version.appid)
+        with transaction() as session:
+            versions.keep_live(session, version.appid, live, wanted=version.menus, now=clock_now())
         put(version.appid, version.menus)
     except WechatError as error:
         if error.transient:
@@ -73,6 +78,23 @@ def put(appid: str, wanted: dict[str, Any]) -> None:
         official.add_conditional_menu(wanted["staff"], tag_id)
     for menu_id in older:
         official.delete_conditional_menu(menu_id)
+
+
+def find_start(appid: str) -> dict[str, Any]:
+    """What a drawing starts from: the draft, what was published last, or else what WeChat has; ours
+    where it has nothing, or does not answer."""
+    with reading() as session:
+        version = versions.find_draft(session, appid) or versions.find_published(session, appid)
+    if version is not None:
+        return version.menus
+    made = versions.generated(appid)
+    try:
+        live = versions.adopted(read_live(appid))
+    except (WechatError, WechatUnavailable) as error:
+        log.info("menu_not_read", code=error.code)
+        return made
+    ours = {name: menu for name, menu in made.items() if not live[name]["button"]}
+    return live | ours
 
 
 def read_live(appid: str) -> dict[str, Any]:

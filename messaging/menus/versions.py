@@ -6,16 +6,21 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from core import rows
 from core.config import current_config
 from core.database import claim
 from core.outbox import enqueue
-from messaging import menus
+from messaging import menus, replies
 from messaging.accounts import mini_for_official
+from messaging.menus import adopting
+from messaging.menus.comparing import differences
 from messaging.models import NEXT_MENU, MenuState, MenuVersion
 
 Menus = dict[str, Any]
 PATIENCE = timedelta(minutes=10)
 NO_ANSWER = "微信十分钟没有答复，再发布一次"
+OF_WECHAT = "wechat"
+"""Who made a menu that we found at WeChat."""
 
 
 def generated(appid: str) -> Menus:
@@ -26,6 +31,36 @@ def generated(appid: str) -> Menus:
         "default": menus.default_menu(mini_appid=mini.appid if mini else None, base_url=base_url),
         "staff": menus.staff_menu(appid=appid, base_url=base_url),
     }
+
+
+def adopted(live: Menus) -> Menus:
+    """What WeChat has (`remote.read_live`), as a version; where it has nothing, no buttons."""
+    default, texts = adopting.adopt(live["default"])
+    staff, more = adopting.adopt(live["staff"])
+    return {"default": default, "staff": staff, "texts": texts | more}
+
+
+def keep_live(session: Session, appid: str, live: Menus, *, wanted: Menus, now: datetime) -> bool:
+    """Before WeChat's menu is published over: one that we have not put there is kept as a version,
+    number 0 before our first. A merchant who comes with a menu of their own can have it back."""
+    found, last = adopted(live), find_published(session, appid)
+    known = [wanted, *([last.menus] if last else [])]
+    same = any(not differences(found["default"], each.get("default") or {}) for each in known)
+    if same or not found["default"]["button"]:
+        return False
+    highest = session.scalar(select(func.max(MenuVersion.number)).where(MenuVersion.appid == appid))
+    row = {
+        "appid": appid,
+        "number": 0 if last is None else (highest or 0) + 1,
+        "menus": found,
+        "state": MenuState.published,
+        "actor": OF_WECHAT,
+        "problem": "",
+        "created_at": now,
+        "publishing_since": None,
+        "published_at": now,
+    }
+    return rows.add_new(session, MenuVersion, row) is not None
 
 
 def current(session: Session, appid: str) -> Menus:
@@ -97,9 +132,14 @@ def save_draft(
 
 
 def publish(session: Session, version: MenuVersion, *, now: datetime) -> bool:
-    """Queue it; False when somebody did."""
+    """Queue it; False when somebody did. What its buttons are to say is answered from now on."""
     if not _move(session, version.id, MenuState.publishing, problem="", publishing_since=now):
         return False
+    for key, text in version.menus.get("texts", {}).items():
+        if replies.find_rule(session, version.appid, replies.CLICK, key, now) is None:
+            replies.set_answer(
+                session, appid=version.appid, kind=replies.CLICK, word=key, text=text
+            )
     enqueue(session, "messaging.publish_menu", version_id=version.id)
     return True
 
