@@ -49,7 +49,7 @@ def index() -> Response:
             cursor=request.args.get("cursor", ""),
         )
         waiting = conversations.count_waiting(session, account.appid)
-        rows = inbox_view.rows(session, found.items, now)
+        rows = inbox_view.rows(session, account.appid, found.items, now)
     here = url_for("console.inbox.index", tab=tab)
     more = found.next and url_for("console.inbox.index", tab=tab, cursor=found.next)
     return reply.page(
@@ -171,6 +171,24 @@ def picture(conversation_id: int, message_id: int) -> Response:
     if found is None:
         raise NotFound("图片过期了，微信只留三天")
     return materials_page.picture(*found)
+
+
+@page.get("/<int:conversation_id>/voices/<int:message_id>")
+@staff("chats.reply")
+def voice(conversation_id: int, message_id: int) -> Response:
+    """A voice as a file: no browser plays what WeChat records, phones and players do."""
+    with reading() as session:
+        conversation = _mine(session, conversation_id)
+        said = chat.find_said(session, conversation.appid, conversation.openid, message_id)
+        media_id = inbox_view.voice_of(said) if said is not None else ""
+    raw = uploads.fetch_voice(conversation.appid, media_id) if media_id else None
+    found = files.recognise(raw) if raw else None
+    if raw is None or found is None or found.kind != files.VOICE:
+        raise NotFound("语音过期了，微信只留三天")
+    response = Response(raw, mimetype=found.mime)
+    name = f"voice-{message_id}.{found.ending}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 @page.get("/quick")

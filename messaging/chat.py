@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import rows
+from core.database import claim
 from gateways.wechat import contents
 from gateways.wechat.contents import Content
 from gateways.wechat.messages import Message
@@ -86,6 +87,18 @@ def find_said(session: Session, appid: str, openid: str, message_id: int) -> Cha
     if found is None or (found.appid, found.openid) != (appid, openid):
         return None
     return found
+
+
+def find_media(session: Session, appid: str, openid: str, media_id: str) -> ChatMessage | None:
+    """The line of this person's chat that came with a file; of the last that they said."""
+    said = list_said(session, appid, openid)
+    return next((each for each in said if (each.data or {}).get("media_id") == media_id), None)
+
+
+def note_seconds(session: Session, line: ChatMessage, seconds: int) -> None:
+    """How long a voice turned out to be."""
+    mine = update(ChatMessage).where(ChatMessage.id == line.id)
+    claim(session, mine.values(data={**(line.data or {}), "seconds": seconds}))
 
 
 def _media(content: Content) -> dict[str, Any] | None:

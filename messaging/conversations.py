@@ -43,6 +43,11 @@ def topic(appid: str) -> str:
     return f"chats:{appid}"
 
 
+def tell(session: Session, appid: str) -> None:
+    """Whoever has a conversation open looks again."""
+    live.tell(session, topic(appid))
+
+
 def heard(session: Session, said: Sequence[tuple[Message, list[Part]]], now: datetime) -> None:
     """People wrote and were answered with these parts: their conversations go on, or begin.
 
@@ -52,7 +57,7 @@ def heard(session: Session, said: Sequence[tuple[Message, list[Part]]], now: dat
         asks = any(part["type"] == "human" for part in parts)
         _heard(session, message, asks, asks or _is_open(session, message, now), now)
     for appid in {message.appid for message, _ in said}:
-        live.tell(session, topic(appid))
+        tell(session, appid)
     if any(part["type"] == "human" for _, parts in said for part in parts):
         _forget(session)
 
@@ -101,7 +106,7 @@ def spoke(session: Session, appid: str, openid: str, text: str, *, now: datetime
         "quiet_until": now + QUIET,
     }
     claim(session, mine.values(**values))
-    live.tell(session, topic(appid))
+    tell(session, appid)
     _forget(session)
 
 
@@ -117,7 +122,7 @@ def assign(session: Session, conversation: Conversation, staff_id: int, *, now: 
         or_(Conversation.staff_id.is_(None), Conversation.staff_id != staff_id),
     )
     taken = claim(session, mine.values(staff_id=staff_id, quiet_until=now + QUIET)) == 1
-    live.tell(session, topic(conversation.appid))
+    tell(session, conversation.appid)
     _forget(session)
     return taken
 
@@ -132,7 +137,7 @@ def close(session: Session, conversation: Conversation) -> bool:
     ending = update(Conversation).where(Conversation.id == conversation.id, open_)
     values = {"waiting_since": None, "staff_id": None, "quiet_until": None, "unread": 0}
     closed = claim(session, ending.values(**values)) == 1
-    live.tell(session, topic(conversation.appid))
+    tell(session, conversation.appid)
     _forget(session)
     return closed
 

@@ -192,6 +192,15 @@ def _viewed(session: Session, message: Message, now: datetime) -> Happened:
 def _said(session: Session, message: Message, now: datetime) -> Happened:
     """An ordinary message of any type; the customer-service window is open for two days."""
     _open(session, message, WindowKind.user_message)
+    told = contents.read(message) if message.kind == "voice" else None
+    if isinstance(told, contents.Voice) and told.media_id:
+        enqueue(
+            session,
+            "messaging.measure_voice",
+            appid=message.appid,
+            openid=message.openid,
+            media_id=told.media_id,
+        )
     return Happened()
 
 

@@ -1,5 +1,6 @@
 """What staff say in the chat: prepared, called, recorded; and why it could not be said."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,17 +68,18 @@ def prepare_reply(
     return message
 
 
-def find_window(session: Session, appid: str, openid: str) -> MessageWindow | None:
-    """The two days after the last thing that the person said, over or not."""
-    return session.scalar(
+def find_windows(session: Session, appid: str, openids: Sequence[str]) -> dict[str, MessageWindow]:
+    """By openid, the two days after the last thing that each of them said, over or not."""
+    found = session.scalars(
         select(MessageWindow)
         .where(
             MessageWindow.appid == appid,
-            MessageWindow.openid == openid,
+            MessageWindow.openid.in_(openids),
             MessageWindow.kind == WindowKind.user_message,
         )
         .execution_options(populate_existing=True)
     )
+    return {window.openid: window for window in found}
 
 
 def list_unsent(

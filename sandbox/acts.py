@@ -80,6 +80,17 @@ def show(
     return _say(world, person, account, shown, title, wait, MsgType="image", **fields)
 
 
+def speak(
+    world: World, person: Person, account: Account, raw: bytes, *, wait: bool = True
+) -> Result:
+    """Send a voice: an AMR file, as a phone records it."""
+    kept = world.media.add(account.appid, "voice", "audio/amr", raw, lasting=False)
+    shown = {"kind": "text", "text": "[语音]"}
+    title = f"{person.name}说了一段语音"
+    fields = {"MediaId": kept.media_id, "Format": "amr"}
+    return _say(world, person, account, shown, title, wait, MsgType="voice", **fields)
+
+
 def _say(
     world: World,
     person: Person,

@@ -7,10 +7,11 @@ from flask import Response, request, url_for
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from console import reply, words
+from console import reply, senders, words
 from console.access import me, staff
 from console.forms import whole
 from console.official.blueprint import find_account, get_account, page, shown
+from console.senders import Sender
 from core import audit
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -19,7 +20,7 @@ from core.inbox import EventState, InboundEvent
 from crm.models import Member
 from messaging import replaying
 from messaging.accounts import minis_of
-from messaging.inbox import MINI, OFFICIAL
+from messaging.inbox import GIVEN_UP, MINI, OFFICIAL
 from people.models import Identity
 
 KINDS = {
@@ -57,6 +58,7 @@ def records() -> Response:
             before_id=whole(request.args.get("before", "")),
             limit=PAGE + 1,
         )
+        who = senders.find(session, [_address(event) for event in found])
     now = clock_now()
     more = None
     if len(found) > PAGE:
@@ -65,7 +67,7 @@ def records() -> Response:
     return reply.page(
         "official/records.html",
         account=shown(account) if account else None,
-        rows=[_row(event, now) for event in found[:PAGE]],
+        rows=[_row(event, who[_address(event)], now) for event in found[:PAGE]],
         kind=kind,
         kinds=[("", "全部消息"), *KINDS.items()],
         place=place,
@@ -83,7 +85,8 @@ def record(event_id: int) -> Response:
     with transaction() as session:
         event = _mine(session, event_id)
         tried = replaying.replay(session, event.id, now=now, act=False)
-        row = _row(event, now)
+        who = senders.find(session, [_address(event)])
+        row = _row(event, who[_address(event)], now)
         raw, fields = event.raw or "", event.body.get("fields", {})
     return reply.page(
         "official/record.html", row=row, raw=raw, fields=_flat(fields), written=tried.written
@@ -146,19 +149,34 @@ def _openids(session: Session, wanted: str) -> list[str]:
     return list(session.scalars(found)) or [wanted]
 
 
-def _row(event: InboundEvent, now: datetime) -> dict[str, Any]:
-    left = event.state is EventState.received
-    state, tone = ("没有对应的处理", "") if event.outcome == "ignored" else ("处理过", "ok")
+def _address(event: InboundEvent) -> senders.Address:
+    """From whom; `""` where an event is about nobody."""
+    return event.source.rpartition(":")[2], event.openid or ""
+
+
+def _row(event: InboundEvent, who: Sender, now: datetime) -> dict[str, Any]:
+    """`state` only where there is something to say: most were acted upon."""
+    left, says = event.state is EventState.received, replaying.describe(event)
+    state = "没有对应的处理" if event.outcome == "ignored" else ""
+    if left:
+        state = "试了一天没处理成" if event.outcome == GIVEN_UP else "还没处理"
     return {
         "id": event.id,
-        "kind": KINDS.get(event.kind, event.kind),
+        "who": who,
+        "known": bool(event.openid),
+        "kind": "" if _is_said(event.kind, says) else KINDS.get(event.kind, event.kind),
         "place": "小程序" if event.source.startswith(MINI) else "",
-        "says": replaying.describe(event),
+        "says": says,
         "at": words.when(event.received_at, now),
         "left": left,
-        "state": "还没处理" if left else state,
-        "tone": "warn" if left else tone,
+        "state": state,
+        "tone": "warn" if left else "",
     }
+
+
+def _is_said(kind: str, says: str) -> bool:
+    """Words, or what names its kind itself: `[图片]`."""
+    return kind == "text" or says.startswith("[")
 
 
 def _flat(fields: dict[str, Any], under: str = "") -> list[tuple[str, str]]:

@@ -48,6 +48,12 @@ def fetch_picture(appid: str, media_id: str) -> tuple[bytes, str] | None:
     return raw, found.mime
 
 
+def fetch_voice(appid: str, media_id: str) -> bytes | None:
+    """A voice that somebody sent; None: WeChat has it no more. Raises as `fetch_picture` does."""
+    raw = _ask(appid, media_id)
+    return raw if 0 < len(raw) <= LARGEST else None
+
+
 def upload(material: Material, raw: bytes, *, lasting: bool) -> str:
     """Give WeChat a file that was written down; "" or, in words, why WeChat did not take it."""
     file = File(material.kind, material.mime, _ending(raw))

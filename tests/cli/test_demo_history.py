@@ -140,8 +140,9 @@ def test_four_conversations_wait_for_whoever_opens_the_console(past: Shop) -> No
         talks = session.scalars(select(Conversation).order_by(Conversation.last_at)).all()
         waiting = conversations.list_page(session, OFFICIAL, waiting=True).items
         [spilt] = session.scalars(select(ChatMessage).where(ChatMessage.kind == "image"))
-        window = staff_replies.find_window(session, OFFICIAL, waiting[0].openid)
-        left = staff_replies.list_unsent(session, OFFICIAL, waiting[0].openid, since=now)
+        first = waiting[0].openid
+        window = staff_replies.find_windows(session, OFFICIAL, [first]).get(first)
+        left = staff_replies.list_unsent(session, OFFICIAL, first, since=now)
 
     assert [bool(talk.staff_id) for talk in talks] == [False, False, True, False]
     assert [talk.last_text for talk in waiting] == [

@@ -105,6 +105,7 @@ NEEDS = {
         "GET /inbox/",
         "GET /inbox/<int:conversation_id>",
         "GET /inbox/<int:conversation_id>/pictures/<int:message_id>",
+        "GET /inbox/<int:conversation_id>/voices/<int:message_id>",
         "GET /inbox/quick",
         "GET /stream/chats",
         "GET /members/<no>/chat",

@@ -60,8 +60,8 @@ def record(session: Session, desk: Desk, number: int) -> None:
     [
         ("/official/codes", code, 9),
         ("/official/materials", material, 7),
-        ("/official/records", record, 8),
-        ("/official/records?person=o1&kind=text", record, 9),
+        ("/official/records", record, 9),
+        ("/official/records?person=o1&kind=text", record, 10),
         ("/broadcasts/", broadcast, 8),
     ],
 )

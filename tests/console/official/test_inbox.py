@@ -1,5 +1,7 @@
 """The inbox: who waits, a human's answer and why it was refused, and bots that keep silent."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy import delete, select, update
 from core import clock
 from core.database import reading, transaction
 from messaging import conversations, replies
+from messaging.materials import voices
 from messaging.models import (
     ChatMessage,
     Conversation,
@@ -16,10 +19,12 @@ from messaging.models import (
     WindowKind,
 )
 from messaging.replies import Draft
+from people.models import Identity
 from sandbox import acts
 from sandbox.demo_config import OFFICIAL
 from tests.console.conftest import Browser
 from tests.console.official.conftest import Desk
+from tests.factories.merchants import make_staff
 
 KEY = "abcdef0123456789abcdef"
 
@@ -64,6 +69,62 @@ def test_only_what_no_rule_answers_waits(asked: Desk) -> None:
     page = asked.browser().get("/inbox/").text
     assert "1 个人在等" in page
     assert "杯子漏了" in page
+
+
+def test_a_voice_says_how_long_it_is_and_can_be_listened_to(asked: Desk) -> None:
+    raw = b"#!AMR\n" + (b"\x3c" + bytes(31)) * 370  # 7.4 seconds
+    account = asked.shop.world.settings.accounts[OFFICIAL]
+    acts.speak(asked.shop.world, asked.shop.person("aqing"), account, raw)
+    asked.shop.drain()
+    owner = asked.browser()
+
+    page = owner.get(f"/inbox/{the_one().id}").text
+
+    assert "[语音] 7″" in page
+    [href] = re.findall(r'href="/console(/inbox/\d+/voices/\d+)"', page)
+    file = owner.get(href)
+    assert (file.data, file.mimetype) == (raw, "audio/amr")
+    assert file.headers["Content-Disposition"].endswith('.amr"')
+    said = int(href.rpartition("/")[2]) - 1
+    assert owner.get(f"/inbox/{the_one().id}/voices/{said}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("raw", "length"),
+    [
+        (b"#!AMR\n" + (b"\x04" + bytes(12)) * 75, 2),
+        (b"#!AMR-WB\n" + (b"\x44" + bytes(60)) * 50, 1),
+        (b"#!AMR\n", 1),
+        (b"#!AMR\n\x3c" + bytes(30), 1),  # cut off in the first frame
+        (b"speex", None),
+        (b"", None),
+    ],
+)
+def test_the_length_of_a_voice_is_counted_in_frames(raw: bytes, length: int | None) -> None:
+    assert voices.seconds(raw) == length
+
+
+def test_the_list_tells_staff_apart_and_until_when_how_much_may_be_said(asked: Desk) -> None:
+    with transaction() as session:
+        openid = asked.shop.openid("aqing")
+        person = session.scalars(select(Identity).where(Identity.openid == openid)).one().person_id
+        clerk = make_staff(session, asked.merchant, name="小周", stores=(asked.store,))
+        clerk.person_id = person
+        ends = clock.now() + timedelta(hours=30)
+        session.execute(update(MessageWindow).values(expires_at=ends, remaining=4))
+    shown = f"还能回 4 条，到 {clock.local(ends):%m-%d %H:%M}"
+
+    listed = asked.browser().get("/inbox/?tab=all").text
+    assert '<b>小周</b> <span class="tag note">店员</span>' in listed
+    assert shown in listed
+    assert f"{shown}（还有 29 小时）" in asked.browser().get(f"/inbox/{the_one().id}").text
+
+    with transaction() as session:
+        session.execute(update(MessageWindow).values(remaining=0))
+    assert "5 条用完了，等他再说一句" in asked.browser().get("/inbox/?tab=all").text
+    with transaction() as session:
+        session.execute(update(MessageWindow).values(expires_at=clock.now()))
+    assert "过了 48 小时，等他再开口" in asked.browser().get("/inbox/?tab=all").text
 
 
 def test_a_human_answers_and_the_bot_keeps_silent_until_it_is_closed(asked: Desk) -> None:

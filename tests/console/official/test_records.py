@@ -54,6 +54,8 @@ def test_a_record_shows_what_came_and_what_it_would_do_without_doing_it(desk: De
     assert "你好" in listed
     assert "关注" in listed
     assert "&lt;![CDATA[subscribe]]&gt;" in shown
+    assert re.search(r"<b>会员 \d{4}</b>", listed)
+    assert "处理过</span>" not in listed  # said only where it is not so
     assert "微信重复推的话不会再做" in shown  # the job would be queued once more
     assert rows() == before
 
@@ -125,6 +127,8 @@ def test_records_are_found_by_where_they_come_from_what_they_are_and_whose(desk:
         page = owner.get(f"/official/records{query}").text
         return [int(found) for found in re.findall(r'records/(\d+)"', page)]
 
+    assert ">林小满</b>" in owner.get("/official/records?from=official").text
+    assert f'href="/console/members/{member.no}"' in owner.get("/official/records/3").text
     assert shown("") == [5, 4, 3, 2, 1]
     assert shown("?from=mini") == [5]
     assert shown("?from=official") == [4, 3, 2, 1]
