@@ -13,6 +13,11 @@ from messaging.sending import prepare
 from messaging.words import gift_card, mini_link
 
 
+def gift_key(merchant_id: int, member_id: int) -> str:
+    """Under which the coupon of a welcome is issued: once for ever."""
+    return f"welcome:{merchant_id}:{member_id}"
+
+
 def prepare_welcome(
     session: Session,
     follower: Follower,

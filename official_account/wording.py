@@ -3,6 +3,7 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalogue.names import product_names
@@ -12,10 +13,13 @@ from core.errors import LinliError
 from coupons import redemption
 from coupons import words as coupon_words
 from coupons.errors import CouponNotFound
+from coupons.models import Coupon
+from coupons.queries import find_for_moment
+from crm import members
 from gateways.wechat.messages import Message
 from merchants.models import Merchant, Store, StoreTable
 from merchants.staff import stores_of
-from messaging import answers, conversations, replies
+from messaging import answers, conversations, replies, welcome
 from messaging.accounts import find_owner, mini_for_official
 from messaging.answers import Part
 from messaging.menus import HOME, REDEEM_KEY, STAFF_KEY
@@ -23,6 +27,7 @@ from messaging.models import Scene, SceneKind
 from messaging.receiving import Happened
 from messaging.words import link, mini_link, plain
 from official_account import commands
+from people import identities
 
 
 def write_reply(
@@ -66,7 +71,24 @@ def _our_greeting(session: Session, message: Message, happened: Happened) -> str
         merchant = session.get(Merchant, happened.scene.merchant_id)
     name = "·".join(part for part in (merchant.name if merchant else "", place) if part)
     order = _order_link(session, message, happened.scene)
-    return f"欢迎来到{name or '这里'}！见面礼正在放进你的券包。\n{order}"
+    gift = merchant is not None and _gift_is_coming(session, message, merchant.id, happened.scene)
+    return f"欢迎来到{name or '这里'}！{'见面礼正在放进你的券包。' if gift else ''}\n{order}"
+
+
+def _gift_is_coming(
+    session: Session, message: Message, merchant_id: int, scene: Scene | None
+) -> bool:
+    """Whether whoever follows now is given something: there is a coupon for it, and they have not
+    been given theirs. It is once for ever."""
+    by_code = scene is not None and scene.template_id is not None
+    if not by_code and find_for_moment(session, merchant_id, "welcome") is None:
+        return False
+    identity = identities.find_identity(session, message.appid, message.openid)
+    if identity is None:
+        return True
+    member = members.find(session, merchant_id=merchant_id, person_id=identity.person_id)
+    key = welcome.gift_key(merchant_id, member.id) if member is not None else ""
+    return session.scalar(select(Coupon.id).where(Coupon.issue_key == key)) is None
 
 
 def _arrival(session: Session, message: Message, happened: Happened, now: datetime) -> list[Part]:

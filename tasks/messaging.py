@@ -114,7 +114,7 @@ def _give_welcome_coupon(
                 template.id,
                 member_id,
                 source="welcome",
-                key=f"welcome:{merchant_id}:{member_id}",
+                key=welcome.gift_key(merchant_id, member_id),
                 now=now,
             )
     except LinliError as refused:  # all given away, or the offer is paused

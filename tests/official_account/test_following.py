@@ -210,6 +210,19 @@ def test_following_again_brings_no_second_gift(tea: TeaShop) -> None:
     with reading() as session:
         back = session.scalars(select(Follower)).one()
         assert (back.subscribed, back.source_store_id) == (True, tea.store.id)
+        greetings = select(ChatMessage.text).where(ChatMessage.kind == "reply")
+        first, again = session.scalars(greetings.order_by(ChatMessage.id))
+        promised = [each.partition("！")[2].splitlines()[0] for each in (first, again)]
+        assert promised == ["见面礼正在放进你的券包。", ""]
+
+
+def test_where_no_coupon_welcomes_none_is_promised(tea: TeaShop) -> None:
+    with transaction() as session:
+        session.query(CouponTemplate).update({CouponTemplate.moment: ""})
+
+    tea.shop.scan("aqing", tea.store_scene.code)
+
+    assert "见面礼" not in tea.shop.chat("aqing")[0]["text"]
 
 
 def test_a_late_subscribe_does_not_undo_leaving(tea: TeaShop) -> None:
