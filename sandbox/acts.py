@@ -12,6 +12,8 @@ from sandbox.wechat.followers import Follow
 from sandbox.wechat.qrstore import Qr
 
 Result = dict[str, Any]
+AMR_HEAD, AMR_FRAME = b"#!AMR\n", b"\x3c" + bytes(31)
+"""What a voice is recorded as: fifty frames a second, here of silence."""
 
 
 class NotPossible(ValueError):
@@ -81,12 +83,13 @@ def show(
 
 
 def speak(
-    world: World, person: Person, account: Account, raw: bytes, *, wait: bool = True
+    world: World, person: Person, account: Account, seconds: int, *, wait: bool = True
 ) -> Result:
-    """Send a voice: an AMR file, as a phone records it."""
+    """Send a voice as a phone records it: an AMR file, of silence."""
+    raw = AMR_HEAD + AMR_FRAME * 50 * seconds
     kept = world.media.add(account.appid, "voice", "audio/amr", raw, lasting=False)
-    shown = {"kind": "text", "text": "[语音]"}
-    title = f"{person.name}说了一段语音"
+    shown = {"kind": "text", "text": f"[语音] {seconds}″"}
+    title = f"{person.name}说了 {seconds} 秒语音"
     fields = {"MediaId": kept.media_id, "Format": "amr"}
     return _say(world, person, account, shown, title, wait, MsgType="voice", **fields)
 

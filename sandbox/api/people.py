@@ -95,6 +95,17 @@ def show(person_id: str) -> ResponseReturnValue:
     return jsonify(told)
 
 
+@control.post("/people/<person_id>/speak")
+def speak(person_id: str) -> ResponseReturnValue:
+    """A voice of so many seconds."""
+    data = body()
+    account, seconds = account_of(data, "official"), need(data, "seconds", int)
+    if not 1 <= seconds <= 60:
+        raise Refused(400, "一段语音 1 到 60 秒")
+    who = person_of(person_id)
+    return jsonify(acts.speak(the_world(), who, account, seconds, wait=_wait(data)))
+
+
 @control.post("/people/<person_id>/snapshot")
 def look_as_snapshot(person_id: str) -> ResponseReturnValue:
     """Whether web pages learn a made-up identity, as for somebody who did not agree."""
