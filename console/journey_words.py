@@ -25,6 +25,7 @@ TRIGGERS = {
     "abandoned": "下单没付款",
     "carted": "加了购物车",
     "low_balance": "余额快用完",
+    "points_expiring": "积分快到期",
     "tier": "等级变了",
     "tagged": "贴上标签",
     "segment": "进了一个人群",

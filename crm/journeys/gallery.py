@@ -134,6 +134,18 @@ MODELS = (
         ),
     ),
     Model(
+        "points_expiring",
+        "积分快到期",
+        "积分到期前提醒一次；提前几天在积分规则里定",
+        {"kind": "points_expiring"},
+        {"rule": "days", "days": 30},
+        "none",
+        (
+            _wait(1, "hours", hour=11),
+            _say("{昵称}，你有积分快到期了，来点一杯抵掉它，或者去积分商城换一张券。"),
+        ),
+    ),
+    Model(
         "promoted",
         "升级祝贺",
         "会员升了等级，送一张券，说一句恭喜",

@@ -33,6 +33,7 @@ HEARD = {
     "carted": "carted",
     "tier": "tier_moved",
     "low_balance": "balance_low",
+    "points_expiring": "points_expiring",
     "tagged": "tagged",
 }
 """Triggers that are a fact on the timeline, and its kind."""

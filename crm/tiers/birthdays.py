@@ -1,4 +1,6 @@
-"""What a tier gives on a birthday: once a year, for as many as the coupon's total still allows."""
+"""What a tier gives on a birthday: once a year whatever tier they have moved to since, for as many
+as the coupon's total still allows.
+"""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -26,9 +28,7 @@ def give(
     """
     source = f"birthday:{day.year}"
     template = issuing.lock_template(session, template_id)
-    given = select(Coupon.member_id).where(
-        Coupon.template_id == template_id, Coupon.source == source, Coupon.member_id.in_(born)
-    )
+    given = select(Coupon.member_id).where(Coupon.source == source, Coupon.member_id.in_(born))
     have = set(session.scalars(given))
     fresh = [member_id for member_id in born if member_id not in have]
     room = fresh if template.left is None else fresh[: template.left]

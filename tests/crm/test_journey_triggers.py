@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from core.outbox import OutboxJob
 from coupons import issuing, locking
-from crm import balance, events, profiles, tags, tiers
+from crm import balance, events, points, profiles, tags, tiers
 from crm.events import Event
 from crm.journeys import ending, hearing, scanning
 from crm.models import Journey, Member, RunState, Segment, TierMove
+from crm.points.lots import grant
 from crm.segments import living
 from orders import paying
 from tests.factories.catalogue import make_sku
@@ -97,6 +98,21 @@ def test_a_balance_that_falls_low(session: Session, now: datetime) -> None:
 
     balance.freeze(session, member.id, "order:1", 4_000, now=now)
     tell(session, now)
+
+    assert walkers(session, journey) == [member.id]
+
+
+def test_points_that_lapse_soon(session: Session, now: datetime) -> None:
+    journey, member = waiting_for(session, "points_expiring"), make_member(session)
+    ends = now + timedelta(days=5)
+    grant(session, member.id, 30, cause="gift:1", expires_at=ends, now=now)
+    assert points.remind_due(session, member.merchant_id, days=3, now=now) == 0
+    tell(session, now)
+    assert walkers(session, journey) == []
+
+    for _ in range(2):
+        points.remind_due(session, member.merchant_id, days=7, now=now)
+        tell(session, now)
 
     assert walkers(session, journey) == [member.id]
 

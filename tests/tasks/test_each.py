@@ -114,7 +114,12 @@ def test_a_birthday_coupon_goes_as_far_as_its_total_and_once_a_year(app: Flask) 
     assert give() is True
     assert give() is True
 
+    with transaction() as session:
+        other = make_template(session, merchant)
+    with transaction() as session:  # they have risen meanwhile: the other tier gives another coupon
+        assert birthdays.give(session, other.id, born, day, now=now) is True
+
     with reading() as session:
         assert session.scalars(select(Coupon.member_id).order_by(Coupon.id)).all() == born
-        assert session.scalars(select(CouponTemplate.issued_count)).one() == 4
+        assert session.scalars(select(CouponTemplate.issued_count)).all() == [4, 0]
         assert session.scalars(select(Member.id)).all() == born
