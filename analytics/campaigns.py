@@ -183,20 +183,24 @@ def spendings(
         return {}
     said = profit.find(session, campaigns[0].merchant_id)
     sent = tallies.count_sent(session, list(found)) if said and said.message_fen else {}
+    points = {campaign.id: campaign.points_fen for campaign in campaigns}
     return {
-        campaign_id: _spending(measured, said, sent.get(campaign_id, 0))
+        campaign_id: _spending(measured, said, sent.get(campaign_id, 0), points[campaign_id])
         for campaign_id, measured in found.items()
     }
 
 
-def _spending(measured: Measured, said: ProfitAssumption | None, sent: int) -> Spending:
+def _spending(
+    measured: Measured, said: ProfitAssumption | None, sent: int, points_fen: int
+) -> Spending:
+    """Points cost what they are worth, messages what the merchant says: everybody's part alike."""
     reached, held = measured.part(measuring.REACH), measured.part(measuring.HOLDOUT)
     lift = compare(reached.revenue, held.revenue)
     known = known_share([reached.sums, held.sums])
     if said is None and known < 1:
         return Spending(measured, lift, None, None, 0.0, known)
     margin_bp, message_fen = (said.margin_bp, said.message_fen) if said else (None, 0.0)
-    told = message_fen * sent / reached.people if reached.people else 0.0
+    told = (message_fen * sent + points_fen) / reached.people if reached.people else 0.0
     kept = compare(reached.profit(margin_bp or 0, told), held.profit(margin_bp or 0))
     return Spending(measured, lift, kept, margin_bp, message_fen, known)
 

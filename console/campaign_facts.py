@@ -6,11 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from console import words
+from console import campaign_gifts, words
 from console.access import Me
 from core.clock import local
 from core.money import format_yuan
-from coupons import issuing
 from crm.campaigns import approvals, caps, variants, waves
 from crm.campaigns.variants import Score, Variant
 from crm.models import Approval, ApprovalState, Campaign, CampaignState
@@ -86,9 +85,10 @@ def _trial(session: Session, campaign: Campaign) -> dict[str, Any] | None:
     offers = variants.list_variants(session, campaign)
     if len(offers) < 2:
         return None
-    scores = variants.scores(session, campaign.id) if campaign.launched_at else {}
+    scores = variants.scores(session, campaign) if campaign.launched_at else {}
     return {
         "rows": [_offer(session, offer, scores.get(offer.no), campaign.winner) for offer in offers],
+        "told_by": "核销 / 发出" if variants.by_coupons(offers) else "买过 / 发到",
         "words": _verdict(campaign, scores, offers),
     }
 
@@ -96,12 +96,11 @@ def _trial(session: Session, campaign: Campaign) -> dict[str, Any] | None:
 def _offer(
     session: Session, offer: Variant, score: Score | None, winner: int | None
 ) -> dict[str, Any]:
-    template = issuing.get_template(session, offer.template_id)
     at = "" if offer.send_hour is None else f"{offer.send_hour} 点发"
     return {
         "no": offer.no,
         "letter": offer.letter,
-        "name": template.name,
+        "name": campaign_gifts.name_of(session, offer),
         "message": offer.message,
         "at": at,
         "won": winner == offer.no,

@@ -4,11 +4,10 @@ tell afterwards."""
 from typing import Any
 
 from analytics.lift import FEWEST_BUYERS, FEWEST_PEOPLE
-from console import words
+from console import campaign_gifts, words
 from console.campaign_view import list_skipped
-from coupons.models import CouponTemplate
-from crm.campaigns import caps
 from crm.campaigns.holdout import WHOLE
+from crm.campaigns.offers import Offer
 from crm.campaigns.reach import Forecast
 from messaging.models import Channel
 
@@ -23,14 +22,14 @@ TINY = 5
 
 def forecast(
     found: Forecast,
-    template: CouponTemplate | None,
+    offer: Offer | None,
     holdout_bp: int,
     used_share: float | None = None,
     variants: int = 1,
 ) -> dict[str, Any]:
     """Bars, reasons and costs of a launch at this moment.
 
-    Lots are drawn person by person, so all the reachable may get a coupon: costs are of them all.
+    Lots are drawn person by person, so all the reachable may get it: costs are of them all.
     `used_share` is the part of earlier coupons that was used, if any tell.
     """
     reached = found.reachable - found.holdout
@@ -47,6 +46,7 @@ def forecast(
         bars.append({"cls": look, "legend": legend, "x": x, "width": width, "words": text})
         x += width
     skipped = found.total - found.reachable
+    face = offer.face_fen if offer else 0
     return {
         "audience": words.count(found.total),
         "reach": words.count(reached),
@@ -57,8 +57,9 @@ def forecast(
         "bars": bars,
         "skipped_count": words.count(skipped),
         "skipped": list_skipped(found.reasons),
-        "most_fen": _most(template, found.reachable),
-        "costs": _costs(template, found.reachable, used_share),
+        "most_fen": f"¥{words.yuan(found.reachable * face)}" if face else "",
+        "costs": campaign_gifts.costs(offer, found.reachable, used_share),
+        "received": campaign_gifts.received(offer),
     }
 
 
@@ -92,27 +93,3 @@ def _held(found: Forecast, holdout_bp: int) -> str:
     if found.reachable * holdout_bp < TINY * WHOLE:
         return f"对照约 {words.count(max(found.holdout, 1))} 人，可能没有"
     return f"对照约 {words.count(found.holdout)} 人"
-
-
-def _most(template: CouponTemplate | None, people: int) -> str:
-    """What it costs if everybody uses theirs; empty where a coupon has no upper bound."""
-    worth = 0 if template is None else caps.worth_fen(template)
-    return f"¥{words.yuan(people * worth)}" if worth else ""
-
-
-def _costs(
-    template: CouponTemplate | None, people: int, used_share: float | None
-) -> list[tuple[str, str]]:
-    if template is None:
-        return []
-    left = template.left
-    rows = [("发券，最多", f"{words.count(people)} 张")]
-    if used_share is not None and people:
-        rows.append(("按以往核销率", f"约 {words.count(round(people * used_share))} 张会用掉"))
-    if most := _most(template, people):
-        rows.append(("要是全部核销，最多", most))
-    if left is not None:
-        rows.append(
-            ("库存", f"还能发 {words.count(left)} 张" + ("，不够" if left < people else ""))
-        )
-    return rows

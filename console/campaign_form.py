@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response
 from sqlalchemy.orm import Session
 
 from analytics import templates as usage
-from console import campaign_forecast, campaign_view, reply, tickets, words
+from console import campaign_forecast, campaign_gifts, campaign_view, reply, tickets, words
 from console.access import me
 from console.forms import Form, whole
 from core import deadline
@@ -16,9 +16,10 @@ from core.database import reading
 from coupons import queries as coupon_queries
 from coupons.models import CouponTemplate, TemplateState
 from crm import contacts
-from crm.campaigns import caps, drafting, reach
+from crm.campaigns import drafting, offers, reach
 from crm.campaigns.drafting import Draft, Other
 from crm.campaigns.holdout import WHOLE
+from crm.campaigns.offers import Offer
 from crm.campaigns.variants import Variant
 from crm.contacts import Hours
 from crm.errors import CampaignInvalid
@@ -59,7 +60,6 @@ def of_campaign(session: Session, campaign: Campaign) -> Form:
         id=campaign.id,
         name=draft.name,
         segment=draft.segment_id,
-        template=draft.template_id,
         message=draft.message,
         holdout=draft.holdout_bp,
         latest=_own(draft.quiet_hours, rules, 0),
@@ -72,8 +72,8 @@ def of_campaign(session: Session, campaign: Campaign) -> Form:
         pilot=draft.pilot_bp or 3_000,
         winner_hours=draft.winner_hours,
     )
+    campaign_gifts.put(form, draft)
     for no, other in enumerate(draft.others, start=1):
-        form.put(f"template_{no}", other.template_id)
         form.put(f"message_{no}", other.message)
         form.put(f"hour_{no}", other.send_hour)
     return form
@@ -82,25 +82,23 @@ def of_campaign(session: Session, campaign: Campaign) -> Form:
 def read(session: Session, form: Form, now: datetime) -> Draft:
     """What was typed; a missing choice is 0, which drafting refuses. Wrong numbers stay in the
     form's errors."""
-    template_id = whole(form["template"]) or 0
+    gift = template_id, points = campaign_gifts.read(form)
     number = whole(form["variants"]) or 0
-    others = tuple(
-        Other(
-            whole(form[f"template_{no}"]) or template_id,
-            form[f"message_{no}"] or form["message"],
-            whole(form[f"hour_{no}"]),
-        )
-        for no in range(1, number + 1)
-    )
+    others = []
+    for no in range(1, number + 1):
+        other, other_points = campaign_gifts.read_other(form, no, gift)
+        text = form[f"message_{no}"] or form["message"]
+        others.append(Other(other, text, whole(form[f"hour_{no}"]), other_points))
     winner = whole(form["winner_hours"]) if others else None
     return Draft(
         name=form["name"],
         segment_id=whole(form["segment"]) or 0,
         template_id=template_id,
+        points=points,
         message=form["message"],
         holdout_bp=whole(form["holdout"]) or 0,
         quiet_hours=_stricter(session, form),
-        others=others,
+        others=tuple(others),
         send_hour=whole(form["hour"]),
         best_hour=form["hour"] == BEST,
         pilot_bp=(whole(form["pilot"]) or 0) if winner else 0,
@@ -116,7 +114,7 @@ def show(form: Form, title: str, action: str, now: datetime, status: int = 200) 
     merchant_id = me().merchant_id
     with reading() as session:
         saved = segments.list_segments(session, merchant_id)
-        offers = open_offers(session)
+        made = open_offers(session)
         context = beside(session, form, now)
     return reply.page(
         "campaigns/edit.html",
@@ -124,10 +122,9 @@ def show(form: Form, title: str, action: str, now: datetime, status: int = 200) 
         form=form,
         title=title,
         action=action,
-        ready=bool(saved and offers),
-        missing=_missing(bool(saved)),
+        ready=bool(saved),
         segments=[("", "选一个人群"), *((segment.id, segment.name) for segment in saved)],
-        **lists(form, offers),
+        **lists(form, made),
         **context,
     )
 
@@ -140,12 +137,17 @@ def open_offers(session: Session) -> list[tuple[int, str]]:
     ]
 
 
-def lists(form: Form, offers: list[tuple[int, str]]) -> dict[str, Any]:
+def lists(form: Form, made: list[tuple[int, str]]) -> dict[str, Any]:
     """What the selects of the form offer."""
     return {
-        "templates": [("", "选一张券"), *offers],
+        "templates": [("", "选一张券" if made else "还没有在发的券，先建一张"), *made],
+        "gifts": campaign_gifts.CHOICES,
         "others": range(1, min(whole(form["variants"]) or 0, 3) + 1),
-        "other_templates": [("", "和 A 组同一张"), *offers],
+        "other_templates": [
+            ("", "和 A 组一样"),
+            (campaign_gifts.WORDS, "只说话，不送东西"),
+            *made,
+        ],
         "hours": [(AT_ONCE, "启动就发"), (BEST, "按各人常来的钟点"), *HOURS],
         "other_hours": [("", "和 A 组一起"), *HOURS],
         "mornings": MORNINGS,
@@ -162,20 +164,20 @@ def beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
     """The ticket, the message, the forecast of what is in the form, and what stands in the way."""
     draft, merchant_id = read(session, form, now), me().merchant_id
     segment = session.get(Segment, draft.segment_id)
-    template = session.get(CouponTemplate, draft.template_id)
+    offer = campaign_gifts.find_offer(session, merchant_id, draft)
     context: dict[str, Any] = {
         "ticket": None,
         "forecast": None,
         "too_many": False,
-        "sides": campaign_view.sides(session, _offers(draft), now),
+        "sides": campaign_view.sides(session, _variants(draft), now),
         "shown": form["shown"] or "0",
         "quiet": _quiet_words(session, draft),
         "checks": [],
     }
     used_share = None
-    if template is not None and template.merchant_id == merchant_id:
-        context["ticket"] = tickets.of_template(template)
-        used_share = usage.redeemed_share(session, template, now)
+    if offer is not None and offer.template is not None:
+        context["ticket"] = tickets.of_template(offer.template)
+        used_share = usage.redeemed_share(session, offer.template, now)
     if segment is None or segment.merchant_id != merchant_id:
         return context
     try:
@@ -185,25 +187,27 @@ def beside(session: Session, form: Form, now: datetime) -> dict[str, Any]:
                 merchant_id=merchant_id,
                 rule=segment.rule,
                 holdout_bp=draft.holdout_bp,
+                moment=offers.moment_of(_variants(draft)),
                 now=now,
             )
     except deadline.TookTooLong:
         context["too_many"] = True
         return context
     context["forecast"] = campaign_forecast.forecast(
-        found, template, draft.holdout_bp, used_share, 1 + len(draft.others)
+        found, offer, draft.holdout_bp, used_share, 1 + len(draft.others)
     )
-    if template is not None:
+    if offer is not None:
         people = found.reachable - found.holdout
-        context["checks"] = _checks(session, draft, template, people, now)
+        context["checks"] = _checks(session, draft, offer, people, now)
     return context
 
 
-def _offers(draft: Draft) -> list[Variant]:
-    others = [
-        Variant(no, each.template_id, each.message) for no, each in enumerate(draft.others, 1)
+def _variants(draft: Draft) -> list[Variant]:
+    made: list[Draft | Other] = [draft, *draft.others]
+    return [
+        Variant(no, each.template_id, each.message, points=each.points)
+        for no, each in enumerate(made)
     ]
-    return [Variant(0, draft.template_id, draft.message), *others]
 
 
 def saved_words(now: datetime) -> str:
@@ -211,11 +215,10 @@ def saved_words(now: datetime) -> str:
 
 
 def _checks(
-    session: Session, draft: Draft, template: CouponTemplate, people: int, now: datetime
+    session: Session, draft: Draft, offer: Offer, people: int, now: datetime
 ) -> list[tuple[bool, str]]:
     """What will stop it on the way, or needs somebody: (fine, words)."""
-    face = caps.worth_fen(template)
-    each = -(-face * draft.expected_use_bp // WHOLE)
+    face, each = offer.face_fen, offer.expected_fen
     rows: list[tuple[bool, str]] = []
     if draft.budget_fen is not None and each:
         enough = draft.budget_fen >= people * each
@@ -243,7 +246,9 @@ def _checks(
     return rows
 
 
-def _expected_use(session: Session, template_id: int, now: datetime) -> int:
+def _expected_use(session: Session, template_id: int | None, now: datetime) -> int:
+    if template_id is None:
+        return WHOLE
     template = session.get(CouponTemplate, template_id)
     if template is None or template.merchant_id != me().merchant_id:
         return WHOLE
@@ -274,19 +279,3 @@ def _quiet_words(session: Session, draft: Draft) -> str:
     if not said:
         return "营销规则没有设安静的钟点，全天都发"
     return f"{'、'.join(said)}不发，没发完的到点接着发"
-
-
-def _missing(has_segments: bool) -> dict[str, str]:
-    if has_segments:
-        return {
-            "title": "还没有在发的券",
-            "text": "活动要配一张券。先建一张，再回来。",
-            "href": url_for("console.coupons.new"),
-            "act": "新建一张券",
-        }
-    return {
-        "title": "先圈出要发给谁",
-        "text": "活动发给一个人群。先建一个，人数是实时算的。",
-        "href": url_for("console.segments.new"),
-        "act": "新建人群",
-    }

@@ -32,7 +32,7 @@ STATES = {
     RecipientState.failed: ("没发成", "bad"),
     RecipientState.unknown: ("不确定", "warn"),
     RecipientState.skipped: ("跳过", ""),
-    RecipientState.issued: ("券已到账，等着发", "note"),
+    RecipientState.issued: ("等着发", "note"),
     RecipientState.sending: ("正在发", "note"),
     RecipientState.planned: ("还没轮到", ""),
 }
@@ -46,10 +46,10 @@ TROUBLES = {
     Trouble.template: ("模板用不了", "换好模板再发"),
     Trouble.content: ("文字或页面被拦", "改文字"),
     Trouble.account: ("账号发送受限", "到微信后台处理"),
-    Trouble.other: ("微信没有接受", "券已经在会员的券包里"),
+    Trouble.other: ("微信没有接受", "给的东西已经到账"),
 }
 MOMENTS = {
-    "no_consent": ("不接收营销消息", "券到账后本人关掉的，券还在"),
+    "no_consent": ("不接收营销消息", "发消息前本人关掉的"),
     "window_closed": ("聊天窗口关了", "他再说话就能发"),
     "not_granted": ("订阅次数用完了", "他再点一次允许就能发"),
 }

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from analytics import campaigns as reports
 from analytics import measuring
 from analytics.lift import FEWEST_BUYERS, FEWEST_PEOPLE, Lift
-from console import lift_view, words
+from console import campaign_gifts, lift_view, words
 from console.campaign_view import SENDING, list_skipped, plain
 from core.clock import local
 from crm.campaigns import queries
@@ -29,10 +29,9 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
     used = reports.redemption(session, campaign.id)
     days = max((spent.until - spent.since).days, 1)
     top = max(spent.reached.mean, spent.held.mean)
-    delivered = sent.count(RecipientState.sent)
     missed = sum(sent.skipped.values()) + sent.count(RecipientState.failed)
     return {
-        **_verdict(spent, days),
+        **_verdict(spent, days, campaign_gifts.given(campaign)),
         "profit": _profit(spent),
         "redeemed": _used(used),
         "issued": words.count(used.issued),
@@ -42,10 +41,9 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
         "funnel": [
             _stage("名单", sent.audience, sent.audience, "100%"),
             _stage("应发", sent.reach, sent.audience, f"对照组 {words.count(sent.held_out)}"),
-            _stage("发券", used.issued, sent.audience, _of(used.issued, sent.reach, "应发")),
-            _stage("送达", delivered, sent.audience, _of(delivered, sent.reach, "应发")),
-            _stage("核销", used.redeemed, sent.audience, _of(used.redeemed, used.issued, "发券")),
+            *_given(campaign, spent, sent, used),
         ],
+        "bought": _bought(spent) if campaign.template_id is None and not used.issued else None,
         "missed_count": words.count(missed + sent.count(RecipientState.unknown)),
         "missed": _missed(sent),
         "period": f"{days} 天",
@@ -64,20 +62,47 @@ def report(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any
     }
 
 
+def _given(
+    campaign: Campaign, spent: reports.Spending, sent: Progress, used: reports.Redemption
+) -> list[dict[str, Any]]:
+    """Coupons are followed to the counter; where there are none, people to an order."""
+    delivered, whole_list = sent.count(RecipientState.sent), sent.audience
+    arrived = _stage("送达", delivered, whole_list, _of(delivered, sent.reach, "应发"))
+    buyers = spent.reached.buyers
+    bought = _stage("买过", buyers, whole_list, _of(buyers, spent.reached.people, "应发"))
+    if campaign.template_id is None and not used.issued:
+        return [arrived, bought]
+    given = _stage("发券", used.issued, whole_list, _of(used.issued, sent.reach, "应发"))
+    redeemed = _of(used.redeemed, used.issued, "发券")
+    return [given, arrived, _stage("核销", used.redeemed, whole_list, redeemed)]
+
+
+def _bought(spent: reports.Spending) -> dict[str, str]:
+    """How many of each group have bought at all."""
+    reached, held = spent.reached, spent.held
+    return {
+        "share": words.share(reached.buyers, reached.people) if reached.people else "—",
+        "held": words.share(held.buyers, held.people) if held.people else "—",
+    }
+
+
 def in_short(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any] | None:
     """The verdict and three figures, for the page of a campaign that is over."""
     spent = reports.spending(session, campaign, now)
     if spent is None:
         return None
     used = reports.redemption(session, campaign.id)
-    said = _verdict(spent, max((spent.until - spent.since).days, 1))
+    days = max((spent.until - spent.since).days, 1)
+    said = _verdict(spent, days, campaign_gifts.given(campaign))
     delivered = queries.progress(session, campaign).count(RecipientState.sent)
     share = words.share(used.redeemed, used.issued) if used.issued else ""
     return {
         "verdict": said["verdict"],
         "figures": [
             ("送达", words.count(delivered), "人"),
-            ("核销", words.count(used.redeemed), f"发券的 {share}" if share else ""),
+            ("核销", words.count(used.redeemed), f"发券的 {share}" if share else "")
+            if campaign.template_id is not None or used.issued
+            else ("买过", _bought(spent)["share"], f"对照组 {_bought(spent)['held']}"),
             ("增量收入", said["lift"], said["lift_range"]),
         ],
     }
@@ -146,7 +171,7 @@ def _cell(text: str) -> str:
     return f"'{text}" if text[:1] in "=+-@\t\r" else text
 
 
-def _verdict(spent: reports.Spending, days: int) -> dict[str, Any]:
+def _verdict(spent: reports.Spending, days: int, given: str) -> dict[str, Any]:
     lift = spent.lift
     total = spent.total_fen
     between = f"{lift_view.signed(lift.low)} 到 {lift_view.signed(lift.high)}"
@@ -162,7 +187,7 @@ def _verdict(spent: reports.Spending, days: int) -> dict[str, Any]:
         verdict, why = "还看不出有没有多带来收入", facts + "区间碰到 0，可能只是碰巧。"
     elif lift.point > 0:
         verdict = f"多带来约 ¥{round(total / 100):,} 收入"
-        why = facts + _kept(spent)
+        why = facts + _kept(spent, given)
     else:
         verdict, why = f"少了约 ¥{abs(round(total / 100)):,} 收入", facts
     return {
@@ -174,15 +199,16 @@ def _verdict(spent: reports.Spending, days: int) -> dict[str, Any]:
     }
 
 
-def _kept(spent: reports.Spending) -> str:
+def _kept(spent: reports.Spending, given: str) -> str:
     """What is left of it, in the verdict's second breath."""
+    costs = f"{given}和原料" if given else "原料"
     if spent.profit is None:
-        return "没有扣掉券和原料的成本。"
+        return f"没有扣掉{costs}的成本。"
     people = spent.reached.people
     if not spent.profit.sure:
-        return "扣掉券和原料，还看不出赚没赚。"
+        return f"扣掉{costs}，还看不出赚没赚。"
     earned = "多赚" if spent.profit.point > 0 else "反而少赚"
-    return f"扣掉券和原料，{earned}约 ¥{abs(round(spent.profit.point * people / 100)):,}。"
+    return f"扣掉{costs}，{earned}约 ¥{abs(round(spent.profit.point * people / 100)):,}。"
 
 
 def _profit(spent: reports.Spending) -> dict[str, Any] | None:

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from analytics import campaigns as reports
 from analytics import measuring
 from analytics.lift import Lift
-from console import campaign_facts, lift_view, tickets, words
+from console import campaign_facts, campaign_gifts, lift_view, words
 from console.access import Me
 from coupons.models import CouponTemplate
 from crm.campaigns import queries, sending, tallies
 from crm.campaigns.reach import SKIP_REASONS
 from crm.campaigns.variants import Variant, list_variants
-from crm.campaigns.words import Gift, fill, subscribe
+from crm.campaigns.words import WAYS, Gift, fill, of_points, page_of, subscribe
 from crm.models import Campaign, CampaignState, RecipientState, Segment
 from crm.models.campaigns import CampaignMove
 from merchants.models import Staff
@@ -74,13 +74,23 @@ WAYS_OUT = {
 }
 SENDING = (
     (RecipientState.sent, "已送达微信", ""),
-    (RecipientState.issued, "券已到账，等着发消息", ""),
+    (RecipientState.issued, "等着发消息", ""),
     (RecipientState.sending, "正在发", ""),
     (RecipientState.planned, "还没轮到", ""),
-    (RecipientState.failed, "微信没有接受", "券已经在会员的券包里"),
+    (RecipientState.failed, "微信没有接受", ""),
     (RecipientState.unknown, "不确定有没有发到", "不会再发第二次"),
     (RecipientState.skipped, "停下来没有发", ""),
 )
+
+
+def sending_rows(campaign: Campaign) -> list[tuple[RecipientState, str, str]]:
+    """The states in words; of a coupon only where there is one."""
+    given = campaign_gifts.given(campaign)
+    own = {
+        RecipientState.issued: (f"{given}已到账，等着发消息" if given else "等着发消息", ""),
+        RecipientState.failed: ("微信没有接受", f"{given}已经给了会员" if given else ""),
+    }
+    return [(state, *own.get(state, (text, hint))) for state, text, hint in SENDING]
 
 
 def rows(session: Session, found: Sequence[Campaign], now: datetime) -> list[dict[str, Any]]:
@@ -101,6 +111,7 @@ def rows(session: Session, found: Sequence[Campaign], now: datetime) -> list[dic
             "audience": words.count(campaign.audience_count) if campaign.launched_at else "—",
             "sent": words.count(sent.get(campaign.id, 0)) if campaign.launched_at else "—",
             "redeemed": words.count(redeemed.get(campaign.id, 0)) if campaign.launched_at else "—",
+            "gives": campaign_gifts.given(campaign),
             **_use(redeemed.get(campaign.id, 0), sent.get(campaign.id, 0)),
             **_lift(lifts.get(campaign.id)),
             "budget": _budget(campaign),
@@ -145,6 +156,7 @@ def head(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "moves": {} if _is_preparing(campaign, now) else MOVES.get(campaign.state, {}),
         "segment": segment.name,
         "holdout": f"{campaign.holdout_bp / 100:g}%，不发，用来量增量",
+        "gives": campaign_gifts.given(campaign),
         "sides": sides(session, list_variants(session, campaign), campaign.launched_at or now),
     }
 
@@ -192,7 +204,7 @@ def whole(session: Session, campaign: Campaign, who: Me, now: datetime) -> dict[
                     "count": words.count(progress.states[state]),
                     "share": words.share(progress.states[state], planned),
                 }
-                for state, text, hint in SENDING
+                for state, text, hint in sending_rows(campaign)
                 if progress.states.get(state)
             ),
             {
@@ -213,27 +225,34 @@ def sides(session: Session, offers: Sequence[Variant], now: datetime) -> list[di
     """What each variant gives and says; an offer that names no coupon yet shows its words."""
     shown = []
     for offer in offers:
-        template = session.get(CouponTemplate, offer.template_id)
-        ticket = None if template is None else tickets.of_template(template)
-        looks = preview(offer.message, template, now)
-        shown.append({"letter": offer.letter, "ticket": ticket, **looks})
+        gift = _sample(session, offer, now)
+        looks = preview(offer.message, gift, chosen=bool(offer.template_id))
+        gives = campaign_gifts.shown(session, offer)
+        shown.append({"letter": offer.letter, **gives, **looks})
     return shown
 
 
-def preview(text: str, template: CouponTemplate | None, now: datetime) -> dict[str, Any]:
-    """The message as somebody would read it, in the chat and as a subscribe message."""
+def _sample(session: Session, offer: Variant, now: datetime) -> Gift | None:
+    if offer.template_id is None:
+        return of_points(offer.points) if offer.points else None
+    template = session.get(CouponTemplate, offer.template_id)
     if template is None:
-        gift = Gift("选好的券", now + timedelta(days=30))
-        return {"bubble": fill(text, "小满", gift), "subscribe": [], "cut": ""}
+        return Gift("选好的券", now + timedelta(days=30))
     ends = now + timedelta(days=template.valid_days or 30)
-    if template.valid_until:
-        ends = min(ends, template.valid_until)
-    gift = Gift(template.name, ends)
+    return Gift(template.name, min(ends, template.valid_until or ends))
+
+
+def preview(text: str, gift: Gift | None, *, chosen: bool) -> dict[str, Any]:
+    """The message as somebody would read it, in the chat and, about a coupon that was `chosen`, as
+    a subscribe message."""
+    bubble = fill(text, "小满", gift)
+    looks = {"bubble": bubble, "way": WAYS[page_of(gift)], "subscribe": [], "cut": ""}
+    if gift is None or not chosen:
+        return looks
     fields = subscribe(text, "小满", gift, "")["data"]
     names = (("优惠券", "thing1"), ("有效期至", "time2"), ("说明", "thing3"))
-    bubble = fill(text, "小满", gift)
     return {
-        "bubble": bubble,
+        **looks,
         "subscribe": [(name, fields[key]) for name, key in names],
         "cut": fields["thing3"] if fields["thing3"] != " ".join(bubble.split()) else "",
     }

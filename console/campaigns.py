@@ -13,6 +13,7 @@ from console import (
     campaign_facts,
     campaign_forecast,
     campaign_form,
+    campaign_gifts,
     campaign_report,
     campaign_view,
     reply,
@@ -24,7 +25,6 @@ from core import cursors, deadline
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
-from coupons.models import CouponTemplate
 from crm.campaigns import drafting, launching, moving, queries, variants
 from crm.errors import ApprovalNeeded, CampaignInvalid, CampaignMoved
 from crm.models import Campaign, CampaignState
@@ -256,14 +256,17 @@ def _launch_page(campaign_id: int, form: Form, status: int = 200, *, ask: bool =
     with reading() as session:
         campaign = queries.get_campaign(session, me().merchant_id, campaign_id)
         shown = campaign_view.head(session, campaign, now)
-        template = session.get_one(CouponTemplate, campaign.template_id)
-        used_share = usage.redeemed_share(session, template, now)
+        offer = campaign_gifts.find_offer(
+            session, campaign.merchant_id, drafting.read(session, campaign)
+        )
+        assert offer is not None
+        used_share = usage.redeemed_share(session, offer.template, now) if offer.template else None
         try:
             with deadline.at_most(session, campaign_form.FORECAST_SECONDS):
                 found = queries.forecast_campaign(session, campaign, now)
             shown_forecast = campaign_forecast.forecast(
                 found,
-                template,
+                offer,
                 campaign.holdout_bp,
                 used_share,
                 len(variants.list_variants(session, campaign)),

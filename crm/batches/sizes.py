@@ -3,13 +3,13 @@
 from sqlalchemy.orm import Session
 
 from coupons.models import CouponTemplate
-from crm.campaigns import caps, thresholds
+from crm.campaigns import offers, thresholds
 from crm.errors import BatchInvalid
 
 
 def why_too_large(session: Session, template: CouponTemplate, people: int) -> str:
     """In words; empty: one person may. Printed and imported codes are nobody's, and not counted."""
-    size = thresholds.Size(people, people * caps.worth_fen(template))
+    size = thresholds.Size(people, people * offers.worth_fen(template))
     why = thresholds.why_large(session, template.merchant_id, size)
     return f"{why}。这么大的一批请建营销活动来发，另一个人同意了才发" if why else ""
 

@@ -4,7 +4,7 @@ A slice holds the campaign's row from its first statement, so what the caps leav
 however many workers, and a pause is either before a slice or after it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +18,9 @@ from core.database import claim
 from core.outbox import enqueue
 from core.rows import all_moved
 from coupons import issuing
-from coupons.models import Coupon, CouponTemplate
-from coupons.words import card_title
-from crm import contacts
-from crm.campaigns import caps, masses, tallies, variants, waves, words
+from coupons.models import Coupon
+from crm import contacts, points
+from crm.campaigns import caps, masses, offers, tallies, variants, waves, words
 from crm.campaigns.letters import write
 from crm.campaigns.moving import (
     BATCH_KEY,
@@ -32,8 +31,7 @@ from crm.campaigns.moving import (
     finish_if_done,
     pause,
 )
-from crm.campaigns.reach import MOMENT
-from crm.campaigns.variants import Variant
+from crm.campaigns.offers import Offer
 from crm.consent import NO_CONSENT
 from crm.models import (
     Arm,
@@ -76,14 +74,7 @@ class _Person:
 class _Reached:
     person: _Person
     plan: Plan
-    offer: "_Offer"
-
-
-@dataclass(frozen=True)
-class _Offer:
-    variant: Variant
-    template: CouponTemplate
-    face_fen: int
+    offer: Offer
 
 
 def next_batch(
@@ -110,7 +101,7 @@ def next_batch(
     if campaign.state is not CampaignState.running or taken:
         return None
     if wave.is_rest and campaign.judged_at is None:
-        campaign.winner = variants.clear_winner(variants.scores(session, campaign.id))
+        campaign.winner = variants.clear_winner(variants.scores(session, campaign))
         campaign.judged_at = now
     people = _slice(session, wave, size)
     if not people:
@@ -118,9 +109,9 @@ def next_batch(
         session.flush()
         finish_if_done(session, campaign.id, now=now)
         return Batch(last=True)
-    offers = _offers(session, campaign)
-    reached, skipped = _plan(session, campaign, people, offers, now)
-    room = caps.find_room(session, campaign, [each.offer.face_fen for each in reached], now=now)
+    made = _offers(session, campaign)
+    reached, skipped = _plan(session, campaign, people, made, now)
+    room = caps.find_room(session, campaign, [each.offer for each in reached], now=now)
     last_id = people[-1].recipient_id
     if room.people < len(reached):  # whoever comes after the last that fits waits
         last_id = reached[room.people].person.recipient_id - 1
@@ -128,13 +119,14 @@ def next_batch(
         skipped = {id_: why for id_, why in skipped.items() if id_ <= last_id}
     reached, capped = _take_contacts(session, campaign, reached, now)
     skipped |= capped
-    if reached:  # coupons first: their template is locked before the recipients, as at a launch
+    if reached:  # gifts first: their template is locked before the recipients, as at a launch
         _issue(session, campaign, reached, now)
     _count(campaign, reached, now)
     wave.cursor = max(last_id, wave.cursor)
     session.flush()
     _skip(session, skipped, now)
-    _tally(session, campaign.id, len(reached), skipped)
+    coupons = sum(each.offer.template is not None for each in reached)
+    _tally(session, campaign.id, len(reached), skipped, coupons)
     if room.people == 0 and room.full:
         pause(session, campaign, actor="system", reason=room.full, now=now)
     else:
@@ -178,22 +170,22 @@ def _slice(session: Session, wave: CampaignWave, size: int) -> list[_Person]:
     return [_Person(recipient_id, member, variant) for recipient_id, variant, member in rows]
 
 
-def _offers(session: Session, campaign: Campaign) -> dict[int, _Offer]:
+def _offers(session: Session, campaign: Campaign) -> dict[int, Offer]:
     """What each variant gives; all of them the winner's, once there is one."""
     known = {variant.no: variant for variant in variants.list_variants(session, campaign)}
-    offers = {}
-    for no, drawn in known.items():
-        variant = drawn if campaign.winner is None else known[campaign.winner]
-        template = issuing.get_template(session, variant.template_id)
-        offers[no] = _Offer(variant, template, caps.worth_fen(template))
-    return offers
+    return {
+        no: offers.load(
+            session, campaign, drawn if campaign.winner is None else known[campaign.winner]
+        )
+        for no, drawn in known.items()
+    }
 
 
 def _plan(
     session: Session,
     campaign: Campaign,
     people: Sequence[_Person],
-    offers: dict[int, _Offer],
+    made: dict[int, Offer],
     now: datetime,
 ) -> tuple[list[_Reached], dict[int, str]]:
     """Who can still be reached and how; of the others, recipient → reason."""
@@ -201,7 +193,7 @@ def _plan(
         session,
         merchant_id=campaign.merchant_id,
         person_ids=[person.member.person_id for person in people],
-        template=MOMENT,
+        template=offers.moment_of(variants.list_variants(session, campaign)),
         now=now,
         policy=policy_of(session, campaign.merchant_id),
     )
@@ -214,7 +206,7 @@ def _plan(
         elif plan.channel is None:
             skipped[person.recipient_id] = plan.reason
         else:
-            reached.append(_Reached(person, plan, offers[person.variant]))
+            reached.append(_Reached(person, plan, made[person.variant]))
     return reached, skipped
 
 
@@ -244,9 +236,8 @@ def _count(campaign: Campaign, reached: Sequence[_Reached], now: datetime) -> No
     campaign.today_people = len(reached) + caps.count_today(campaign, now)
     campaign.today_on = today
     campaign.face_fen += sum(each.offer.face_fen for each in reached)
-    campaign.expected_fen += sum(
-        caps.expected_fen(campaign, each.offer.face_fen) for each in reached
-    )
+    campaign.expected_fen += sum(each.offer.expected_fen for each in reached)
+    campaign.points_fen += sum(e.offer.face_fen for e in reached if e.offer.variant.points)
 
 
 def _skip(session: Session, skipped: dict[int, str], now: datetime) -> None:
@@ -261,17 +252,20 @@ def _skip(session: Session, skipped: dict[int, str], now: datetime) -> None:
         all_moved(Recipient, moved, len(ids))
 
 
-def _tally(session: Session, campaign_id: int, issued: int, skipped: dict[int, str]) -> None:
+def _tally(
+    session: Session, campaign_id: int, issued: int, skipped: dict[int, str], coupons: int
+) -> None:
     changes = Counter(tallies.reached(RecipientState.skipped, why) for why in skipped.values())
     changes[tallies.reached(RecipientState.issued)] = issued
     changes[tallies.reached(RecipientState.planned)] = -issued - len(skipped)
-    tallies.add(session, campaign_id, changes, coupons=issued)
+    tallies.add(session, campaign_id, changes, coupons=coupons)
 
 
 def _issue(
     session: Session, campaign: Campaign, reached: Sequence[_Reached], now: datetime
 ) -> None:
     coupons = _give(session, campaign, reached, now)
+    _award(session, campaign, reached, now)
     expiry = dict(
         session.execute(
             select(Coupon.id, Coupon.expires_at).where(Coupon.id.in_(list(coupons.values())))
@@ -279,16 +273,14 @@ def _issue(
     )
     letters = {}
     for each in reached:
-        template = each.offer.template
-        until = expiry[coupons[each.person.member.id]]
-        gift = words.Gift(template.name, until, card_title(template))
+        gift = each.offer.given(expiry.get(coupons.get(each.person.member.id, 0)))
         letters[each.person.recipient_id] = _letter(campaign, each, gift)
     messages = sending.prepare_many(session, list(letters.values()), now=now)
     rows = [
         {
             "row_id": each.person.recipient_id,
             "row_variant": each.offer.variant.no,
-            "row_coupon": coupons[each.person.member.id],
+            "row_coupon": coupons.get(each.person.member.id),
             "row_outbound": messages[letters[each.person.recipient_id].key],
             "row_channel": each.plan.channel,
         }
@@ -305,15 +297,32 @@ def _give(
 ) -> dict[int, int]:
     """Member → coupon. Templates in the order of their ids: two campaigns may share them."""
     coupons: dict[int, int] = {}
-    templates = {each.offer.template.id: each.offer.template for each in reached}
-    for template_id, template in sorted(templates.items()):
-        members = [e.person.member.id for e in reached if e.offer.template.id == template_id]
+    by_template: dict[int, list[_Reached]] = defaultdict(list)
+    for each in reached:
+        if each.offer.template is not None:
+            by_template[each.offer.template.id].append(each)
+    for _, group in sorted(by_template.items()):
+        template, members = group[0].offer.template, [each.person.member.id for each in group]
+        assert template is not None
         source = f"campaign:{campaign.id}"
         coupons |= issuing.issue_many(session, template, members, source=source, now=now)
     return coupons
 
 
-def _letter(campaign: Campaign, each: _Reached, gift: words.Gift) -> sending.Letter:
+def _award(
+    session: Session, campaign: Campaign, reached: Sequence[_Reached], now: datetime
+) -> None:
+    """Points, once for each member of the campaign: the ledger's cause names both."""
+    by_points: dict[int, list[int]] = defaultdict(list)
+    for each in reached:
+        if each.offer.variant.points:
+            by_points[each.offer.variant.points].append(each.person.member.id)
+    for number, members in sorted(by_points.items()):
+        cause = f"campaign:{campaign.id}"
+        points.grant_many(session, members, number, cause=cause, reason=campaign.name, now=now)
+
+
+def _letter(campaign: Campaign, each: _Reached, gift: words.Gift | None) -> sending.Letter:
     plan, name, text = each.plan, each.person.member.name, each.offer.variant.message
     assert plan.channel is not None
     payload = write(text, name, gift, plan)

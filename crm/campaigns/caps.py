@@ -1,7 +1,8 @@
 """What a campaign may still give out: its budget, its day, and the coupons that lie unused.
 
 Asked while the campaign's row is locked, so the answer is exact for however many workers. People
-are taken in their order for as long as there is room.
+are taken in their order for as long as there is room. Points count as unused whatever became of
+them: once they are in a member's lots nobody can tell whose they were.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from core.clock import business_day, local
 from core.money import format_yuan
 from coupons.models import Coupon, CouponKind, CouponState, CouponTemplate
 from crm import contacts
-from crm.campaigns.holdout import WHOLE
+from crm.campaigns.offers import Offer
 from crm.models import Campaign
 
 _IN_HAND = (CouponState.issued, CouponState.locked)
@@ -35,30 +36,21 @@ class Room:
     tomorrow: datetime | None = None
 
 
-def worth_fen(template: CouponTemplate) -> int:
-    """The most that one coupon takes off in all its uses, as far as is known; 0: it is not."""
-    face = template.face_fen if template.kind is CouponKind.amount else template.cap_fen
-    return (template.worth_fen or face or 0) * template.uses_total
-
-
-def expected_fen(campaign: Campaign, face_fen: int) -> int:
-    """What coupons of that worth will cost if as many are used as the campaign expects."""
-    return -(-face_fen * campaign.expected_use_bp // WHOLE)
-
-
-def find_room(session: Session, campaign: Campaign, faces: Sequence[int], *, now: datetime) -> Room:
-    """How many of the next people, whose coupons are worth `faces`, the caps leave room for."""
-    number = len(faces)
+def find_room(
+    session: Session, campaign: Campaign, offers: Sequence[Offer], *, now: datetime
+) -> Room:
+    """How many of the next people, to whom `offers` are made, the caps leave room for."""
+    number = len(offers)
     tomorrow = None
     if campaign.daily_people is not None:
         number = min(number, max(0, campaign.daily_people - count_today(campaign, now)))
-        if number == 0 and faces:
+        if number == 0 and offers:
             tomorrow = _midnight(now)
     spent, issued, full = campaign.expected_fen, campaign.face_fen, ""
     unused = _Unused(session, campaign, now)
     of_all = _UnusedOfAll(session, campaign, now)
-    for position, face in enumerate(faces[:number]):
-        cost = expected_fen(campaign, face)
+    for position, offer in enumerate(offers[:number]):
+        face, cost = offer.face_fen, offer.expected_fen
         if campaign.budget_fen is not None and spent + cost > campaign.budget_fen:
             full = f"预算 ¥{format_yuan(campaign.budget_fen)} 用完了"
         elif not unused.has_room(issued + face):
@@ -94,7 +86,8 @@ class _Unused:
         return issued_fen - self._gone <= cap
 
     def _in_hand(self) -> int:
-        return _in_hand(self._session, Coupon.campaign_id == self._campaign.id, self._now)
+        mine = Coupon.campaign_id == self._campaign.id
+        return _in_hand(self._session, mine, self._now) + self._campaign.points_fen
 
 
 class _UnusedOfAll:
@@ -123,7 +116,10 @@ class _UnusedOfAll:
                 select(Campaign.id).where(Campaign.merchant_id == self._merchant_id)
             )
             self._counted = True
-            self._gone = self._issued - _in_hand(self._session, mine, self._now)
+            ours = Campaign.merchant_id == self._merchant_id
+            points = self._session.scalar(select(func.sum(Campaign.points_fen)).where(ours))
+            in_hand = _in_hand(self._session, mine, self._now) + int(points or 0)
+            self._gone = self._issued - in_hand
             contacts.lock_rules(self._session, self._merchant_id).gone_fen = self._gone
             self._session.flush()
         return self._issued + more_fen - self._gone <= self.cap

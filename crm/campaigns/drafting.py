@@ -14,6 +14,7 @@ from crm.campaigns import thresholds
 from crm.campaigns.holdout import WHOLE
 from crm.campaigns.moving import pause, void_approvals
 from crm.campaigns.variants import MOST, list_variants
+from crm.campaigns.words import wrong_placeholder
 from crm.contacts import Hours, check_hours, rules_of, speaking_hours
 from crm.errors import CampaignInvalid, CampaignMoved
 from crm.models import Campaign, CampaignMove, CampaignState, CampaignVariant, Segment
@@ -22,26 +23,29 @@ MAX_NAME = 32
 MAX_MESSAGE = 300
 MAX_HOLDOUT_BP = 5_000
 MOST_HOURS = 72
+MOST_POINTS = 10_000
 
 
 @dataclass(frozen=True)
 class Other:
-    """A variant beside the campaign's own: another coupon, other words, another hour."""
+    """A variant beside the campaign's own: another gift or none, other words, another hour."""
 
-    template_id: int
+    template_id: int | None
     message: str
     send_hour: int | None = None
+    points: int = 0
 
 
 @dataclass(frozen=True)
 class Draft:
     """What a merchant fills in. `quiet_hours` come on top of the merchant's own, which always hold.
-    `others` are tried against it; see `crm.models.Campaign` for the caps.
+    `others` are tried against it; see `crm.models.Campaign` for the caps. Without a template it
+    gives `points`, or nothing but words.
     """
 
     name: str
     segment_id: int
-    template_id: int
+    template_id: int | None
     message: str
     holdout_bp: int = 1_000
     quiet_hours: Hours | None = None
@@ -54,6 +58,7 @@ class Draft:
     liability_fen: int | None = None
     daily_people: int | None = None
     expected_use_bp: int = WHOLE
+    points: int = 0
 
 
 def create(
@@ -158,19 +163,19 @@ def read(session: Session, campaign: Campaign) -> Draft:
     return Draft(
         **plain,
         quiet_hours=None if begin is None or end is None else (begin, end),
-        others=tuple(Other(v.template_id, v.message, v.send_hour) for v in others),
+        others=tuple(Other(v.template_id, v.message, v.send_hour, v.points) for v in others),
     )
 
 
 def _write_others(session: Session, campaign: Campaign, draft: Draft) -> bool:
     """Whether they are not what they were."""
-    wanted = [(o.template_id, o.message.strip(), o.send_hour) for o in draft.others]
+    wanted = [(o.template_id, o.message.strip(), o.send_hour, o.points) for o in draft.others]
     _, *known = list_variants(session, campaign)
-    if wanted == [(v.template_id, v.message, v.send_hour) for v in known]:
+    if wanted == [(v.template_id, v.message, v.send_hour, v.points) for v in known]:
         return False
     mine = CampaignVariant.campaign_id == campaign.id
     claim(session, delete(CampaignVariant).where(mine))
-    for no, (template_id, message, send_hour) in enumerate(wanted, start=1):
+    for no, (template_id, message, send_hour, points) in enumerate(wanted, start=1):
         session.add(
             CampaignVariant(
                 campaign_id=campaign.id,
@@ -178,6 +183,7 @@ def _write_others(session: Session, campaign: Campaign, draft: Draft) -> bool:
                 template_id=template_id,
                 message=message,
                 send_hour=send_hour,
+                points=points,
             )
         )
     session.flush()
@@ -188,6 +194,7 @@ _PLAIN = (
     "name",
     "segment_id",
     "template_id",
+    "points",
     "message",
     "holdout_bp",
     "send_hour",
@@ -221,11 +228,8 @@ def _check(session: Session, merchant_id: int, draft: Draft) -> None:
     segment = session.get(Segment, draft.segment_id)
     if segment is None or segment.merchant_id != merchant_id:
         errors["segment_id"] = "请选一个人群"
-    template = session.get(CouponTemplate, draft.template_id)
-    if template is None or template.merchant_id != merchant_id:
-        errors["template_id"] = "请选一张券"
-    elif template.state is not TemplateState.active:
-        errors["template_id"] = "这张券已经停发"
+    for name, wrong in _wrong_gift(session, merchant_id, draft):
+        errors.setdefault(name, wrong)
     errors |= _check_trial(session, merchant_id, draft) | _check_caps(draft)
     if not 0 <= draft.holdout_bp <= MAX_HOLDOUT_BP:
         errors["holdout_bp"] = f"对照组最多 {MAX_HOLDOUT_BP * 100 // WHOLE}%"
@@ -237,17 +241,33 @@ def _check(session: Session, merchant_id: int, draft: Draft) -> None:
         raise CampaignInvalid(errors=errors)
 
 
+def _wrong_gift(
+    session: Session, merchant_id: int, made: Draft | Other, choose: str = "请选一张券"
+) -> list[tuple[str, str]]:
+    """(field, what is wrong) with what is given and with the words about it."""
+    wrong = []
+    if made.template_id is not None:
+        template = session.get(CouponTemplate, made.template_id)
+        if template is None or template.merchant_id != merchant_id:
+            wrong.append(("template_id", choose))
+        elif template.state is not TemplateState.active:
+            wrong.append(("template_id", "这张券已经停发"))
+    if not 0 <= made.points <= MOST_POINTS or (made.points and made.template_id is not None):
+        wrong.append(("points", f"积分要在 1 到 {MOST_POINTS:,} 之间，和券只给一样"))
+    gives = {"coupon": made.template_id is not None, "points": made.points > 0}
+    if unfilled := wrong_placeholder(made.message, **gives):
+        wrong.append(("message", f"没有给这样东西，文字里的 {unfilled} 填不上"))
+    return wrong
+
+
 def _check_trial(session: Session, merchant_id: int, draft: Draft) -> dict[str, str]:
     errors: dict[str, str] = {}
     if len(draft.others) > MOST - 1:
         errors["others"] = f"最多比 {MOST} 种"
     for no, other in enumerate(draft.others, start=1):
         letter = "ABCD"[min(no, MOST - 1)]
-        template = session.get(CouponTemplate, other.template_id)
-        if template is None or template.merchant_id != merchant_id:
-            errors[f"template_{no}"] = f"给 {letter} 组选一张券"
-        elif template.state is not TemplateState.active:
-            errors[f"template_{no}"] = "这张券已经停发"
+        for name, wrong in _wrong_gift(session, merchant_id, other, f"给 {letter} 组选一张券"):
+            errors.setdefault(f"{name.removesuffix('_id')}_{no}", wrong)
         if not 1 <= len(other.message.strip()) <= MAX_MESSAGE:
             errors[f"message_{no}"] = f"文字要 1 到 {MAX_MESSAGE} 个字"
     hours = [draft.send_hour, *(other.send_hour for other in draft.others)]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.database import UTCDateTime
 from core.outbox import enqueue
-from crm.campaigns import reach, tallies, thresholds, waves
+from crm.campaigns import offers, reach, tallies, thresholds, waves
 from crm.campaigns.holdout import held_out
 from crm.campaigns.moving import BATCH_KEY, WAVE_KEY, move, pause
 from crm.campaigns.variants import drawn, list_variants
@@ -61,7 +61,9 @@ def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
 
 
 def _write_audience(session: Session, campaign: Campaign, now: datetime) -> int:
-    answer = reach.outcome(session, campaign.merchant_id, now=now)
+    variants = list_variants(session, campaign)
+    moment = offers.moment_of(variants)
+    answer = reach.outcome(session, campaign.merchant_id, now=now, moment=moment)
     people = (
         select(Member.id.label("member_id"), answer.label("answer"))
         .where(
@@ -71,7 +73,6 @@ def _write_audience(session: Session, campaign: Campaign, now: datetime) -> int:
         )
         .subquery()
     )
-    variants = list_variants(session, campaign)
     variant = drawn(people.c.member_id, seed=campaign.seed, number=len(variants))
     plan = waves.plan(session, campaign, variants, variant, people.c.member_id, now=now)
     everybody: FromClause = people

@@ -9,11 +9,11 @@ from messaging.models import Channel
 from messaging.planning import Plan
 
 
-def write(text: str, name: str, gift: words.Gift, plan: Plan) -> dict[str, Any]:
+def write(text: str, name: str, gift: words.Gift | None, plan: Plan) -> dict[str, Any]:
     """The message in the form of its channel."""
     if plan.channel is Channel.broadcast:  # the same words for everybody
-        return {"text": words.fill(text, "", gift)}
-    if plan.channel is Channel.subscribe:
+        return {"text": words.fill(text, "", gift), "page": words.page_of(gift)}
+    if plan.channel is Channel.subscribe and gift is not None:
         return words.subscribe(text, name, gift, plan.template_id)
     official = find_official(plan.appid)
     picture = official.card_media_id if official else ""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core import rows
 from core.database import claim
 from crm import consent, contacts
-from crm.campaigns import tallies
+from crm.campaigns import tallies, words
 from crm.campaigns.calling_back import STOPPED
 from crm.campaigns.moving import contact, finish_if_done, queue_mass
 from crm.models import Campaign, CampaignState, Recipient, RecipientState
@@ -47,6 +47,7 @@ class _Person(NamedTuple):
     appid: str
     openid: str
     text: str
+    page: str = ""
 
 
 def queue(session: Session, campaign_id: int, *, now: datetime) -> None:
@@ -70,16 +71,16 @@ def gather(session: Session, campaign_id: int, *, now: datetime) -> int:
     refused = [person for person in issued if person.member_id in refusing]
     if refused:
         _begin(session, campaign_id, refused, now, reason=consent.NO_CONSENT)
-    groups: dict[tuple[str, str], list[_Person]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[_Person]] = defaultdict(list)
     for person in issued:
         if person.member_id not in refusing:
-            groups[person.appid, person.text].append(person)
+            groups[person.appid, person.text, person.page].append(person)
     more_to_come = _is_anybody_planned(session, campaign_id)
     done = len(refused)
-    for (appid, text), people in sorted(groups.items()):
+    for (appid, text, page), people in sorted(groups.items()):
         if len(people) < FEWEST and more_to_come:
             continue
-        broadcast = _make(session, campaign, appid, text, now)
+        broadcast = _make(session, campaign, appid, {"text": text, "page": page}, now)
         launching.address(session, broadcast.id, [row.openid for row in people])
         keep = policy_of(session, campaign.merchant_id).keep_broadcasts
         waiting = launching.next_slice(session, broadcast, 0, limit=SLICE)
@@ -196,7 +197,18 @@ def _list_issued(session: Session, campaign_id: int) -> list[_Person]:
         .order_by(Recipient.id)
         .limit(SLICE)
     )
-    return [_Person(row[0], row[1], row[2], row[3], row[4], str(row[5]["text"])) for row in found]
+    return [
+        _Person(
+            recipient,
+            member,
+            message,
+            appid,
+            openid,
+            str(payload["text"]),
+            str(payload.get("page", words.COUPONS_PAGE)),
+        )
+        for recipient, member, message, appid, openid, payload in found
+    ]
 
 
 def _is_anybody_planned(session: Session, campaign_id: int) -> bool:
@@ -206,13 +218,15 @@ def _is_anybody_planned(session: Session, campaign_id: int) -> bool:
     return bool(session.scalar(select(planned)))
 
 
-def _make(session: Session, campaign: Campaign, appid: str, text: str, now: datetime) -> Broadcast:
+def _make(
+    session: Session, campaign: Campaign, appid: str, content: dict[str, str], now: datetime
+) -> Broadcast:
     broadcast = Broadcast(
         merchant_id=campaign.merchant_id,
         appid=appid,
         name=campaign.name[:30],
         kind="text",
-        content={"text": text, "page": "pages/coupons/coupons"},
+        content=content,
         audience=Audience.campaign,
         campaign_id=campaign.id,
         state=BroadcastState.gathering,

@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.campaigns import tallies
+from crm.campaigns import offers, tallies
 from crm.campaigns.reach import Forecast, forecast
+from crm.campaigns.variants import list_variants
 from crm.errors import CampaignNotFound
 from crm.models import (
     Arm,
@@ -104,6 +105,7 @@ def forecast_campaign(session: Session, campaign: Campaign, now: datetime) -> Fo
         merchant_id=campaign.merchant_id,
         rule=session.get_one(Segment, campaign.segment_id).rule,
         holdout_bp=campaign.holdout_bp,
+        moment=offers.moment_of(list_variants(session, campaign)),
         now=now,
     )
 

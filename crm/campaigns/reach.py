@@ -62,9 +62,10 @@ def forecast(
     rule: Any,
     now: datetime,
     holdout_bp: int = 0,
+    moment: str | None = MOMENT,
 ) -> Forecast:
     """How many of a segment a launch at this moment would reach, and why not the others."""
-    answer = outcome(session, merchant_id, now=now).label("answer")
+    answer = outcome(session, merchant_id, now=now, moment=moment).label("answer")
     found = (
         select(answer)
         .where(customers(merchant_id), matches(tree(rule), now))
@@ -88,17 +89,22 @@ def forecast(
     )
 
 
-def outcome(session: Session, merchant_id: int, *, now: datetime) -> ColumnElement[str]:
-    """For a row of `members`: a channel, or the reason why there is none."""
+def outcome(
+    session: Session, merchant_id: int, *, now: datetime, moment: str | None = MOMENT
+) -> ColumnElement[str]:
+    """For a row of `members`: a channel, or the reason why there is none.
+
+    `moment`: what a subscribe message must have been allowed for; None: none fits the words.
+    """
     code = session.get_one(Merchant, merchant_id).code
     officials = [account.appid for account in officials_of(code)]
     grants = [
         and_(
             SubscribeGrant.appid == account.appid,
-            SubscribeGrant.template_id == account.subscribe_templates[MOMENT],
+            SubscribeGrant.template_id == account.subscribe_templates[moment],
         )
         for account in minis_of(code)
-        if MOMENT in account.subscribe_templates
+        if moment is not None and moment in account.subscribe_templates
     ]
     following = _following(officials)
     barred = _barred([*officials, *(account.appid for account in minis_of(code))], now)

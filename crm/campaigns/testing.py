@@ -6,10 +6,8 @@ from sqlalchemy.orm import Session
 
 from core import audit
 from core.outbox import enqueue
-from coupons import issuing
-from crm.campaigns import words
+from crm.campaigns import offers
 from crm.campaigns.letters import write
-from crm.campaigns.reach import MOMENT
 from crm.campaigns.variants import list_variants
 from crm.errors import NoWayToSend
 from crm.models import Campaign
@@ -32,16 +30,16 @@ def send(
         session,
         merchant_id=campaign.merchant_id,
         person_ids=[staff.person_id],
-        template=MOMENT,
+        template=offers.moment_of(list_variants(session, campaign)),
         now=now,
     )[staff.person_id]
     if plan.channel is None:
         raise NoWayToSend("先用自己的微信给公众号发一句话，再点一次")
-    offers = list_variants(session, campaign)
-    offer = offers[variant if 0 <= variant < len(offers) else 0]
-    template = issuing.get_template(session, offer.template_id)
-    payload = write(MARK + offer.message, staff.name, words.sample(template, now), plan)
-    key = f"campaign_test:{campaign.id}:{offer.no}:{staff.id}:{now.timestamp():.0f}"
+    tried = list_variants(session, campaign)
+    chosen = tried[variant if 0 <= variant < len(tried) else 0]
+    gift = offers.load(session, campaign, chosen).sample(now)
+    payload = write(MARK + chosen.message, staff.name, gift, plan)
+    key = f"campaign_test:{campaign.id}:{chosen.no}:{staff.id}:{now.timestamp():.0f}"
     message = sending.prepare(
         session,
         key=key,

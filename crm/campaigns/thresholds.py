@@ -10,8 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.money import format_yuan
-from coupons import issuing
-from crm.campaigns import caps, tallies
+from crm.campaigns import offers, tallies
 from crm.campaigns.variants import list_variants
 from crm.contacts import rules_of
 from crm.models import Approval, ApprovalState, Arm, Campaign
@@ -28,9 +27,8 @@ class Size:
 
 
 def size_of(session: Session, campaign: Campaign, people: int) -> Size:
-    offers = list_variants(session, campaign)
-    faces = [caps.worth_fen(issuing.get_template(session, offer.template_id)) for offer in offers]
-    cost = people * caps.expected_fen(campaign, max(faces))
+    made = [offers.load(session, campaign, each) for each in list_variants(session, campaign)]
+    cost = people * max(offer.expected_fen for offer in made)
     return Size(people, min(cost, campaign.budget_fen or cost))
 
 

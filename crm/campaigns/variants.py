@@ -4,18 +4,18 @@ Who gets which is drawn among the reachable by a hash of the member, in equal pa
 differ by nothing but what they were given. A winner is named only where the interval is clear.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import ColumnElement, case, exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from coupons.locking import WAS_USED
 from coupons.models import Coupon, CouponTemplate
 from crm.campaigns.holdout import PRIME, WHOLE, hash_of
-from crm.models import Arm, Campaign, CampaignVariant, Recipient
+from crm.models import Arm, Campaign, CampaignVariant, Purchase, Recipient, RecipientState
 
 MOST = 4
 FEWEST = 30
@@ -28,9 +28,10 @@ class Variant:
     """`send_hour`: the hour of the store's day at which it goes out; None: at once."""
 
     no: int
-    template_id: int
+    template_id: int | None
     message: str
     send_hour: int | None = None
+    points: int = 0
 
     @property
     def letter(self) -> str:
@@ -38,7 +39,7 @@ class Variant:
 
 
 class Score(NamedTuple):
-    """Of `people` who were given a coupon, `used` have used it."""
+    """Of `people`, `used` have used their coupon; where not all were given one, have bought."""
 
     people: int
     used: int
@@ -51,8 +52,16 @@ def list_variants(session: Session, campaign: Campaign) -> list[Variant]:
         .where(CampaignVariant.campaign_id == campaign.id)
         .order_by(CampaignVariant.no)
     )
-    first = Variant(0, campaign.template_id, campaign.message, campaign.send_hour)
-    return [first, *(Variant(v.no, v.template_id, v.message, v.send_hour) for v in others)]
+    first = Variant(0, campaign.template_id, campaign.message, campaign.send_hour, campaign.points)
+    return [
+        first,
+        *(Variant(v.no, v.template_id, v.message, v.send_hour, v.points) for v in others),
+    ]
+
+
+def by_coupons(offers: Sequence[Variant]) -> bool:
+    """Whether they are told apart by coupons that were used: everybody is given one."""
+    return all(offer.template_id is not None for offer in offers)
 
 
 def drawn(member_id: Any, *, seed: int, number: int) -> ColumnElement[int]:
@@ -70,8 +79,33 @@ def in_pilot(member_id: Any, *, seed: int, share_bp: int) -> ColumnElement[bool]
     return chosen
 
 
-def scores(session: Session, campaign_id: int) -> dict[int, Score]:
-    """By variant, of those who were given a coupon."""
+def scores(session: Session, campaign: Campaign) -> dict[int, Score]:
+    """By variant: coupons that were used of those given, or buyers of those written to."""
+    if by_coupons(list_variants(session, campaign)):
+        return _used(session, campaign.id)
+    return _bought(session, campaign)
+
+
+def _bought(session: Session, campaign: Campaign) -> dict[int, Score]:
+    """Who has bought anything since the launch: what all variants can be told apart by."""
+    bought = exists().where(
+        Purchase.member_id == Recipient.member_id,
+        Purchase.paid_at > campaign.launched_at,
+        Purchase.amount_fen > Purchase.refunded_fen,
+    )
+    rows = session.execute(
+        select(Recipient.variant, func.count(), func.sum(case((bought, 1), else_=0)))
+        .where(
+            Recipient.campaign_id == campaign.id,
+            Recipient.arm == Arm.reach,
+            Recipient.state.not_in([RecipientState.planned, RecipientState.skipped]),
+        )
+        .group_by(Recipient.variant)
+    )
+    return {variant: Score(people, int(number or 0)) for variant, people, number in rows}
+
+
+def _used(session: Session, campaign_id: int) -> dict[int, Score]:
     used = case((WAS_USED, 1), else_=0)
     rows = session.execute(
         select(Recipient.variant, func.count(), func.sum(used))

@@ -1,6 +1,7 @@
 """What a recipient reads. Pure.
 
-A merchant's text may hold {昵称}, {券名} and {到期日}; each is filled in per person.
+A merchant's text may hold {昵称}; beside a coupon {券名} and {到期日}, beside points {积分}. Each
+is filled in per person.
 """
 
 from datetime import datetime, timedelta
@@ -12,15 +13,44 @@ from coupons.models import CouponTemplate
 from coupons.words import card_title
 from messaging.words import gift_message, plain
 
-COUPONS_PAGE = "pages/coupons/coupons"
+COUPONS_PAGE, POINTS_PAGE, SHOP_PAGE = (
+    "pages/coupons/coupons",
+    "pages/points/points",
+    "pages/menu/menu",
+)
+OF_COUPONS, OF_POINTS = ("{券名}", "{到期日}"), ("{积分}",)
+WAYS = {
+    COUPONS_PAGE: "打开小程序用券 →",
+    POINTS_PAGE: "打开小程序看积分 →",
+    SHOP_PAGE: "打开小程序看看 →",
+}
 THING = 20
 STOPS, PAUSES = "。！？；!?;", "，、：, "
 
 
 class Gift(NamedTuple):
+    """A coupon until `expires_at`; without a date so many points."""
+
     name: str
-    expires_at: datetime
+    expires_at: datetime | None = None
     title: str = ""  # what it is worth, for a card
+
+
+def of_points(points: int) -> Gift:
+    return Gift(f"{points:,}", None, f"{points:,} 积分到账")
+
+
+def page_of(gift: Gift | None) -> str:
+    """What a message about it opens."""
+    if gift is None:
+        return SHOP_PAGE
+    return COUPONS_PAGE if gift.expires_at is not None else POINTS_PAGE
+
+
+def wrong_placeholder(text: str, *, coupon: bool, points: bool) -> str:
+    """The first placeholder that nothing would fill in, or empty."""
+    held = ((OF_COUPONS, coupon), (OF_POINTS, points))
+    return next((p for names, has in held if not has for p in names if p in text), "")
 
 
 def sample(template: CouponTemplate, now: datetime) -> Gift:
@@ -29,10 +59,15 @@ def sample(template: CouponTemplate, now: datetime) -> Gift:
     return Gift(template.name, until, card_title(template))
 
 
-def fill(text: str, name: str, gift: Gift) -> str:
+def fill(text: str, name: str, gift: Gift | None) -> str:
     """The text with the placeholders filled; somebody without a name is greeted without one."""
+    greeted = greet(text, name)
+    if gift is None:
+        return greeted
+    if gift.expires_at is None:
+        return greeted.replace("{积分}", gift.name)
     day = f"{local(gift.expires_at):%-m 月 %-d 日}"
-    return greet(text, name).replace("{券名}", gift.name).replace("{到期日}", day)
+    return greeted.replace("{券名}", gift.name).replace("{到期日}", day)
 
 
 def greet(text: str, name: str) -> str:
@@ -58,17 +93,17 @@ def brief(text: str) -> str:
 def chat(
     text: str,
     name: str,
-    gift: Gift,
+    gift: Gift | None,
     mini: MiniProgram | None,
     base_url: str,
     picture: str = "",
 ) -> dict[str, Any]:
-    """A customer-service text, and a card or a link to the coupon."""
+    """A customer-service text, and a card or a link to what was given."""
     return gift_message(
         fill(text, name, gift),
-        way="打开小程序用券 →",
-        page=COUPONS_PAGE,
-        title=gift.title,
+        way=WAYS[page_of(gift)],
+        page=page_of(gift),
+        title=gift.title if gift else "",
         picture=picture,
         mini=mini,
         base_url=base_url,
@@ -77,6 +112,7 @@ def chat(
 
 def subscribe(text: str, name: str, gift: Gift, template_id: str) -> dict[str, Any]:
     """A subscribe message about the coupon; WeChat takes 20 characters a field."""
+    assert gift.expires_at is not None
     return {
         "template_id": template_id,
         "page": COUPONS_PAGE,

@@ -1,4 +1,4 @@
-"""A campaign is a segment, a coupon and a message, with part of the people held out."""
+"""A campaign is a segment, a gift and a message, with part of the people held out."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -63,7 +63,10 @@ class RecipientState(StrEnum):
 
 
 class Campaign(Base):
-    """`expected_fen` and `face_fen` are what has been issued: its expected cost, and its worth.
+    """It gives a coupon (`template_id`), `points`, or nothing but words; never both.
+
+    `expected_fen` and `face_fen` are what has been issued: its expected cost, and its worth; what
+    of the worth is points is `points_fen`.
 
     `budget_fen` and `liability_fen` cap them, `daily_people` the people of one day (`today_*`);
     null: no cap. Of the coupons `expected_use_bp` are expected to be used. With `winner_hours` only
@@ -78,7 +81,8 @@ class Campaign(Base):
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     name: Mapped[str] = mapped_column(String(64))
     segment_id: Mapped[int] = mapped_column(ForeignKey("segments.id"), index=True)
-    template_id: Mapped[int] = mapped_column(ForeignKey("coupon_templates.id"), index=True)
+    template_id: Mapped[int | None] = mapped_column(ForeignKey("coupon_templates.id"), index=True)
+    points: Mapped[int] = mapped_column(default=0)
     message: Mapped[LongText]
     state: Mapped[CampaignState] = mapped_column(State(CampaignState), default=CampaignState.draft)
     holdout_bp: Mapped[int] = mapped_column(default=1_000)
@@ -105,6 +109,7 @@ class Campaign(Base):
     finished_at: Mapped[datetime | None]
     expected_fen: Mapped[int] = mapped_column(default=0)
     face_fen: Mapped[int] = mapped_column(default=0)
+    points_fen: Mapped[int] = mapped_column(default=0)
     today_on: Mapped[date | None]
     today_people: Mapped[int] = mapped_column(default=0)
     winner: Mapped[int | None]
@@ -120,7 +125,8 @@ class CampaignVariant(Base):
     id: Mapped[Id]
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
     no: Mapped[int]
-    template_id: Mapped[int] = mapped_column(ForeignKey("coupon_templates.id"))
+    template_id: Mapped[int | None] = mapped_column(ForeignKey("coupon_templates.id"))
+    points: Mapped[int] = mapped_column(default=0)
     message: Mapped[LongText]
     send_hour: Mapped[int | None]
 

@@ -10,6 +10,7 @@ max(points, 0).
 from crm.points.books import Line, ledger, list_unbalanced
 from crm.points.earning import REFUND_WINDOW, claw_back, earn, move, points_for
 from crm.points.falling_due import expire_due, merchants_to_expire, release_due, remind_due
+from crm.points.giving import grant_many
 from crm.points.holding import give_back, hold_for, spend_held
 from crm.points.lots import Held, NotEnoughPoints, grant, hold, hold_living, take
 
@@ -23,6 +24,7 @@ __all__ = [
     "expire_due",
     "give_back",
     "grant",
+    "grant_many",
     "hold",
     "hold_for",
     "hold_living",

@@ -14,7 +14,7 @@ from coupons.models import Coupon, CouponEntry, CouponState
 from crm import contacts
 from crm.batches import lists, making, revoking, working
 from crm.batches.lists import Line
-from crm.campaigns import caps
+from crm.campaigns import offers
 from crm.errors import BatchInvalid, BatchMoved, BatchNotFound, ListInvalid
 from crm.models import BatchKind, BatchRow, BatchState, CouponBatch, Member
 from crm.segments import saving
@@ -190,7 +190,7 @@ def test_what_one_person_may_not_give_alone_is_refused(desk: Desk, session: Sess
 def test_a_segment_that_one_person_may_not_give_to_stops_before_the_first(
     desk: Desk, session: Session
 ) -> None:
-    most = 7 * caps.worth_fen(desk.template)
+    most = 7 * offers.worth_fen(desk.template)
     contacts.set_rules(
         session, desk.merchant.id, approval_fen=most - 1, actor="staff:1", now=desk.now
     )
