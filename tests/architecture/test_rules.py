@@ -44,7 +44,7 @@ def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
 
 def enqueued() -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for file, call in [*calls("enqueue"), *calls("each")]:
+    for file, call in [*calls("enqueue"), *calls("enqueue_first"), *calls("each")]:
         literals = [a.value for a in call.args[1:] if isinstance(a, ast.Constant)]
         names = [value for value in literals if isinstance(value, str)]
         if names:
