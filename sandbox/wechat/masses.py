@@ -216,16 +216,18 @@ def _content(call: Call) -> dict[str, Any]:
         draft = call.world.masses.draft(part.get("media_id"))
         if draft is None or "pic_url" in draft:
             raise ApiError(40007)
-        return {"kind": "news", "articles": [_article(draft)]}
+        return {"kind": "news", "articles": [_article(call, draft)]}
     raise ApiError(40008)
 
 
-def _article(draft: dict[str, Any]) -> dict[str, Any]:
+def _article(call: Call, draft: dict[str, Any]) -> dict[str, Any]:
+    cover = str(draft["thumb_media_id"])
+    known = call.world.media.find(cover, call.own.appid)
     return {
         "title": draft["title"],
         "description": draft.get("digest", ""),
         "url": draft.get("content_source_url", ""),
-        "pic_url": "",
+        "pic_url": f"/sandbox/media/{cover}" if known else "",
     }
 
 
