@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -57,6 +58,27 @@ def test_what_the_shop_sends_appears_by_itself_and_its_markup_stays_text(
     expect(desk.customer.chat.get_by_role("button", name="坏")).to_have_count(0)
     expect(desk.customer.chat.get_by_role("button", name="好", exact=True)).to_be_visible()
     expect(desk.customer.chat.locator(".ticket")).to_contain_text(re.compile("¥8.*关注见面礼"))
+
+
+def test_called_back_is_who_got_a_coupon_after_having_paid(
+    desk: Desk, sandbox_alone: live.Live
+) -> None:
+    mine = openid_of(demo_config.OFFICIAL, "aqing")
+    coupon = {"miniprogrampage": {"pagepath": "pages/coupons/coupons"}}
+
+    def tell(title: str, api: str, **body: Any) -> None:
+        sandbox_alone.world.feed.add(title, direction="in", api=api, raw={"body": body})
+        expect(desk.feed.first).to_contain_text(title)
+
+    tell("见面礼", "api.custom_send", touser=mine, **coupon)
+    tell("付了款", "pay.notify")
+    desk.is_done("下单付款")
+    tell("别人的券", "api.custom_send", touser="oSomebodyElse", **coupon)
+    tell("没有券", "api.subscribe_send", touser=mine, page="pages/orders/orders")
+    expect(desk.step("挑人召回，已完成")).to_have_count(0)
+
+    tell("她的券", "api.subscribe_send", touser=mine, page="pages/coupons/coupons")
+    desk.is_done("挑人召回")
 
 
 def test_menu_keyboard_and_unfollow(desk: Desk, sandbox_alone: live.Live) -> None:
