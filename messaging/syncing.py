@@ -125,6 +125,13 @@ def _take_slice(
     return fresh + claim(session, back.values(subscribed=True, subscribed_at=now))
 
 
+def is_whole(sync: FollowerSync, total: int | None = None) -> bool:
+    """Whether the pages named as many as WeChat says there are, but for the few who come and go
+    meanwhile. Who is not named by a reading that is not whole has not left."""
+    most = max(sync.total, total or 0)
+    return sync.seen > 0 and sync.seen >= most - max(2, most // 100)
+
+
 def drop_gone(session: Session, sync: FollowerSync, *, now: datetime) -> int:
     """Up to a slice of those whom no page named have left; how many. Repeat until none."""
     gone = list(

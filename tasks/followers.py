@@ -60,7 +60,12 @@ def sync_followers(run: Run, appid: str, number: int) -> None:
             enqueue(session, "messaging.sync_followers", appid=appid, number=number)
     if more or not took:
         return
-    dropped = 1
+    with reading() as session:
+        sync = syncing.find(session, appid) or sync
+    whole = syncing.is_whole(sync, page.total)
+    if not whole:
+        log.warning("followers_not_all_named", appid=appid, seen=sync.seen, total=page.total)
+    dropped = int(whole)
     while dropped:
         with run.transaction() as session:
             dropped = syncing.drop_gone(session, sync, now=now)

@@ -38,6 +38,7 @@ def audience() -> Response:
             "percent": round(100 * sync.seen / sync.total) if sync.total else 0,
             "fresh": words.count(sync.fresh),
             "gone": words.count(sync.gone),
+            "whole": syncing.is_whole(sync) or not following,
             "at": words.when(sync.finished_at or sync.started_at, now),
         }
     return reply.page(

@@ -119,6 +119,27 @@ def test_a_reading_that_was_cut_off_goes_on_from_its_cursor(crowded: Shop) -> No
     assert following() == at_wechat(crowded)
 
 
+@pytest.mark.parametrize("pages", [(7, []), (0, []), (7, ["o-1"])])
+def test_a_list_that_is_not_whole_takes_nobody_for_gone(
+    crowded: Shop, monkeypatch: pytest.MonkeyPatch, pages: tuple[int, list[str]]
+) -> None:
+    start(crowded)
+    crowded.drain()
+    here = following()
+    total, named = pages
+    monkeypatch.setattr(
+        crowded.world.followers,
+        "page",
+        lambda _appid, after: (total, [] if after else [sorted(here)[0] for _ in named]),
+    )
+
+    start(crowded)
+    crowded.drain()
+
+    assert (the_sync().state, the_sync().gone) == (SyncState.done, 0)
+    assert following() == here
+
+
 def test_a_page_taken_twice_counts_once(crowded: Shop) -> None:
     start(crowded)
     sync = the_sync()
