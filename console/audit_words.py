@@ -45,6 +45,7 @@ ACTS = {
     "batch.revoke": Act("coupons", "作废一批券", "bad"),
     "coupon.give": Act("coupons", "发券给会员"),
     "template.create": Act("coupons", "新建券模板"),
+    "template.total": Act("coupons", "改券的总张数"),
     "template.active": Act("coupons", "恢复发券"),
     "template.paused": Act("coupons", "暂停发券", "warn"),
     "offers.floor": Act("coupons", "改优惠底线"),

@@ -1,5 +1,6 @@
 """Many coupons in one go: look first, then do; progress; the printed sheet; taking back."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -254,11 +255,16 @@ def _form(form: Form, status: int = 200, looked: dict[str, Any] | None = None) -
         status,
         form=form,
         ways=WAYS,
-        templates=[(t.id, t.name) for t in templates],
-        segments=[(s.id, s.name) for s in groups],
+        templates=_to_choose("选一张券", templates),
+        segments=_to_choose("选一群人", groups),
         preview=preview,
         limit=words.count(lists.MOST_LINES),
     )
+
+
+def _to_choose(words: str, found: Sequence[Any]) -> list[tuple[str | int, str]]:
+    """Nothing is chosen for anybody; nothing to choose from stays empty."""
+    return [("", words), *((each.id, each.name) for each in found)] if found else []
 
 
 def _open(session: Any, now: datetime) -> list[CouponTemplate]:

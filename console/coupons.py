@@ -1,6 +1,7 @@
 """Coupon templates: what is being given out, how much of it came back, and a new one."""
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -11,11 +12,12 @@ from console import offer_forms, offer_view, reply, tickets, words
 from console.access import me, staff
 from console.forms import Form
 from console.offer_forms import Choices
+from core.clock import day_bounds
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons import queries, templates
 from coupons import words as coupon_words
-from coupons.models import CouponKind, StackGroup, TemplateState, UseChannel
+from coupons.models import CouponKind, CouponTemplate, StackGroup, TemplateState, UseChannel
 from crm.tiers import programme
 
 page = Blueprint("coupons", __name__, url_prefix="/coupons")
@@ -27,6 +29,8 @@ FIELDS = {
     "pay_fen": "pay",
     "uses_total": "uses",
     "valid_days": "days",
+    "valid_until": "ends",
+    "member_daily_limit": "daily_each",
     "total_limit": "total",
     "per_member_limit": "each",
     "daily_limit": "daily",
@@ -65,8 +69,8 @@ USUAL: dict[str, Any] = {
 DEFAULTS = {**USUAL, "kind": "amount", "nth": "2", "days": "7", "each": "1"}
 EXAMPLE = {"name": "老客回店券", "face": "12", "min": "80", "tenths": "8.5", "pay": "0"}
 """What stands in grey where nothing was typed yet; the ticket beside is drawn with it."""
-SELDOM = ("weekdays", "from", "channel", "tiers", "first")
-SELDOM_GIVEN = ("daily", "stacking", "remind", "giftable")
+SELDOM = ("ends", "weekdays", "from", "channel", "tiers", "first")
+SELDOM_GIVEN = ("daily", "daily_each", "stacking", "remind", "giftable")
 """What most coupons leave as it is: folded until something of it is given, or wrong."""
 
 
@@ -158,6 +162,54 @@ def put(template_id: int) -> Response:
     return reply.done(url_for("console.coupons.index"), f"「{template.name}」{said}")
 
 
+@page.get("/<int:template_id>/total")
+@staff("coupons.manage")
+def ask_total(template_id: int) -> Response:
+    with reading() as session:
+        template = templates.get_template_of(session, me().merchant_id, template_id)
+    total = "" if template.total_limit is None else template.total_limit
+    return _total_page(template, Form(total=total))
+
+
+@page.post("/<int:template_id>/total")
+@staff("coupons.manage")
+def set_total(template_id: int) -> Response:
+    """More of it, or no end to it; what stood still because it was used up can go on."""
+    form, now = Form(request.form), clock_now()
+    total = form.whole("total", low=1, needed=False)
+    with reading() as session:
+        template = templates.get_template_of(session, me().merchant_id, template_id)
+    if form.errors:
+        return _total_page(template, form, 422)
+    try:
+        with transaction() as session:
+            mine = templates.get_template_of(session, me().merchant_id, template_id)
+            templates.set_total(session, mine, total, actor=me().actor, now=now)
+    except templates.TemplateInvalid as refusal:
+        form.refuse("total", refusal.errors["total"])
+        return _total_page(template, form, 422)
+    said = "不限张数了" if total is None else f"一共 {words.count(total)} 张"
+    return reply.done(url_for("console.coupons.index"), f"「{template.name}」{said}")
+
+
+def _total_page(template: CouponTemplate, form: Form, status: int = 200) -> Response:
+    issued = words.count(template.issued_count)
+    shown = {"id": template.id, "name": template.name, "issued": issued}
+    return reply.page("coupons/total.html", status, t=shown, form=form)
+
+
+def _ends(form: Form) -> datetime | None:
+    """The end of the day that was typed; with it nobody has to say for how many days."""
+    typed = form["ends"].strip()
+    if not typed:
+        return None
+    try:
+        return day_bounds(date.fromisoformat(typed))[1]
+    except ValueError:
+        form.refuse("ends", "选一个日子")
+        return None
+
+
 def _draft(form: Form, choices: Choices) -> templates.TemplateDraft | None:
     """What was typed, or None with what is wrong noted in the form."""
     kind = CouponKind(form.one_of("kind", CouponKind) or CouponKind.amount)
@@ -165,10 +217,12 @@ def _draft(form: Form, choices: Choices) -> templates.TemplateDraft | None:
         "name": form.text("name", longest=templates.MAX_NAME),
         "min_spend_fen": form.yuan("min", needed=False) or 0,
         "uses_total": form.whole("uses", low=1, high=templates.MAX_USES),
-        "valid_days": form.whole("days", low=1, high=templates.MAX_DAYS),
+        "valid_until": (ends := _ends(form)),
+        "valid_days": form.whole("days", low=1, high=templates.MAX_DAYS, needed=ends is None),
         "total_limit": form.whole("total", low=1, needed=False),
         "per_member_limit": form.whole("each", low=1, high=100),
         "daily_limit": form.whole("daily", low=1, needed=False),
+        "member_daily_limit": form.whole("daily_each", low=1, high=100, needed=False),
         "remind_days": form.whole("remind", high=templates.MAX_REMIND),
         **_worth(form, kind),
         **offer_forms.limits(form, choices),

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from catalogue.goods import Good, covered, list_goods
 from core import audit
+from core.database import claim
 from core.errors import Invalid
 from core.money import apply_basis_points
 from coupons import faults
@@ -129,6 +131,31 @@ def set_state(
         subject=f"template:{template.id}",
         before={"state": before},
         after={"state": state},
+        merchant_id=template.merchant_id,
+        now=now,
+    )
+
+
+def set_total(
+    session: Session, template: CouponTemplate, total: int | None, *, actor: str, now: datetime
+) -> None:
+    """How many there are altogether; None: any number. Raises TemplateInvalid for fewer than are
+    out."""
+    before = template.total_limit
+    mine = update(CouponTemplate).where(CouponTemplate.id == template.id)
+    if total is not None:
+        mine = mine.where(CouponTemplate.issued_count <= total)
+    moved = claim(session, mine.values(total_limit=total))
+    session.refresh(template)
+    if not moved:
+        raise TemplateInvalid(errors={"total": f"已经发了 {template.issued_count:,} 张，不能再少"})
+    audit.record(
+        session,
+        actor=actor,
+        action="template.total",
+        subject=f"template:{template.id}",
+        before={"total_limit": before},
+        after={"name": template.name, "total_limit": total},
         merchant_id=template.merchant_id,
         now=now,
     )

@@ -143,6 +143,17 @@ def test_a_members_number_is_not_printed(chain: Chain) -> None:
     assert shown == [False, False, True]
 
 
+def test_nobody_chooses_the_coupon_for_anybody(chain: Chain) -> None:
+    template(chain)
+    manager = chain.browser("manager")
+    page = manager.get("/batches/new?way=sheet").text
+    assert '<option value="" selected>选一张券</option>' in page
+    refused = manager.post("/batches/new", way="sheet", number="5", name="传单", step="go")
+    assert (refused.status_code, "选一张券" in refused.text) == (422, True)
+    with reading() as session:
+        assert session.scalars(select(CouponBatch)).all() == []
+
+
 def test_what_is_missing_is_said(chain: Chain) -> None:
     manager = chain.browser("manager")
     chosen = template(chain)

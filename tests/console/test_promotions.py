@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from core.clock import business_day, day_bounds
 from core.database import reading, transaction
 from coupons.floors import OfferRules
 from coupons.models import (
@@ -225,3 +226,38 @@ def test_what_is_seldom_set_is_folded_until_something_of_it_is(chain: Chain) -> 
     assert folds() == [False, False]
     assert folds(first="on") == [True, False]
     assert folds(daily="x") == [False, True]
+
+
+def test_more_of_a_coupon_is_given_and_never_fewer_than_are_out(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    with transaction() as session:
+        merchant = session.get_one(Merchant, chain.merchant_id)
+        mine = make_template(session, merchant, total_limit=5, issued_count=5)
+        theirs = make_template(session, session.get_one(Merchant, chain.rival_merchant_id))
+    path = f"/coupons/{mine.id}/total"
+
+    fewer = owner.post(path, total="4")
+    assert (fewer.status_code, "已经发了 5 张，不能再少" in fewer.text) == (422, True)
+    assert owner.post(f"/coupons/{theirs.id}/total", total="9").status_code == 404
+    totals = []
+    for typed in ("8", ""):
+        assert owner.post(path, total=typed).status_code == 303
+        with reading() as session:
+            totals.append(session.get_one(CouponTemplate, mine.id).total_limit)
+    assert totals == [8, None]
+
+
+def test_a_coupon_may_end_on_a_day_instead_of_after_some(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    fields = {"kind": "amount", "name": "年底券", "face": "5", "each": "1", "daily_each": "1"}
+    fields["stores"] = str(chain.here.id)
+    day = business_day(chain.now) + timedelta(days=30)
+
+    for wrong, why in (({}, "填一个整数"), ({"ends": "2020-01-01"}, "截止时间要在现在之后")):
+        refused = owner.post("/coupons/new", **fields, **wrong)
+        assert (refused.status_code, why in refused.text) == (422, True)
+    assert owner.post("/coupons/new", **fields, ends=day.isoformat()).status_code == 303
+    with reading() as session:
+        made = session.scalars(select(CouponTemplate)).one()
+    assert (made.valid_days, made.valid_until) == (None, day_bounds(day)[1])
+    assert made.member_daily_limit == 1

@@ -135,6 +135,8 @@ NEEDS = {
         "POST /coupon/<int:coupon_id>/void",
         "GET /coupons/new",
         "POST /coupons/<int:template_id>/state",
+        "GET /coupons/<int:template_id>/total",
+        "POST /coupons/<int:template_id>/total",
         "POST /coupons/pack/<int:template_id>",
         "POST /coupons/new",
         "POST /coupons/preview",
