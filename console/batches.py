@@ -200,7 +200,7 @@ def _look(form: Form, way: str, now: datetime) -> dict[str, Any]:
             people = count_segment(session, segment.rule, merchant_id, now)
             if not form.errors:
                 template = session.get_one(CouponTemplate, int(form["template"]))
-                sizes.check(session, template, people)
+                sizes.check(session, template, people, now=now)
             return {"good": people, "bad": 0}
         if way == "sheet":
             number = form.whole("number", low=1, high=making.MOST_ON_A_SHEET)

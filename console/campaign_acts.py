@@ -156,7 +156,7 @@ def let_pass(session: Session, campaign: Campaign, now: datetime) -> None:
     if campaign.state is not CampaignState.draft:
         return
     try:
-        why = thresholds.why_needed(session, campaign, _size(session, campaign, now))
+        why = thresholds.why_needed(session, campaign, _size(session, campaign, now), now=now)
     except deadline.TookTooLong:
         why = ""
     if why:

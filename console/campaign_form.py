@@ -16,7 +16,7 @@ from core.database import reading
 from coupons import queries as coupon_queries
 from coupons.models import CouponTemplate, TemplateState
 from crm import contacts
-from crm.campaigns import drafting, offers, reach
+from crm.campaigns import drafting, offers, reach, thresholds
 from crm.campaigns.drafting import Draft, Other
 from crm.campaigns.holdout import WHOLE
 from crm.campaigns.offers import Offer
@@ -236,10 +236,9 @@ def _checks(
         days = -(-people // draft.daily_people)
         rows.append((True, f"一天 {words.count(draft.daily_people)} 人，约 {days} 天发完"))
     rules = contacts.rules_of(session, me().merchant_id)
-    over = rules.approval_people is not None and people > rules.approval_people
-    over |= rules.approval_fen is not None and people * each > rules.approval_fen
-    if over:
-        rows.append((False, "人数或花费超过了设定，要另一个人同意才能发"))
+    size = thresholds.Size(people, people * each)
+    if why := thresholds.why_large(session, me().merchant_id, size, now=now):
+        rows.append((False, f"{why}，要另一个人同意才能发"))
     if rules.most:
         text = f"每人 {rules.days} 天里最多收 {rules.most} 次营销消息，到了的自动跳过"
         rows.append((True, text))

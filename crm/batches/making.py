@@ -58,7 +58,9 @@ def from_lines(
         raise BatchInvalid("没有一行能用", errors={"list": "没有一行能用，看看下面的原因"})
     batch = _make(session, merchant_id, template_id, kind, name, staff_id, now)
     people = sum(1 for line in lines if not line.problem and line.member_id is not None)
-    sizes.check(session, issuing.get_template(session, batch.template_id), people)
+    sizes.check(
+        session, issuing.get_template(session, batch.template_id), people, batch=batch, now=now
+    )
     batch.total, batch.faulty = good, len(lines) - good
     written = [
         {

@@ -75,7 +75,8 @@ def resume(session: Session, batch: CouponBatch, now: datetime) -> bool:
     """stopped → running, when there are coupons again. False: it did not stand still. Raises
     BatchInvalid while it is larger than one person may give out."""
     if batch.kind is BatchKind.members:
-        sizes.check(session, issuing.get_template(session, batch.template_id), batch.total)
+        template = issuing.get_template(session, batch.template_id)
+        sizes.check(session, template, batch.total, batch=batch, now=now)
     if not _move(session, batch, BatchState.running, stop_words=""):
         return False
     _queue(session, batch.id, f"{batch.cursor}:{int(now.timestamp())}")
@@ -106,7 +107,7 @@ def _snapshot(session: Session, batch: CouponBatch, now: datetime) -> None:
     batch.total = int(session.execute(written).rowcount)  # type: ignore[attr-defined]
     session.flush()
     template = issuing.get_template(session, batch.template_id)
-    if why := sizes.why_too_large(session, template, batch.total):
+    if why := sizes.why_too_large(session, template, batch.total, batch=batch, now=now):
         _move(session, batch, BatchState.stopped, stop_words=why)
 
 

@@ -151,7 +151,7 @@ def raise_caps(
     )
     if campaign.state is CampaignState.running:
         size = thresholds.launched_size(session, campaign)
-        if why := thresholds.why_needed(session, campaign, size):
+        if why := thresholds.why_needed(session, campaign, size, now=now):
             pause(session, campaign, actor="system", reason=why, now=now)
 
 

@@ -50,7 +50,8 @@ def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
     campaign.audience_count = _write_audience(session, campaign, now)
     session.flush()
     tallies.recount(session, campaign.id)
-    why = thresholds.why_needed(session, campaign, thresholds.launched_size(session, campaign))
+    size = thresholds.launched_size(session, campaign)
+    why = thresholds.why_needed(session, campaign, size, now=now)
     if why:  # nothing has been issued yet, and nothing is until somebody agrees
         pause(session, campaign, actor="system", reason=why, now=now)
         return campaign.audience_count

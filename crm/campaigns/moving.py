@@ -105,7 +105,8 @@ def give_up(session: Session, campaign_id: int, errcode: int, *, now: datetime) 
 
 def resume(session: Session, campaign: Campaign, *, actor: str, now: datetime) -> None:
     """paused → running; a job queues what is left to do. Raises ApprovalNeeded."""
-    why = thresholds.why_needed(session, campaign, thresholds.launched_size(session, campaign))
+    size = thresholds.launched_size(session, campaign)
+    why = thresholds.why_needed(session, campaign, size, now=now)
     if why:
         raise ApprovalNeeded(why)
     move(session, campaign, CampaignState.running, actor=actor, now=now)

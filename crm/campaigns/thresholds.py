@@ -1,21 +1,35 @@
 """From what size on a campaign needs a second person's word, and whether it has it.
 
 The word covers what it was given for and a fifth more: a segment is live, and grows a little
-between the asking and the launch.
+between the asking and the launch. What nobody else agreed to is added up over a day and the whole
+merchant, coupon batches with it, or a large campaign would pass in small pieces.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.money import format_yuan
+from coupons.models import CouponTemplate
 from crm.campaigns import offers, tallies
 from crm.campaigns.variants import list_variants
-from crm.contacts import rules_of
-from crm.models import Approval, ApprovalState, Arm, Campaign
+from crm.contacts import lock_rules, rules_of
+from crm.models import (
+    Approval,
+    ApprovalState,
+    Arm,
+    BatchKind,
+    BatchState,
+    Campaign,
+    CampaignState,
+    CouponBatch,
+    RecipientState,
+)
 
 LEEWAY_BP = 12_000
+DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -39,23 +53,100 @@ def launched_size(session: Session, campaign: Campaign) -> Size:
     return size_of(session, campaign, people)
 
 
-def why_needed(session: Session, campaign: Campaign, size: Size) -> str:
-    """What makes a second person necessary, in words; empty: nothing does, or they have agreed."""
-    why = why_large(session, campaign.merchant_id, size)
+def why_needed(session: Session, campaign: Campaign, size: Size, *, now: datetime) -> str:
+    """What makes a second person necessary, in words; empty: nothing does, or they have agreed.
+
+    Holds the rules until the end of the transaction, see `hold`.
+    """
+    hold(session, campaign.merchant_id)
+    why = why_large(session, campaign.merchant_id, size, now=now, campaign_id=campaign.id)
     if not why or _is_covered(session, campaign, size):
         return ""
     return f"{why}，要另一个人同意"
 
 
-def why_large(session: Session, merchant_id: int, size: Size) -> str:
-    """What of it is more than one person decides over, in words; empty: nothing."""
+def hold(session: Session, merchant_id: int) -> None:
+    """Lock the rules where there is a threshold: of two who launch at once the second sees what
+    the first has taken."""
     rules = rules_of(session, merchant_id)
-    if rules.approval_people is not None and size.people > rules.approval_people:
-        return f"要发给 {size.people:,} 人，超过 {rules.approval_people:,} 人"
-    if rules.approval_fen is not None and size.cost_fen > rules.approval_fen:
-        most = format_yuan(rules.approval_fen, symbol=True)
-        return f"预计花费 {format_yuan(size.cost_fen, symbol=True)}，超过 {most}"
+    if rules.approval_people is not None or rules.approval_fen is not None:
+        lock_rules(session, merchant_id)
+
+
+def why_large(
+    session: Session,
+    merchant_id: int,
+    size: Size,
+    *,
+    now: datetime,
+    campaign_id: int | None = None,
+    batch_id: int | None = None,
+) -> str:
+    """What of it is more than one person decides over in a day, in words; empty: nothing.
+
+    `campaign_id` and `batch_id` say which row it is itself.
+    """
+    rules = rules_of(session, merchant_id)
+    if rules.approval_people is None and rules.approval_fen is None:
+        return ""
+    before = _alone(session, merchant_id, now, campaign_id, batch_id)
+    people, cost = size.people + before.people, size.cost_fen + before.cost_fen
+    together = "24 小时里没有第二个人点头的加起来"
+    if rules.approval_people is not None and people > rules.approval_people:
+        said = f"要发给 {size.people:,} 人"
+        said += f"，{together} {people:,} 人" if size.people <= rules.approval_people else ""
+        return f"{said}，超过 {rules.approval_people:,} 人"
+    if rules.approval_fen is not None and cost > rules.approval_fen:
+        most, whole = (format_yuan(fen, symbol=True) for fen in (rules.approval_fen, cost))
+        said = f"预计花费 {format_yuan(size.cost_fen, symbol=True)}"
+        said += f"，{together} {whole}" if size.cost_fen <= rules.approval_fen else ""
+        return f"{said}，超过 {most}"
     return ""
+
+
+def _alone(
+    session: Session,
+    merchant_id: int,
+    now: datetime,
+    campaign_id: int | None,
+    batch_id: int | None,
+) -> Size:
+    """What was given, or is being given, since a day ago by one person's word alone."""
+    launched = select(Campaign).where(
+        Campaign.merchant_id == merchant_id,
+        Campaign.launched_at > now - DAY,
+        Campaign.id != (campaign_id or 0),
+    )
+    sizes = [_taken(session, each) for each in session.scalars(launched)]
+    made = (
+        select(CouponBatch, CouponTemplate)
+        .join(CouponTemplate, CouponTemplate.id == CouponBatch.template_id)
+        .where(
+            CouponBatch.merchant_id == merchant_id,
+            CouponBatch.created_at > now - DAY,
+            CouponBatch.kind == BatchKind.members,
+            CouponBatch.id != (batch_id or 0),
+        )
+    )
+    for batch, template in session.execute(made):
+        going = batch.state in (BatchState.preparing, BatchState.running)
+        people = (batch.total if going else batch.issued) - batch.voided
+        sizes.append(Size(people, people * offers.worth_fen(template)))
+    return Size(sum(each.people for each in sizes), sum(each.cost_fen for each in sizes))
+
+
+def _taken(session: Session, campaign: Campaign) -> Size:
+    """Whom a campaign that nobody agreed to writes to, or has written to where it stands still."""
+    going = campaign.state is CampaignState.running
+    left_out = {RecipientState.skipped, *(() if going else (RecipientState.planned,))}
+    placed = tallies.read(session, campaign.id)
+    people = sum(
+        number
+        for place, number in placed.items()
+        if place.arm is Arm.reach and place.state not in left_out
+    )
+    size = size_of(session, campaign, people)
+    return Size(0, 0) if not people or _is_covered(session, campaign, size) else size
 
 
 def _is_covered(session: Session, campaign: Campaign, size: Size) -> bool:

@@ -1,6 +1,6 @@
 """A large campaign needs a second person, and what they agreed to is what is sent."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -185,7 +185,9 @@ def test_a_word_covers_a_fifth_more(session: Session, now: datetime, people: int
     approval = approvals.request(session, campaign, size, actor="staff:2", now=now)
     approvals.approve(session, approval, staff=make_staff(session, Role.owner, now), now=now)
 
-    why = thresholds.why_needed(session, campaign, thresholds.size_of(session, campaign, people))
+    why = thresholds.why_needed(
+        session, campaign, thresholds.size_of(session, campaign, people), now=now
+    )
 
     assert why.startswith(needed)
     assert bool(why) == bool(needed)
@@ -197,8 +199,10 @@ def test_what_it_may_cost_is_a_limit_of_its_own(session: Session, now: datetime)
     campaign = make_campaign(session, template={"face_fen": 1_000}, expected_use_bp=5_000)
 
     just = thresholds.size_of(session, campaign, 100)
-    assert thresholds.why_needed(session, campaign, just) == ""
-    why = thresholds.why_needed(session, campaign, thresholds.size_of(session, campaign, 101))
+    assert thresholds.why_needed(session, campaign, just, now=now) == ""
+    why = thresholds.why_needed(
+        session, campaign, thresholds.size_of(session, campaign, 101), now=now
+    )
     assert why == "预计花费 ¥505.00，超过 ¥500.00，要另一个人同意"
 
 
@@ -275,3 +279,61 @@ def test_two_who_decide_at_once_decide_once(app_on_mariadb: Flask, now: datetime
         stands = session.scalars(select(Approval.state)).one()
         campaign = session.scalars(select(Campaign.state)).one()
         assert (stands is ApprovalState.approved) == (campaign is CampaignState.approved)
+
+
+def small(session: Session, now: datetime, **values: object) -> Campaign:
+    campaign = make_campaign(session, now=now, **values)
+    campaigns.launch(session, campaign, actor="staff:2", now=now)
+    return campaign
+
+
+def test_small_campaigns_of_a_day_count_together(session: Session, now: datetime):
+    contacts.set_rules(
+        session, make_merchant(session).id, approval_people=5, actor="staff:1", now=now
+    )
+    for _ in range(3):
+        make_talker(session)
+
+    first = small(session, now)
+    second = small(session, now + timedelta(hours=23))
+    third = small(session, now + timedelta(hours=47, minutes=1))
+
+    states = [each.state for each in (first, second, third)]
+    assert states == [CampaignState.running, CampaignState.paused, CampaignState.running]
+    reason = queries.history(session, second)[-1].reason
+    assert reason == (
+        "要发给 3 人，24 小时里没有第二个人点头的加起来 6 人，超过 5 人，要另一个人同意"
+    )
+    with pytest.raises(ApprovalNeeded):
+        campaigns.resume(session, second, actor="staff:2", now=now + timedelta(hours=23))
+    campaigns.resume(session, second, actor="staff:2", now=now + timedelta(hours=72))
+
+
+def test_what_a_second_person_agreed_to_is_not_counted(session: Session, now: datetime):
+    merchant_id = make_merchant(session).id
+    owner = make_staff(session, Role.owner, now)
+    for _ in range(3):
+        make_talker(session)
+    agreed = make_campaign(session, approved=False)
+    word = approvals.request(session, agreed, Size(3, 9_999_999), actor="staff:77", now=now)
+    approvals.approve(session, word, staff=owner, now=now)
+    contacts.set_rules(session, merchant_id, approval_people=3, actor="staff:1", now=now)
+    campaigns.launch(session, agreed, actor="staff:2", now=now)
+
+    alone = small(session, now)
+
+    assert (agreed.state, alone.state) == (CampaignState.running, CampaignState.running)
+
+
+def test_a_batch_counts_with_the_campaigns_of_the_day(session: Session, now: datetime):
+    merchant_id = make_merchant(session).id
+    for _ in range(3):
+        make_talker(session)
+    small(session, now)
+    contacts.set_rules(session, merchant_id, approval_people=5, actor="staff:1", now=now)
+
+    why = thresholds.why_large(session, merchant_id, Size(3, 0), now=now)
+
+    assert why == "要发给 3 人，24 小时里没有第二个人点头的加起来 6 人，超过 5 人"
+    assert thresholds.why_large(session, merchant_id, Size(2, 0), now=now) == ""
+    assert thresholds.why_large(session, merchant_id, Size(3, 0), now=now + thresholds.DAY) == ""
