@@ -27,6 +27,8 @@ from messaging.models import Scene, SceneKind
 from messaging.receiving import Happened
 from messaging.words import link, mini_link, plain
 from official_account import commands
+from official_account.commands.asking import Asker
+from official_account.commands.parsing import REDEEM
 from people import identities
 
 
@@ -152,15 +154,16 @@ def _scan_result(
     token = scanned.get("ScanResult") if isinstance(scanned, dict) else None
     if not isinstance(token, str) or not token.strip() or len(token) > 200:
         return "没有扫到券码，请对准顾客手机上的券码再试一次。"
+    asker = Asker(session, happened.staff, message.appid, message.openid, now)
     guesses = redemption.guesses_of(happened.staff.id)
     try:
         lockouts.check(session, guesses, now=now)
         seen = redemption.preview(session, token, stores_of(session, happened.staff), now)
     except CouponNotFound as refused:
         lockouts.fail(session, guesses, now=now, merchant_id=happened.staff.merchant_id)
-        return refused.detail
+        return asker.refused(REDEEM, refused.detail)
     except LinliError as refused:
-        return refused.detail
+        return asker.refused(REDEEM, refused.detail)
     what = (
         f"{plain(seen.template.name)}\n{coupon_words.face(seen.template)}"
         f" · {coupon_words.condition(seen.template)}"

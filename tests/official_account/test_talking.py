@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from core import clock, lockouts
+from core.audit import AuditEntry
 from core.database import reading, transaction
 from core.inbox import InboundEvent
 from core.metrics import SECURITY_EVENTS
@@ -241,6 +242,10 @@ def test_guessing_codes_in_the_chat_locks_the_clerk_out(tea: TeaShop) -> None:
 
     with reading() as session, pytest.raises(lockouts.LockedOut):
         lockouts.check(session, f"codes:staff:{clerk.id}", now=clock.now())
+    with reading() as session:
+        refused = select(AuditEntry).where(AuditEntry.action == "chat.refused")
+        [entry] = session.scalars(refused)
+    assert (entry.after, entry.reason) == ({"command": "核销", "by": "chat"}, NO_COUPON)
 
 
 def test_only_staff_redeem(tea: TeaShop) -> None:
