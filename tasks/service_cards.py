@@ -9,7 +9,8 @@ from orders.queries import get_order
 from payments.queries import find_paid
 from tasks.registry import Later, Run, job
 
-WAIT_BUSY, WAIT_KNOWN = 15, 60
+DAILY_QUOTA = 45009
+WAIT_BUSY, WAIT_QUOTA = 15, 600
 
 
 @job("orders.show_card")
@@ -28,9 +29,11 @@ def show_card(run: Run, card_id: int) -> None:
     try:
         while remote.show(card_id):
             pass
-    except remote.NotKnownYet:
-        raise Later(WAIT_KNOWN) from None
+    except remote.NotKnownYet as unknown:
+        raise Later(unknown.seconds) from None
     except keeping.CardBusy:
         raise Later(keeping.CUT_OFF.total_seconds()) from None
-    except (WechatError, WechatUnavailable):
+    except WechatError as refused:
+        raise Later(WAIT_QUOTA if refused.errcode == DAILY_QUOTA else WAIT_BUSY) from None
+    except WechatUnavailable:
         raise Later(WAIT_BUSY) from None

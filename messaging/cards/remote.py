@@ -1,5 +1,7 @@
 """Telling WeChat how far an order is: claim, call, record."""
 
+from datetime import timedelta
+
 import gateways
 from core.clock import now as clock_now
 from core.database import retrying, transaction
@@ -15,7 +17,12 @@ PERSON_REFUSED = 10
 
 
 class NotKnownYet(Exception):
-    """WeChat has not heard of the payment yet: in a minute it may."""
+    """WeChat has not heard of the payment yet: in `seconds` it may. The older the payment, the
+    longer: a minute at first, a quarter of its age in the end."""
+
+    def __init__(self, age: timedelta) -> None:
+        super().__init__(f"unknown after {age}")
+        self.seconds = max(60.0, age.total_seconds() / 4)
 
 
 def show(card_id: int) -> bool:
@@ -39,7 +46,7 @@ def show(card_id: int) -> bool:
                 raise
             if error.errcode == UNKNOWN_CODE and now < card.paid_at + keeping.IN_TIME:
                 retrying(_put_back, card)
-                raise NotKnownYet from None
+                raise NotKnownYet(now - card.paid_at) from None
             at_wechat = _ask(card)
             if at_wechat is None or not _shows(at_wechat, card):
                 log.info("service_card_refused", card_id=card.id, errcode=error.errcode)

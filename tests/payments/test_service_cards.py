@@ -169,6 +169,12 @@ def test_a_payment_that_wechat_does_not_know_yet_is_asked_for_again_in_a_minute(
     assert (card().state, len(shown(till))) == (CardState.live, 1)
 
 
+def test_the_older_a_payment_that_nobody_knows_the_longer_is_waited() -> None:
+    waits = [remote.NotKnownYet(timedelta(seconds=age)).seconds for age in (1, 240, 3_600, 86_000)]
+
+    assert waits == [60, 60, 900, 21_500]
+
+
 def test_who_does_not_want_cards_ends_theirs(till: Till) -> None:
     pay(till)
     work(till)
