@@ -160,6 +160,7 @@ db = SQLAlchemy(metadata=Base.metadata)  # holds the engine; models derive from 
 _AWAY = {2002, 2003, 2006, 2013, 1040, 1053, 1927}
 _AWAY_ON_SQLITE = ("database is locked", "unable to open database", "disk I/O error")
 
+NO_SAVEPOINT = 1305
 CONFLICTS = {1213, 1020}  # deadlock; Galera certification failure and "record has changed"
 
 
@@ -250,9 +251,19 @@ def is_silence(error: BaseException) -> bool:
 
 
 def is_conflict(error: OperationalError) -> bool:
-    """Whether the database rolled this transaction back to let another one through."""
+    """Whether the database rolled this transaction back to let another one through.
+
+    Inside a savepoint it took that along: what is said then is that there is none to go back to.
+    """
+    said = _code(error)
+    if said == NO_SAVEPOINT:
+        return isinstance(error.__context__, OperationalError) and is_conflict(error.__context__)
+    return said in CONFLICTS
+
+
+def _code(error: OperationalError) -> object:
     arguments: tuple[Any, ...] = getattr(error.orig, "args", ())
-    return bool(arguments) and arguments[0] in CONFLICTS
+    return arguments[0] if arguments else None
 
 
 def claim(session: Session, statement: Update | Delete) -> int:
