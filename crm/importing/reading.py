@@ -26,6 +26,7 @@ from people.models import Person
 MOST_LINES = 20_000
 MOST_POINTS = 10_000_000
 MOST_FEN = 10_000_000
+BEFORE = "这个手机号以前导入过了"
 _SLICE = 500
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -88,7 +89,7 @@ def read(session: Session, merchant_id: int, text: str, now: datetime) -> File:
         if not problem and line.phone_hash in seen:
             problem = f"和第 {seen[line.phone_hash]} 行是同一个手机号"
         elif not problem and line.phone_hash in taken:
-            problem = "这个手机号以前导入过了"
+            problem = BEFORE
         if not problem:
             seen[line.phone_hash] = line.number
         is_known = line.phone_hash in known

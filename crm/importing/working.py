@@ -13,7 +13,7 @@ from core.database import claim
 from core.errors import LinliError
 from crm import balance, consent, profiles, tiers
 from crm.importing.making import values_of
-from crm.importing.reading import taken_key
+from crm.importing.reading import BEFORE, taken_key
 from crm.models import EntryKind, ImportState, Member, MemberImport, MemberImportRow
 from crm.points.lots import grant
 from crm.tiers import Programme, moving
@@ -23,14 +23,19 @@ REASON = "从别的系统导入"
 
 
 def next_slice(session: Session, import_id: int, *, now: datetime, size: int = SLICE) -> bool:
-    """Do the next lines; False when none is left for this copy of the job."""
+    """Do the next lines; False when none is left for this copy of the job.
+
+    A merchant's files take turns, slice by slice: the same people may stand in two of them.
+    """
+    merchant_id = session.get_one(MemberImport, import_id).merchant_id
     held = (
         select(MemberImport)
-        .where(MemberImport.id == import_id, MemberImport.state == ImportState.running)
+        .where(MemberImport.merchant_id == merchant_id, MemberImport.state == ImportState.running)
+        .order_by(MemberImport.id)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    found = session.scalars(held).one_or_none()
+    found = next((each for each in session.scalars(held) if each.id == import_id), None)
     if found is None:
         return False
     waiting = (
@@ -85,13 +90,16 @@ def _do(
     """One line, whole or not at all: what is refused leaves its reason and nothing else."""
     values, taken = values_of(line), _taken(found, line)
     mine = update(MemberImportRow).where(MemberImportRow.id == line.id)
+    before = select(MemberImportRow.id).where(MemberImportRow.taken == taken)
+    if session.scalar(before) is not None:
+        claim(session, mine.values(problem=BEFORE))
+        return False
     try:
         with session.begin_nested():
-            if session.scalar(select(MemberImportRow.id).where(MemberImportRow.taken == taken)):
-                raise profiles.ProfileInvalid("这个手机号以前导入过了")
             member_id = _bring(session, found, line.id, values, programme, now)
     except LinliError as refused:
-        claim(session, mine.values(problem=(refused.detail or refused.title)[:64]))
+        why = (refused.detail or refused.title)[:64]
+        claim(session, mine.values(problem=why))
         return False
     claim(session, mine.values(taken=taken, member_id=member_id, data=None))
     return True
