@@ -29,6 +29,7 @@ class Wanted:
     merchant_id: int
     q: str = ""
     tag_id: int | None = None
+    tier: str = ""
     ids: Select[int] | None = None
     sort: str = "visit"
 
@@ -72,6 +73,8 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     conditions = [Member.merchant_id == wanted.merchant_id, Member.merged_into_id.is_(None)]
     if wanted.q:
         conditions.append(_searched(wanted.q))
+    if wanted.tier:
+        conditions.append(Member.tier == wanted.tier)
     if wanted.tag_id is not None:
         tagged = select(MemberTag.member_id).where(MemberTag.tag_id == wanted.tag_id)
         conditions.append(Member.id.in_(tagged))

@@ -23,7 +23,7 @@ from coupons import issuing
 from coupons import queries as coupon_queries
 from coupons import words as coupon_words
 from coupons.models import TemplateState
-from crm import tags
+from crm import tags, tiers
 from crm.errors import MemberNotFound, TagInvalid
 from crm.models import Member, Segment
 from crm.segments import saving as segments
@@ -37,6 +37,7 @@ SORTS = [
     ("orders", "次数从多到少"),
     ("joined", "最近加入"),
 ]
+FILTERS = ("q", "segment", "tier", "tag", "sort")
 FEATURED = ("second_due", "at_risk", "high_value")
 MOST_EXPORTED = 5_000
 
@@ -46,7 +47,7 @@ MOST_EXPORTED = 5_000
 def index() -> Response:
     """The first page also counts: all, those who match, and three segments. Further ones do not."""
     now, cursor = clock_now(), request.args.get("cursor", "")
-    filters = {name: request.args.get(name, "") for name in ("q", "segment", "tag", "sort")}
+    filters = {name: request.args.get(name, "") for name in FILTERS}
     kept: dict[str, Any] = {name: value for name, value in filters.items() if value}
     if filters["q"]:
         limit("search")
@@ -57,10 +58,11 @@ def index() -> Response:
         found = lists.page(session, wanted, cursor=cursor)
         saved = segments.list_segments(session, me().merchant_id)
         known = tags.list_tags(session, me().merchant_id)
-        rows = portrait.rows(session, me(), found.items, now)
+        levels = tiers.names(session, me().merchant_id)
+        rows = portrait.rows(session, me(), found.items, levels, now)
         if not cursor:
             everyone = lists.count(session, lists.Wanted(me().merchant_id))
-            narrowed = filters["q"] or filters["segment"] or filters["tag"]
+            narrowed = any(filters[name] for name in FILTERS if name != "sort")
             total = lists.count(session, wanted) if narrowed else everyone
             everyone_words, total_words = (f"{words.count(n)} 人" for n in (everyone, total))
             groups = _groups(saved, everyone, filters["segment"])
@@ -73,6 +75,7 @@ def index() -> Response:
         groups=groups,
         segments=[("", "全部人群"), *((s.id, s.name) for s in saved)],
         tags=[("", "全部标签"), *((tag.id, f"{tag.name}（{used}）") for tag, used in known)],
+        tiers=[("", "全部等级"), *levels.items()],
         sorts=SORTS,
         sum={"words": everyone_words},
         pager={
@@ -175,7 +178,7 @@ def exporting() -> Response:
 @staff("members.export")
 def export() -> Response:
     form, now = Form(request.form), clock_now()
-    filters = {name: form[name] for name in ("q", "segment", "tag", "sort")}
+    filters = {name: form[name] for name in FILTERS}
     if not step_up.is_proved(form, now):
         return reply.page(
             "members/export.html",
@@ -227,7 +230,12 @@ def _wanted(session: Session, filters: dict[str, str], now: datetime) -> lists.W
     if wanted_tag := whole(filters.get("tag", "")):
         tag_id = tags.get_tag(session, me().merchant_id, wanted_tag).id
     return lists.Wanted(
-        me().merchant_id, q=filters.get("q", ""), tag_id=tag_id, ids=ids, sort=filters["sort"]
+        me().merchant_id,
+        q=filters.get("q", ""),
+        tag_id=tag_id,
+        tier=filters.get("tier", ""),
+        ids=ids,
+        sort=filters["sort"],
     )
 
 

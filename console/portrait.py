@@ -1,5 +1,6 @@
 """A member as staff see them: a row of a list, or the whole person on one page."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,10 +29,13 @@ CHANNELS = {Channel.customer_service: ("客服会话", "ok"), Channel.subscribe:
 
 
 def rows(
-    session: Session, who: Me, items: list[tuple[Member, Person]], now: datetime
+    session: Session,
+    who: Me,
+    items: list[tuple[Member, Person]],
+    levels: Mapping[str, str],
+    now: datetime,
 ) -> list[dict[str, Any]]:
-    """A page of the list: five more queries, however many rows."""
-    tier_names = tiers.names(session, who.merchant_id)
+    """A page of the list: four more queries, however many rows. `levels`: names of tiers."""
     works = staff.names_of(session, who.merchant_id, [person.id for _, person in items])
     member_tags = tags.tags_of(session, [member.id for member, _ in items])
     plans = plan_channels(
@@ -45,7 +49,7 @@ def rows(
         {
             "name": works.get(person.id) or people.name_of(member),
             "staff": person.id in works,
-            "tier": tier_names.get(member.tier, ""),
+            "tier": levels.get(member.tier, ""),
             "sub": people.phone_of(person) if person.phone else member.no,
             "kind": people.colour(member),
             "href": url_for("console.members.show", no=member.no),
