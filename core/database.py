@@ -212,6 +212,11 @@ def reading() -> Iterator[Session]:
         yield session
 
 
+def place(session: Session) -> Any:
+    """What all sessions of this process on one database have in common: where a cache belongs."""
+    return engines.home(session.get_bind().dialect)
+
+
 def after_commit(session: Session, call: Callable[[], None]) -> None:
     """Run `call` once after this transaction committed; it must be safe to lose."""
     session.info.setdefault("after_commit", []).append(call)

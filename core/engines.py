@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.pool import PoolResetState
 
 from core import ignoring, patience
 
 READING = "linli_reading"
+_homes: WeakKeyDictionary[Dialect, Dialect] = WeakKeyDictionary()
 
 
 def options(url: str, pool_size: int) -> dict[str, Any]:
@@ -50,11 +52,17 @@ def at_once(engine: Engine, options: dict[str, Any]) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine
     beside = create_engine(engine.url, **{**options, "isolation_level": "AUTOCOMMIT"})
+    _homes[beside.dialect] = engine.dialect
     patience.watch(beside)
     for end in ("do_commit", "do_rollback"):  # an exchange with the server, and nothing to end
         setattr(beside.dialect, end, lambda _connection: None)
     event.listen(engine, "engine_disposed", lambda _engine: beside.dispose())
     return beside
+
+
+def home(dialect: Dialect) -> Dialect:
+    """The dialect of the main engine, which is one object for all engines of a database."""
+    return _homes.get(dialect, dialect)
 
 
 def prepare(engine: Engine) -> None:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,6 +31,15 @@ from core.metrics import REQUESTS
 PROBLEM = "application/problem+json"
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """Data is no page: opened as one, it may load nothing and be framed by nobody."""
+_ON_EVERY_ANSWER = tuple(
+    (name, name.lower(), value)
+    for name, value in (
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "same-origin"),
+        ("Cache-Control", "no-store"),
+    )
+)
+"""Unless the view said something else."""
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -100,6 +110,10 @@ class Id(IntegerConverter):
 class Web(OpenAPI):
     """Flask with OpenAPI 3.1, repeating a view once when the database broke a deadlock with it."""
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """No view of ours is a coroutine: Flask looks at each function anew in every request."""
+        return func
+
     def dispatch_request(self) -> Any:
         return database.retrying(super().dispatch_request)
 
@@ -161,7 +175,6 @@ def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.match(given) else f"r-{secrets.token_hex(8)}"
     g.began = time.perf_counter()
-    structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
@@ -192,15 +205,17 @@ def _gate() -> None:
 
 
 def _finish(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.get("request_id", "")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-    response.headers.setdefault("Cache-Control", "no-store")
+    headers = response.headers
+    given = {name.lower() for name, _ in headers}
+    headers.set("X-Request-Id", g.get("request_id", ""))
+    for name, key, value in _ON_EVERY_ANSWER:
+        if key not in given:
+            headers.add(name, value)
     if response.mimetype in ("application/json", PROBLEM):
-        response.headers.setdefault("Content-Security-Policy", DATA_POLICY)
+        headers.setdefault("Content-Security-Policy", DATA_POLICY)
     seconds = time.perf_counter() - g.get("began", time.perf_counter())
     endpoint = request.endpoint or "none"
-    REQUESTS.labels(endpoint, response.status_code).observe(seconds)
+    _requests(endpoint, response.status_code).observe(seconds)
     log.info(
         "request",
         method=request.method,
@@ -209,6 +224,11 @@ def _finish(response: Response) -> Response:
         milliseconds=round(seconds * 1000, 1),
     )
     return response
+
+
+@cache
+def _requests(endpoint: str, status: int) -> Any:
+    return REQUESTS.labels(endpoint, status)
 
 
 def problem(error: LinliError) -> Response:

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.database import place
 from core.outbox import enqueue
 from crm.models import Journey, JourneyState
 
@@ -42,15 +43,15 @@ def tell(
 
 def kinds(session: Session) -> frozenset[str]:
     """The kinds of event that some live journey listens to; up to STALE_SECONDS old."""
-    place = session.get_bind().engine.pool
-    kept = _kept.get(place)
+    where = place(session)
+    kept = _kept.get(where)
     if kept is None or time.monotonic() - kept[0] > STALE_SECONDS:
         lists = session.scalars(select(Journey.listens).where(Journey.state == JourneyState.live))
         kept = time.monotonic(), frozenset(kind for listens in lists for kind in listens)
-        _kept[place] = kept
+        _kept[where] = kept
     return kept[1]
 
 
 def forget(session: Session) -> None:
     """A journey was published or stopped: this process asks anew."""
-    _kept.pop(session.get_bind().engine.pool, None)
+    _kept.pop(place(session), None)

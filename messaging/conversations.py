@@ -15,7 +15,7 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import cursors, live, rows
-from core.database import claim, insert_ignore
+from core.database import claim, insert_ignore, place
 from gateways.wechat import contents
 from gateways.wechat.messages import Message
 from messaging import replies, sayings
@@ -144,7 +144,7 @@ def close(session: Session, conversation: Conversation) -> bool:
 
 def is_quiet(session: Session, appid: str, openid: str, now: datetime) -> bool:
     """Whether a human has the word; up to STALE_SECONDS late."""
-    kept = _quiet.setdefault(_place(session), {})
+    kept = _quiet.setdefault(place(session), {})
     found = kept.get(appid)
     if found is None or time.monotonic() - found[0] > STALE_SECONDS:
         held = select(Conversation.openid).where(
@@ -226,8 +226,4 @@ def set_quick(session: Session, appid: str, texts: Sequence[str]) -> None:
 
 def _forget(session: Session) -> None:
     """This process asks again at once; the others within STALE_SECONDS."""
-    _quiet.pop(_place(session), None)
-
-
-def _place(session: Session) -> Any:
-    return session.get_bind().engine.pool
+    _quiet.pop(place(session), None)

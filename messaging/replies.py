@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from core.database import claim
+from core.database import claim, place
 from messaging import answers, reply_rules
 from messaging.answers import Part
 from messaging.models import ReplyRule
@@ -98,12 +98,12 @@ def set_answer(
 
 def forget(session: Session) -> None:
     """Something was changed: this process reads again, the others within STALE_SECONDS."""
-    _kept.pop(_place(session), None)
+    _kept.pop(place(session), None)
 
 
 def _rules(session: Session, appid: str) -> list[Rule]:
     """The rules of an account, ready to match; up to STALE_SECONDS old."""
-    kept = _kept.setdefault(_place(session), {})
+    kept = _kept.setdefault(place(session), {})
     found = kept.get(appid)
     if found is None or time.monotonic() - found[0] > STALE_SECONDS:
         rows = session.scalars(select(ReplyRule).where(ReplyRule.appid == appid, ReplyRule.enabled))
@@ -124,8 +124,3 @@ def _rule(row: ReplyRule) -> Rule:
         row.from_minute,
         row.until_minute,
     )
-
-
-def _place(session: Session) -> Any:
-    """What sessions that read and sessions that write have in common."""
-    return session.get_bind().engine.pool

@@ -79,9 +79,8 @@ def _keep_once(source: str, message: Message) -> list[Part]:
     said = commands.read(message.text)
     if said is not None and (parts := _obey_once(source, message, said)) is not None:
         return parts
-    with reading() as session:
-        parts = wording.answer_words(session, message, now)
     with at_once() as session:
+        parts = wording.answer_words(session, message, now)
         parts, fresh = inbox.keep(session, source, message, parts, now=now)
     gathering: Gathering = current_app.extensions[EXTENSION]
     seconds = gathering.ask() if fresh else None
