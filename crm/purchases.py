@@ -54,7 +54,7 @@ def record_purchase(
     }
     if rows.add_new(session, Purchase, purchase) is None:
         return False
-    programme = tiers.load(session, held.merchant_id)
+    programme = tiers.of_revision(session, held.merchant_id, held.rules)
     earned = points.earn(
         session,
         held.id,

@@ -38,7 +38,8 @@ class Loyalty(Base):
     what `growth_entries` add. `discount_alone`: a tier's discount goes with no other offer. A
     balance that falls below `balance_low_fen` is told; 0: never. `sells_top_ups`: stored value is
     on sale, though no order can be paid from it yet. `reweigh`: members are being weighed by new
-    rules, "up" or, where they may fall too, "all".
+    rules, "up" or, where they may fall too, "all". `revision`: another with whatever is written of
+    the rules or the tiers.
     """
 
     __tablename__ = "loyalty"
@@ -65,6 +66,7 @@ class Loyalty(Base):
     sells_top_ups: Mapped[bool] = mapped_column(default=False)
     reweigh: Mapped[str] = mapped_column(Code(8), default="")
     updated_at: Mapped[datetime]
+    revision: Mapped[str] = mapped_column(Code(16))
 
 
 class Tier(Base):

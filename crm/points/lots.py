@@ -13,7 +13,7 @@ from core.clock import SHANGHAI, local
 from core.database import claim, insert_ignore
 from core.errors import Conflict
 from crm import tiers
-from crm.models import EntryKind, Expiry, LotState, Member, PointEntry, PointLot
+from crm.models import EntryKind, Expiry, LotState, Loyalty, Member, PointEntry, PointLot
 from crm.tiers import Programme
 
 Parts = list[list[int]]
@@ -28,7 +28,10 @@ class NotEnoughPoints(Conflict):
 
 
 class Held(NamedTuple):
-    """A member's row that is ours until the end of the transaction."""
+    """A member's row that is ours until the end of the transaction.
+
+    `rules`: the revision of the merchant's programme, which is not locked.
+    """
 
     id: int
     merged_into_id: int | None
@@ -37,11 +40,18 @@ class Held(NamedTuple):
     points: int
     spent_fen: int
     refunded_fen: int
+    rules: str | None
 
 
-_MEMBERS = rows.table_of(Member).c
+_MEMBERS, _RULES = rows.table_of(Member).c, rows.table_of(Loyalty).c
 _HOLD = (
-    select(*(_MEMBERS[name] for name in Held._fields))
+    select(*(_MEMBERS[name] for name in Held._fields[:-1]))
+    .add_columns(
+        select(_RULES.revision)
+        .where(_RULES.merchant_id == _MEMBERS.merchant_id)
+        .scalar_subquery()
+        .label("rules")
+    )
     .where(_MEMBERS.id == bindparam("member_id"))
     .with_for_update()
 )
@@ -87,7 +97,7 @@ def grant(
         return False
     free = points - min(points, max(-held.points, 0))
     if free:
-        programme = tiers.load(session, held.merchant_id)
+        programme = tiers.of_revision(session, held.merchant_id, held.rules)
         lot = {
             "member_id": held.id,
             "earned": free,

@@ -1,7 +1,16 @@
 """Tiers: rows of each merchant, by what a member spent or grew; every move is written down."""
 
 from crm.tiers.moving import after_merge, after_purchase, after_refund
-from crm.tiers.programme import DEFAULTS, Programme, Step, load, name_of, names, tiers_of
+from crm.tiers.programme import (
+    DEFAULTS,
+    Programme,
+    Step,
+    load,
+    name_of,
+    names,
+    of_revision,
+    tiers_of,
+)
 
 __all__ = [
     "DEFAULTS",
@@ -13,5 +22,6 @@ __all__ = [
     "load",
     "name_of",
     "names",
+    "of_revision",
     "tiers_of",
 ]

@@ -102,6 +102,7 @@ def weighed(session: Session, merchant_id: int, since: datetime | None) -> None:
 def write(session: Session, merchant_id: int, wanted: Programme, now: datetime) -> None:
     """The rows of a programme, in place of those there were."""
     rules = {name: getattr(wanted, name) for name in Programme._fields[1:]} | {"updated_at": now}
+    rules["revision"] = random_code(16)
     mine = {"merchant_id": merchant_id}
     if rows.compare_and_set(session, Loyalty, mine, rules) == 0:
         rows.add_new(session, Loyalty, mine | rules)

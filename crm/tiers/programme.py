@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core import rows, statements
+from core.database import place
 from crm.models import (
     BASE_TIER,
     Expiry,
@@ -100,6 +102,8 @@ DEFAULTS = Programme(
 )
 """What a merchant has that never wrote its own."""
 
+_kept: WeakKeyDictionary[Any, dict[int, tuple[str, Programme]]] = WeakKeyDictionary()
+
 _TIERS, _RULES = rows.table_of(Tier), rows.table_of(Loyalty)
 _STEP = [_TIERS.c[name] for name in Step._fields]
 _RULE = [_RULES.c[name] for name in Programme._fields[1:]]
@@ -120,6 +124,17 @@ def load(session: Session, merchant_id: int) -> Programme:
         return DEFAULTS
     size = len(Step._fields)
     return Programme(tuple(Step(*row[:size]) for row in found), *found[0][size:])
+
+
+def of_revision(session: Session, merchant_id: int, revision: str | None) -> Programme:
+    """`load`, which a process does once for a revision; None: there are no rules of theirs."""
+    if revision is None:
+        return DEFAULTS
+    kept = _kept.setdefault(place(session), {})
+    found = kept.get(merchant_id)
+    if found is None or found[0] != revision:
+        found = kept[merchant_id] = revision, load(session, merchant_id)
+    return found[1]
 
 
 def tiers_of(session: Session, merchant_id: int) -> Sequence[Step]:

@@ -16,7 +16,7 @@ from tests.gateways.fake_wechat import PayPlatform
 
 
 @pytest.mark.mariadb
-def test_a_payment_notice_is_eight_exchanges(
+def test_a_payment_notice_is_seven_exchanges(
     mariadb_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notification, "HANDS", 1)
@@ -49,9 +49,8 @@ def test_a_payment_notice_is_eight_exchanges(
         b"INSERT",  # the notice, committed by itself
         b"SELECT",  # what was asked for
         b"SELECT",  # bill, attempt and order, locked
-        b"UPDATE",  # the order, its history; the member, locked
+        b"UPDATE",  # the order, its history; the member, locked, and which rules hold
         b"INSERT",  # the purchase, once
-        b"SELECT",  # the tiers
         b"INSERT",  # all the rest
         b"COMMIT",
     ]
