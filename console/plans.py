@@ -166,6 +166,8 @@ def _choices(session: Session, kind: PlanKind) -> Any:
 
 def _given(session: Session, ids: list[int]) -> dict[int, tuple[str, int]]:
     """template → (name, uses), also of those that are not given out any more."""
+    if not ids:
+        return {}
     found = session.execute(
         select(CouponTemplate.id, CouponTemplate.name, CouponTemplate.uses_total).where(
             CouponTemplate.id.in_(ids)

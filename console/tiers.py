@@ -6,17 +6,18 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
-from console import club_view, reply, words
+from console import club_view, people, reply, words
 from console.access import me, staff
 from console.forms import Form
 from console.loyalty_tabs import coupons, tabs
+from console.members import get_member
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
 from core.money import format_yuan
 from crm import tiers
 from crm.models import BASE_TIER, Fall, Measure
-from crm.tiers import editing, keeping
+from crm.tiers import by_hand, editing, keeping
 
 page = Blueprint("tiers", __name__, url_prefix="/loyalty/tiers")
 
@@ -87,6 +88,50 @@ def preview() -> Response:
     else:
         why = "还有没填对的，填好就能看到谁会变"
     return reply.page("loyalty/_movers.html", movers=_movers(movers), why=why, asked=True)
+
+
+@page.get("/of/<no>")
+@staff("settings.manage")
+def putting(no: str) -> Response:
+    return _hand_page(no, Form())
+
+
+@page.post("/of/<no>")
+@staff("settings.manage")
+def put(no: str) -> Response:
+    """A member into a tier by hand: it may be worth a discount, so it is the owner's."""
+    form = Form(request.form)
+    with reading() as session:
+        names = tiers.names(session, me().merchant_id)
+        member_id = get_member(session, no).id
+    code, reason = form.one_of("tier", names), form.text("reason", longest=60)
+    if form.errors or code is None:
+        return _hand_page(no, form, 422)
+    with transaction() as session:
+        done = by_hand.put(
+            session, member_id, code, reason=reason or "", actor=me().actor, now=clock_now()
+        )
+    said = f"调到「{names[code]}」了" if done else f"本来就在「{names[code]}」"
+    return reply.done(url_for("console.members.show", no=no), said)
+
+
+def _hand_page(no: str, form: Form, status: int = 200) -> Response:
+    with reading() as session:
+        member = get_member(session, no)
+        programme = tiers.load(session, me().merchant_id)
+    if not form["tier"]:
+        form.put("tier", programme.of(member.tier).code)
+    term = "到期那天再看够不够。" if programme.valid_days else "一直有效。"
+    return reply.page(
+        "loyalty/tier.html",
+        status,
+        form=form,
+        no=no,
+        name=people.name_of(member),
+        now_in=programme.of(member.tier).name,
+        term=term,
+        choices=[(step.code, step.name) for step in reversed(programme.steps)],
+    )
 
 
 def _page(form: Form, count: int, status: int = 200) -> Response:

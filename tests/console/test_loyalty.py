@@ -5,7 +5,16 @@ from sqlalchemy import select
 from core.audit import AuditEntry
 from core.database import reading
 from crm import tiers
-from crm.models import Loyalty, Member, Plan, PlanKind, PointGoods, Referral, ReferralState
+from crm.models import (
+    Loyalty,
+    Member,
+    Plan,
+    PlanKind,
+    PointGoods,
+    Referral,
+    ReferralState,
+    TierMove,
+)
 from crm.play import referring, signing_in
 from crm.tiers import editing
 from merchants.models import Merchant, Store
@@ -107,6 +116,36 @@ def test_a_manager_sees_the_tiers_and_changes_none(chain: Chain) -> None:
 
     assert manager.get("/loyalty/tiers/").status_code == 200
     assert manager.post("/loyalty/tiers/", **FORM).status_code == 403
+
+
+def test_an_owner_puts_a_member_into_a_tier_with_a_reason(chain: Chain) -> None:
+    member, path = chain.member(), "/loyalty/tiers/of/{}"
+    owner, mine = chain.browser("owner"), path.format(member.no)
+    typed = {"tier": "golden_bud", "reason": "老街坊"}
+
+    assert "现在是青叶" in owner.get(mine).text
+    wrong = [
+        owner.post(mine, **{**typed, **each}).status_code
+        for each in ({"tier": "x"}, {"reason": ""})
+    ]
+    assert chain.browser("manager").post(mine, **typed).status_code == 403
+    assert chain.browser("rival").post(mine, **typed).status_code in (403, 404)
+    with reading() as session:
+        assert session.get_one(Member, member.id).tier == "green_leaf"
+    assert owner.post(mine, **typed).status_code == 303
+    page = owner.get(f"/members/{member.no}").text
+    assert owner.post(mine, **typed).status_code == 303
+
+    assert wrong == [422, 422]
+    assert "升到金芽" in page
+    with reading() as session:
+        assert session.get_one(Member, member.id).tier == "golden_bud"
+        moves = session.execute(select(TierMove.before, TierMove.after, TierMove.reason)).all()
+        assert moves == [("green_leaf", "golden_bud", "hand")]
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "tier.set")).one()
+        assert (entry.before, entry.after, entry.reason) == (
+            {"tier": "青叶"}, {"tier": "金芽"}, "老街坊",
+        )  # fmt: skip
 
 
 def test_points_are_adjusted_with_a_reason_and_once(chain: Chain) -> None:

@@ -139,7 +139,7 @@ def invitations(chain: Chain, session: Any, number: int) -> None:
         ("/redeem/", coupons, 8),
         ("/audit/", acts, 14),
         ("/audit/security", acts, 8),
-        ("/loyalty/plans/top_up/", top_ups, 12),
+        ("/loyalty/plans/top_up/", top_ups, 14),
         ("/loyalty/referral/", invitations, 8),
         ("/loyalty/referral/?of=held", invitations, 8),
         ("/members/NO/points", top_ups, 7),

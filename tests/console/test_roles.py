@@ -202,6 +202,8 @@ NEEDS = {
         "POST /loyalty/tiers/preview",
     ],
     "settings.manage": [
+        "GET /loyalty/tiers/of/<no>",
+        "POST /loyalty/tiers/of/<no>",
         "POST /coupons/pack/",
         "GET /orders/refund-rules",
         "POST /orders/refund-rules",
