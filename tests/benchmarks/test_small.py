@@ -7,6 +7,12 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from benchmarks import bare_callback, callback
+from core.database import reading
+from core.inbox import EventState, InboundEvent
 
 SMALL: dict[str, dict[str, int]] = {
     "checkout": {"BUYERS": 2, "EACH": 1},
@@ -31,3 +37,25 @@ def test_both_sides_still_run(name: str, monkeypatch: pytest.MonkeyPatch, mariad
     for result in results:
         assert result.ours > 0, result.what
         assert result.yardstick > 0, result.what
+
+
+@pytest.mark.mariadb
+def test_the_bare_callback_still_keeps_and_answers(
+    mariadb_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the two servers, which take longer to start than all of this."""
+    told = callback._told(mariadb_app.config["SQLALCHEMY_DATABASE_URI"])
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    head, _, body = callback._request(24_540_000_000_000_001).partition(b"\r\n\r\n")
+    address = head.split(b" ", 2)[1].decode()
+
+    answer = bare_callback.create_app().test_client().post(address, data=body)
+
+    assert answer.status_code == 200
+    assert callback.SEALED in answer.data
+    with mariadb_app.app_context(), reading() as session:
+        (kept,) = session.scalars(select(InboundEvent)).all()
+    assert kept.state is EventState.done
+    assert kept.raw is not None
+    assert kept.body["Content"] in callback.SAYINGS
