@@ -17,7 +17,7 @@ MEMBERS = 240  # a shop that does well
 
 def open_page(browser: Browser, url: str) -> Page:
     page = browser.new_page(viewport=DESKTOP, locale="zh-CN", timezone_id="Asia/Shanghai")
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)  # a fresh demo first works off what its past left
     page.goto(url)
     return page
 

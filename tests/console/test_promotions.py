@@ -118,7 +118,7 @@ def test_the_calendar_shows_a_month_and_somebody_elses_is_not_found(chain: Chain
         owner.get(f"/promotions/calendar?month={day:%Y-%m}&day={day:%Y-%m-%d}").text
         for day in (soon - timedelta(days=1), soon)
     )
-    week = [page.split('<nav class="week"')[1].split("gantt-key")[0] for page in (before, on)]
+    week = [page.split('<nav class="day-strip"')[1].split("gantt-key")[0] for page in (before, on)]
     assert ["快来了" in shown for shown in week] == [False, True]
     assert owner.get(f"/promotions/{theirs.id}").status_code == 404
     assert owner.post(f"/promotions/{theirs.id}/state", state="stopped").status_code == 404
