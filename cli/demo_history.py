@@ -22,6 +22,7 @@ from cli import (
     demo_chats,
     demo_club,
     demo_codes,
+    demo_import,
     demo_journeys,
     demo_tags,
 )
@@ -123,6 +124,7 @@ def write(
         demo_codes.count(session, merchant.id, now)
         demo_club.run(session, merchant, stores, _pay, now)
         demo_tags.put(session, merchant, now)
+        demo_import.look(session, merchant, now)
         crm.demo.refresh(session, merchant.id, now)
         _forget_jobs(session, last_job)
     return {"members": size + audience, "orders": len(visits)}

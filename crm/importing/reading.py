@@ -5,6 +5,7 @@ Nothing is written. The same reading decides what is shown before and what is do
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -28,6 +29,7 @@ MOST_POINTS = 10_000_000
 MOST_FEN = 10_000_000
 BEFORE = "这个手机号以前导入过了"
 _SLICE = 500
+_MAINLAND = re.compile(r"1[0-9]{10}")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "phone": ("手机号", "手机", "手机号码", "phone", "mobile"),
@@ -143,7 +145,7 @@ def _line(
     given = {key: cell for key, cell in zip(meant, cells, strict=False) if key}
     kept = [cell[:200] for cell in cells]
     try:
-        number_of = phones.normalise(given.get("phone", ""))
+        number_of = _phone(given.get("phone", ""))
     except phones.InvalidPhone:
         return Line(number, kept, shown=_masked(given.get("phone", "")), problem="手机号不对")
     values: dict[str, Any] = {"phone": number_of}
@@ -159,6 +161,14 @@ def _line(
         del values["points_until"]
     found = keyring().blind_index(number_of)
     return Line(number, kept, phone_hash=found, shown=phones.mask(number_of), values=values)
+
+
+def _phone(text: str) -> str:
+    """A whole number: eleven digits, or abroad one that begins with its country's code."""
+    number = phones.normalise(text)
+    if not number.startswith("+") and not _MAINLAND.fullmatch(number):
+        raise phones.InvalidPhone
+    return number
 
 
 def _masked(text: str) -> str:

@@ -18,7 +18,17 @@ from core.database import reading
 from core.outbox import OutboxJob
 from coupons.models import Coupon, CouponState, CouponTemplate
 from crm.campaigns import queries
-from crm.models import BalanceEntry, Campaign, CampaignState, Member, Purchase, RecipientState
+from crm.models import (
+    BalanceEntry,
+    Campaign,
+    CampaignState,
+    ImportState,
+    Member,
+    MemberImport,
+    Purchase,
+    RecipientState,
+    Tag,
+)
 from messaging import conversations, staff_replies
 from messaging.models import ChatMessage, Conversation, OutboundMessage, OutboundState
 from orders.models import LineKind, Order
@@ -163,3 +173,14 @@ def test_a_second_start_adds_nothing(past: Shop) -> None:
     with reading() as session:
         assert session.scalar(select(func.count()).select_from(Campaign)) == 2
         assert session.scalar(select(func.count()).select_from(Member)) == 406
+
+
+def test_a_file_of_members_waits_to_be_brought_and_guests_wear_tags(past: Shop) -> None:
+    with reading() as session:
+        found = session.scalars(select(MemberImport)).one()
+        assert (found.state, found.total, found.faulty) == (ImportState.checked, 4, 2)
+        assert found.summary["points"] == 1280 + 640 + 3102 + 86
+        assert session.scalars(select(Tag.name).order_by(Tag.id)).all()[:2] == [
+            "爱喝鲜果茶",
+            "周末常来",
+        ]
