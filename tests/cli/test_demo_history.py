@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from analytics import campaigns as reports
 from analytics import measuring
 from analytics import templates as usage
-from cli import demo_chats
+from cli import demo_cards, demo_chats
 from core.clock import now as clock_now
 from core.crypto import keyring
 from core.database import reading
@@ -30,6 +30,7 @@ from crm.models import (
     Tag,
 )
 from messaging import conversations, staff_replies
+from messaging.cards import queries as cards
 from messaging.models import ChatMessage, Conversation, OutboundMessage, OutboundState
 from orders.models import LineKind, Order
 from people.models import Person, tail_index
@@ -142,6 +143,18 @@ def test_the_console_shows_list_report_and_day_alike(past: Shop) -> None:
     assert "第一杯，我们请一点" in today
     assert f"＋¥{spent.lift.point / 100:.2f}" in today
     assert "新客首单券" in today
+
+
+def test_cards_of_the_last_days_went_to_their_end(past: Shop) -> None:
+    now = clock_now()
+    with reading() as session:
+        goods = (Order.paid_at > now - demo_cards.LATELY, Order.kind == LineKind.goods)
+        paid = session.scalar(select(func.count()).where(*goods, Order.paid_fen > 0))
+        merchant_id = session.scalars(select(Order.merchant_id).limit(1)).one()
+        totals = cards.totals_of(session, merchant_id, now)
+
+    assert (totals.all, totals.live) == (paid, 0)
+    assert totals.over > 0
 
 
 def test_four_conversations_wait_for_whoever_opens_the_console(past: Shop) -> None:
