@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from cli import demo_lessons
 from cli.demo_crowd import join_many, openid_of
 from core import rows
 from core.clock import local
@@ -85,6 +86,8 @@ def run(
     campaign = _launch(session, merchant, begins)
     _write_trial(session, merchant, campaign, now)
     _send(session, campaign, begins + timedelta(minutes=2))
+    for lesson, said_at in demo_lessons.launch_all(session, campaign, begins):
+        _send(session, lesson, said_at)
     buyers = _buyers(session, campaign, homes, chance, begins)
     mini = minis_of(merchant.code)[0]
     for buyer in buyers:  # who orders is asked for the next message; some say yes

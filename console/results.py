@@ -200,7 +200,7 @@ def _row(
         "launched": words.when(spent.since, now),
         "people": words.count(people),
         "held": words.count(spent.held.people),
-        "redeemed": words.count(redeemed),
+        "redeemed": words.count(redeemed) if redeemed or campaign.template_id else "—",
         "revenue": lift_view.said(spent.lift, people),
         "revenue_sure": spent.lift.sure,
         "profit": "" if spent.profit is None else lift_view.said(spent.profit, people),

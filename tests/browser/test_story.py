@@ -183,7 +183,7 @@ def test_8_the_owner_picks_people_and_a_campaign_reaches_them_lawfully(
     row.get_by_role("link", name="建活动").click()
     page.get_by_label("活动名字").fill("请你再来一杯")
     page.locator('label[for="c-holdout-1"]').click()
-    offer = page.get_by_label("优惠券")
+    offer = page.get_by_label("哪一张券")
     offer.select_option(offer.locator("option", has_text="老客回店券").get_attribute("value"))
     page.get_by_label("文字").fill("送你一张「{券名}」，这周来喝一杯。")
     expect(page.locator("#ticket")).to_contain_text("老客回店券")

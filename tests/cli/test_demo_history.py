@@ -12,6 +12,7 @@ from analytics import campaigns as reports
 from analytics import measuring
 from analytics import templates as usage
 from cli import demo_cards, demo_chats
+from cli.demo_lessons import GIVEN, HEARD
 from core.clock import now as clock_now
 from core.crypto import keyring
 from core.database import reading
@@ -25,6 +26,7 @@ from crm.models import (
     ImportState,
     Member,
     MemberImport,
+    PointEntry,
     Purchase,
     RecipientState,
     Tag,
@@ -56,10 +58,28 @@ def total(session: Any, what: Any, *where: Any) -> int:
     return int(session.scalar(select(func.coalesce(func.sum(what), 0)).where(*where)) or 0)
 
 
+def first_of(session: Any) -> Campaign:
+    """The campaign that the others came after."""
+    return session.scalars(select(Campaign).order_by(Campaign.id).limit(1)).one()
+
+
+def test_the_other_campaigns_do_not_pretend_to_know(past: Shop) -> None:
+    with reading() as session:
+        first, *lessons = reports.latest_launched(session, 1, limit=9)[::-1]
+        spent = reports.spendings(session, lessons, clock_now())
+        assert first.id == first_of(session).id
+        found = {each.name: spent[each.id].lift for each in lessons}
+        given = total(session, PointEntry.points, PointEntry.cause.startswith("campaign:"))
+
+    assert (found[HEARD.name].enough, found[HEARD.name].sure) == (True, False)
+    assert found[GIVEN.name].enough is False
+    assert given == 20 * spent[lessons[1].id].reached.people > 0
+
+
 def test_the_campaign_is_over_and_its_lift_is_sure(past: Shop) -> None:
     now = clock_now()
     with reading() as session:
-        campaign = session.scalars(select(Campaign).where(Campaign.launched_at.is_not(None))).one()
+        campaign = first_of(session)
         progress = queries.progress(session, campaign)
         spent = reports.spending(session, campaign, now)
 
@@ -92,13 +112,14 @@ def test_members_orders_and_purchases_agree(past: Shop) -> None:
 
 def test_coupons_messages_and_report_agree(past: Shop) -> None:
     with reading() as session:
-        campaign = session.scalars(select(Campaign).where(Campaign.launched_at.is_not(None))).one()
+        campaign = first_of(session)
         template = session.get_one(CouponTemplate, campaign.template_id)
         told = reports.redemption(session, campaign.id)
         of_template = usage.usage(session, [template.id])[template.id]
         sent = queries.progress(session, campaign).count(RecipientState.sent)
         gone = select(func.count()).where(
-            OutboundMessage.state == OutboundState.sent, OutboundMessage.kind == "campaign"
+            OutboundMessage.state == OutboundState.sent,
+            OutboundMessage.key.startswith(f"campaign:{campaign.id}:"),
         )
         used = (Coupon.campaign_id == campaign.id, Coupon.state == CouponState.redeemed)
         late = select(func.count()).where(*used, Coupon.redeemed_at > clock_now() - timedelta(7))
@@ -128,7 +149,7 @@ def test_the_console_shows_list_report_and_day_alike(past: Shop) -> None:
     owner = Browser(past.app)
     assert owner.log_in("owner", "linli-demo").status_code == 303
     with reading() as session:
-        campaign = session.scalars(select(Campaign).where(Campaign.launched_at.is_not(None))).one()
+        campaign = first_of(session)
         progress = queries.progress(session, campaign)
         spent = reports.spending(session, campaign, clock_now())
         assert spent
@@ -184,7 +205,7 @@ def test_a_second_start_adds_nothing(past: Shop) -> None:
 
     assert json.loads(again.output)["history"] == {"members": 0, "orders": 0}
     with reading() as session:
-        assert session.scalar(select(func.count()).select_from(Campaign)) == 2
+        assert session.scalar(select(func.count()).select_from(Campaign)) == 4
         assert session.scalar(select(func.count()).select_from(Member)) == 406
 
 
