@@ -47,6 +47,23 @@ on('change', (event) => {
   if (form) form.requestSubmit()
 })
 
+// A form that is drawn anew as one types asks once the hand rests. Its buttons carry what was typed
+// as well, so one of them takes the place of that question and is never replaced by it.
+const resting = new WeakMap()
+const rest = (form) => {
+  clearTimeout(resting.get(form))
+  const ask = () => {
+    if (form.querySelector('button.htmx-request')) rest(form)
+    else form.dispatchEvent(new Event('rested'))
+  }
+  resting.set(form, setTimeout(ask, 400))
+}
+on('input', (event) => {
+  const form = event.target.closest('form[data-rests]')
+  if (form) rest(form)
+})
+on('htmx:before:request', (event) => clearTimeout(resting.get(event.target.closest('form'))))
+
 // Of a strip of tabs that is wider than the screen, the one in use is in sight.
 for (const here of document.querySelectorAll('.tabs [aria-current]')) {
   const strip = here.parentNode
