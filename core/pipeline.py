@@ -7,6 +7,11 @@ question; before a commit it is sent and heard by itself. Nothing is held outsid
 What goes wrong is raised by whatever sends, at the latest by the commit, so the transaction ends as
 if it had been raised at once. The statements behind the one that failed have run by then: they are
 rolled back with it.
+
+Who hears it may be somebody else, who takes it for an error of their own and goes on. So it is said
+again to every command that follows, the commit too, until what was held is undone: by a rollback of
+the whole, or to a savepoint. A savepoint is only made once all that was held before it went well,
+and none while something is wrong, so one that the server still knows lies before what failed.
 """
 
 import struct
@@ -40,6 +45,7 @@ class Pipelining(Connection):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._held: list[Held] = []
         self._size = 0
+        self._wrong: BaseException | None = None
         super().__init__(*arguments, **options)
 
     def can_hold(self) -> bool:
@@ -52,20 +58,33 @@ class Pipelining(Connection):
         self._size += len(sql)
 
     def _execute_command(self, command: int, sql: Any) -> None:
-        if not self._held:
+        if not self._held and self._wrong is None:
             super()._execute_command(command, sql)
             return
         raw: bytes = sql.encode(self.encoding) if isinstance(sql, str) else sql
+        if command == COM_QUERY and raw.startswith(_UNDOES):
+            self._take()
+            super()._execute_command(command, raw)
+            return
+        self._complain()
         if command == COM_QUERY and raw.startswith(_TOGETHER) and len(raw) <= MOST_BYTES:
             self._send_together(raw)
             return
-        if command == COM_QUERY and raw.startswith(_UNDOES):
-            self._take()
         self.send_held()
         super()._execute_command(command, raw)
 
+    def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
+        met: int = super().query(sql, unbuffered)
+        self._wrong = None  # while something is, nothing but what undoes it gets an answer
+        return met
+
+    def rollback(self) -> None:
+        super().rollback()
+        self._wrong = None
+
     def send_held(self) -> None:
         """By themselves, and hear them."""
+        self._complain()
         if self._held:
             held = self._take()
             self._leave_nothing_open()
@@ -101,7 +120,12 @@ class Pipelining(Connection):
                 found = error
             self._result = None
             wrong = wrong or found
+        self._wrong = wrong
         return wrong
+
+    def _complain(self) -> None:
+        if self._wrong is not None:
+            raise self._wrong
 
     def _take(self) -> list[Held]:
         held, self._held, self._size = self._held, [], 0

@@ -1,6 +1,7 @@
 """Writes that nobody waits for: in order, before the next question, refused before the commit."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 
 import pytest
@@ -145,6 +146,58 @@ def test_a_savepoint_takes_back_what_was_written_behind_it(anywhere: Flask, now:
             _move_nothing(session, now)
         later.add(session, OutboxJob, job("behind", now))
     assert keys() == {"before": "waiting", "behind": "waiting"}
+
+
+def _swallow(session: Session) -> None:
+    """Somebody who tries something of their own, and takes any such refusal for theirs."""
+    with suppress(IntegrityError), session.begin_nested():
+        session.execute(text("update outbox_jobs set attempt = 9"))
+
+
+@pytest.mark.mariadb
+def test_a_refusal_that_somebody_else_swallows_still_ends_the_transaction(
+    mariadb_app: Flask, now: datetime
+) -> None:
+    with mariadb_app.app_context():
+        with transaction() as session:
+            rows.add(session, OutboxJob, job("there", now))
+        for then in (_swallow, _write, _ask, lambda session: None):
+            with pytest.raises(IntegrityError), transaction() as session:
+                session.execute(text("update outbox_jobs set failures = 7"))
+                _add_twice(session, now)
+                _swallow(session)
+                with suppress(IntegrityError):
+                    then(session)
+                later.add(session, OutboxJob, job("behind", now))
+            assert keys() == {"there": "waiting"}
+        with transaction() as session:  # and the connection is good again
+            there = session.scalars(select(OutboxJob)).one()
+            assert (there.failures, there.attempt) == (0, 0)
+            _swallow(session)
+        with reading() as session:
+            assert session.scalar(select(OutboxJob.attempt)) == 9
+
+
+@pytest.mark.mariadb
+def test_a_refusal_is_undone_with_the_savepoint_that_it_was_written_behind(
+    mariadb_app: Flask, now: datetime
+) -> None:
+    with mariadb_app.app_context():
+        with transaction() as session:
+            rows.add(session, OutboxJob, job("there", now))
+        with transaction() as session:
+            later.add(session, OutboxJob, job("before", now))
+            with pytest.raises(IntegrityError), session.begin_nested():
+                later.add(session, OutboxJob, job("inside", now))
+                _add_twice(session, now)
+                _swallow(session)
+                # leaving the savepoint in peace says it again
+            _swallow(session)
+            later.add(session, OutboxJob, job("behind", now))
+        assert keys() == {"there": "waiting", "before": "waiting", "behind": "waiting"}
+        with reading() as session:
+            found = session.execute(select(OutboxJob.key, OutboxJob.attempt)).all()
+        assert sorted(map(tuple, found)) == [("before", 9), ("behind", 0), ("there", 9)]
 
 
 def test_a_transaction_that_is_given_up_sends_nothing_more(anywhere: Flask, now: datetime) -> None:
