@@ -51,6 +51,24 @@ def change(
     events.record(session, member.id, "consent_changed", now=now, data=dict(changed))
 
 
+def said(session: Session, member_id: int, what: str) -> bool:
+    """Whether the member or somebody for them ever turned it. Where nobody did, a closed switch
+    means that they were not asked yet, and is no refusal."""
+    turned = select(ConsentChange.id).where(
+        ConsentChange.member_id == member_id, ConsentChange.what == what
+    )
+    return session.scalar(turned.limit(1)) is not None
+
+
+def joined(session: Session, one: Member, other: Member) -> bool:
+    """Whether two who are one take marketing: a refusal under either name counts, and who was not
+    asked yet yields to the other."""
+    if one.marketing_consent == other.marketing_consent:
+        return one.marketing_consent
+    closed = other if one.marketing_consent else one
+    return not said(session, closed.id, MARKETING)
+
+
 def refusing(session: Session, member_ids: Collection[int]) -> set[int]:
     """Those of them who take no marketing. Asked before every message, not only before the offer:
     it may have waited for hours."""
@@ -61,9 +79,15 @@ def refusing(session: Session, member_ids: Collection[int]) -> set[int]:
 
 
 def refuse_for(session: Session, member: Member, what: str, *, actor: str, now: datetime) -> None:
-    """Somebody said at the counter that they want no more of it. To allow is the member's own."""
+    """Somebody said at the counter that they want no more of it. To allow is the member's own. Of
+    who was not asked yet it is written down too: from now on it is a refusal."""
     if what not in (MARKETING, PERSONAL):
         raise OnlyTheMember
+    unasked = what == MARKETING and not member.marketing_consent
+    if unasked and not said(session, member.id, what):
+        no = {"what": what, "allowed": False, "actor": actor, "at": now}
+        rows.add_all(session, ConsentChange, [{"member_id": member.id, **no}])
+        return
     change(
         session,
         member,

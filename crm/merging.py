@@ -10,7 +10,7 @@ from core import audit, rows
 from core.database import claim, insert_ignore
 from core.outbox import enqueue
 from coupons.queries import count_for_member
-from crm import balance, contacts, events, plans, points, tiers
+from crm import balance, consent, contacts, events, plans, points, tiers
 from crm.campaigns import tallies
 from crm.journeys import ending
 from crm.models import (
@@ -98,7 +98,8 @@ def merge(session: Session, *, winner_id: int, loser_id: int, now: datetime) -> 
 def _write_down(session: Session, winner: Member, loser: Member, now: datetime) -> None:
     """Both sides as they were, and where they differed: the winner's is kept, what it lacks filled.
 
-    Whoever refused something under either name goes on refusing it.
+    Whoever refused something under either name goes on refusing it; not to have been asked yet is
+    no refusal.
     """
     ours, theirs = (_side(session, member, now) for member in (winner, loser))
     session.add(
@@ -168,8 +169,7 @@ def _add_totals(session: Session, winner: Member, loser: Member) -> None:
             first_paid_at=_earliest(winner.first_paid_at, loser.first_paid_at),
             last_paid_at=_latest(winner.last_paid_at, loser.last_paid_at),
             last_visit_at=_latest(winner.last_visit_at, loser.last_visit_at),
-            # Whoever refused once, under either name, is not written to.
-            marketing_consent=winner.marketing_consent and loser.marketing_consent,
+            marketing_consent=consent.joined(session, winner, loser),
             personal_recommendation=winner.personal_recommendation
             and loser.personal_recommendation,
         ),

@@ -123,8 +123,10 @@ def _bring(
         now=now,
     )
     allowed = values.get("marketing")
-    if fresh:
-        consent.change(session, member, marketing=allowed is True, actor=found.started_by, now=now)
+    if fresh and allowed is None:  # not asked yet, which is no refusal
+        member.marketing_consent = False
+    elif fresh and allowed:
+        consent.change(session, member, marketing=True, actor=found.started_by, now=now)
     elif allowed is False:  # who is here already has the last word on what they allow
         consent.refuse_for(session, member, consent.MARKETING, actor=found.started_by, now=now)
     _fill(member, values, now)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from analytics import day
 from core.crypto import keyring
 from core.outbox import OutboxJob
-from crm import balance, consent
+from crm import balance, consent, merging
 from crm.errors import ListInvalid
 from crm.importing import making, reading, working
 from crm.models import (
@@ -24,6 +24,7 @@ from crm.models import (
     PointLot,
     TierMove,
 )
+from people import phones
 from people.models import Person
 from tests.factories.crm import make_member, make_merchant, make_person, point_balance
 
@@ -85,8 +86,7 @@ def test_a_line_brings_phone_tier_points_and_balance(session: Session, now: date
     assert member.marketing_consent is True
     other = by_phone(session, "13800000002")
     assert (other.marketing_consent, other.points, other.balance_fen) == (False, 0, 0)
-    [change] = consent.history(session, other.id)
-    assert (change.what, change.allowed, change.actor) == ("marketing", False, "staff:7")
+    assert consent.history(session, other.id) == []  # nobody asked them yet
     assert {row.data for row in session.scalars(select(MemberImportRow))} == {None}
     lately = (now - timedelta(hours=1), now + timedelta(hours=1))
     assert day.new_members(session, member.merchant_id, *lately) == (0, 0)
@@ -161,6 +161,42 @@ def test_a_refusal_in_the_file_counts(session: Session, now: datetime):
 
     session.refresh(known)
     assert known.marketing_consent is False
+    [change] = consent.history(session, known.id)
+    assert (change.what, change.allowed, change.actor) == ("marketing", False, "staff:7")
+
+
+@pytest.mark.parametrize(
+    ("word", "said", "after"),
+    [("", None, True), ("接受", None, True), ("不接受", None, False), ("", False, False)],
+)
+def test_who_verifies_an_imported_phone_goes_on_allowing_what_they_allowed(
+    session: Session, now: datetime, word: str, said: bool | None, after: bool
+):
+    """A line that says nothing of it means that nobody was asked, not that they refused."""
+    mine = make_member(session)
+    consent.change(session, mine, marketing=said, actor=f"member:{mine.id}", now=now)
+    bring(session, PLAIN.replace(",乔安,,,,,,", f",乔安,,5,,,,{word}"), now=now)
+
+    person = session.get_one(Person, mine.person_id)
+    attached = phones.attach(session, person, "13800000002", now)
+    assert attached.absorbed is not None
+    merging.join_persons(session, kept=person, absorbed=attached.absorbed, now=now)
+
+    session.refresh(mine)
+    assert (mine.marketing_consent, mine.points) == (after, 5)
+
+
+def test_a_refusal_at_the_counter_of_whom_nobody_asked_is_a_refusal(session: Session, now: datetime):
+    mine = make_member(session)
+    bring(session, PLAIN, now=now)
+    imported = by_phone(session, "13800000002")
+
+    consent.refuse_for(session, imported, consent.MARKETING, actor="staff:9", now=now)
+    merging.merge(session, winner_id=mine.id, loser_id=imported.id, now=now)
+
+    session.refresh(mine)
+    assert mine.marketing_consent is False
+    assert [row.actor for row in consent.history(session, mine.id)] == ["staff:9"]
 
 
 @pytest.mark.parametrize(

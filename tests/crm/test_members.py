@@ -109,7 +109,8 @@ def test_points_released_after_a_merge_reach_the_winner(session: Session, now: d
 
 
 def test_whoever_refused_once_stays_refused_after_a_merge(session: Session, now: datetime):
-    winner, loser = make_member(session), make_member(session, marketing_consent=False)
+    winner, loser = make_member(session), make_member(session)
+    consent.change(session, loser, marketing=False, now=now)
 
     merging.merge(session, winner_id=winner.id, loser_id=loser.id, now=now)
 
