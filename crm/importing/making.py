@@ -25,6 +25,11 @@ class ImportNotFound(NotFound):
     title = "没有这次导入"
 
 
+class ImportTooOld(Conflict):
+    code = "import_too_old"
+    title = "这份文件看过太久，里面的内容已经忘掉了，重新传一次"
+
+
 class NothingToImport(Conflict):
     code = "nothing_to_import"
     title = "没有一行能导入"
@@ -44,6 +49,8 @@ def keep(
     file_hash = hashlib.sha256(raw).hexdigest()
     same = (MemberImport.merchant_id == merchant_id, MemberImport.file_hash == file_hash)
     known = session.scalars(select(MemberImport).where(*same)).one_or_none()
+    if known is not None and is_old(known, now) and _drop_rows(session, known):
+        known = None  # looked at so long ago that its lines are forgotten: looked at anew
     if known is not None:
         return known, False
     faulty = sum(1 for line in file.lines if line.problem)
@@ -66,7 +73,10 @@ def keep(
 
 
 def start(session: Session, found: MemberImport, *, actor: str, now: datetime) -> bool:
-    """checked → running: a job does the lines. False when it was started before."""
+    """checked → running: a job does the lines. False when it was started before. Raises
+    NothingToImport, and ImportTooOld where what stood in the file is forgotten."""
+    if found.state is ImportState.checked and is_old(found, now):
+        raise ImportTooOld
     if found.state is ImportState.checked and not found.total:
         raise NothingToImport
     begins = {"id": found.id, "state": ImportState.checked}
@@ -78,14 +88,15 @@ def start(session: Session, found: MemberImport, *, actor: str, now: datetime) -
     return True
 
 
+def is_old(found: MemberImport, now: datetime) -> bool:
+    """Whether what stood in the file is forgotten by now, or about to be."""
+    return found.created_at < now - KEEP
+
+
 def drop(session: Session, found: MemberImport, *, actor: str, now: datetime) -> bool:
     """A file that was only looked at is forgotten with its lines; False when it was started."""
-    mine = (MemberImport.id == found.id, MemberImport.state == ImportState.checked)
-    held = session.scalar(select(MemberImport.id).where(*mine).with_for_update())
-    if held is None:
+    if not _drop_rows(session, found):
         return False
-    claim(session, delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
-    claim(session, delete(MemberImport).where(*mine))
     _audit(session, found, "members.import_dropped", actor, now, {"name": found.name})
     return True
 
@@ -124,7 +135,9 @@ def values_of(row: MemberImportRow) -> dict[str, Any]:
 
 def forget(session: Session, *, now: datetime, limit: int = 5_000) -> int:
     """What stood in old files, a slice at a time; how many lines."""
-    old = select(MemberImport.id).where(MemberImport.created_at < now - KEEP)
+    old = select(MemberImport.id).where(
+        MemberImport.created_at < now - KEEP, MemberImport.state != ImportState.running
+    )
     ids = session.scalars(
         select(MemberImportRow.id)
         .where(MemberImportRow.import_id.in_(old), MemberImportRow.data.is_not(None))
@@ -133,6 +146,17 @@ def forget(session: Session, *, now: datetime, limit: int = 5_000) -> int:
     return claim(
         session, update(MemberImportRow).where(MemberImportRow.id.in_(ids)).values(data=None)
     )
+
+
+def _drop_rows(session: Session, found: MemberImport) -> bool:
+    mine = (MemberImport.id == found.id, MemberImport.state == ImportState.checked)
+    held = session.scalar(select(MemberImport.id).where(*mine).with_for_update())
+    if held is None:
+        return False
+    claim(session, delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
+    claim(session, delete(MemberImport).where(*mine))
+    session.expunge(found)
+    return True
 
 
 def _row(import_id: int, line: Line) -> dict[str, Any]:

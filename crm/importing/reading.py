@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -27,8 +27,11 @@ from people.models import Person
 MOST_LINES = 20_000
 MOST_POINTS = 10_000_000
 MOST_FEN = 10_000_000
+LONGEST_PROBLEM = 64
 BEFORE = "这个手机号以前导入过了"
 _SLICE = 500
+_LATEST = date(2099, 12, 31)
+_MONEY = re.compile(r"[0-9]{1,12}([.][0-9]{1,12})?")
 _MAINLAND = re.compile(r"1[0-9]{10}")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -155,7 +158,7 @@ def _line(
         try:
             values[key] = _READERS[key](text, tier_codes, now)
         except ValueError as wrong:
-            problem = f"{COLUMNS[key][0]}：{wrong}"
+            problem = f"{COLUMNS[key][0]}：{wrong}"[:LONGEST_PROBLEM]
             return Line(number, kept, shown=phones.mask(number_of), problem=problem)
     if "points_until" in values and not values.get("points"):
         del values["points_until"]
@@ -195,18 +198,17 @@ def _tier(text: str, tier_codes: Mapping[str, str], _now: datetime) -> str:
 
 def _points(text: str, _tiers: Mapping[str, str], _now: datetime) -> int:
     plain = text.replace(",", "").removesuffix(".0").removesuffix(".00")
-    if not plain.isdecimal() or int(plain) > MOST_POINTS:
+    if not plain.isdecimal() or len(plain) > 12 or int(plain) > MOST_POINTS:
         raise ValueError("要是整数")
     return int(plain)
 
 
 def _fen(text: str, _tiers: Mapping[str, str], _now: datetime) -> int:
     plain = text.replace(",", "").replace("¥", "").replace("￥", "").removesuffix("元").strip()
-    try:
-        fen = Decimal(plain) * 100
-    except InvalidOperation:
-        raise ValueError("金额不对") from None
-    if not fen.is_finite() or fen != fen.to_integral_value() or not 0 <= fen <= MOST_FEN:
+    if not _MONEY.fullmatch(plain):  # whatever else a number may look like: 1e9, NaN
+        raise ValueError("金额不对")
+    fen = Decimal(plain) * 100
+    if fen != fen.to_integral_value() or fen > MOST_FEN:
         raise ValueError("金额不对")
     return int(fen)
 
@@ -214,7 +216,7 @@ def _fen(text: str, _tiers: Mapping[str, str], _now: datetime) -> int:
 def _day(text: str) -> date:
     parts = text.replace("/", "-").replace(".", "-").partition(" ")[0].split("-")
     try:
-        year, month, day = (int(part) for part in parts)
+        year, month, day = (int(part) if len(part) <= 4 else -1 for part in parts)
         return date(year, month, day)
     except ValueError:
         raise ValueError("日期写成 2026-12-31") from None
@@ -224,6 +226,8 @@ def _until(text: str, _tiers: Mapping[str, str], now: datetime) -> str:
     day = _day(text)
     if day < business_day(now):
         raise ValueError("已经过了")
+    if day > _LATEST:
+        raise ValueError(f"最晚写 {_LATEST}")
     return day.isoformat()
 
 

@@ -13,7 +13,7 @@ from core.database import claim
 from core.errors import LinliError
 from crm import balance, consent, profiles, tiers
 from crm.importing.making import values_of
-from crm.importing.reading import BEFORE, taken_key
+from crm.importing.reading import BEFORE, LONGEST_PROBLEM, taken_key
 from crm.models import EntryKind, ImportState, Member, MemberImport, MemberImportRow
 from crm.points.lots import grant
 from crm.tiers import Programme, moving
@@ -98,7 +98,7 @@ def _do(
         with session.begin_nested():
             member_id = _bring(session, found, line.id, values, programme, now)
     except LinliError as refused:
-        why = (refused.detail or refused.title)[:64]
+        why = (refused.detail or refused.title)[:LONGEST_PROBLEM]
         claim(session, mine.values(problem=why))
         return False
     claim(session, mine.values(taken=taken, member_id=member_id, data=None))

@@ -186,7 +186,7 @@ def test_who_verifies_an_imported_phone_goes_on_allowing_what_they_allowed(
     assert (mine.marketing_consent, mine.points) == (after, 5)
 
 
-def test_a_refusal_at_the_counter_of_whom_nobody_asked_is_a_refusal(session: Session, now: datetime):
+def test_a_refusal_at_the_counter_counts_where_nobody_asked(session: Session, now: datetime):
     mine = make_member(session)
     bring(session, PLAIN, now=now)
     imported = by_phone(session, "13800000002")
@@ -212,6 +212,11 @@ def test_a_refusal_at_the_counter_of_whom_nobody_asked_is_a_refusal(session: Ses
         ("13800000003,林,,,,,Infinity,,,", "储值赠送：金额不对"),
         ("13800000003,林,,,,,,也许,,", "营销消息：写「接受」或「不接受」"),
         ("13800000003,林,,,,,,,2999-01-01,", "生日：日期不对"),
+        ("13800000003,林,,,,1e999999,,,,", "储值本金：金额不对"),
+        ("13800000003,林,,,,1e-999999999,,,,", "储值本金：金额不对"),
+        (f"13800000003,林,,{'9' * 190},,,,,,", "积分：要是整数"),
+        (f"13800000003,林,,5,{'9' * 190}-1-1,,,,,", "积分到期：日期写成 2026-12-31"),
+        ("13800000003,林,,5,9999-12-31,,,,,", "积分到期：最晚写 2099-12-31"),
         (f"13800000003,{'长' * 21},,,,,,,,", "称呼：最多 20 个字"),
         ("+86 138 0000 0001,林,,,,,,,,", "和第 2 行是同一个手机号"),
     ],
@@ -271,6 +276,20 @@ def test_a_file_that_was_only_looked_at_can_be_thrown_away(session: Session, now
 
     assert (number(session, MemberImport), number(session, MemberImportRow)) == (0, 0)
     assert number(session, Member) == 0
+
+
+def test_a_file_that_was_looked_at_a_month_ago_is_looked_at_anew(session: Session, now: datetime):
+    found = bring(session, FULL, now=now, run=False)
+    later = now + timedelta(days=31)
+    making.forget(session, now=later)
+
+    with pytest.raises(making.ImportTooOld):
+        making.start(session, found, actor="staff:7", now=later)
+    assert (found.state, number(session, OutboxJob)) == (ImportState.checked, 0)
+
+    again = bring(session, FULL, now=later)
+    assert (again.created_at, again.imported, number(session, MemberImport)) == (later, 1, 1)
+    assert by_phone(session, "13800000001").points == 1280
 
 
 def test_what_stood_in_old_files_is_forgotten(session: Session, now: datetime):
