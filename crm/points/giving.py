@@ -24,7 +24,7 @@ def grant_many(
 ) -> int:
     """So many points for each, once ever for (`cause`, member); how many members were new.
 
-    Members are held in the order of their ids. What is owed is paid first.
+    All are one merchant's. They are held in the order of their ids. What is owed is paid first.
     """
     wanted = sorted(set(member_ids))
     held = session.execute(
@@ -33,6 +33,9 @@ def grant_many(
         .order_by(Member.id)
         .with_for_update()
     ).all()
+    if not held:
+        return 0
+    programme = tiers.load(session, held[0].merchant_id)
     causes = {row.id: f"{cause}:{row.id}" for row in held}
     booked = set(
         session.scalars(select(PointEntry.cause).where(PointEntry.cause.in_(causes.values())))
@@ -46,7 +49,6 @@ def grant_many(
         entries.append(entry | {"points": points, "pending": 0} | why)
         free = points - min(points, max(-row.points, 0))
         if free:
-            programme = tiers.load(session, row.merchant_id)
             lot = {"member_id": row.id, "earned": free, "points": free}
             dates = {"earned_at": now, "available_at": now, "expires_at": lapses(programme, now)}
             lots.append(lot | {"state": LotState.available} | dates)

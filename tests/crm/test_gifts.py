@@ -24,6 +24,7 @@ from crm.models import (
     RecipientState,
 )
 from messaging.models import OutboundMessage
+from tests.counting import statements
 from tests.factories.campaigns import make_campaign, make_granter, make_talker
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member, make_merchant, make_purchase, make_store
@@ -120,6 +121,18 @@ def test_a_slice_that_is_done_again_gives_nobody_points_twice(
 
     assert set(session.scalars(select(Member.points))) == {50}
     assert session.scalar(select(func.count(PointEntry.id))) == 3
+
+
+def test_a_slice_asks_as_often_for_many_as_for_few(session: Session, now: datetime) -> None:
+    merchant = make_merchant(session)
+    asked = []
+    for size in (2, 20):
+        ids = [make_member(session, merchant=merchant).id for _ in range(size)]
+        with statements(session.connection()) as seen:
+            assert points.grant_many(session, ids, 50, cause="campaign:1", now=now) == size
+        asked.append(len(seen))
+
+    assert asked == [6, 6]
 
 
 def test_who_was_merged_while_we_waited_has_the_points_where_they_are_now(
