@@ -171,6 +171,7 @@ def _make(
         state=BatchState.running,
         created_by_id=staff_id,
         created_at=now,
+        allowed_at=now,
     )
     session.add(batch)
     session.flush()

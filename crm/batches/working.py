@@ -77,7 +77,7 @@ def resume(session: Session, batch: CouponBatch, now: datetime) -> bool:
     if batch.kind is BatchKind.members:
         template = issuing.get_template(session, batch.template_id)
         sizes.check(session, template, batch.total, batch=batch, now=now)
-    if not _move(session, batch, BatchState.running, stop_words=""):
+    if not _move(session, batch, BatchState.running, stop_words="", allowed_at=now):
         return False
     _queue(session, batch.id, f"{batch.cursor}:{int(now.timestamp())}")
     return True

@@ -153,6 +153,15 @@ def raise_caps(
         size = thresholds.launched_size(session, campaign)
         if why := thresholds.why_needed(session, campaign, size, now=now):
             pause(session, campaign, actor="system", reason=why, now=now)
+        elif any(_is_wider(before[name], cap) for name, cap in caps.items()):
+            claim(
+                session, update(Campaign).where(Campaign.id == campaign.id).values(allowed_at=now)
+            )
+            session.refresh(campaign)
+
+
+def _is_wider(before: int | None, cap: int | None) -> bool:
+    return before is not None and (cap is None or cap > before)
 
 
 def read(session: Session, campaign: Campaign) -> Draft:

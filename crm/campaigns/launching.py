@@ -46,6 +46,7 @@ def launch(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
         rule=rule,
         upper_bound=bound or 0,
         launched_at=now,
+        allowed_at=now,
     )
     campaign.audience_count = _write_audience(session, campaign, now)
     session.flush()

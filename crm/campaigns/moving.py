@@ -109,7 +109,7 @@ def resume(session: Session, campaign: Campaign, *, actor: str, now: datetime) -
     why = thresholds.why_needed(session, campaign, size, now=now)
     if why:
         raise ApprovalNeeded(why)
-    move(session, campaign, CampaignState.running, actor=actor, now=now)
+    move(session, campaign, CampaignState.running, actor=actor, now=now, allowed_at=now)
     key = f"{RESUME_KEY.format(campaign.id)}{now.timestamp()}"
     enqueue(session, "crm.campaign_resume", key=key, campaign_id=campaign.id)
 

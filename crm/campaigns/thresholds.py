@@ -2,7 +2,9 @@
 
 The word covers what it was given for and a fifth more: a segment is live, and grows a little
 between the asking and the launch. What nobody else agreed to is added up over a day and the whole
-merchant, coupon batches with it, or a large campaign would pass in small pieces.
+merchant, coupon batches with it, or a large campaign would pass in small pieces. It counts from
+when somebody let it give, not from when it was made, or small ones would be laid up and let go
+together.
 """
 
 from dataclasses import dataclass
@@ -112,18 +114,18 @@ def _alone(
     batch_id: int | None,
 ) -> Size:
     """What was given, or is being given, since a day ago by one person's word alone."""
-    launched = select(Campaign).where(
+    allowed = select(Campaign).where(
         Campaign.merchant_id == merchant_id,
-        Campaign.launched_at > now - DAY,
+        Campaign.allowed_at > now - DAY,
         Campaign.id != (campaign_id or 0),
     )
-    sizes = [_taken(session, each) for each in session.scalars(launched)]
+    sizes = [_taken(session, each) for each in session.scalars(allowed)]
     made = (
         select(CouponBatch, CouponTemplate)
         .join(CouponTemplate, CouponTemplate.id == CouponBatch.template_id)
         .where(
             CouponBatch.merchant_id == merchant_id,
-            CouponBatch.created_at > now - DAY,
+            CouponBatch.allowed_at > now - DAY,
             CouponBatch.kind == BatchKind.members,
             CouponBatch.id != (batch_id or 0),
         )

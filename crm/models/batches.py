@@ -39,6 +39,7 @@ NEXT_BATCH: dict[BatchState, set[BatchState]] = {
 class CouponBatch(Base):
     """`cursor` is the last row, of a sheet the number of codes, that was done; it moves in the
     transaction that does the work. `stop_words`: why it stands still, for people.
+    `allowed_at`: when somebody made it, or let it go on.
     """
 
     __tablename__ = "coupon_batches"
@@ -59,6 +60,7 @@ class CouponBatch(Base):
     stop_words: Mapped[str] = mapped_column(default="")
     created_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     created_at: Mapped[datetime]
+    allowed_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     revoke_reason: Mapped[str] = mapped_column(default="")
 

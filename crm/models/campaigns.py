@@ -72,6 +72,8 @@ class Campaign(Base):
     null: no cap. Of the coupons `expected_use_bp` are expected to be used. With `winner_hours` only
     `pilot_bp` of the people get their variant at once; the others so many hours later, all of them
     the `winner` if there is a clear one.
+
+    `allowed_at`: when somebody last let it give, by its launch, by going on, by a wider cap.
     """
 
     __tablename__ = "campaigns"
@@ -106,6 +108,7 @@ class Campaign(Base):
     upper_bound: Mapped[int] = mapped_column(default=0)
     audience_count: Mapped[int] = mapped_column(default=0)
     launched_at: Mapped[datetime | None]
+    allowed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     expected_fen: Mapped[int] = mapped_column(default=0)
     face_fen: Mapped[int] = mapped_column(default=0)

@@ -92,6 +92,7 @@ def batches(chain: Chain, session: Any, number: int) -> None:
             state=BatchState.done,
             created_by_id=chain.owner.id,
             created_at=chain.now,
+            allowed_at=chain.now,
         )
     )
 

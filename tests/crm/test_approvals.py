@@ -309,6 +309,53 @@ def test_small_campaigns_of_a_day_count_together(session: Session, now: datetime
     campaigns.resume(session, second, actor="staff:2", now=now + timedelta(hours=72))
 
 
+def test_what_was_laid_up_counts_on_the_day_that_lets_it_go(session: Session, now: datetime):
+    contacts.set_rules(
+        session, make_merchant(session).id, approval_people=5, actor="staff:1", now=now
+    )
+    for _ in range(3):
+        make_talker(session)
+    laid_up = []
+    for _ in range(3):
+        laid_up.append(small(session, now))
+        campaigns.pause(session, laid_up[-1], actor="staff:2", now=now)
+    assert [each.state for each in laid_up] == [CampaignState.paused] * 3
+    later = now + timedelta(hours=25)
+
+    campaigns.resume(session, laid_up[0], actor="staff:2", now=later)
+    for each in laid_up[1:]:
+        with pytest.raises(ApprovalNeeded):
+            campaigns.resume(session, each, actor="staff:2", now=later + timedelta(hours=23))
+    campaigns.resume(session, laid_up[1], actor="staff:2", now=later + timedelta(hours=25))
+
+    assert [each.state for each in laid_up] == [
+        CampaignState.running,
+        CampaignState.running,
+        CampaignState.paused,
+    ]
+    assert [each.allowed_at for each in laid_up] == [later, later + timedelta(hours=25), now]
+    assert {each.launched_at for each in laid_up} == {now}
+
+
+def test_a_wider_cap_counts_on_its_day(session: Session, now: datetime):
+    for _ in range(3):
+        make_talker(session)
+    slow = [small(session, now, daily_people=1) for _ in range(3)]
+    contacts.set_rules(
+        session, make_merchant(session).id, approval_people=5, actor="staff:1", now=now
+    )
+    later = now + timedelta(hours=25)
+
+    campaigns.raise_caps(session, slow[2], daily_people=1, actor="staff:2", now=later)
+    assert slow[2].allowed_at == now  # no wider than it was
+    for each in slow[:2]:
+        campaigns.raise_caps(session, each, actor="staff:2", now=later)
+
+    states = [each.state for each in slow]
+    assert states == [CampaignState.running, CampaignState.paused, CampaignState.running]
+    assert [each.allowed_at for each in slow] == [later, now, now]
+
+
 def test_what_a_second_person_agreed_to_is_not_counted(session: Session, now: datetime):
     merchant_id = make_merchant(session).id
     owner = make_staff(session, Role.owner, now)

@@ -223,6 +223,37 @@ def test_a_segment_that_one_person_may_not_give_to_stops_before_the_first(
     assert len(session.scalars(select(Coupon.id)).all()) == 7
 
 
+def test_batches_that_were_laid_up_count_on_the_day_that_lets_them_go(desk: Desk) -> None:
+    session, merchant_id = desk.session, desk.merchant.id
+    contacts.set_rules(session, merchant_id, approval_people=6, actor="staff:1", now=desk.now)
+    everybody = {"op": "and", "rules": []}
+    segment = saving.create(
+        session, merchant_id, name="都", rule=everybody, actor="staff:1", now=desk.now
+    )
+    laid_up = []
+    for name in ("甲", "乙"):
+        batch = making.to_segment(
+            session,
+            merchant_id,
+            template_id=desk.template.id,
+            segment_id=segment.id,
+            name=name,
+            staff_id=desk.staff.id,
+            now=desk.now,
+        )
+        assert desk.work(batch) == 0
+        laid_up.append(batch)
+    contacts.set_rules(session, merchant_id, approval_people=10, actor="staff:1", now=desk.now)
+    later = desk.now + timedelta(hours=25)
+
+    assert working.resume(session, laid_up[0], later)
+    with pytest.raises(BatchInvalid):
+        working.resume(session, laid_up[1], later)
+
+    states = [(each.state, each.allowed_at) for each in laid_up]
+    assert states == [(BatchState.running, later), (BatchState.stopped, desk.now)]
+
+
 def test_what_is_unused_of_a_batch_is_taken_back(desk: Desk, session: Session) -> None:
     batch = desk.batch()
     desk.work(batch)

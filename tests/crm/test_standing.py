@@ -49,6 +49,7 @@ def test_batches_without_a_job_are_gone_on_with(session: Session, now: datetime)
             state=state,
             created_by_id=staff.id,
             created_at=now,
+            allowed_at=now,
         )
         session.add(row)
         session.flush()

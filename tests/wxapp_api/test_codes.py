@@ -29,6 +29,7 @@ def printed(stall: Stall, number: int = 1) -> list[str]:
             state=BatchState.done,
             created_by_id=make_staff(session, stall.merchant).id,
             created_at=now,
+            allowed_at=now,
         )
         session.add(batch)
         session.flush()
