@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from catalogue.goods import Good, list_goods
 from core import audit, rows
 from core.errors import Conflict, Invalid
-from core.outbox import enqueue
+from core.outbox import enqueue, live_args
 from coupons.models import Coupon, CouponTemplate, TemplateState
 from coupons.pack import faces
 from coupons.pack.models import BatchState, CardPack, CardState, PackCard, PackTemplate
@@ -111,6 +111,8 @@ def renew(session: Session, merchant_id: int, appid: str, now: datetime) -> int:
     """Batches that end soon, of templates that go on, are followed by another; how many.
 
     A batch gives out no cards beyond its end, and cards end with it at the latest: so it is early.
+    What was asked for and not answered is asked for again as it was, under its number; what was
+    refused is asked for anew in another week.
     """
     pack = pack_of(session, merchant_id)
     if not pack.is_on:
@@ -131,16 +133,29 @@ def renew(session: Session, merchant_id: int, appid: str, now: datetime) -> int:
         .order_by(PackTemplate.template_id)
         .with_for_update(of=PackTemplate)
     ).all()
+    under_way = {args["template_id"] for args in live_args(session, "coupons.pack_renew")}
     asked = 0
     for batch, template in found:
-        number = f"tpl-{template.id}-{now:%G%V}-{batch.ends_at:%Y%m%d}"  # once a week, if refused
-        try:
-            _write_down(session, batch, template, pack, appid, number, now)
-        except NotForPack as refused:
-            batch.why = f"到期后续不上：{refused.detail}"
+        if template.id in under_way:
             continue
-        enqueue(session, "coupons.pack_renew", key=number, template_id=template.id, number=number)
-        asked += 1
+        number, week = batch.number, f"{now:%G%V}"
+        if batch.why or not number.endswith(f"-{batch.ends_at:%Y%m%d}"):
+            number = f"tpl-{template.id}-{week}-{batch.ends_at:%Y%m%d}"
+            if number == batch.number:
+                continue
+            try:
+                _write_down(session, batch, template, pack, appid, number, now)
+            except NotForPack as refused:
+                batch.why = f"到期后续不上：{refused.detail}"
+                continue
+            batch.why = ""
+        asked += enqueue(
+            session,
+            "coupons.pack_renew",
+            key=f"{number}:{week}",
+            template_id=template.id,
+            number=number,
+        )
     session.flush()
     return asked
 

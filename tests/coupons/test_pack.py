@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -16,6 +16,7 @@ from cli.doctor import check_card_pack
 from core import clock, config
 from core.database import reading, transaction
 from core.inbox import InboundEvent
+from core.outbox import JobState, OutboxJob
 from coupons import gifting, redemption, undoing, voiding
 from coupons.errors import CouponVoid
 from coupons.locking import give_back, lock, redeem_locked
@@ -419,6 +420,54 @@ def test_a_batch_that_cannot_be_followed_goes_on_and_somebody_hears_why(tea: Tea
         batch = session.get_one(PackTemplate, tea.template.id)
         assert batch.state is BatchState.live
         assert batch.why.startswith("到期后续不上：微信没有收：")
+
+
+def test_a_renewal_that_is_not_answered_is_asked_again_as_it_was(tea: Tea) -> None:
+    first, now = at_wechat(tea), clock.now()
+    with transaction() as session:
+        session.execute(update(PackTemplate).values(ends_at=now + timedelta(days=50)))
+
+    def renew(at: datetime) -> tuple[int, str, dict[str, Any]]:
+        with transaction() as session:
+            asked = settings.renew(session, tea.store.merchant_id, MINI, at)
+        with reading() as session:
+            batch = session.get_one(PackTemplate, tea.template.id)
+            return asked, batch.number, batch.body["stock"]
+
+    asked, number, stock = renew(now)
+    assert asked == 1
+    assert renew(now + timedelta(days=8)) == (0, number, stock)  # the job is under way
+    waits = update(OutboxJob).where(OutboxJob.name == "coupons.pack_renew")
+    with transaction() as session:
+        session.execute(waits.values(state=JobState.dead))
+    assert renew(now + timedelta(days=8)) == (1, number, stock)  # nobody knows what became of it
+
+    tea.shop.drain()
+    ours = tea.shop.world.cards.stocks[f"{first[0]}002"]
+    assert (ours.number, ours.request) == (number, stock)
+    with reading() as session:
+        batch = session.get_one(PackTemplate, tea.template.id)
+        period = stock["single_usage_rule"]["coupon_available_period"]
+        assert batch.ends_at == datetime.fromisoformat(period["available_end_time"])
+
+
+def test_what_was_refused_is_asked_for_anew_in_another_week(tea: Tea) -> None:
+    at_wechat(tea)
+    now = clock.now()
+    with transaction() as session:
+        session.execute(update(PackTemplate).values(ends_at=now + timedelta(days=50)))
+        assert settings.renew(session, tea.store.merchant_id, MINI, now) == 1
+    tea.shop.fault(api="pay.card_add_stock", kind="error", status=403, code="NO_AUTH")
+    tea.shop.drain()
+
+    def renew(at: datetime) -> tuple[int, str]:
+        with transaction() as session:
+            asked = settings.renew(session, tea.store.merchant_id, MINI, at)
+            return asked, session.get_one(PackTemplate, tea.template.id).why
+
+    asked, why = renew(now)
+    assert (asked, why[:6]) == (0, "到期后续不上")
+    assert renew(now + timedelta(days=8)) == (1, "")
 
 
 def test_put_in_again_old_cards_are_asked_about_where_they_are(tea: Tea) -> None:
