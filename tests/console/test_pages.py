@@ -236,7 +236,7 @@ def test_a_campaign_goes_from_draft_to_running_to_paused_to_stopped(chain: Chain
     run_inline("crm.campaign_launch", **args)
     with reading() as session:
         assert "crm.campaign_batch" in list(session.scalars(select(OutboxJob.name)))
-    assert_says(owner.get(path).text, "没送到的 1 人", "没有绑定微信", "在发")
+    assert_says(owner.get(path).text, "跳过的 1 人", "没有绑定微信", "在发")
     owner.post(f"{path}/pause")
     assert "已暂停" in owner.get(path).text
     unnamed = owner.post(f"{path}/kill", name="冬季")
