@@ -75,6 +75,7 @@ ACTS = {
     "members.export": Act("members", "导出会员", "bad"),
     "members.import": Act("members", "开始导入会员", "note"),
     "members.imported": Act("members", "会员导入完了"),
+    "members.import_stopped": Act("members", "停下导入会员", "warn"),
     "members.import_dropped": Act("members", "扔掉没导入的名单"),
     "members.import_faults": Act("members", "下载导入有误的行", "warn"),
     "phone.joined": Act("members", "手机号并入会员", "note"),

@@ -25,6 +25,7 @@ page = Blueprint("member_imports", __name__, url_prefix="/members/imports")
 STATES = {
     ImportState.checked: ("还没导入", "warn"),
     ImportState.running: ("导入中", "note"),
+    ImportState.stopped: ("停下了", "warn"),
     ImportState.done: ("导入完了", "ok"),
 }
 FAULTS_SHOWN = 100
@@ -60,8 +61,9 @@ def upload() -> Response:
         form.refuse("file", "选一个 CSV 文件")
         return _index(form, 422)
     try:
-        with transaction() as session:
+        with reading() as session:  # takes seconds, in which everybody else goes on writing
             file = files.read(session, who.merchant_id, _text(raw), now)
+        with transaction() as session:
             found, fresh = making.keep(
                 session,
                 who.merchant_id,
@@ -106,6 +108,15 @@ def start(import_id: int) -> Response:
     response = reply.done(_at(import_id), "开始导入了，可以离开这页")
     step_up.remember(response, now)
     return response
+
+
+@page.post("/<int:import_id>/stop")
+@staff("members.import")
+def stop(import_id: int) -> Response:
+    with transaction() as session:
+        found = making.get(session, me().merchant_id, import_id)
+        stopped = making.stop(session, found, actor=me().actor, now=clock_now())
+    return reply.done(_at(import_id), "停下了，没导的留着" if stopped else "已经导完了")
 
 
 @page.post("/<int:import_id>/drop")
@@ -159,6 +170,8 @@ def _page(import_id: int, form: Form, status: int = 200) -> Response:
     with reading() as session:
         found = making.get(session, me().merchant_id, import_id)
         shown = _row(found, now) | _facts(session, found)
+        if shown["ready"]:
+            shown["why"] = making.why_other(session, found, actor=me().actor, now=now)
         rows = making.list_faults(session, import_id, FAULTS_SHOWN)
     return reply.page(
         "members/import.html",
@@ -201,7 +214,9 @@ def _row(found: MemberImport, now: datetime) -> dict[str, Any]:
         "percent": found.imported * 100 // found.total if found.total else 0,
         "checked": found.state is ImportState.checked,
         "running": found.state is ImportState.running,
-        "ready": found.state is ImportState.checked and found.total > 0,
+        "stopped": found.state is ImportState.stopped,
+        "left": words.count(found.total - found.imported),
+        "ready": found.state in making.STARTABLE and found.total > 0,
     }
 
 

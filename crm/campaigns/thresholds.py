@@ -27,6 +27,8 @@ from crm.models import (
     Campaign,
     CampaignState,
     CouponBatch,
+    ImportState,
+    MemberImport,
     RecipientState,
 )
 
@@ -53,6 +55,14 @@ def launched_size(session: Session, campaign: Campaign) -> Size:
     placed = tallies.read(session, campaign.id)
     people = sum(number for place, number in placed.items() if place.arm is Arm.reach)
     return size_of(session, campaign, people)
+
+
+def import_size(session: Session, found: MemberImport) -> Size:
+    """Of a file of members: who gets points or a balance by it, and what those are worth."""
+    sums = found.summary
+    worth = offers.points_fen(session, found.merchant_id, sums["points"]) if sums["points"] else 0
+    cost = worth + sums["principal_fen"] + sums["bonus_fen"]
+    return Size(sums.get("given", found.total) if cost else 0, cost)
 
 
 def why_needed(session: Session, campaign: Campaign, size: Size, *, now: datetime) -> str:
@@ -83,16 +93,21 @@ def why_large(
     now: datetime,
     campaign_id: int | None = None,
     batch_id: int | None = None,
+    import_id: int | None = None,
 ) -> str:
     """What of it is more than one person decides over in a day, in words; empty: nothing.
 
-    `campaign_id` and `batch_id` say which row it is itself.
+    `campaign_id`, `batch_id` and `import_id` say which row it is itself.
     """
     rules = rules_of(session, merchant_id)
     if rules.approval_people is None and rules.approval_fen is None:
         return ""
-    before = _alone(session, merchant_id, now, campaign_id, batch_id)
-    people, cost = size.people + before.people, size.cost_fen + before.cost_fen
+    given = [
+        size,
+        _alone(session, merchant_id, now, campaign_id, batch_id),
+        *_imported(session, merchant_id, now, import_id),
+    ]
+    people, cost = sum(each.people for each in given), sum(each.cost_fen for each in given)
     together = "24 小时里没有第二个人点头的加起来"
     if rules.approval_people is not None and people > rules.approval_people:
         said = f"要发给 {size.people:,} 人"
@@ -135,6 +150,20 @@ def _alone(
         people = (batch.total if going else batch.issued) - batch.voided
         sizes.append(Size(people, people * offers.worth_fen(template)))
     return Size(sum(each.people for each in sizes), sum(each.cost_fen for each in sizes))
+
+
+def _imported(
+    session: Session, merchant_id: int, now: datetime, import_id: int | None
+) -> list[Size]:
+    """Files of members that were started since a day ago by whoever had uploaded them."""
+    started = select(MemberImport).where(
+        MemberImport.merchant_id == merchant_id,
+        MemberImport.state != ImportState.checked,
+        MemberImport.started_at > now - DAY,
+        MemberImport.started_by == MemberImport.created_by,
+        MemberImport.id != (import_id or 0),
+    )
+    return [import_size(session, each) for each in session.scalars(started)]
 
 
 def _taken(session: Session, campaign: Campaign) -> Size:

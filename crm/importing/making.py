@@ -13,12 +13,16 @@ from core import audit, rows
 from core.database import claim
 from core.errors import Conflict, NotFound
 from core.outbox import enqueue
+from crm.campaigns import thresholds
+from crm.errors import ApprovalNeeded
 from crm.importing.reading import File, Line
 from crm.models import ImportState, MemberImport, MemberImportRow
 
-JOB_KEY = "import:{}"
+JOB_KEY = "import:{}:{}"
+STARTABLE = (ImportState.checked, ImportState.stopped)
 KEEP = timedelta(days=30)
 _CHUNK = 1_000
+_WORTH = ("points", "principal", "bonus")
 
 
 class ImportNotFound(NotFound):
@@ -73,18 +77,46 @@ def keep(
 
 
 def start(session: Session, found: MemberImport, *, actor: str, now: datetime) -> bool:
-    """checked → running: a job does the lines. False when it was started before. Raises
-    NothingToImport, and ImportTooOld where what stood in the file is forgotten."""
-    if found.state is ImportState.checked and is_old(found, now):
+    """checked or stopped → running: a job does the lines, or the rest of them. False when it runs
+    or is over. Raises NothingToImport, ImportTooOld where what stood in the file is forgotten, and
+    ApprovalNeeded where what it gives is more than whoever uploaded it decides over alone."""
+    if found.state not in STARTABLE:
+        return False
+    if is_old(found, now):
         raise ImportTooOld
-    if found.state is ImportState.checked and not found.total:
+    if not found.total:
         raise NothingToImport
-    begins = {"id": found.id, "state": ImportState.checked}
+    thresholds.hold(session, found.merchant_id)
+    if why := why_other(session, found, actor=actor, now=now):
+        raise ApprovalNeeded(why)
+    begins = {"id": found.id, "state": found.state}
     values = {"state": ImportState.running, "started_by": actor, "started_at": now}
     if rows.compare_and_set(session, MemberImport, begins, values) == 0:
         return False
-    enqueue(session, "crm.import_members", key=JOB_KEY.format(found.id), import_id=found.id)
+    key = JOB_KEY.format(found.id, int(now.timestamp()))
+    enqueue(session, "crm.import_members", key=key, import_id=found.id)
     _audit(session, found, "members.import", actor, now, _told(found))
+    return True
+
+
+def why_other(session: Session, found: MemberImport, *, actor: str, now: datetime) -> str:
+    """Why somebody else than whoever uploaded the file has to start it, in words; empty: need not.
+    Points and a balance are money: what limits a campaign limits them, in the same day's sum."""
+    size = thresholds.import_size(session, found)
+    if actor != found.created_by or not size.people:
+        return ""
+    why = thresholds.why_large(session, found.merchant_id, size, now=now, import_id=found.id)
+    return f"{why}，要另一位店主来这页点导入" if why else ""
+
+
+def stop(session: Session, found: MemberImport, *, actor: str, now: datetime) -> bool:
+    """running → stopped: what was brought stays, the rest waits. False when it does not run."""
+    running = {"id": found.id, "state": ImportState.running}
+    if rows.compare_and_set(session, MemberImport, running, {"state": ImportState.stopped}) == 0:
+        return False
+    session.refresh(found)
+    told = {"name": found.name, "people": found.imported, "left": found.total - found.imported}
+    _audit(session, found, "members.import_stopped", actor, now, told)
     return True
 
 
@@ -177,6 +209,7 @@ def _summary(file: File) -> dict[str, Any]:
     return {
         "heading": file.heading,
         "ignored": file.ignored,
+        "given": sum(1 for each in values if any(each.get(what) for what in _WORTH)),
         "known": sum(1 for line in good if line.known),
         "points": sum(each.get("points", 0) for each in values),
         "principal_fen": sum(each.get("principal", 0) for each in values),

@@ -21,12 +21,14 @@ from crm import tiers
 from crm.errors import ListInvalid
 from crm.models import Member, MemberImportRow
 from crm.profiles import MAX_NAME, MAX_NOTE, OLDEST
+from merchants.models import Staff, StaffState
 from people import phones
 from people.models import Person
 
 MOST_LINES = 20_000
 MOST_POINTS = 10_000_000
 MOST_FEN = 10_000_000
+STAFF = "这是店员的手机号，不从文件里导"
 LONGEST_PROBLEM = 64
 BEFORE = "这个手机号以前导入过了"
 _SLICE = 500
@@ -86,7 +88,9 @@ def read(session: Session, merchant_id: int, text: str, now: datetime) -> File:
         raise ListInvalid(f"「{COLUMNS[twice][0]}」有两列，留一列")
     tier_codes = {name: code for code, name in tiers.names(session, merchant_id).items()}
     lines = [_line(number, cells, meant, tier_codes, now) for number, cells in rows]
-    known, taken = _look_up(session, merchant_id, [line.phone_hash for line in lines])
+    hashes = [line.phone_hash for line in lines]
+    known, taken = _look_up(session, merchant_id, hashes)
+    works = _staff_phones(session, merchant_id)
     seen: dict[str, int] = {}
     checked = []
     for line in lines:
@@ -95,6 +99,8 @@ def read(session: Session, merchant_id: int, text: str, now: datetime) -> File:
             problem = f"和第 {seen[line.phone_hash]} 行是同一个手机号"
         elif not problem and line.phone_hash in taken:
             problem = BEFORE
+        elif not problem and line.phone_hash in works:
+            problem = STAFF
         if not problem:
             seen[line.phone_hash] = line.number
         is_known = line.phone_hash in known
@@ -256,6 +262,16 @@ _READERS: dict[str, Callable[[str, Mapping[str, str], datetime], Any]] = {
     "birthday": _birthday,
     "note": _note,
 }
+
+
+def _staff_phones(session: Session, merchant_id: int) -> set[str]:
+    """Who works there gives nothing to themselves."""
+    found = (
+        select(Person.phone_hash)
+        .join(Staff, Staff.person_id == Person.id)
+        .where(Staff.merchant_id == merchant_id, Staff.state == StaffState.active)
+    )
+    return {hash_ for hash_ in session.scalars(found) if hash_}
 
 
 def _look_up(

@@ -8,18 +8,31 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import audit, rows
-from core.clock import day_bounds
+from core.clock import business_day, day_bounds
 from core.database import claim
-from core.errors import LinliError
+from core.errors import Conflict, LinliError
 from crm import balance, consent, profiles, tiers
 from crm.importing.making import values_of
-from crm.importing.reading import BEFORE, LONGEST_PROBLEM, taken_key
+from crm.importing.reading import BEFORE, LONGEST_PROBLEM, STAFF, taken_key
 from crm.models import EntryKind, ImportState, Member, MemberImport, MemberImportRow
 from crm.points.lots import grant
 from crm.tiers import Programme, moving
+from merchants.staff import names_of
 
 SLICE = 50
 REASON = "从别的系统导入"
+
+
+class WorksHere(Conflict):
+    code = "works_here"
+    title = STAFF
+
+
+class OtherMeanwhile(Conflict):
+    """`detail` says what is no longer as it was when the file was looked at."""
+
+    code = "other_meanwhile"
+    title = "和看的时候不一样了"
 
 
 def next_slice(session: Session, import_id: int, *, now: datetime, size: int = SLICE) -> bool:
@@ -113,6 +126,12 @@ def _bring(
     programme: Programme,
     now: datetime,
 ) -> int:
+    until = date.fromisoformat(values["points_until"]) if "points_until" in values else None
+    if until and until < business_day(now):
+        raise OtherMeanwhile("积分到期：已经过了")
+    code = values.get("tier", "")
+    if code and programme.of(code).code != code:
+        raise OtherMeanwhile("等级：现在没有这一级了")
     member, fresh = profiles.join_by_phone(
         session,
         found.merchant_id,
@@ -122,6 +141,8 @@ def _bring(
         scene=profiles.IMPORTED,
         now=now,
     )
+    if names_of(session, found.merchant_id, [member.person_id]):
+        raise WorksHere
     allowed = values.get("marketing")
     if fresh and allowed is None:  # not asked yet, which is no refusal
         member.marketing_consent = False
@@ -132,11 +153,10 @@ def _bring(
     _fill(member, values, now)
     session.flush()
     cause = f"import:{line_id}"
-    if code := values.get("tier"):
+    if code:
         moving.bring(session, member, code, programme, now=now)
     if points := values.get("points"):
-        until = values.get("points_until")
-        expires_at = day_bounds(date.fromisoformat(until))[1] if until else None
+        expires_at = day_bounds(until)[1] if until else None
         grant(
             session,
             member.id,
@@ -154,12 +174,11 @@ def _bring(
 
 
 def _fill(member: Member, values: dict[str, Any], now: datetime) -> None:
-    """What they have not said themselves."""
+    """What they have not said themselves: a birthday of another system they may still correct."""
     member.name = member.name or values.get("name", "")
     member.note = member.note or values.get("note", "")
     if member.birthday is None and "birthday" in values:
         member.birthday = date.fromisoformat(values["birthday"])
-        member.birthday_changed_at = now
 
 
 def _taken(found: MemberImport, line: MemberImportRow) -> str:

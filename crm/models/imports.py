@@ -14,12 +14,14 @@ from core.database import Base, Code, Id, State
 class ImportState(StrEnum):
     checked = "checked"
     running = "running"
+    stopped = "stopped"
     done = "done"
 
 
 NEXT_IMPORT: dict[ImportState, set[ImportState]] = {
     ImportState.checked: {ImportState.running},
-    ImportState.running: {ImportState.done},
+    ImportState.running: {ImportState.done, ImportState.stopped},
+    ImportState.stopped: {ImportState.running},
     ImportState.done: set(),
 }
 

@@ -96,7 +96,7 @@ class Tier(Base):
 
 
 class TierMove(Base):
-    """One move, never changed. `reason`: paid, refunded, expired, rules, merged, hand."""
+    """One move, never changed. `reason`: paid, refunded, expired, rules, merged, hand, imported."""
 
     __tablename__ = "tier_moves"
     __table_args__ = (Index(None, "member_id", "id"), Index(None, "at"))

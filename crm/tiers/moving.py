@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -12,6 +12,9 @@ from core.database import claim
 from crm import events
 from crm.models import Measure, Member, TierMove
 from crm.tiers.programme import Programme, by_rank, load, worth_of_one
+
+GIVEN = ("hand", "imported")
+"""Why a tier is held that no purchase of ours earned."""
 
 
 def after_purchase(
@@ -36,7 +39,8 @@ def after_purchase(
 def after_refund(session: Session, member_id: int, refund_fen: int, *, now: datetime) -> None:
     """Take the tier back that only the returned money had earned.
 
-    A tier that is kept for another reason, because it was earned earlier and is still valid, stays.
+    A tier that is kept for another reason stays: it was earned earlier and is still valid, or it
+    was put by hand or brought from another system, and lasts until it is looked at next.
     """
     member = session.get_one(Member, member_id, populate_existing=True)
     programme = load(session, member.merchant_id)
@@ -44,8 +48,17 @@ def after_refund(session: Session, member_id: int, refund_fen: int, *, now: date
     held = programme.of(member.tier)
     before = programme.earned(worth + programme.worth_of(refund_fen))
     after = programme.earned(worth)
-    if before.rank >= held.rank > after.rank:
+    if before.rank >= held.rank > after.rank and _is_earned(session, member_id, held.code):
         set_tier(session, member_id, held.code, after.code, programme, reason="refunded", now=now)
+
+
+def _is_earned(session: Session, member_id: int, code: str) -> bool:
+    """Whether what the member bought put them where they are; a merge keeps what either came by."""
+    into = select(TierMove.reason).where(
+        TierMove.member_id == member_id, TierMove.after == code, TierMove.reason != "merged"
+    )
+    last = into.order_by(TierMove.at.desc(), TierMove.id.desc()).limit(1)
+    return session.scalar(last) not in GIVEN
 
 
 def after_merge(session: Session, winner: Member, loser: Member, *, now: datetime) -> None:

@@ -2,11 +2,13 @@
 
 import io
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
+from core import clock
 from core.audit import AuditEntry
-from core.database import reading
+from core.database import reading, transaction
+from crm import contacts
 from crm.models import ImportState, Member, MemberImport
 from tests.console.conftest import PASSWORD, Browser, Chain
 from tests.working import run_inline
@@ -104,6 +106,30 @@ def test_a_file_without_phones_says_so(chain: Chain) -> None:
 
     assert refused.status_code == 422
     assert "里面要有一列「手机号」" in refused.text
+
+
+def test_what_gives_much_is_started_by_another_owner_and_can_be_stopped(chain: Chain) -> None:
+    owner, me = chain.browser("owner"), f"staff:{chain.owner.id}"
+    with transaction() as session:
+        limit = {"approval_fen": 10_000, "actor": me, "now": clock.now()}
+        contacts.set_rules(session, chain.merchant_id, **limit)
+    here = upload(owner, "\n".join(LINES)).location.removeprefix("/console")
+
+    page = owner.get(here).text
+    assert "超过 ¥100.00，要另一位店主来这页点导入。" in page
+    assert f"{here}/start" not in page
+    assert owner.post(f"{here}/start", password=PASSWORD).status_code == 409
+    assert members(chain) == 0
+
+    with transaction() as session:
+        session.execute(update(MemberImport).values(created_by="staff:0"))  # another's file
+    assert owner.post(f"{here}/start", password=PASSWORD).status_code == 303
+    assert f"{here}/stop" in owner.get(here).text
+    assert owner.post(f"{here}/stop").status_code == 303
+    page = owner.get(here).text
+    assert "停下了" in page
+    assert "接着导 2 人" in page
+    assert members(chain) == 0
 
 
 def test_another_merchants_import_is_not_there(chain: Chain) -> None:

@@ -23,6 +23,7 @@ NEEDS = {
         "GET /members/imports/<int:import_id>",
         "GET /members/imports/<int:import_id>/faults",
         "POST /members/imports/<int:import_id>/start",
+        "POST /members/imports/<int:import_id>/stop",
         "POST /members/imports/<int:import_id>/drop",
     ],
     "audit.view": [

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from analytics import day
 from core.crypto import keyring
 from core.outbox import OutboxJob
-from crm import balance, consent, merging
-from crm.errors import ListInvalid
+from crm import balance, consent, contacts, merging, profiles, purchases, tiers
+from crm.campaigns import thresholds
+from crm.errors import ApprovalNeeded, ListInvalid
 from crm.importing import making, reading, working
 from crm.models import (
+    BASE_TIER,
     BalanceEntry,
     BalanceLot,
     ImportState,
@@ -24,9 +26,18 @@ from crm.models import (
     PointLot,
     TierMove,
 )
+from crm.tiers import Programme, Step, by_hand, editing
 from people import phones
 from people.models import Person
-from tests.factories.crm import make_member, make_merchant, make_person, point_balance
+from tests.factories.crm import (
+    make_member,
+    make_merchant,
+    make_order_id,
+    make_person,
+    make_store,
+    point_balance,
+)
+from tests.factories.merchants import make_staff
 
 HEADING = "手机号,称呼,等级,积分,积分到期,储值本金,储值赠送,营销消息,生日,来自哪里"
 FULL = '13800000001,林小满,银毫,"1,280",2027-06-30,200,20.50,接受,1992-05-14,有赞'
@@ -265,6 +276,124 @@ def test_a_worker_that_died_is_gone_on_with(session: Session, now: datetime):
     assert (found.imported, found.state) == (5, ImportState.done)
     assert session.scalar(select(func.sum(Member.points))) == 50
     assert not working.next_slice(session, found.id, now=now)
+
+
+def test_a_file_that_gives_much_is_started_by_somebody_else(session: Session, now: datetime):
+    contacts.set_rules(
+        session, make_merchant(session).id, approval_fen=25_000, actor="staff:7", now=now
+    )
+    small = bring(session, PLAIN.replace("乔安,,", "乔安,,2000"), now=now)  # worth ¥20 of points
+    found = bring(session, FULL, now=now, run=False)
+
+    with pytest.raises(ApprovalNeeded) as refused:
+        making.start(session, found, actor="staff:7", now=now)
+    assert refused.value.detail == (
+        "预计花费 ¥233.30，24 小时里没有第二个人点头的加起来 ¥253.30，"
+        "超过 ¥250.00，要另一位店主来这页点导入"
+    )
+    assert (small.imported, found.state) == (1, ImportState.checked)
+    assert making.why_other(session, found, actor="staff:8", now=now) == ""
+    assert making.why_other(session, found, actor="staff:7", now=now + timedelta(hours=25)) == ""
+
+    assert making.start(session, found, actor="staff:8", now=now)
+    finish(session, found, now)
+    assert (found.imported, by_phone(session, "13800000001").balance_fen) == (1, 22_050)
+
+
+def test_what_files_give_counts_against_the_day_of_campaigns(session: Session, now: datetime):
+    merchant_id = make_merchant(session).id
+    contacts.set_rules(session, merchant_id, approval_people=1, actor="staff:7", now=now)
+    bring(session, PLAIN, now=now)  # gives nothing
+    one = thresholds.Size(1, 0)
+    assert thresholds.why_large(session, merchant_id, one, now=now) == ""
+
+    bring(session, FULL, now=now)
+
+    assert thresholds.why_large(session, merchant_id, one, now=now) == (
+        "要发给 1 人，24 小时里没有第二个人点头的加起来 2 人，超过 1 人"
+    )
+
+
+def test_who_works_there_gets_nothing_by_a_file(session: Session, now: datetime):
+    person = make_person(session)
+    line = FULL.replace("0001", "0009")
+    early = bring(session, line, now=now, run=False)  # looked at before they worked there
+    phones.attach(session, person, "13800000009", now)
+    make_staff(session, make_merchant(session), person=person)
+    late = bring(session, line, PLAIN, now=now)
+    making.start(session, early, actor="staff:7", now=now)
+    finish(session, early, now)
+
+    for found in (early, late):
+        [fault] = making.list_faults(session, found.id)
+        assert (fault.number, fault.problem) == (2, "这是店员的手机号，不从文件里导")
+    assert (early.imported, late.imported, number(session, PointEntry)) == (0, 1, 0)
+
+
+def test_a_running_import_is_stopped_and_gone_on_with(session: Session, now: datetime):
+    lines = [f"1380000{n:04},客{n},,10,,,,,," for n in range(5)]
+    found = bring(session, *lines, now=now, run=False)
+    making.start(session, found, actor="staff:7", now=now)
+    working.next_slice(session, found.id, now=now, size=2)
+
+    assert making.stop(session, found, actor="staff:8", now=now)
+    assert not making.stop(session, found, actor="staff:8", now=now)
+    finish(session, found, now)
+    assert (found.state, found.imported) == (ImportState.stopped, 2)
+    assert session.scalar(select(func.sum(Member.points))) == 20
+
+    assert making.start(session, found, actor="staff:7", now=now + timedelta(hours=1))
+    finish(session, found, now)
+    assert (found.state, found.imported) == (ImportState.done, 5)
+    assert session.scalar(select(func.sum(Member.points))) == 50
+
+
+def test_what_changed_since_the_file_was_looked_at_is_a_faulty_line(
+    session: Session, now: datetime
+):
+    last_day = PLAIN.replace("乔安,,,,", "乔安,,5,2026-11-22,")
+    found = bring(session, FULL.replace("银毫", "金芽"), last_day, now=now, run=False)
+    steps = (Step("vip", 1, "贵客", 100_000), Step(BASE_TIER, 0, "叶", 0))
+    editing.write(session, found.merchant_id, Programme(steps), now)
+    later = now + timedelta(days=1)
+    making.start(session, found, actor="staff:7", now=later)
+    finish(session, found, later)
+
+    assert (found.imported, found.faulty) == (0, 2)
+    assert [row.problem for row in making.list_faults(session, found.id)] == [
+        "等级：现在没有这一级了",
+        "积分到期：已经过了",
+    ]
+    assert (number(session, Member), number(session, PointLot)) == (0, 0)
+    assert bring(session, last_day.replace("11-22", "12-22"), now=later).imported == 1
+
+
+def test_an_imported_birthday_may_still_be_corrected(session: Session, now: datetime):
+    bring(session, FULL, now=now)
+    member = by_phone(session, "13800000001")
+
+    right = date(1993, 6, 1)
+    profiles.change(session, member, birthday=right, actor=f"member:{member.id}", now=now)
+
+    assert (member.birthday, member.birthday_changed_at) == (right, now)
+
+
+def test_a_tier_that_no_purchase_earned_outlives_a_refund(session: Session, now: datetime):
+    bring(session, FULL, PLAIN, now=now)
+    by_hand_one, store = by_phone(session, "13800000002"), make_store(session)
+    by_hand.put(session, by_hand_one.id, "silver_tip", reason="老客", actor="staff:7", now=now)
+    bought = make_member(session)
+    fen = tiers.load(session, bought.merchant_id).of("silver_tip").threshold
+    for member in (by_phone(session, "13800000001"), by_hand_one, bought):
+        order_id = make_order_id(session, member, store)
+        purchases.record_purchase(session, member.id, order_id, store.id, fen, now)
+        session.refresh(member)
+        assert member.tier == "silver_tip"
+        purchases.reverse_purchase(session, order_id, fen, now + timedelta(days=1))
+        session.refresh(member)
+
+    assert by_phone(session, "13800000001").tier == by_hand_one.tier == "silver_tip"
+    assert bought.tier == BASE_TIER
 
 
 def test_a_file_that_was_only_looked_at_can_be_thrown_away(session: Session, now: datetime):
