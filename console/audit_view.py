@@ -99,6 +99,8 @@ def _value(kind: str, key: str, value: Any, names: Names) -> str:
         return f"¥{words.yuan(int(value))}"
     if key.endswith("_bp"):
         return f"{int(value) / 100:g}%"
+    if isinstance(value, bool):
+        return "是" if value else "不"
     text = str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 

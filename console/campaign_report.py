@@ -87,7 +87,7 @@ def _bought(spent: reports.Spending) -> dict[str, str]:
 
 
 def in_short(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any] | None:
-    """The verdict and three figures, for the page of a campaign that is over."""
+    """The verdict and three figures with how sure they are, for a campaign that is over."""
     spent = reports.spending(session, campaign, now)
     if spent is None:
         return None
@@ -99,11 +99,11 @@ def in_short(session: Session, campaign: Campaign, now: datetime) -> dict[str, A
     return {
         "verdict": said["verdict"],
         "figures": [
-            ("送达", words.count(delivered), "人"),
-            ("核销", words.count(used.redeemed), f"发券的 {share}" if share else "")
+            ("送达", words.count(delivered), "人", True),
+            ("核销", words.count(used.redeemed), f"发券的 {share}" if share else "", True)
             if campaign.template_id is not None or used.issued
-            else ("买过", _bought(spent)["share"], f"对照组 {_bought(spent)['held']}"),
-            ("增量收入", said["lift"], said["lift_range"]),
+            else ("买过", _bought(spent)["share"], f"对照组 {_bought(spent)['held']}", True),
+            ("增量收入", said["lift"], said["lift_range"], said["sure"]),
         ],
     }
 

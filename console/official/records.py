@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from console import reply, senders, words
 from console.access import me, staff
 from console.forms import whole
+from console.official import record_words
 from console.official.blueprint import find_account, get_account, page, shown
 from console.senders import Sender
 from core import audit
@@ -88,9 +89,8 @@ def record(event_id: int) -> Response:
         who = senders.find(session, [_address(event)])
         row = _row(event, who[_address(event)], now)
         raw, fields = event.raw or "", event.body.get("fields", {})
-    return reply.page(
-        "official/record.html", row=row, raw=raw, fields=_flat(fields), written=tried.written
-    )
+    would = record_words.written(tried.written)
+    return reply.page("official/record.html", row=row, raw=raw, fields=_flat(fields), written=would)
 
 
 @page.post("/records/<int:event_id>/replay")

@@ -91,6 +91,15 @@ def test_a_name_that_says_what_it_is_has_no_field_before_it(chain: Chain) -> Non
     assert "券「甲」" in given
 
 
+def test_yes_and_no_are_said_as_such(chain: Chain) -> None:
+    note(chain, "journey.publish", "journey:1", after={"version": 2, "moved": False})
+
+    (line,) = rows(chain.browser("owner").get("/audit/"))
+
+    assert "里面的人换到新版 「不」" in line or "里面的人换到新版 不" in line
+    assert "False" not in line
+
+
 def test_it_is_read_by_person_and_by_kind(chain: Chain) -> None:
     note(chain, "staff.logged_in", f"staff:{chain.owner.id}", after={"by": "password"})
     note(chain, "stock.set", actor=f"staff:{chain.clerk.id}")

@@ -57,6 +57,8 @@ def test_a_record_shows_what_came_and_what_it_would_do_without_doing_it(desk: De
     assert re.search(r"<b>会员 \d{4}</b>", listed)
     assert "处理过</span>" not in listed  # said only where it is not so
     assert "微信重复推的话不会再做" in shown  # the job would be queued once more
+    assert "<li><span>接着要做的事</span><span>新写 1 条</span></li>" in shown
+    assert "outbox_jobs" not in shown
     assert rows() == before
 
 
