@@ -51,7 +51,7 @@ def _row(entry: AuditEntry, names: Names, now: datetime) -> dict[str, Any]:
         "role": names.roles.get(entry.actor, ""),
         "act": act.words,
         "tone": act.tone,
-        "about": "" if same else about or _NAMELESS.get(kind, ""),
+        "about": "" if same else about or _ABOUT.get(entry.action) or _NAMELESS.get(kind, ""),
         "href": "" if same else href,
         "changes": changes(entry, names),
         "reason": entry.reason,
@@ -158,12 +158,13 @@ _NAMELESS = {
     "store_sku": "商品",
     "scene": "邀请码",
     "invite": "邀请码",
-    "merchant": "会员名单",
     "loyalty": "会员体系",
     "goods": "积分商品",
     "plan": "档位",
     "lottery": "抽奖",
 }
+_ABOUT = {"members.export": "会员名单"}
+"""What an act upon the whole shop is about, where its own words do not say it."""
 _REFERENCES = {
     "segment_id": "segment",
     "store_id": "store",

@@ -159,7 +159,7 @@ def step(node: dict[str, Any], names: Names) -> tuple[str, str]:
 
 def _short(text: str) -> str:
     """A message on the canvas: what it says, without the places that are filled in later."""
-    for place, word in {"{昵称}，": "", "{昵称}": "", "{券名}": "券", "{到期日}": "到期日"}.items():
+    for place, word in {"{昵称}，": "", "{昵称}": "", "{券名}": "券名", "{到期日}": "某天"}.items():
         text = text.replace(place, word)
     return text
 
