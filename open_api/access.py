@@ -26,6 +26,8 @@ from merchants.queries import get_store_of, list_stores
 API_KEY: list[dict[str, list[Any]]] = [{"api_key": []}]
 """`security=API_KEY` on every route."""
 
+MOST_OF_A_KEY = 50  # wrong codes a minute, in however many stores
+
 
 class NoKey(Unauthorized):
     code = "api_key_unknown"
@@ -95,20 +97,24 @@ def store_of(session: Session, given: str | None) -> int:
 
 @contextmanager
 def guess(now: datetime, store_id: str | None = None) -> Iterator[None]:
-    """One look at a code: ten wrong ones a minute lock this key out of this store for a while.
+    """One look at a code: ten wrong ones a minute lock this key out of this store for a while, and
+    MOST_OF_A_KEY in all its stores out of all of them.
 
     Counted when it was wrong, so that many right ones at once are none; how many looks there may be
     at all is the rate's limit. A rotating code that is too old is no guess: it says nothing of
     whether there is such a coupon, and anybody may hold an old screenshot before a scanner.
     """
-    subject = f"codes:key:{g.key.id}:{g.key.store_id or store_id or 0}"
+    key, merchant_id = f"codes:key:{g.key.id}", g.key.merchant_id
+    subject = f"{key}:{g.key.store_id or store_id or 0}"
     with reading() as session:
+        lockouts.check(session, key, now=now)
         lockouts.check(session, subject, now=now)
     try:
         yield
     except CouponNotFound:
         with transaction() as session:
-            lockouts.fail(session, subject, now=now, merchant_id=g.key.merchant_id)
+            lockouts.fail(session, subject, now=now, merchant_id=merchant_id)
+            lockouts.fail(session, key, now=now, limit=MOST_OF_A_KEY, merchant_id=merchant_id)
         raise
     finally:
         with transaction() as session:

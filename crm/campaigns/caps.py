@@ -1,8 +1,9 @@
 """What a campaign may still give out: its budget, its day, and the coupons that lie unused.
 
 Asked while the campaign's row is locked, so the answer is exact for however many workers. People
-are taken in their order for as long as there is room. Points count as unused whatever became of
-them: once they are in a member's lots nobody can tell whose they were.
+are taken in their order for as long as there is room. Once points are in a member's lots nobody can
+tell whose they were: they count as unused, whatever became of them, until POINTS_TERM after their
+campaign was last let give.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from crm import contacts
 from crm.campaigns.offers import Offer
 from crm.models import Campaign
 
+POINTS_TERM = timedelta(days=90)
 _IN_HAND = (CouponState.issued, CouponState.locked)
 
 
@@ -54,9 +56,9 @@ def find_room(
         if campaign.budget_fen is not None and spent + cost > campaign.budget_fen:
             full = f"预算 ¥{format_yuan(campaign.budget_fen)} 用完了"
         elif not unused.has_room(issued + face):
-            full = f"没用掉的券到了上限 ¥{format_yuan(campaign.liability_fen or 0)}"
+            full = f"没用掉的券和积分到了上限 ¥{format_yuan(campaign.liability_fen or 0)}"
         elif not of_all.has_room(issued + face - campaign.face_fen):
-            full = f"所有活动没用掉的券到了上限 ¥{format_yuan(of_all.cap or 0)}，见营销规则"
+            full = f"所有活动没用掉的券和积分到了上限 ¥{format_yuan(of_all.cap or 0)}，见营销规则"
         if full:
             number = position
             break
@@ -87,7 +89,8 @@ class _Unused:
 
     def _in_hand(self) -> int:
         mine = Coupon.campaign_id == self._campaign.id
-        return _in_hand(self._session, mine, self._now) + self._campaign.points_fen
+        points = _points(self._session, Campaign.id == self._campaign.id, self._now)
+        return _in_hand(self._session, mine, self._now) + points
 
 
 class _UnusedOfAll:
@@ -117,9 +120,8 @@ class _UnusedOfAll:
             )
             self._counted = True
             ours = Campaign.merchant_id == self._merchant_id
-            points = self._session.scalar(select(func.sum(Campaign.points_fen)).where(ours))
-            in_hand = _in_hand(self._session, mine, self._now) + int(points or 0)
-            self._gone = self._issued - in_hand
+            points = _points(self._session, ours, self._now)
+            self._gone = self._issued - _in_hand(self._session, mine, self._now) - points
             contacts.lock_rules(self._session, self._merchant_id).gone_fen = self._gone
             self._session.flush()
         return self._issued + more_fen - self._gone <= self.cap
@@ -138,6 +140,11 @@ def _in_hand(session: Session, whose: ColumnElement[bool], now: datetime) -> int
         .where(whose, Coupon.state.in_(_IN_HAND), Coupon.expires_at > now)
     )
     return int(session.scalar(counted) or 0)
+
+
+def _points(session: Session, whose: ColumnElement[bool], now: datetime) -> int:
+    counted = select(func.sum(Campaign.points_fen))
+    return int(session.scalar(counted.where(whose, Campaign.allowed_at > now - POINTS_TERM)) or 0)
 
 
 def _midnight(now: datetime) -> datetime:

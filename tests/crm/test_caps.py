@@ -88,7 +88,7 @@ def test_what_all_campaigns_have_lying_about_is_capped_together(session: Session
 
     assert (first.state, second.state) == (CampaignState.running, CampaignState.paused)
     assert issued(session) == 10
-    reason = "所有活动没用掉的券到了上限 ¥120.00，见营销规则"
+    reason = "所有活动没用掉的券和积分到了上限 ¥120.00，见营销规则"
     assert queries.history(session, second)[-1].reason == reason
 
     used = select(Coupon.id).where(Coupon.campaign_id == first.id).limit(2)
@@ -125,7 +125,7 @@ def test_unused_coupons_are_capped_and_used_ones_make_room(session: Session, now
     campaign = launched(session, now, 12, liability_fen=FACE * 5)
     run(session, campaign, now)
     assert issued(session) == 5
-    assert queries.history(session, campaign)[-1].reason == "没用掉的券到了上限 ¥60.00"
+    assert queries.history(session, campaign)[-1].reason == "没用掉的券和积分到了上限 ¥60.00"
 
     two = session.scalars(select(Coupon.id).limit(2)).all()
     session.execute(update(Coupon).where(Coupon.id.in_(two)).values(state=CouponState.redeemed))

@@ -23,7 +23,7 @@ from crm.models import (
     Recipient,
     RecipientState,
 )
-from messaging.models import OutboundMessage
+from messaging.models import MessageWindow, OutboundMessage
 from tests.counting import statements
 from tests.factories.campaigns import make_campaign, make_granter, make_talker
 from tests.factories.coupons import make_template
@@ -158,7 +158,7 @@ def test_points_stop_at_the_caps_by_what_they_are_worth(session: Session, now: d
 
     assert campaign.state is CampaignState.paused
     assert campaign.points_fen == 100
-    assert queries.history(session, campaign)[-1].reason == "没用掉的券到了上限 ¥1.20"
+    assert queries.history(session, campaign)[-1].reason == "没用掉的券和积分到了上限 ¥1.20"
 
 
 def test_points_count_against_the_cap_of_all_campaigns(session: Session, now: datetime) -> None:
@@ -245,3 +245,20 @@ def test_who_was_told_stands_where_everybody_stands(session: Session, now: datet
     assert recipient.coupon_id is None
     assert recipient.outbound_id is not None
     assert offers.moment_of(variants.list_variants(session, campaign)) is None
+
+
+def test_points_of_long_ago_no_longer_fill_the_cap(session: Session, now: datetime) -> None:
+    merchant_id = make_merchant(session).id
+    contacts.set_rules(session, merchant_id, liability_fen=120, most=0, actor="staff:1", now=now)
+    for _ in range(2):
+        make_talker(session)
+    first = launched(session, now, message=GIFT, points=50)
+    assert run(session, first, now) == 2
+    given = []
+    for days in (89, 90):
+        later = now + timedelta(days=days)
+        session.execute(update(MessageWindow).values(expires_at=later + timedelta(hours=40)))
+        campaign = launched(session, later, message=GIFT, points=50)
+        given.append((run(session, campaign, later), campaign.state))
+
+    assert given == [(0, CampaignState.paused), (2, CampaignState.running)]

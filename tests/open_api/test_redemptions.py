@@ -14,6 +14,7 @@ from coupons import codes
 from coupons.models import Coupon, CouponEntry, CouponState, EntryKind
 from merchants import api_keys
 from merchants.models import ApiKey
+from open_api import access
 from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_store
@@ -275,6 +276,28 @@ def test_a_write_needs_a_key_of_its_own(till: Till, counter: Counter, key: str) 
 
     assert till.post("redemptions", key, json={"code": coupon.code}).status_code == 422
     assert state_of(coupon) is CouponState.issued
+
+
+def test_a_chains_guesses_are_not_multiplied_by_its_stores(
+    make_till: Callable[..., Till], counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "MOST_OF_A_KEY", 8)
+    with transaction() as session:
+        stores = [make_store(session, counter.merchant).id for _ in range(2)]
+    till, coupon = make_till(store_id=None), counter.coupon()
+
+    wrong = [
+        till.get(f"coupons/123456789012?store_id={store_id}").status_code
+        for store_id in stores
+        for _ in range(4)
+    ]
+    assert wrong == [404] * 8
+    for store_id in (*stores, counter.store.id):
+        answer = till.get(f"coupons/{coupon.code}?store_id={store_id}")
+        assert said(answer) == (429, "locked_out")
+    assert said(till.get(f"coupons/{coupon.code}")) == (429, "locked_out")
+    another: Any = make_till(store_id=None).get(f"coupons/{coupon.code}")
+    assert another.status_code == 200
 
 
 def test_a_chains_look_ups_count_for_the_store_that_they_are_made_in(
