@@ -41,18 +41,21 @@ def show(no: str) -> Response:
 
 def _conversation(session: Session, member: Member) -> Conversation | None:
     """The latest of theirs, in whichever of the shop's accounts."""
-    ours = [account.appid for account in ruled_officials(session, me().merchant_code)]
     found = (
         select(Conversation)
         .join(
             Identity,
             and_(Identity.appid == Conversation.appid, Identity.openid == Conversation.openid),
         )
-        .where(Identity.person_id == member.person_id, Conversation.appid.in_(ours))
+        .where(Identity.person_id == member.person_id, Conversation.appid.in_(_ours(session)))
         .order_by(Conversation.last_at.desc())
         .limit(1)
     )
     return session.scalars(found).first()
+
+
+def _ours(session: Session) -> list[str]:
+    return [account.appid for account in ruled_officials(session, me().merchant_code)]
 
 
 def _why_not(session: Session, member: Member, known: Conversation | None, now: datetime) -> str:
@@ -61,7 +64,12 @@ def _why_not(session: Session, member: Member, known: Conversation | None, now: 
         following = (
             select(Follower.id)
             .join(Identity, Identity.id == Follower.identity_id)
-            .where(Identity.person_id == member.person_id, Follower.subscribed.is_(True))
+            .where(
+                Identity.person_id == member.person_id,
+                Follower.appid.in_(_ours(session)),
+                Follower.merchant_id == me().merchant_id,
+                Follower.subscribed.is_(True),
+            )
         )
         if session.scalar(following.limit(1)) is None:
             return "他没有关注公众号，公众号里发不了消息给他。"

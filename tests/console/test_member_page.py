@@ -10,9 +10,9 @@ from core.clock import now as clock_now
 from core.config import Config
 from crm.models import Member
 from merchants.models import Staff
-from messaging.models import Conversation, Direction, MessageWindow, WindowKind
+from messaging.models import Conversation, Direction, Follower, MessageWindow, WindowKind
 from tests.console.conftest import Chain
-from tests.factories.campaigns import OFFICIAL, make_follower
+from tests.factories.campaigns import OFFICIAL, make_follower, make_identity
 from tests.tables import running
 
 ACCOUNT = {"appid": OFFICIAL, "secret": "s", "merchant": "qinghe"}
@@ -43,6 +43,29 @@ def test_staff_are_shown_by_the_name_they_work_under(chain: Chain) -> None:
     for page in (owner.get("/members/").text, owner.get(f"/members/{member.no}").text):
         assert "小周" in page
         assert "店员" in page
+
+
+def test_nobody_learns_whom_another_shops_account_is_followed_by(chain: Chain) -> None:
+    member, owner = chain.member(), chain.browser("owner")
+    with chain.writing() as session:
+        known = session.get_one(Member, member.id)
+        theirs = make_identity(session, known, "wx-rival")
+        shared = make_identity(session, known)
+        for identity in (theirs, shared):
+            row = Follower(
+                appid=identity.appid,
+                openid=identity.openid,
+                merchant_id=chain.rival_merchant_id,
+                identity_id=identity.id,
+                subscribed=True,
+                subscribed_at=chain.now,
+            )
+            session.add(row)
+
+    page = owner.get(f"/members/{member.no}/chat").text
+
+    assert "他没有关注公众号，公众号里发不了消息给他。" in page
+    assert "他关注了公众号" not in page
 
 
 def test_a_message_leads_to_the_chat_while_wechat_lets_us_write(chain: Chain) -> None:
