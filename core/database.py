@@ -37,7 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.sql import Delete, Insert, Update
 from sqlalchemy.sql.operators import OperatorType, eq
 
-from core import engines, ignoring
+from core import engines, ignoring, statements
 
 BINARY_COLLATION = "utf8mb4_bin"
 
@@ -200,7 +200,9 @@ def at_once() -> Iterator[Session]:
         with transaction() as session:
             yield session
         return
-    with Session(engine, expire_on_commit=False) as session:
+    # The session begins and ends nothing: that would cost as much as asking the database.
+    with engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
+        statements.stay_on(session, connection)
         yield session
 
 

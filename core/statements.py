@@ -58,6 +58,7 @@ class _Kept:
 
 
 _CONNECTION = "linli.connection"
+_FOR_GOOD = object()
 _KEPT: WeakKeyDictionary[Dialect, dict[tuple[Any, ...], _Kept]] = WeakKeyDictionary()
 
 
@@ -146,15 +147,21 @@ def numbered(name: str, values: Iterable[Any]) -> dict[str, Any]:
 def _connection(session: Session) -> Connection:
     """The session's connection, after what the session holds back was written.
 
-    It is kept for as long as the transaction, or the savepoint, that it was asked for in.
+    It is kept for as long as the transaction, or the savepoint, that it was asked for in; for good
+    after `stay_on`.
     """
     session.flush()
     known: tuple[object, Connection] | None = session.info.get(_CONNECTION)
-    if known is None or known[0] is not _innermost(session):
+    if known is None or (known[0] is not _FOR_GOOD and known[0] is not _innermost(session)):
         connection = session.connection()
         known = (_innermost(session), connection)
         session.info[_CONNECTION] = known
     return known[1]
+
+
+def stay_on(session: Session, connection: Connection) -> None:
+    """Every statement of a session that has no transactions of its own goes to this connection."""
+    session.info[_CONNECTION] = (_FOR_GOOD, connection)
 
 
 def _innermost(session: Session) -> object:
