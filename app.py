@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flask import Flask
 from flask_migrate import Migrate
+from sqlalchemy.orm import configure_mappers
 
 import gateways
 from core import clock, config, embedded_redis, engines, health, logs, redis, web
@@ -57,6 +58,7 @@ def serve() -> Flask:
     need not look at it again and again.
     """
     app = create_app()
+    configure_mappers()  # else the first visitor waits for it, and all of it is young
     gc.collect()
     gc.freeze()
     return app
