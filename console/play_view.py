@@ -60,7 +60,7 @@ def referrals(counted: dict[ReferralState, int]) -> list[Figure]:
     whole = words.count(sum(counted.values()))
     return [
         ("带来过", whole, f"其中 {of(ReferralState.refused)} 人不算", "人"),
-        ("已奖励", of(ReferralState.rewarded), "两边都到账了", "人"),
+        ("已奖励", of(ReferralState.rewarded), "两边都到账的", "人"),
         ("等首单过退款期", of(ReferralState.waiting), "过了自己奖励", "人"),
     ]
 
