@@ -198,6 +198,7 @@ def _facts(session: Session, found: MemberImport) -> dict[str, Any]:
             *((names.get(code, code), f"{n} 人") for code, n in sums["tiers"].items()),
             ("文件里写着接受营销消息", f"{words.count(sums['allowed'])} 人"),
         ],
+        "has_balance": sums["principal_fen"] + sums["bonus_fen"] > 0,
         "ignored": "、".join(sums["ignored"]),
     }
 

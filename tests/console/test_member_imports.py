@@ -44,6 +44,7 @@ def test_a_file_is_looked_at_then_brought_over_by_a_job(chain: Chain) -> None:
 
     for text in ("有赞会员.csv", "还没导入", "¥200.00", "120 分", "不导入的列：来自", "手机号不对"):
         assert text in page
+    assert "现在还不能用余额付商品的钱" in page
     assert "13800000001" not in page
     assert members(chain) == 0
     refused = owner.post(f"{here}/start")
