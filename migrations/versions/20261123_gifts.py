@@ -4,8 +4,12 @@ Revision: 20261123_gifts
 Follows: 20261123_imports
 """
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
+
+from migrations.types import UTCDateTime
 
 revision = "20261123_gifts"
 down_revision = "20261123_imports"
@@ -34,8 +38,33 @@ def upgrade() -> None:
                 )
 
 
+_HOMELESS = (
+    "SELECT 1 FROM campaigns c WHERE c.template_id IS NULL AND NOT EXISTS"
+    " (SELECT 1 FROM coupon_templates t WHERE t.merchant_id = c.merchant_id) LIMIT 1"
+)
+_KILL = (
+    "UPDATE campaigns SET state = 'killed', finished_at = :now"
+    " WHERE state IN ('running', 'paused') AND (template_id IS NULL OR id IN"
+    " (SELECT v.campaign_id FROM campaign_variants v WHERE v.template_id IS NULL))"
+)
+_HOLD = (
+    "UPDATE campaigns SET state = 'draft'"
+    " WHERE state IN ('approved', 'scheduled') AND (template_id IS NULL OR id IN"
+    " (SELECT v.campaign_id FROM campaign_variants v WHERE v.template_id IS NULL))"
+)
+
+
 def downgrade() -> None:
-    """What gave no coupon names the merchant's first one: without it the row could not stay."""
+    """What gave no coupon names the merchant's first one, without which the row could not stay.
+    It never gives it out: what goes is killed, what would go by itself is a draft again."""
+    if op.get_bind().execute(sa.text(_HOMELESS)).first():
+        raise RuntimeError(
+            "a campaign gives no coupon and its merchant has none that could stand in its place:"
+            " make a coupon template, then take 20261123_gifts back"
+        )
+    now = sa.bindparam("now", datetime.now(UTC), UTCDateTime())
+    op.execute(sa.text(_KILL).bindparams(now))
+    op.execute(_HOLD)
     op.execute(
         "UPDATE campaigns SET template_id = (SELECT MIN(t.id) FROM coupon_templates t"
         " WHERE t.merchant_id = campaigns.merchant_id) WHERE template_id IS NULL"

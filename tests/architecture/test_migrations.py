@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 from app import create_app
 from catalogue import stock
@@ -18,8 +18,11 @@ from core.config import Config
 from core.database import Base, db, reading, transaction
 from core.security_events import SecurityEvent
 from coupons.models import Coupon
+from crm import balance
+from crm.models import CampaignState
 from merchants.models import Merchant
 from tests.conftest import NOW
+from tests.factories.campaigns import make_campaign
 from tests.factories.catalogue import make_sku
 from tests.factories.coupons import make_coupon, make_promotion, make_template
 from tests.factories.crm import make_member
@@ -81,6 +84,9 @@ def fill() -> None:
         coupon.bill_fen = 2**40  # more than an INTEGER of MariaDB holds
         security_events.record(session, "guess", "code:1", merchant_id=merchant.id, now=NOW)
         security_events.record(session, "forged", "callback", now=NOW)
+        for state in (CampaignState.running, CampaignState.scheduled):
+            words = make_campaign(session, template_id=None, message="新茶到了", now=NOW)
+            words.state = state
 
 
 def down_and_up(app: Flask) -> None:
@@ -93,7 +99,7 @@ def down_and_up(app: Flask) -> None:
         with reading() as session:
             assert session.scalars(select(Coupon.bill_fen)).all() == [2**40]
             of = select(SecurityEvent.kind, SecurityEvent.merchant_id, SecurityEvent.at)
-            merchant_id = session.scalars(select(Merchant.id)).one()
+            merchant_id = session.scalars(select(Merchant.id).order_by(Merchant.id)).first()
             assert [tuple(row) for row in session.execute(of.order_by(SecurityEvent.kind))] == [
                 ("forged", None, NOW),
                 ("guess", merchant_id, NOW),
@@ -105,6 +111,62 @@ def down_and_up(app: Flask) -> None:
         assert differences(app) == []
         fill()
         db.engine.dispose()
+
+
+def down_to_coupons_only(app: Flask) -> None:
+    """Campaigns without a coupon have one after it, which they will not give to anybody."""
+    with app.app_context():
+        upgrade()
+        fill()
+        downgrade(revision="20261123_imports")
+        with db.engine.connect() as connection:
+            asked = text(
+                "SELECT c.state, c.template_id = (SELECT MIN(t.id) FROM coupon_templates t"
+                " WHERE t.merchant_id = c.merchant_id) FROM campaigns c ORDER BY c.id"
+            )
+            found = [tuple(row) for row in connection.execute(asked)]
+        assert found == [("killed", 1), ("draft", 1)]
+        db.engine.dispose()
+
+
+def down_past_what_was_imported(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """Refused in words, with the schema of the import as it was."""
+    with app.app_context():
+        upgrade()
+        with transaction() as session:
+            member = make_member(session)
+            balance.bring(session, member.id, "i:1", principal_fen=100, bonus_fen=0, now=NOW)
+        with pytest.raises(SystemExit):
+            downgrade(revision="20261123_option_costs")
+        assert "points or stored value were imported" in caplog.text
+        with db.engine.connect() as connection:
+            assert connection.execute(text("SELECT order_id FROM balance_lots")).all() == [(None,)]
+        upgrade()
+        assert differences(app) == []
+        db.engine.dispose()
+
+
+def test_down_with_what_the_older_code_does_not_know_on_sqlite(
+    make_config: Callable[..., Config],
+) -> None:
+    down_to_coupons_only(create_app(make_config()))
+
+
+def test_down_past_an_import_on_sqlite(
+    make_config: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
+    down_past_what_was_imported(create_app(make_config()), caplog)
+
+
+@pytest.mark.mariadb
+def test_down_with_what_the_older_code_does_not_know_on_mariadb(
+    mariadb: MariaDB, make_config: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
+    with mariadb.database() as url:
+        app = create_app(make_config(database={"url": url}))
+        down_past_what_was_imported(app, caplog)
+    with mariadb.database() as url:
+        down_to_coupons_only(create_app(make_config(database={"url": url})))
 
 
 def test_down_and_up_with_rows_on_sqlite(make_config: Callable[..., Config]) -> None:
