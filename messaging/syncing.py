@@ -129,7 +129,7 @@ def is_whole(sync: FollowerSync, total: int | None = None) -> bool:
     """Whether the pages named as many as WeChat says there are, but for the few who come and go
     meanwhile. Who is not named by a reading that is not whole has not left."""
     most = max(sync.total, total or 0)
-    return sync.seen > 0 and sync.seen >= most - max(2, most // 100)
+    return sync.seen > 0 and sync.seen >= most - min(max(2, most // 100), 1_000)
 
 
 def drop_gone(session: Session, sync: FollowerSync, *, now: datetime) -> int:

@@ -311,3 +311,10 @@ def test_a_tag_that_a_segment_puts_on_is_worn_at_wechat_within_the_hour(crowded:
         session.get_one(Member, everybody[0].id).spent_fen = 0
     refresh()
     assert len(tagged(crowded, "大客")) == worn("大客") == 3
+
+
+@pytest.mark.parametrize(
+    ("total", "missing", "whole"), [(50, 2, True), (50, 3, False), (2_000_000, 10_000, False)]
+)
+def test_a_reading_that_lacks_a_page_is_not_whole(total: int, missing: int, whole: bool) -> None:
+    assert syncing.is_whole(FollowerSync(total=total, seen=total - missing)) is whole
