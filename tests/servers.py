@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +14,29 @@ import pymysql
 
 from core.embedded_redis import die_with_parent
 from core.numbers import random_code
+
+
+@contextlib.contextmanager
+def frozen(process: subprocess.Popen[bytes] | None) -> Iterator[None]:
+    """A process that holds its sockets and answers nobody.
+
+    The signal is only asked for: a thread that runs, or is woken, may answer once more.
+    """
+    assert process is not None
+    tasks = Path(f"/proc/{process.pid}/task")
+    process.send_signal(signal.SIGSTOP)
+    try:
+        while not all(_stands(file) for file in tasks.glob("*/stat")):
+            time.sleep(0.005)
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def _stands(stat: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+        return stat.read_text().rpartition(")")[2].split()[0] == "T"
+    return True
 
 
 class MariaDB:

@@ -1,10 +1,7 @@
 """A server that is frozen is noticed, remembered for a moment, and forgiven."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ from core import config, database, patience
 from core.database import reading
 from scripts.player import eventually
 from tests.conftest import raw_config
-from tests.servers import MariaDB
+from tests.servers import MariaDB, frozen
 
 pytestmark = pytest.mark.mariadb
 
@@ -35,16 +32,6 @@ def own(server: MariaDB, tmp_path: Path) -> Iterator[Flask]:
         with app.app_context():
             yield app
             database.db.engine.dispose()
-
-
-@contextmanager
-def frozen(server: MariaDB) -> Iterator[None]:
-    assert server.process is not None
-    os.kill(server.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server.process.pid, signal.SIGCONT)
 
 
 def ask(question: str = "SELECT 1") -> object:
@@ -73,7 +60,7 @@ def test_a_long_question_is_answered_where_nobody_waits(own: Flask) -> None:
 def test_after_a_silence_nobody_asks_for_a_moment(own: Flask, server: MariaDB) -> None:
     assert ask() == 1
     time.sleep(2 * patience.RESTED_SECONDS)
-    with patience.within(0.5), frozen(server):
+    with patience.within(0.5), frozen(server.process):
         with pytest.raises(OperationalError):
             ask()
         for _ in range(3):

@@ -21,7 +21,7 @@ from orders.models import Order
 from payments.models import Bill, LedgerEntry, PaymentAttempt
 from scripts.player import Console, Person, Sandbox, cart, eventually
 from scripts.tree import Tree
-from tests.servers import MariaDB
+from tests.servers import MariaDB, frozen
 
 STORE = "静安寺店"
 PATIENCE = 120.0  # seconds; a quiet machine needs a tenth of it
@@ -101,23 +101,14 @@ class World:
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
         """A process that still holds its sockets and answers nobody."""
-        process = self.tree.processes[name]
-        process.send_signal(signal.SIGSTOP)
-        try:
+        with frozen(self.tree.processes[name]):
             yield
-        finally:
-            process.send_signal(signal.SIGCONT)
 
     @contextmanager
     def frozen_database(self) -> Iterator[None]:
         """The server takes connections and says nothing on any of them."""
-        process = self.server.process
-        assert process is not None
-        process.send_signal(signal.SIGSTOP)
-        try:
+        with frozen(self.server.process):
             yield
-        finally:
-            process.send_signal(signal.SIGCONT)
 
     def kill_web(self, name: str = "web") -> None:
         """The server and the process it works in, both at once."""
