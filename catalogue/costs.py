@@ -65,13 +65,7 @@ def say(
 ) -> int:
     """Write down what these SKUs cost, None: not known; how many changed. SKUs of others are passed
     over. Raises CostInvalid with every fault by the SKU's id, and nothing changes."""
-    wrong = {
-        f"cost_{sku_id}": WRONG
-        for sku_id, fen in costs.items()
-        if fen is not None and not 0 <= fen <= MOST_FEN
-    }
-    if wrong:
-        raise CostInvalid(errors=wrong)
+    _check("cost", costs)
     mine = (
         select(Sku, Product.name)
         .join(Product, Product.id == Sku.product_id)
@@ -122,13 +116,7 @@ def say_options(
 ) -> int:
     """Write down what these options cost, and all of the same name; how many names changed. Those
     of others are passed over. Raises CostInvalid by the option's id, and nothing changes."""
-    wrong = {
-        f"option_{option_id}": WRONG
-        for option_id, fen in costs.items()
-        if fen is not None and not 0 <= fen <= MOST_FEN
-    }
-    if wrong:
-        raise CostInvalid(errors=wrong)
+    _check("option", costs)
     theirs = (
         select(Option.id)
         .join(OptionGroup, OptionGroup.id == Option.group_id)
@@ -149,6 +137,16 @@ def say_options(
     if after:
         _note(session, merchant_id, before, after, actor, now)
     return len(after)
+
+
+def _check(prefix: str, costs: Mapping[int, int | None]) -> None:
+    wrong = {
+        f"{prefix}_{id_}": WRONG
+        for id_, fen in costs.items()
+        if fen is not None and not 0 <= fen <= MOST_FEN
+    }
+    if wrong:
+        raise CostInvalid(errors=wrong)
 
 
 def _note(

@@ -55,10 +55,8 @@ def grant_many(
     rows.add_all(session, PointEntry, entries)
     rows.add_all(session, PointLot, lots)
     ids = [row.id for row in living]
-    claim(
-        session,
-        update(Member).where(Member.id.in_(ids)).values(points=Member.points + points),
-    )
+    given = update(Member).where(Member.id.in_(ids)).values(points=Member.points + points)
+    rows.all_moved(Member, claim(session, given), len(ids))
     for row in fresh:  # merged while we waited for their row: theirs is the winner's
         if row.merged_into_id is not None:
             grant(session, row.id, points, cause=causes[row.id], reason=reason, now=now)
