@@ -8,9 +8,9 @@ everybody in it counts as sent, and the report says that this is so.
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -149,25 +149,12 @@ def settle(session: Session, mass: MassSend, *, now: datetime, limit: int = SLIC
 def leave_out(session: Session, campaign_id: int, openids: Sequence[str], *, now: datetime) -> None:
     """sending → failed for those who refused after their request was cut and before it was asked
     for: their contact is free again."""
-    found = session.execute(
-        select(
-            Recipient.id,
-            Recipient.member_id,
-            OutboundMessage.id,
-            OutboundMessage.appid,
-            OutboundMessage.openid,
-        )
-        .join(OutboundMessage, OutboundMessage.id == Recipient.outbound_id)
-        .where(
-            Recipient.campaign_id == campaign_id,
-            Recipient.state == RecipientState.sending,
-            Recipient.channel == Channel.broadcast,
-            OutboundMessage.openid.in_(openids),
-        )
-        .order_by(Recipient.id)
-        .with_for_update()
-    )
-    people = [_Person(*row, text="") for row in found]
+    mine = _addressed(campaign_id, RecipientState.sending)
+    found = session.execute(mine.where(OutboundMessage.openid.in_(openids)).with_for_update())
+    people = [
+        _Person(recipient, member, message, appid, openid, "")
+        for recipient, member, message, appid, openid, _ in found
+    ]
     _begin(
         session,
         campaign_id,
@@ -179,24 +166,7 @@ def leave_out(session: Session, campaign_id: int, openids: Sequence[str], *, now
 
 
 def _list_issued(session: Session, campaign_id: int) -> list[_Person]:
-    found = session.execute(
-        select(
-            Recipient.id,
-            Recipient.member_id,
-            OutboundMessage.id,
-            OutboundMessage.appid,
-            OutboundMessage.openid,
-            OutboundMessage.payload,
-        )
-        .join(OutboundMessage, OutboundMessage.id == Recipient.outbound_id)
-        .where(
-            Recipient.campaign_id == campaign_id,
-            Recipient.state == RecipientState.issued,
-            Recipient.channel == Channel.broadcast,
-        )
-        .order_by(Recipient.id)
-        .limit(SLICE)
-    )
+    found = session.execute(_addressed(campaign_id, RecipientState.issued).limit(SLICE))
     return [
         _Person(
             recipient,
@@ -209,6 +179,29 @@ def _list_issued(session: Session, campaign_id: int) -> list[_Person]:
         )
         for recipient, member, message, appid, openid, payload in found
     ]
+
+
+def _addressed(
+    campaign_id: int, state: RecipientState
+) -> Select[int, int, int, str, str, dict[str, Any]]:
+    """The fields of a person and the message, of those whom a broadcast is to reach."""
+    return (
+        select(
+            Recipient.id,
+            Recipient.member_id,
+            OutboundMessage.id,
+            OutboundMessage.appid,
+            OutboundMessage.openid,
+            OutboundMessage.payload,
+        )
+        .join(OutboundMessage, OutboundMessage.id == Recipient.outbound_id)
+        .where(
+            Recipient.campaign_id == campaign_id,
+            Recipient.state == state,
+            Recipient.channel == Channel.broadcast,
+        )
+        .order_by(Recipient.id)
+    )
 
 
 def _is_anybody_planned(session: Session, campaign_id: int) -> bool:

@@ -32,14 +32,15 @@ class Offer:
 
     def sample(self, now: datetime) -> Gift | None:
         """As if somebody were given it now."""
-        if self.template is not None:
-            return sample(self.template, now)
-        return of_points(self.variant.points) if self.variant.points else None
+        return self._points() if self.template is None else sample(self.template, now)
 
     def given(self, expires_at: datetime | None) -> Gift | None:
         if self.template is None:
-            return of_points(self.variant.points) if self.variant.points else None
+            return self._points()
         return Gift(self.template.name, expires_at, card_title(self.template))
+
+    def _points(self) -> Gift | None:
+        return of_points(self.variant.points) if self.variant.points else None
 
 
 def load(session: Session, campaign: Campaign, variant: Variant) -> Offer:
