@@ -72,7 +72,7 @@ def test_a_confirmed_list_is_worked_through_and_taken_back(chain: Chain) -> None
     assert "周末" in manager.get("/batches/").text
     assert "还没有人用" in shown
     with transaction() as session:
-        session.scalars(select(Coupon)).first().state = CouponState.redeemed  # type: ignore[union-attr]
+        session.scalars(select(Coupon).limit(1)).one().state = CouponState.redeemed
     assert (
         '用掉 <b class="strong">1</b> 张</span><span class="end muted">50%'
         in manager.get(f"/batches/{batch.id}").text

@@ -25,6 +25,7 @@ from crm.models import (
 )
 from messaging.models import MessageWindow, OutboundMessage
 from tests.counting import statements
+from tests.factories.campaigns import issue_all as run
 from tests.factories.campaigns import make_campaign, make_granter, make_talker
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member, make_merchant, make_purchase, make_store
@@ -37,14 +38,6 @@ def launched(session: Session, now: datetime, **values: Any) -> Campaign:
     campaign = make_campaign(session, now=now, **{"template_id": None, **values})
     campaigns.launch(session, campaign, actor="staff:2", now=now)
     return campaign
-
-
-def run(session: Session, campaign: Campaign, now: datetime, size: int = 500) -> int:
-    issued = 0
-    while (batch := campaigns.next_batch(session, campaign.id, now=now, size=size)) is not None:
-        issued += batch.issued
-    session.refresh(campaign)
-    return issued
 
 
 def texts(session: Session) -> list[str]:

@@ -18,6 +18,7 @@ from crm.campaigns.variants import FEWEST, Score, clear_winner, difference
 from crm.errors import CampaignInvalid
 from crm.models import Campaign, CampaignState, CampaignWave, Member, Recipient
 from messaging.models import MessageWindow, OutboundMessage
+from tests.factories.campaigns import issue_all as run
 from tests.factories.campaigns import make_campaign, make_talker
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_merchant, make_purchase, make_store
@@ -35,15 +36,6 @@ def trial(session: Session, now: datetime, people: int, **values: object) -> Cam
     campaign.seed = 7
     campaigns.launch(session, campaign, actor="staff:2", now=now)
     return campaign
-
-
-def run(session: Session, campaign: Campaign, now: datetime, size: int = 500) -> int:
-    """Slices until nothing is due; the people issued to."""
-    issued = 0
-    while (batch := campaigns.next_batch(session, campaign.id, now=now, size=size)) is not None:
-        issued += batch.issued
-    session.refresh(campaign)
-    return issued
 
 
 def by_variant(session: Session) -> Counter[int]:

@@ -141,3 +141,12 @@ def make_campaign(
     if approved:
         campaigns.approve(session, campaign, actor="staff:2", now=now)
     return campaign
+
+
+def issue_all(session: Session, campaign: Campaign, now: datetime, size: int = 500) -> int:
+    """Slices until nothing is due; the people issued to."""
+    issued = 0
+    while (batch := campaigns.next_batch(session, campaign.id, now=now, size=size)) is not None:
+        issued += batch.issued
+    session.refresh(campaign)
+    return issued

@@ -1,6 +1,6 @@
 """Requests that WeChat would not take yet, and broadcasts that end before it hears of them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
@@ -190,7 +190,8 @@ def test_a_request_that_one_person_is_left_of_is_called_off(shop: Shop) -> None:
     assert (contacted(), set(used().values())) == (0, {0})
 
 
-def test_a_worker_that_dies_while_requests_are_cut_leaves_them_unsent(shop: Shop) -> None:
+def cut_once(shop: Shop) -> tuple[Broadcast, datetime]:
+    """A launched broadcast whose worker stopped after the first cut; when it was launched."""
     broadcast = drafted(recognised(shop))
     remote.preview(broadcast.id, actor="staff:1", openid=shop.openid("aqing"))
     now = clock.now()
@@ -201,6 +202,11 @@ def test_a_worker_that_dies_while_requests_are_cut_leaves_them_unsent(shop: Shop
         broadcasting.address(session, fresh, 0, now=now)
         broadcasting.spend_slice(session, fresh, 0, now=now)
         assert cutting.cut_next(session, fresh, 0, now=now) is not None
+    return broadcast, now
+
+
+def test_a_worker_that_dies_while_requests_are_cut_leaves_them_unsent(shop: Shop) -> None:
+    _, now = cut_once(shop)
     with reading() as session:
         long_after = now + timedelta(hours=1)
         assert queries.list_to_ask_again(session, now=long_after) == []
@@ -211,16 +217,7 @@ def test_a_worker_that_dies_while_requests_are_cut_leaves_them_unsent(shop: Shop
 
 
 def test_a_stop_between_two_cuts_gives_everything_back(shop: Shop) -> None:
-    broadcast = drafted(recognised(shop))
-    remote.preview(broadcast.id, actor="staff:1", openid=shop.openid("aqing"))
-    now = clock.now()
-    with transaction() as session:
-        fresh = session.get_one(Broadcast, broadcast.id)
-        broadcasts.launch(session, fresh, actor="staff:1", now=now)
-    with transaction() as session:
-        broadcasting.address(session, fresh, 0, now=now)
-        broadcasting.spend_slice(session, fresh, 0, now=now)
-        cutting.cut_next(session, fresh, 0, now=now)
+    broadcast, now = cut_once(shop)
     with transaction() as session:
         broadcasts.stop(session, session.get_one(Broadcast, broadcast.id), actor="staff:1", now=now)
 
