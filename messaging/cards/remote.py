@@ -47,7 +47,11 @@ def show(card_id: int) -> bool:
             if error.errcode == UNKNOWN_CODE and now < card.paid_at + keeping.IN_TIME:
                 retrying(_put_back, card)
                 raise NotKnownYet(now - card.paid_at) from None
-            at_wechat = _ask(card)
+            try:
+                at_wechat = _ask(card)
+            except (WechatError, WechatUnavailable):
+                retrying(_put_back, card)
+                raise
             if at_wechat is None or not _shows(at_wechat, card):
                 log.info("service_card_refused", card_id=card.id, errcode=error.errcode)
                 retrying(_fail, card, _why(at_wechat), error.errcode)
@@ -81,10 +85,15 @@ def _call(card: ServiceCard) -> None:
 
 
 def _ask(card: ServiceCard) -> Card | None:
-    """What WeChat shows, where it refused: perhaps it had taken that before, and we never knew."""
+    """What WeChat shows, where it refused: perhaps it had taken that before, and we never knew.
+
+    None: it has no such card. That it is busy or silent is raised, and no answer.
+    """
     try:
         return gateways.wechat().mini(card.appid).read_card(card.openid, card.kind, card.code)
-    except (WechatError, WechatUnavailable):
+    except WechatError as error:
+        if error.transient:
+            raise
         return None
 
 

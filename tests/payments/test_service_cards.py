@@ -157,6 +157,24 @@ def test_an_answer_that_was_lost_is_asked_after_and_not_taken_for_a_refusal(till
     assert len(shown(till)) == 1
 
 
+@pytest.mark.parametrize("trouble", [{"kind": "drop_after"}, {"kind": "error", "errcode": -1}])
+def test_a_card_is_not_given_up_because_nobody_could_tell_whether_it_stands(
+    till: Till, trouble: dict[str, Any]
+) -> None:
+    pay(till)
+    till.channel.fault(api="api.set_user_notify", kind="drop_after", times=1)
+    till.run_jobs("orders.after_paid")
+    till.run_jobs("orders.show_card")
+    assert till.run_jobs("messaging.show_card") == ["later"]
+    till.channel.fault(api="api.get_user_notify", times=1, **trouble)
+
+    assert till.run_jobs("messaging.show_card") == ["later"]
+    assert card().state is CardState.waiting
+    work(till)
+
+    assert (card().state, card().shown, len(shown(till))) == (CardState.live, 1, 1)
+
+
 def test_a_payment_that_wechat_does_not_know_yet_is_asked_for_again_in_a_minute(till: Till) -> None:
     pay(till)
     till.channel.fault(api="api.set_user_notify", kind="error", errcode=85437, times=1)
