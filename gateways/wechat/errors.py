@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from core.errors import Forbidden, LinliError, Malformed, Unauthorized, Unavailable
+from core.errors import Forbidden, LinliError, Malformed, Unauthorized
+from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 
 
 class Kind(StrEnum):
@@ -185,24 +186,11 @@ class InvalidCode(Unauthorized):
     title = "登录凭证无效或已使用，请重试"
 
 
-class WechatUnavailable(Unavailable):
-    """No answer that can be trusted came back.
-
-    `sent` says whether WeChat may have done what was asked. If it may, the outcome is unknown, and
-    only a query, or asking again under the same number, tells.
-    """
+class WechatUnavailable(ChannelUnavailable):
+    """No answer of WeChat's that can be trusted came back."""
 
     code = "wechat_unavailable"
     title = "微信暂时没有回应，请稍后再试"
-
-    def __init__(self, api: str, why: str = "", *, sent: bool = True) -> None:
-        super().__init__(retry_after=5)
-        self.api = api
-        self.why = why
-        self.sent = sent
-
-    def __str__(self) -> str:
-        return f"{self.api}: no answer ({self.why})"
 
 
 class WechatError(LinliError):
@@ -234,13 +222,14 @@ class WechatError(LinliError):
         return f"{self.api}: {self.errcode} {self.errmsg}"
 
 
-class PayError(WechatError):
+class PayError(WechatError, ChannelRefused):
     """WeChat Pay answered no; `pay_code` is its code in today's spelling."""
 
     title = "微信支付没有接受这次请求"
 
     def __init__(self, status: int, pay_code: str, message: str = "", *, api: str = "") -> None:
         super().__init__(status, message, api=api)
+        self.message = message
         self.pay_code = normalise_pay_code(pay_code)
         meaning = PAY_CODES.get(self.pay_code)
         self.is_known = meaning is not None
