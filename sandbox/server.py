@@ -6,7 +6,7 @@ from sandbox.api import cards, controls, pay, people, phone  # noqa: F401  (rout
 from sandbox.api.door import control, install_errors
 from sandbox.api.pages import pages
 from sandbox.outgoing import Deliver
-from sandbox.pay import notices, refunds
+from sandbox.pay import notices, refunds, sharing
 from sandbox.pay import routes as wechat_pay
 from sandbox.phone import PhoneSetup
 from sandbox.phone import blueprint as phone_page
@@ -42,6 +42,7 @@ def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Fla
         if snapshots.restore():
             notices.resume(world)
             refunds.resume(world)
+            sharing.resume(world)
         snapshots.start()
     return app
 

@@ -16,6 +16,7 @@ from sandbox.feed import Feed
 from sandbox.outgoing import Deliver, HttpDelivery
 from sandbox.pay.cardstore import Cards
 from sandbox.pay.ledger import Ledger
+from sandbox.pay.sharebook import Sharings
 from sandbox.pay.signing import Nonces
 from sandbox.people import People, openid_of
 from sandbox.settings import MODES, Account, Settings
@@ -52,6 +53,7 @@ _STORES = (
     "media",
     "ledger",
     "cards",
+    "sharings",
     "story",
 )
 
@@ -84,6 +86,7 @@ class World:
         self.media = MediaStore(self.clock)
         self.ledger = Ledger(self.clock)
         self.cards = Cards(self.clock)
+        self.sharings = Sharings()
         self.story = Story()
         self.nonces = Nonces(self.clock)
         self._message_ids = count(int(wall() * 1000) * 1000)
@@ -126,6 +129,7 @@ class World:
                 "notifies",
                 "ledger",
                 "cards",
+                "sharings",
                 "story",
             ):
                 getattr(self, name).clear()

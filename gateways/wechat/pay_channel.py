@@ -57,15 +57,26 @@ class PayChannel:
         return pay_crypto.sign(self._private_key, text)
 
     def call(
-        self, method: str, target: str, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        target: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        serial: str = "",
     ) -> dict[str, Any]:
-        """A verified answer as a dict, empty for 204.
+        """A verified answer as a dict, empty for 204. `serial`: whose key sealed a field of it.
 
         Raises PayError for a no, WechatUnavailable when nobody can tell what happened.
         """
-        return self._believed(
-            target, self._send(method, target, encode(body) if body is not None else b"")
-        )
+        raw = encode(body) if body is not None else b""
+        return self._believed(target, self._send(method, target, raw, serial=serial))
+
+    def sealing_key(self, now: datetime) -> tuple[str, RSAPublicKey]:
+        """WeChat Pay's key for what only it may read, and the key's number."""
+        found = self._platform_keys().newest(now)
+        if found is None:
+            raise WechatUnavailable(_CERTIFICATES, "no key to seal for", sent=False)
+        return found
 
     def upload(self, target: str, filename: str, content: bytes) -> dict[str, Any]:
         """A picture; what is signed is its name and hash. Raises as `call` does."""
@@ -109,6 +120,7 @@ class PayChannel:
         *,
         signed: bytes | None = None,
         kind: str = "application/json",
+        serial: str = "",
     ) -> Answer:
         """`signed`: what stands for the body in the signature, where that is not all of it."""
         # A base may carry a path of its own, and what is signed is the path as sent.
@@ -127,8 +139,8 @@ class PayChannel:
             "Content-Type": kind,
             "User-Agent": _AGENT,
         }
-        if self._account.public_key_id:
-            headers["Wechatpay-Serial"] = self._account.public_key_id
+        if named := serial or self._account.public_key_id:
+            headers["Wechatpay-Serial"] = named
         try:
             return self._http.send(
                 method,

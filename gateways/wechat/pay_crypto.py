@@ -9,7 +9,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import (
@@ -81,6 +81,12 @@ def is_signed(key: RSAPublicKey, text: bytes, signature: str) -> bool:
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True
+
+
+def seal(key: RSAPublicKey, text: str) -> str:
+    """A name or a card number, for the owner of `key` only (OAEP with SHA-1, as WeChat asks)."""
+    padding = OAEP(mgf=MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
+    return base64.b64encode(key.encrypt(text.encode(), padding)).decode()
 
 
 def is_recent(timestamp: str, now: datetime) -> bool:

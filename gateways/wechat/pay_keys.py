@@ -31,6 +31,17 @@ class PlatformKeys:
         self._tried_at: datetime | None = None
         self._lock = threading.Lock()
 
+    def newest(self, now: datetime) -> tuple[str, RSAPublicKey] | None:
+        """The key to seal for, with its number; None when none can be had. May call WeChat."""
+        for fixed in self._fixed.items():
+            return fixed
+        with self._lock:
+            if self._is_due("", now):
+                self._tried_at = now
+                self._certificates = self._download(now) or self._certificates
+                self._fetched_at = now
+            return next(iter(self._certificates.items()), None)
+
     def find(self, serial: str, now: datetime) -> RSAPublicKey | None:
         """None: nobody we know. May call WeChat."""
         fixed = self._fixed.get(serial)

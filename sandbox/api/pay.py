@@ -1,4 +1,4 @@
-"""The pay sheet of the phones, and the bank's verdict on refunds for tests."""
+"""The pay sheet of the phones, and the bank's verdict on refunds and sharings for tests."""
 
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from sandbox.acts import NotPossible
 from sandbox.api.door import Refused, account_of, body, control, need, person_of, the_world
 from sandbox.clock import rfc3339
-from sandbox.pay import refunds, sheet
+from sandbox.pay import refunds, sharing, sheet
 
 
 @control.get("/prepay")
@@ -53,3 +53,15 @@ def decide_refund(mchid: str, number: str) -> ResponseReturnValue:
     if refund is None or status not in refunds.END_STATES:
         raise Refused(404, "没有这笔退款，或没有这种结果")
     return jsonify(changed=refunds.finish(world, refund, status))
+
+
+@control.post("/sharings")
+def decide_sharings() -> ResponseReturnValue:
+    """Whatever waits is decided now; `refuse` names accounts that get nothing, and why."""
+    world, book = the_world(), the_world().sharings
+    book.refused = {str(account): str(why) for account, why in body().get("refuse", {}).items()}
+    for share in list(book.shares.values()):
+        sharing.finish(world, share)
+    for made in list(book.returns.values()):
+        sharing.finish_return(world, made)
+    return jsonify(sharings=[share.out_order_no for share in book.shares.values()])
