@@ -158,13 +158,14 @@ def _write(connection, cursor, shop, member_id, coupon_id, day, snapshot) -> Non
         (f"orders.expire:{no}",),
     )
     sql(
-        "INSERT INTO stock_holds (order_id, store_id, sku_id, quantity, counted, state)"
-        " VALUES (%s, %s, %s, 1, 1, 'held')",
+        "INSERT INTO stock_holds (order_id, store_id, sku_id, quantity, returned, counted, state)"
+        " VALUES (%s, %s, %s, 1, 0, 1, 'held')",
         (order_id, shop.store_id, shop.sku_id),
     )
     sql(
-        "INSERT INTO stock_entries (order_id, store_id, sku_id, kind, `change`, actor, reason, at)"
-        f" VALUES (%s, %s, %s, 'held', -1, 'system', '', {now})",
+        "INSERT INTO stock_entries"
+        " (order_id, store_id, sku_id, kind, place, `change`, actor, reason, at)"
+        f" VALUES (%s, %s, %s, 'held', 0, -1, 'system', '', {now})",
         (order_id, shop.store_id, shop.sku_id),
     )
     sql(

@@ -161,12 +161,16 @@ class StoreSku(Base):
 
 
 class StockHold(Base):
-    """What one order took. `counted`: it was subtracted from `available`, so it can go back."""
+    """What one order took. `counted`: it was subtracted from `available`, so it can go back.
+
+    `returned`: the pieces that are back already; a hold of which all are is returned itself.
+    """
 
     __tablename__ = "stock_holds"
     __table_args__ = (
         UniqueConstraint("order_id", "sku_id"),
         CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("returned >= 0 AND returned <= quantity", name="returned"),
     )
 
     id: Mapped[Id]
@@ -174,16 +178,20 @@ class StockHold(Base):
     store_id: Mapped[int] = mapped_column(ForeignKey("stores.id"))
     sku_id: Mapped[int] = mapped_column(ForeignKey("skus.id"))
     quantity: Mapped[int]
+    returned: Mapped[int] = mapped_column(default=0)
     counted: Mapped[bool]
     state: Mapped[HoldState] = mapped_column(State(HoldState), default=HoldState.held)
 
 
 class StockEntry(Base):
-    """One change of a counted stock; never edited. At most one of each kind per order and SKU."""
+    """One change of a counted stock; never edited.
+
+    Of an order and SKU at most one of each kind and `place`: how many pieces were back before it.
+    """
 
     __tablename__ = "stock_entries"
     __table_args__ = (
-        UniqueConstraint("order_id", "sku_id", "kind"),
+        UniqueConstraint("order_id", "sku_id", "kind", "place"),
         Index(None, "store_id", "sku_id", "at"),
     )
 
@@ -192,6 +200,7 @@ class StockEntry(Base):
     sku_id: Mapped[int] = mapped_column(ForeignKey("skus.id"))
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
     kind: Mapped[EntryKind] = mapped_column(State(EntryKind))
+    place: Mapped[int] = mapped_column(default=0)
     change: Mapped[int]
     actor: Mapped[str] = mapped_column(Code(64))
     reason: Mapped[str] = mapped_column(default="")

@@ -39,6 +39,20 @@ _TAKE = (
 )
 
 
+class _Held(NamedTuple):
+    id: int
+    order_id: int
+    store_id: int
+    sku_id: int
+    quantity: int
+    returned: int
+    counted: bool
+    state: HoldState
+
+
+_OPEN = tuple(state for state, targets in NEXT.items() if HoldState.returned in targets)
+
+
 class _Shelved(NamedTuple):
     sku_id: int
     available: int | None
@@ -90,26 +104,43 @@ def sell_held(session: Session, order_id: int) -> None:
 
 
 def give_back(session: Session, order_id: int, now: datetime) -> int:
-    """Return what the order held or bought, each SKU at most once; the number of SKUs returned."""
-    open_states = [state for state, targets in NEXT.items() if HoldState.returned in targets]
-    holds = session.execute(
-        select(StockHold.id, StockHold.store_id, StockHold.sku_id, StockHold.quantity)
-        .add_columns(StockHold.counted)
-        .where(StockHold.order_id == order_id, StockHold.state.in_(open_states))
-        .order_by(StockHold.sku_id)
-    ).all()
+    """Return what is left of what the order held or bought, each piece at most once; the number of
+    SKUs returned."""
     returned = 0
-    for hold_id, store_id, sku_id, quantity, counted in holds:
-        mine = claim(
-            session,
-            update(StockHold)
-            .where(StockHold.id == hold_id, StockHold.state.in_(open_states))
-            .values(state=HoldState.returned),
-        )
-        returned += mine
-        if mine and counted:
-            _put_back(session, order_id, store_id, sku_id, quantity, now)
+    for hold_ in _open_holds(session, order_id):
+        returned += _return(session, hold_, hold_.quantity - hold_.returned, now)
     return returned
+
+
+def put_back(session: Session, order_id: int, quantities: Mapping[int, int], now: datetime) -> int:
+    """Return some pieces (SKU id → number) of what the order bought, as far as they are not back
+    already; how many pieces that were."""
+    returned = 0
+    for hold_ in _open_holds(session, order_id):
+        pieces = min(quantities.get(hold_.sku_id, 0), hold_.quantity - hold_.returned)
+        if pieces > 0 and _return(session, hold_, pieces, now):
+            returned += pieces
+    return returned
+
+
+def _open_holds(session: Session, order_id: int) -> list[_Held]:
+    found = session.execute(
+        select(*(getattr(StockHold, name) for name in _Held._fields))
+        .where(StockHold.order_id == order_id, StockHold.state.in_(_OPEN))
+        .order_by(StockHold.sku_id)
+    )
+    return [_Held(*row) for row in found]
+
+
+def _return(session: Session, hold_: _Held, pieces: int, now: datetime) -> int:
+    """1 for the one caller who moved the hold."""
+    back = hold_.returned + pieces
+    state = HoldState.returned if back == hold_.quantity else hold_.state
+    seen = {"id": hold_.id, "state": hold_.state, "returned": hold_.returned}
+    moved = rows.compare_and_set(session, StockHold, seen, {"state": state, "returned": back})
+    if moved and hold_.counted:
+        _put_back(session, hold_, pieces, now)
+    return moved
 
 
 def _counted(session: Session, store_id: int, sku_ids: list[int]) -> dict[int, bool]:
@@ -128,22 +159,21 @@ def _take(session: Session, store_id: int, sku_id: int, quantity: int) -> None:
         raise _sold_out(session, store_id, sku_id)
 
 
-def _put_back(
-    session: Session, order_id: int, store_id: int, sku_id: int, quantity: int, now: datetime
-) -> None:
+def _put_back(session: Session, hold_: _Held, pieces: int, now: datetime) -> None:
     back = claim(
         session,
         update(StoreSku)
         .where(
-            StoreSku.store_id == store_id,
-            StoreSku.sku_id == sku_id,
+            StoreSku.store_id == hold_.store_id,
+            StoreSku.sku_id == hold_.sku_id,
             StoreSku.available.is_not(None),
         )
-        .values(available=StoreSku.available + quantity),
+        .values(available=StoreSku.available + pieces),
     )
     if back:  # else it is no longer counted, and there is no number to add to
-        row = {"order_id": order_id, "store_id": store_id, "sku_id": sku_id}
-        rows.add(session, StockEntry, row | _entry(EntryKind.returned, quantity, now))
+        row = {name: getattr(hold_, name) for name in ("order_id", "store_id", "sku_id")}
+        entry = _entry(EntryKind.returned, pieces, now) | {"place": hold_.returned}
+        rows.add(session, StockEntry, row | entry)
 
 
 def _entry(kind: EntryKind, change: int, now: datetime) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core import rows
 from core.database import claim, insert_ignore
 from core.errors import Conflict
+from core.money import split_fen
 from crm import events, tiers
 from crm.models import (
     BalanceEntry,
@@ -36,6 +37,13 @@ class NotEnoughBalance(Conflict):
 
     code = "not_enough_balance"
     title = "余额不够"
+
+
+class NothingKept(Conflict):
+    """`away_fen`: what of the spent balance is not back yet."""
+
+    code = "balance_not_spent"
+    title = "储值没有用掉这么多"
 
 
 class PrincipalSpent(Conflict):
@@ -114,32 +122,37 @@ def capture(session: Session, cause: str) -> bool:
 
 
 def release(session: Session, cause: str, *, now: datetime) -> bool:
-    """What was kept, or spent and is refunded whole, goes back into its lots; once."""
-    hold = session.scalars(
-        select(BalanceHold)
-        .where(BalanceHold.cause == cause)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    """What was kept, or spent and is refunded whole, goes back into its lots, as far as it is not
+    there already; once."""
+    hold = _find_hold(session, cause)
+    if hold is None or hold.state is HoldState.returned:
+        return False
+    member_id = hold_living(session, hold.member_id).id
+    session.refresh(hold)
+    left = hold.amount_fen - hold.returned_fen
+    return _put_back(session, hold, member_id, left, f"back:{cause}", now) is not None
+
+
+def give_back(
+    session: Session, cause: str, amount_fen: int, *, refund: str, now: datetime
+) -> tuple[int, int] | None:
+    """Part of what was spent for `cause` goes back into the lots that it came from, principal and
+    bonus in the proportion in which they are still away; how much of each went back.
+
+    None: this `refund` was booked before. Raises NothingKept when less than `amount_fen` is away.
+    """
+    hold = _find_hold(session, cause)
     if hold is None:
-        return False
-    held = hold_living(session, hold.member_id)
-    back = {"id": hold.id, "state": (HoldState.held, HoldState.spent)}
-    if rows.compare_and_set(session, BalanceHold, back, {"state": HoldState.returned}) == 0:
-        return False
-    for lot_id, principal, bonus in hold.parts:
-        refilled = claim(
-            session,
-            update(BalanceLot)
-            .where(BalanceLot.id == lot_id)
-            .values(
-                principal_fen=BalanceLot.principal_fen + principal,
-                bonus_fen=BalanceLot.bonus_fen + bonus,
-            ),
-        )
-        rows.all_moved(BalanceLot, refilled)
-    principal, bonus = _sums(hold.parts)
-    _enter(session, held.id, BalanceKind.returned, principal, bonus, f"back:{cause}", now)
-    return True
+        raise NothingKept(away_fen=0)
+    member_id = hold_living(session, hold.member_id).id
+    session.refresh(hold)
+    key = f"back:{cause}:{refund}"
+    if session.scalar(select(BalanceEntry.id).where(BalanceEntry.cause == key)) is not None:
+        return None
+    away = hold.amount_fen - hold.returned_fen if hold.state is HoldState.spent else 0
+    if not 0 < amount_fen <= away:
+        raise NothingKept(away_fen=away)
+    return _put_back(session, hold, member_id, amount_fen, key, now)
 
 
 def refundable_fen(session: Session, order_id: int) -> int:
@@ -256,6 +269,53 @@ def list_unbalanced(session: Session, ids: range) -> list[int]:
         )
         wrong.update(session.scalars(found))
     return sorted(wrong)
+
+
+def _find_hold(session: Session, cause: str) -> BalanceHold | None:
+    mine = select(BalanceHold).where(BalanceHold.cause == cause)
+    return session.scalars(mine.execution_options(populate_existing=True)).one_or_none()
+
+
+def _put_back(
+    session: Session, hold: BalanceHold, member_id: int, amount_fen: int, cause: str, now: datetime
+) -> tuple[int, int] | None:
+    """`amount_fen` of a hold into its lots; None when the hold has moved on meanwhile.
+
+    The caller holds the member and has read the hold since.
+    """
+    before = hold.back or [[lot_id, 0, 0] for lot_id, _, _ in hold.parts]
+    away = [
+        whole - back
+        for part, gone in zip(hold.parts, before, strict=True)
+        for whole, back in zip(part[1:], gone[1:], strict=True)
+    ]
+    shares = split_fen(amount_fen, away)
+    back = [
+        [gone[0], gone[1] + shares[2 * number], gone[2] + shares[2 * number + 1]]
+        for number, gone in enumerate(before)
+    ]
+    returned = hold.returned_fen + amount_fen
+    state = HoldState.returned if returned == hold.amount_fen else hold.state
+    seen = {"id": hold.id, "state": hold.state, "returned_fen": hold.returned_fen}
+    values = {"state": state, "returned_fen": returned, "back": back}
+    if rows.compare_and_set(session, BalanceHold, seen, values) == 0:
+        return None
+    session.refresh(hold)
+    for number, (lot_id, _, _) in enumerate(hold.parts):
+        principal, bonus = shares[2 * number], shares[2 * number + 1]
+        refilled = claim(
+            session,
+            update(BalanceLot)
+            .where(BalanceLot.id == lot_id)
+            .values(
+                principal_fen=BalanceLot.principal_fen + principal,
+                bonus_fen=BalanceLot.bonus_fen + bonus,
+            ),
+        )
+        rows.all_moved(BalanceLot, refilled)
+    principal, bonus = sum(shares[::2]), sum(shares[1::2])
+    _enter(session, member_id, BalanceKind.returned, principal, bonus, cause, now)
+    return principal, bonus
 
 
 def _empty(session: Session, member_id: int, amount_fen: int) -> Parts:

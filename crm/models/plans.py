@@ -110,16 +110,24 @@ class BalanceEntry(Base):
 
 
 class BalanceHold(Base):
-    """Stored value that something keeps: `parts` is [[lot, principal, bonus], …]."""
+    """Stored value that something keeps: `parts` is [[lot, principal, bonus], …].
+
+    `returned_fen` went back into the lots already; `back` says how, part by part like `parts`.
+    """
 
     __tablename__ = "balance_holds"
-    __table_args__ = (UniqueConstraint("cause"),)
+    __table_args__ = (
+        UniqueConstraint("cause"),
+        CheckConstraint("returned_fen >= 0 AND returned_fen <= amount_fen", name="returned"),
+    )
 
     id: Mapped[Id]
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
     cause: Mapped[str] = mapped_column(Code(48))
     amount_fen: Mapped[int]
+    returned_fen: Mapped[int] = mapped_column(default=0)
     parts: Mapped[list[Any]] = mapped_column(JSON)
+    back: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     state: Mapped[HoldState] = mapped_column(State(HoldState), default=HoldState.held)
     at: Mapped[datetime]
 

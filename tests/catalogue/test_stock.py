@@ -102,3 +102,26 @@ def test_what_is_available_is_the_sum_of_the_ledger(session: Session, now: datet
 
     assert available(session, store, sku) == 20
     assert session.scalar(select(func.sum(StockEntry.change))) == 20
+
+
+def test_pieces_go_back_one_by_one_and_the_rest_with_the_order(
+    session: Session, now: datetime
+) -> None:
+    store = make_store(session)
+    order = make_order(session, make_member(session), store)
+    sku, other = make_sku(session, store, available=5), make_sku(session, store, available=5)
+    stock.hold(session, order.id, store.id, {sku.id: 3, other.id: 1}, now)
+    stock.sell_held(session, order.id)
+
+    assert stock.put_back(session, order.id, {sku.id: 1}, now) == 1
+    assert (available(session, store, sku), available(session, store, other)) == (3, 4)
+    assert states(session) == [HoldState.sold, HoldState.sold]
+    assert stock.put_back(session, order.id, {sku.id: 9}, now) == 2
+    assert stock.put_back(session, order.id, {sku.id: 1}, now) == 0
+    assert states(session) == [HoldState.returned, HoldState.sold]
+    assert stock.give_back(session, order.id, now) == 1
+
+    assert (available(session, store, sku), available(session, store, other)) == (5, 5)
+    assert session.scalars(
+        select(StockEntry.change).where(StockEntry.sku_id == sku.id).order_by(StockEntry.id)
+    ).all() == [-3, 1, 2]

@@ -183,3 +183,56 @@ def test_snapshot_ledger_and_lots_agree_whatever_happens(
             whole, bonus = has(session, member)
             assert 0 <= bonus <= whole
         session.rollback()
+
+
+def test_parts_go_back_where_they_came_from_until_all_is_back(session: Session) -> None:
+    member = make_member(session)
+    top_up(session, member, 10_000, 2_000)
+    top_up(session, member, 5_000, 0)
+    balance.freeze(session, member.id, "attempt:1", 13_000, now=NOW)
+    with pytest.raises(balance.NothingKept):  # kept is not spent
+        balance.give_back(session, "attempt:1", 1, refund="refund:1", now=NOW)
+    balance.capture(session, "attempt:1")
+
+    first = balance.give_back(session, "attempt:1", 6_500, refund="refund:1", now=NOW)
+
+    assert first == (5_500, 1_000)
+    assert lots(session) == [(5_000, 1_000), (4_500, 0)]
+    assert balance.give_back(session, "attempt:1", 6_500, refund="refund:1", now=NOW) is None
+    with pytest.raises(balance.NothingKept) as refused:
+        balance.give_back(session, "attempt:1", 6_501, refund="refund:2", now=NOW)
+    assert refused.value.extra == {"away_fen": 6_500}
+    assert has(session, member) == (10_500, 1_000)
+    assert balance.release(session, "attempt:1", now=NOW)
+    assert not balance.release(session, "attempt:1", now=NOW)
+    assert lots(session) == [(10_000, 2_000), (5_000, 0)]
+    assert has(session, member) == (17_000, 2_000)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.data())
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_however_it_goes_back_in_the_end_every_lot_is_as_it_was(
+    session: Session, backs: list[int], data: st.DataObject
+) -> None:
+    member = make_member(session)
+    for _ in range(2):
+        top_up(session, member, data.draw(st.integers(1, 60)), data.draw(st.integers(0, 30)))
+    before, cause = lots(session)[-2:], f"attempt:{member.id}"
+    held = has(session, member)
+    amount = data.draw(st.integers(1, held[0]))
+    balance.freeze(session, member.id, cause, amount, now=NOW)
+    balance.capture(session, cause)
+
+    left = amount
+    for number, wanted in enumerate([*backs, amount]):
+        if fen := min(wanted, left):
+            balance.give_back(session, cause, fen, refund=f"refund:{number}", now=NOW)
+            left -= fen
+        assert has(session, member)[0] == held[0] - left
+        own, bonus = zip(*lots(session)[-2:], strict=True)
+        assert all(now <= then[0] for now, then in zip(own, before, strict=True))
+        assert all(now <= then[1] for now, then in zip(bonus, before, strict=True))
+
+    assert (lots(session)[-2:], has(session, member)) == (before, held)
