@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 import certifi
@@ -30,6 +31,12 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Writes(Protocol):
+    """Where a download goes."""
+
+    def write(self, data: bytes, /) -> object: ...
 
 
 class Http:
@@ -86,6 +93,44 @@ class Http:
         except (HTTPError, OSError, ValueError) as error:
             failure = NoAnswer(f"{place}: {_name(error)}", sent=not _never_sent(error))
         # Raised outside the handler: the library's exception holds the whole request.
+        raise failure
+
+    def download(
+        self, url: str, into: Writes, *, headers: Mapping[str, str], most_seconds: float
+    ) -> int:
+        """GET a file of any size, as it is on the wire, into `into`; the status.
+
+        What came with a status that is no success is thrown away. Raises NoAnswer.
+        """
+        place = _place("GET", url)
+        deadline = time.monotonic() + most_seconds
+        failure: NoAnswer
+        try:
+            response = self._pools.urlopen(
+                "GET",
+                url,
+                headers=dict(headers),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                retries=self._retry,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                if 200 <= response.status < 300:
+                    for chunk in response.stream(64 * 1024, decode_content=False):
+                        if time.monotonic() > deadline:
+                            raise NoAnswer(f"{place}: too slow", sent=True)
+                        into.write(chunk)
+                else:
+                    response.close()
+            except BaseException:
+                response.close()
+                raise
+            return response.status
+        except NoAnswer as error:
+            failure = error
+        except HTTPError as error:
+            failure = NoAnswer(f"{place}: {_name(error)}", sent=not _never_sent(error))
         raise failure
 
 

@@ -2,7 +2,14 @@
 
 from flask import Flask, Response, request
 
-from sandbox.api import cards, controls, pay, people, phone  # noqa: F401  (routes on the blueprint)
+from sandbox.api import (  # noqa: F401  (routes on the blueprint)
+    bills,
+    cards,
+    controls,
+    pay,
+    people,
+    phone,
+)
 from sandbox.api.door import control, install_errors
 from sandbox.api.pages import pages
 from sandbox.outgoing import Deliver

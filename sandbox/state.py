@@ -14,6 +14,7 @@ from sandbox.clock import Clock, wall
 from sandbox.faults import Faults
 from sandbox.feed import Feed
 from sandbox.outgoing import Deliver, HttpDelivery
+from sandbox.pay.billstore import Bills
 from sandbox.pay.cardstore import Cards
 from sandbox.pay.ledger import Ledger
 from sandbox.pay.sharebook import Sharings
@@ -87,6 +88,7 @@ class World:
         self.ledger = Ledger(self.clock)
         self.cards = Cards(self.clock)
         self.sharings = Sharings()
+        self.bills = Bills(self.clock)
         self.story = Story()
         self.nonces = Nonces(self.clock)
         self._message_ids = count(int(wall() * 1000) * 1000)
@@ -130,6 +132,7 @@ class World:
                 "ledger",
                 "cards",
                 "sharings",
+                "bills",
                 "story",
             ):
                 getattr(self, name).clear()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from core import clock
 from core.config import Brand
 from core.config import PayMerchant as Account
-from gateways.http import Answer, Http, NoAnswer
+from gateways.http import Answer, Http, NoAnswer, Writes
 from gateways.wechat import pay_crypto
 from gateways.wechat.api import encode
 from gateways.wechat.errors import PayError, WechatUnavailable
@@ -21,6 +21,7 @@ from gateways.wechat.pay_keys import PlatformKeys
 
 _CERTIFICATES = "/v3/certificates"
 _AGENT = "linli"
+DOWNLOAD_SECONDS = 300.0
 _NOT_THEIRS = (
     WechatUnavailable,
     PayError,
@@ -87,6 +88,21 @@ class PayChannel:
         )
         return self._believed(target, self._send("POST", target, body, signed=meta, kind=kind))
 
+    def download(self, target: str, into: Writes) -> None:
+        """A file that an answer named. What comes is not signed: its hash was in that answer.
+
+        Raises WechatUnavailable.
+        """
+        headers = self._headers("GET", target, b"", "application/json")
+        try:
+            status = self._http.download(
+                self._base + target, into, headers=headers, most_seconds=DOWNLOAD_SECONDS
+            )
+        except NoAnswer as error:
+            raise WechatUnavailable(target.partition("?")[0], str(error)) from None
+        if not 200 <= status < 300:
+            raise WechatUnavailable(target.partition("?")[0], f"HTTP {status}")
+
     def _believed(self, target: str, answer: Answer) -> dict[str, Any]:
         if not 200 <= answer.status < 300:
             raise _refusal(target, answer)
@@ -123,12 +139,25 @@ class PayChannel:
         serial: str = "",
     ) -> Answer:
         """`signed`: what stands for the body in the signature, where that is not all of it."""
+        headers = self._headers(method, target, body if signed is None else signed, kind, serial)
+        try:
+            return self._http.send(
+                method,
+                self._base + target,
+                body=body or None,
+                headers=headers,
+                read_seconds=self._read_seconds,
+            )
+        except NoAnswer as error:
+            raise WechatUnavailable(target, str(error), sent=error.sent) from None
+
+    def _headers(
+        self, method: str, target: str, signed: bytes, kind: str, serial: str = ""
+    ) -> dict[str, str]:
         # A base may carry a path of its own, and what is signed is the path as sent.
         signed_target = urlsplit(self._base).path + target
         timestamp, nonce = str(int(clock.now().timestamp())), pay_crypto.nonce()
-        text = pay_crypto.request_text(
-            method, signed_target, timestamp, nonce, body if signed is None else signed
-        )
+        text = pay_crypto.request_text(method, signed_target, timestamp, nonce, signed)
         headers = {
             "Authorization": (
                 f'{self._party},nonce_str="{nonce}",'
@@ -141,16 +170,7 @@ class PayChannel:
         }
         if named := serial or self._account.public_key_id:
             headers["Wechatpay-Serial"] = named
-        try:
-            return self._http.send(
-                method,
-                self._base + target,
-                body=body or None,
-                headers=headers,
-                read_seconds=self._read_seconds,
-            )
-        except NoAnswer as error:
-            raise WechatUnavailable(target, str(error), sent=error.sent) from None
+        return headers
 
     def _platform_keys(self) -> PlatformKeys:
         if self._keys is None:

@@ -64,7 +64,7 @@ def _serve(name: str, title: str, handler: Handler, arguments: dict[str, str]) -
     number, status = 0, 200
     body: Body | None = None
     try:
-        merchant = _signer(world)
+        merchant = signer(world)
         if "error" in faults:
             fault = faults["error"]
             raise PayError(fault.status, fault.code, fault.message or "系统异常，请稍后重试")
@@ -80,7 +80,8 @@ def _serve(name: str, title: str, handler: Handler, arguments: dict[str, str]) -
     return _signed(world, merchant, status, body, number, forged="wrong_signature" in faults)
 
 
-def _signer(world: World) -> Merchant:
+def signer(world: World) -> Merchant:
+    """Whoever signed this very request. Raises PayError."""
     if "User-Agent" not in request.headers or "Accept" not in request.headers:
         raise PayError(400, "PARAM_ERROR", "Http头缺少Accept或User-Agent")
     signed = request.form.get("meta", "").encode() if _is_upload() else request.get_data()

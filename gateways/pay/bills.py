@@ -1,0 +1,139 @@
+"""The files in which a channel says every day what it took and gave back, in our names.
+
+Money in fen, time in UTC. A file is written to disk as it comes and read row by row, so that a
+day of a hundred thousand payments needs no more memory than a quiet one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import BinaryIO, NamedTuple, Protocol
+
+from core.errors import LinliError
+
+
+class BillKind(StrEnum):
+    """Which file: what was paid and refunded, or what moved on the account."""
+
+    trade = "trade"
+    fund = "fund"
+
+
+class RowKind(StrEnum):
+    payment = "payment"
+    refund = "refund"
+    revoked = "revoked"  # a payment at the counter that was undone at once
+
+
+class BillRow(NamedTuple):
+    """One payment or one refund as the channel booked it.
+
+    `channel_no` is its transaction or its refund there, `our_no` ours; `payment_no` the channel's
+    transaction that a refund belongs to. `amount_fen` is what we asked for, `settled_fen` what the
+    channel pays out or takes back for it (less what its own vouchers cover), always positive.
+    `fee_fen`: negative where a refund brings a fee back. `rate` in hundred-thousandths, if told.
+    """
+
+    kind: RowKind
+    channel_no: str
+    our_no: str
+    payment_no: str
+    amount_fen: int
+    settled_fen: int
+    fee_fen: int
+    rate: int | None
+    state: str
+    at: datetime
+
+
+class FundKind(StrEnum):
+    payment = "payment"
+    refund = "refund"
+    fee = "fee"
+    other = "other"
+
+
+class FundRow(NamedTuple):
+    """One movement on the account: `amount_fen` is negative for what left it."""
+
+    kind: FundKind
+    no: str
+    amount_fen: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class BillFile:
+    """What was written to disk: its hash as the channel names it, and its size there."""
+
+    hash: str
+    size: int
+
+
+class BillSource(Protocol):
+    """The bills of one account of ours."""
+
+    @property
+    def kinds(self) -> frozenset[BillKind]:
+        """The files that this channel has."""
+
+    def fetch(self, day: date, kind: BillKind, into: BinaryIO) -> BillFile | None:
+        """Write the day's file as it came; None: the channel says that nothing happened.
+
+        Raises BillNotReady, BadBill (it is not what was announced), ChannelRefused and
+        ChannelUnavailable.
+        """
+
+    def rows(self, file: BinaryIO) -> Iterator[BillRow]:
+        """The trade bill. Raises BadBill, at the end at the latest: its own totals are checked."""
+
+    def funds(self, file: BinaryIO) -> Iterator[FundRow]:
+        """The fund bill, likewise."""
+
+
+class BillNotReady(LinliError):
+    """The channel is still writing it: ask again later."""
+
+    status = 503
+    code = "bill_not_ready"
+    title = "渠道的账单还没有出好"
+
+
+class BadBill(LinliError):
+    """A file that is not what it says: wrong hash, unreadable rows, totals that do not add up."""
+
+    status = 502
+    code = "bad_bill"
+    title = "渠道的账单文件不完整"
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why
+
+
+def fen_of(yuan: str) -> int:
+    """`26.00` → 2600, exactly. Raises BadBill for more than two decimals that are not noughts."""
+    mils = mils_of(yuan)
+    if mils % 1_000:
+        raise BadBill(f"not a whole number of fen: {yuan[:32]}")
+    return mils // 1_000
+
+
+def mils_of(yuan: str) -> int:
+    """`0.14040` → 14040 thousandths of a fen. Raises BadBill."""
+    whole, _, rest = yuan.partition(".")
+    sign, digits = (-1, whole[1:]) if whole.startswith("-") else (1, whole)
+    if not digits.isascii() or not digits.isdigit() or len(rest) > 5 or len(digits) > 12:
+        raise BadBill(f"not an amount: {yuan[:32]}")
+    if rest and not (rest.isascii() and rest.isdigit()):
+        raise BadBill(f"not an amount: {yuan[:32]}")
+    return sign * (int(digits) * 100_000 + int(rest.ljust(5, "0")))
+
+
+def round_mils(mils: int) -> int:
+    """Thousandths of a fen to fen, half away from zero: a fee is taken in whole fen."""
+    return (mils + 500) // 1_000 if mils >= 0 else -((-mils + 500) // 1_000)
