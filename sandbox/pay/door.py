@@ -75,6 +75,8 @@ def _serve(name: str, title: str, handler: Handler, arguments: dict[str, str]) -
     except PayError as error:
         status, body, number = error.status, error.body(), error.number
     _tell(world, call, name, title, status, body, (time.perf_counter() - started) * 1000)
+    if "late_answer" in faults:
+        time.sleep(faults["late_answer"].seconds)
     if "drop_after" in faults:
         return cut_off()
     return _signed(world, merchant, status, body, number, forged="wrong_signature" in faults)

@@ -158,6 +158,8 @@ def serve(world: World, route: Route, sent: Sent) -> Body | Response:
     _tell(call, route.name, sent, answer, (time.perf_counter() - started) * 1000)
     for work in call.after:
         world.timer.soon(work)
+    if "late_answer" in faults:
+        time.sleep(faults["late_answer"].seconds)
     return cut_off() if "drop_after" in faults else answer
 
 
