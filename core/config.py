@@ -27,6 +27,7 @@ from pydantic import (
 Appid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
 CardStep = Literal["paid", "accepted", "preparing", "ready", "completed", "cancelled"]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/[^\s?#]*)?$")]
+PAY_BASE, PAY_BACKUP = "https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com"
 
 
 class ConfigError(ClickException):
@@ -197,11 +198,22 @@ class PayMerchant(Section):
     public_key_path: Path | None = None
     merchant: str | None = None
     sub_mchid: str | None = None
+    native: bool = True
+    h5: bool = False
+    code_pay: Literal["v2", "v3"] | None = None
+    api_v2_key: SecretStr | None = None
+    client_certificate_path: Path | None = None
 
-    @field_validator("api_v3_key")
+    @field_validator("api_v3_key", "api_v2_key")
     @classmethod
-    def _is_32(cls, value: SecretStr) -> SecretStr:
-        return _of_32(value)
+    def _is_32(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is None else _of_32(value)
+
+    @model_validator(mode="after")
+    def _codes_by_v2_need_its_keys(self) -> Self:
+        if self.code_pay == "v2" and not (self.api_v2_key and self.client_certificate_path):
+            raise ValueError('code_pay = "v2" needs api_v2_key and client_certificate_path')
+        return self
 
     @model_validator(mode="after")
     def _one_key_mode(self) -> Self:
@@ -236,7 +248,8 @@ class Brand(Section):
 
 class Wechat(Section):
     api_base: Origin = "https://api.weixin.qq.com"
-    pay_base: Origin = "https://api.mch.weixin.qq.com"
+    pay_base: Origin = PAY_BASE
+    pay_backup_base: Origin | None = None
     oauth_base: Origin = "https://open.weixin.qq.com"
     mp_base: Origin = "https://mp.weixin.qq.com"
     timeout_seconds: float = Field(default=5.0, gt=0, le=60)
@@ -245,6 +258,12 @@ class Wechat(Section):
     mini_programs: list[MiniProgram] = []
     pay_merchants: list[PayMerchant] = []
     brands: list[Brand] = []
+
+    @property
+    def pay_bases(self) -> list[str]:
+        """WeChat Pay's own hosts stand in for each other; any other has the backup it is given."""
+        backup = PAY_BACKUP if self.pay_base == PAY_BASE else None
+        return [base for base in (self.pay_base, self.pay_backup_base or backup) if base]
 
     @model_validator(mode="after")
     def _unique(self) -> Self:

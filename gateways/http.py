@@ -4,12 +4,19 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 import certifi
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
@@ -19,9 +26,11 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 class NoAnswer(Exception):
     """No usable answer came. `sent` says whether the other side may have done what was asked."""
 
-    def __init__(self, what: str, *, sent: bool) -> None:
+    def __init__(self, what: str, *, sent: bool, slow: bool = False) -> None:
+        """`slow`: all of the time that it was given is gone."""
         super().__init__(what)
         self.sent = sent
+        self.slow = slow
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,15 @@ class Http:
     a mass send makes a million calls, and what `requests` does around each costs more than it.
     """
 
-    def __init__(self, *, pool: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        pool: int = 64,
+        identity: tuple[Path, Path] | None = None,
+        authorities: str | None = None,
+    ) -> None:
+        """`identity`: certificate and key to show to whoever asks for ours. `authorities`: whom to
+        believe about the others, instead of the usual ones."""
         # urllib3 writes whole URLs, with their tokens, at DEBUG.
         logging.getLogger("urllib3").setLevel(logging.INFO)
         # A failed connect was certainly not sent, so trying it once more is always safe.
@@ -54,7 +71,12 @@ class Http:
             total=1, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0
         )
         self._pools = urllib3.PoolManager(
-            num_pools=8, maxsize=pool, cert_reqs="CERT_REQUIRED", ca_certs=certifi.where()
+            num_pools=8,
+            maxsize=pool,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=authorities or certifi.where(),
+            cert_file=str(identity[0]) if identity else None,
+            key_file=str(identity[1]) if identity else None,
         )
 
     def send(
@@ -91,7 +113,8 @@ class Http:
         except NoAnswer as error:
             failure = error
         except (HTTPError, OSError, ValueError) as error:
-            failure = NoAnswer(f"{place}: {_name(error)}", sent=not _never_sent(error))
+            slow = isinstance(_cause(error), ReadTimeoutError)
+            failure = NoAnswer(f"{place}: {_name(error)}", sent=not _never_sent(error), slow=slow)
         # Raised outside the handler: the library's exception holds the whole request.
         raise failure
 
@@ -142,7 +165,7 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float, place: str) -> by
         if size > MAX_ANSWER_BYTES:
             raise NoAnswer(f"{place}: answer too large", sent=True)
         if time.monotonic() > deadline:
-            raise NoAnswer(f"{place}: answer too slow", sent=True)
+            raise NoAnswer(f"{place}: answer too slow", sent=True, slow=True)
         parts.append(chunk)
     return b"".join(parts)
 

@@ -71,6 +71,10 @@ def write(
         "serial_no": keys.merchant_serial,
         "private_key_path": str(keys.merchant_key),
         "api_v3_key": own["api_v3_key"],
+        "h5": True,
+        "code_pay": "v2",
+        "api_v2_key": own["api_v2_key"],
+        "client_certificate_path": str(keys.merchant_certificate),
     }
     if public_key_mode:
         pay |= {"public_key_id": keys.public_key_id, "public_key_path": str(keys.public_key)}
@@ -152,22 +156,23 @@ def _account(appid: str, own: dict[str, str]) -> dict[str, Any]:
 
 
 def _secrets(path: Path) -> dict[str, str]:
-    if path.exists():
-        kept: dict[str, str] = json.loads(path.read_text("utf-8"))
-        return kept
+    kept: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     fresh = {
         "secret_key": secrets.token_urlsafe(48),
         "encryption_key": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "api_v3_key": _letters(32),
+        "api_v2_key": _letters(32),
     }
     for appid in (OFFICIAL, MINI):
         fresh[f"{appid}.secret"] = secrets.token_hex(16)
         fresh[f"{appid}.token"] = _letters(16)
         fresh[f"{appid}.aes"] = base64.b64encode(secrets.token_bytes(32)).decode()[:43]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(fresh, indent=1), "utf-8")
-    return fresh
+    every = {**fresh, **kept}  # what a newer version needs is added, the rest stays
+    if every != kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(every, indent=1), "utf-8")
+    return every
 
 
 def _letters(count: int) -> str:

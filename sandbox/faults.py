@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
 
-KINDS = ("delay", "late_answer", "duplicate", "drop_after", "wrong_signature", "error")
+KINDS = (
+    "delay",
+    "late_answer",
+    "duplicate",
+    "drop_before",
+    "drop_after",
+    "wrong_signature",
+    "error",
+)
 
 
 @dataclass(slots=True)
@@ -79,6 +87,7 @@ def describe(fault: Fault) -> str:
         "delay": f"晚 {fault.seconds:g} 秒才到",
         "late_answer": f"马上做完，但回话晚 {fault.seconds:g} 秒才到",
         "duplicate": f"送 {fault.copies} 次",
+        "drop_before": "断线，什么都没做",
         "drop_after": "做完了，但回话没传回",
         "wrong_signature": "签名是错的",
         "error": "不成功，返回错误",

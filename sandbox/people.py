@@ -22,6 +22,7 @@ class Person:
     balance_fen: int = 100_000
     screen: str = ""  # the code this phone is showing to other cameras
     screen_title: str = ""
+    asks_password: bool = False  # before anybody takes money by this phone's payment code
 
     @property
     def union_id(self) -> str:

@@ -6,6 +6,7 @@ from sandbox.api import (  # noqa: F401  (routes on the blueprint)
     bills,
     cards,
     controls,
+    h5pay,
     pay,
     people,
     phone,

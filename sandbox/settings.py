@@ -51,6 +51,8 @@ class Merchant:
     merchant: str | None = None
     name: str = ""
     provider: str = ""  # of a brand: the service provider that may act for it
+    api_v2_key: str = ""
+    sub_mchid: str = ""  # the merchant that this service provider looks after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,7 @@ class Settings:
     mixed_keys: bool = False
     refund_seconds: float = 1.0
     refund_gap_seconds: float = 60.0
+    code_password_fen: int = 20_000  # above it a payer's code asks for the password
     template_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     template_titles: Mapping[str, str] = field(default_factory=dict)
     clock_file: Path | None = None  # shared with the backend: both run on the same clock
@@ -185,6 +188,7 @@ _PLAIN = (
     "mixed_keys",
     "refund_seconds",
     "refund_gap_seconds",
+    "code_password_fen",
 )
 
 
@@ -199,4 +203,6 @@ def _merchant(row: Mapping[str, Any], name: str, provider: str = "") -> Merchant
         merchant=row.get("merchant"),
         name=name or row["mchid"],
         provider=provider,
+        api_v2_key=row.get("api_v2_key", ""),
+        sub_mchid=row.get("sub_mchid") or "",
     )

@@ -16,6 +16,7 @@ from sandbox.feed import Feed
 from sandbox.outgoing import Deliver, HttpDelivery
 from sandbox.pay.billstore import Bills
 from sandbox.pay.cardstore import Cards
+from sandbox.pay.codestore import PayCodes
 from sandbox.pay.ledger import Ledger
 from sandbox.pay.sharebook import Sharings
 from sandbox.pay.signing import Nonces
@@ -89,6 +90,7 @@ class World:
         self.cards = Cards(self.clock)
         self.sharings = Sharings()
         self.bills = Bills(self.clock)
+        self.pay_codes = PayCodes(self.clock)
         self.story = Story()
         self.nonces = Nonces(self.clock)
         self._message_ids = count(int(wall() * 1000) * 1000)
@@ -122,6 +124,7 @@ class World:
             self.windows.clear(crowd=everything)
             self.grants.clear(crowd=everything)
             self.snapshots.clear()
+            self.pay_codes.clear()
             for name in (
                 "followers",
                 "chats",

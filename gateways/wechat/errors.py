@@ -135,6 +135,23 @@ PAY_CODES: dict[str, Meaning] = {
     "RESOURCE_NOT_EXISTS": Meaning(_F, "unknown"),
     "OPENID_MISMATCH": Meaning(_F, "openid is not of the appid"),
     "INVALID_TRANSACTIONID": Meaning(_F, "transaction number"),
+    "MCHID_NOT_EXIST": Meaning(_F, "merchant unknown"),
+    "APPID_NOT_EXIST": Meaning(_F, "appid unknown"),
+    "LACK_PARAMS": Meaning(_F, "parameters are missing"),
+    "NOT_UTF8": Meaning(_F, "encoding"),
+    "XML_FORMAT_ERROR": Meaning(_F, "body is not XML as expected"),
+    "REQUIRE_POST_METHOD": Meaning(_F, "needs POST"),
+    "REFUND_NOT_EXIST": Meaning(_F, "refund unknown"),
+    "PAYER_NOT_ENOUGH": Meaning(_F, "the payer's balance or card has too little"),
+    "AUTH_CODE_EXPIRE": Meaning(_F, "the payer's code is out of time"),
+    "AUTH_CODE_ERROR": Meaning(_F, "the payer's code is not right"),
+    "AUTH_CODE_INVALID": Meaning(_F, "this is no payer's code"),
+    "NOT_SUPPORT_CARD": Meaning(_F, "the payer's card is not taken here"),
+    "BUYER_MISMATCH": Meaning(_F, "another payer than the first time"),
+    "ORDER_REVERSED": Meaning(_F, "order taken back"),
+    "REVERSE_EXPIRE": Meaning(_F, "too long ago to be taken back"),
+    "NO_STATEMENT_EXIST": Meaning(_F, "no bill of that day"),
+    "STATEMENT_CREATING": Meaning(_T, "the bill is being made"),
 }
 
 # Spellings of older interfaces that are still seen.
@@ -143,6 +160,10 @@ _OLD_SPELLINGS = {code.replace("_", ""): code for code in PAY_CODES} | {
     "ORDERNOTEXISTS": "ORDER_NOT_EXIST",
     "FREQUENCYLIMITED": "FREQUENCY_LIMITED",
     "RESOURCENOTEXIST": "RESOURCE_NOT_EXISTS",
+    "NOTSUPORTCARD": "NOT_SUPPORT_CARD",
+    "REFUNDNOTEXIST": "REFUND_NOT_EXIST",
+    "PARAMETERERROR": "PARAM_ERROR",
+    "POSTDATAEMPTY": "LACK_PARAMS",
 }
 
 

@@ -10,7 +10,7 @@ from sandbox.clock import rfc3339
 from sandbox.pay import notices, schema
 from sandbox.pay.cardrules import ASK, END, PRODUCT, SEND, STOCK, USE, WORTH
 from sandbox.pay.cardstore import Card, Product, Stock
-from sandbox.pay.door import Body, Call, Handler, pay_api
+from sandbox.pay.door import Body, Call, Handler, Made, pay_api
 from sandbox.pay.errors import PayError, bad_parameter
 from sandbox.pay.schema import Group, Rule, Text
 from sandbox.state import World
@@ -28,7 +28,7 @@ def card_api(name: str, path: str, *, method: str, title: str) -> Callable[[Hand
     """Serve a brand itself, and a service provider that says for which of its brands it asks."""
 
     def wrap(handler: Handler) -> Handler:
-        def for_others(call: Call) -> Body | None:
+        def for_others(call: Call) -> Body | Made | None:
             if path in WHOLE_PROVIDER:
                 return handler(call)
             body = dict(call.body)

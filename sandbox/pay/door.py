@@ -16,7 +16,7 @@ from sandbox.pay import signing
 from sandbox.pay.errors import PayError
 from sandbox.settings import Merchant
 from sandbox.state import World
-from sandbox.wechat.door import cut_off
+from sandbox.wechat.door import cut_off, hang_up
 
 api = Blueprint("wechat_pay", __name__)
 Body = dict[str, Any]
@@ -34,7 +34,15 @@ class Call:
     person: str | None = None
 
 
-Handler = Callable[[Call], "Body | None"]
+@dataclass(frozen=True)
+class Made:
+    """A yes with a status of its own."""
+
+    body: Body
+    status: int
+
+
+Handler = Callable[[Call], "Body | Made | None"]
 NAMES: set[str] = set()  # of all interfaces, as faults call them
 
 
@@ -59,6 +67,8 @@ def _serve(name: str, title: str, handler: Handler, arguments: dict[str, str]) -
     faults = world.faults.take(name)
     if "delay" in faults:
         time.sleep(faults["delay"].seconds)
+    if "drop_before" in faults:
+        return hang_up(request.environ)
     call: Call | None = None
     merchant: Merchant | None = None
     number, status = 0, 200
@@ -70,8 +80,9 @@ def _serve(name: str, title: str, handler: Handler, arguments: dict[str, str]) -
             raise PayError(fault.status, fault.code, fault.message or "系统异常，请稍后重试")
         call = Call(world, merchant, _json_body(), request.args.to_dict(), arguments, title)
         with world.lock:
-            body = handler(call)
-        status = 204 if body is None else 200
+            made = handler(call)
+        body = made.body if isinstance(made, Made) else made
+        status = made.status if isinstance(made, Made) else 204 if body is None else 200
     except PayError as error:
         status, body, number = error.status, error.body(), error.number
     _tell(world, call, name, title, status, body, (time.perf_counter() - started) * 1000)

@@ -30,6 +30,8 @@ class Order:
     refunded_fen: int = 0
     refunds: int = 0
     last_refund_at: float = 0.0
+    trade_type: str = "JSAPI"
+    sub_mchid: str = ""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class Refund:
     create_at: float
     status: str = "PROCESSING"
     success_at: float = 0.0
+    sub_mchid: str = ""
 
 
 @dataclass(slots=True)
@@ -94,9 +97,9 @@ class Ledger:
     def add_order(self, order: Order) -> None:
         self.orders[f"{order.mchid}|{order.out_trade_no}"] = order
 
-    def new_prepay(self, order: Order) -> str:
+    def new_prepay(self, order: Order, *, seconds: float = PREPAY_SECONDS) -> str:
         prepay_id = "wx" + self._day() + secrets.token_hex(11)
-        expires_at = self._clock.now() + PREPAY_SECONDS
+        expires_at = self._clock.now() + seconds
         self._prepays[prepay_id] = (f"{order.mchid}|{order.out_trade_no}", expires_at)
         return prepay_id
 

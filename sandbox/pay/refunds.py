@@ -3,7 +3,7 @@
 import re
 
 from sandbox.clock import rfc3339
-from sandbox.pay import notices, schema
+from sandbox.pay import notices, parties, schema
 from sandbox.pay.door import Body, Call, pay_api
 from sandbox.pay.errors import PayError, bad_parameter
 from sandbox.pay.ledger import Order, Refund
@@ -15,6 +15,7 @@ MOST, YEAR = 50, 365 * 86_400
 RECEIVED = "支付用户零钱"
 END_STATES = ("SUCCESS", "ABNORMAL", "CLOSED")
 REFUND: dict[str, Rule] = {
+    "sub_mchid": Text(32),
     "transaction_id": Text(32),
     "out_trade_no": Text(32),
     "out_refund_no": Text(64, required=True),
@@ -75,13 +76,14 @@ def create(call: Call) -> Body:
         body.get("reason", ""),
         body.get("notify_url") or order.request["notify_url"],
         world.clock.stamp(),
+        sub_mchid=order.sub_mchid,
     )
     world.ledger.add_refund(refund)
     order.refunded_fen += refund.refund_fen
     order.refunds += 1
     order.last_refund_at = world.clock.now()
     order.state = "REFUND"
-    _decide_later(world, refund)
+    decide_later(world, refund)
     person = world.people.owner_of(order.openid, order.appid)
     call.title = f"申请退 ¥{refund.refund_fen / 100:.2f} 给{person.name if person else '付款人'}"
     call.detail = f"退款单号 {number}"
@@ -90,6 +92,7 @@ def create(call: Call) -> Body:
 
 @pay_api("query_refund", "/v3/refund/domestic/refunds/<no>", method="GET", title="查询退款")
 def query(call: Call) -> Body:
+    parties.check_sub(call, call.query.get("sub_mchid"))
     refund = call.world.ledger.find_refund(call.merchant.mchid, call.path["no"])
     if refund is None:
         raise PayError(404, "RESOURCE_NOT_EXISTS", "退款单不存在")
@@ -135,10 +138,10 @@ def resume(world: World) -> None:
     """After a restart: what the bank had not decided yet."""
     for refund in world.ledger.refunds.values():
         if refund.status == "PROCESSING":
-            _decide_later(world, refund)
+            decide_later(world, refund)
 
 
-def _decide_later(world: World, refund: Refund) -> None:
+def decide_later(world: World, refund: Refund) -> None:
     def decide() -> None:
         if refund.status == "PROCESSING":  # nobody decided by hand meanwhile
             finish(world, refund, "SUCCESS")
@@ -177,7 +180,11 @@ def describe(refund: Refund) -> Body:
 
 def _plain(refund: Refund) -> Body:
     body: Body = {
-        "mchid": refund.mchid,
+        **(
+            {"sp_mchid": refund.mchid, "sub_mchid": refund.sub_mchid}
+            if refund.sub_mchid
+            else {"mchid": refund.mchid}
+        ),
         "transaction_id": refund.transaction_id,
         "out_trade_no": refund.out_trade_no,
         "refund_id": refund.refund_id,
@@ -197,6 +204,7 @@ def _plain(refund: Refund) -> Body:
 
 
 def _order(call: Call) -> Order:
+    parties.check_sub(call, call.body.get("sub_mchid"))
     ledger, mchid = call.world.ledger, call.merchant.mchid
     number, transaction = call.body.get("out_trade_no"), call.body.get("transaction_id")
     if bool(number) == bool(transaction):

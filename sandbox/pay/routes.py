@@ -1,6 +1,31 @@
 """Importing this module hangs every interface on the blueprint."""
 
-from sandbox.pay import bills, cards, certificates, orders, refunds, sharing
+from sandbox.pay import (
+    abnormal,
+    bills,
+    cards,
+    certificates,
+    codepay,
+    echo,
+    opening,
+    orders,
+    refunds,
+    sharing,
+    v2_orders,
+)
 from sandbox.pay.door import api
 
-__all__ = ["api", "bills", "cards", "certificates", "orders", "refunds", "sharing"]
+__all__ = [
+    "abnormal",
+    "api",
+    "bills",
+    "cards",
+    "certificates",
+    "codepay",
+    "echo",
+    "opening",
+    "orders",
+    "refunds",
+    "sharing",
+    "v2_orders",
+]

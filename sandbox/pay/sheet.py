@@ -1,4 +1,4 @@
-"""The pay sheet on a phone: checks what it was handed, takes the money, tells the shop."""
+"""A person pays on a phone: by the pay sheet (which is checked), by a QR, from a browser."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from sandbox.people import Person, openid_of
 from sandbox.state import World
 
 OUTCOMES = ("ok", "cancel", "insufficient")
+SCANNED = "weixin://wxpay/bizpayurl?pr="
 _FIELDS = ("timeStamp", "nonceStr", "package", "signType", "paySign")
 
 
@@ -26,18 +27,15 @@ def pay(world: World, person: Person, appid: str, sheet: dict[str, Any], outcome
         raise NotPossible("requestPayment:fail 支付验证签名失败")
     if order.openid != openid_of(appid, person.id):
         raise NotPossible("requestPayment:fail 只能由下单的人付款")
-    if outcome == "cancel":
-        raise NotPossible("requestPayment:fail cancel")
-    with world.lock:
-        if order.state != "NOTPAY":
-            raise NotPossible("requestPayment:fail 订单已支付或已关闭")
-        if outcome == "insufficient" or person.balance_fen < order.total_fen:
-            raise NotPossible("requestPayment:fail 余额不足")
-        person.balance_fen -= order.total_fen
-        world.ledger.mark_paid(order)
-        world.windows.open(appid, order.openid, "payment")
-        _tell(world, person, order)
-    return order
+    return _take(world, person, order, outcome)
+
+
+def pay_unsigned(world: World, person: Person, prepay_id: str, outcome: str) -> Order:
+    """Of a code that was scanned, or of a browser that came over: whoever pays is the payer."""
+    order = payable(world, prepay_id.removeprefix(SCANNED))
+    if order.trade_type not in ("NATIVE", "MWEB"):
+        raise NotPossible("这张付款单要在小程序里付")
+    return _take(world, person, order, outcome)
 
 
 def payable(world: World, prepay_id: str) -> Order:
@@ -47,6 +45,22 @@ def payable(world: World, prepay_id: str) -> Order:
         raise NotPossible("requestPayment:fail 付款单不存在或已过期")
     if order.state == "NOTPAY" and order.expires_at and world.clock.now() > order.expires_at:
         raise NotPossible("requestPayment:fail 订单已过期")
+    return order
+
+
+def _take(world: World, person: Person, order: Order, outcome: str) -> Order:
+    if outcome == "cancel":
+        raise NotPossible("requestPayment:fail cancel")
+    with world.lock:
+        if order.state != "NOTPAY":
+            raise NotPossible("requestPayment:fail 订单已支付或已关闭")
+        if outcome == "insufficient" or person.balance_fen < order.total_fen:
+            raise NotPossible("requestPayment:fail 余额不足")
+        person.balance_fen -= order.total_fen
+        order.openid = openid_of(order.appid, person.id)
+        world.ledger.mark_paid(order)
+        world.windows.open(order.appid, order.openid, "payment")
+        _tell(world, person, order)
     return order
 
 

@@ -4,8 +4,10 @@ It stands in front of Flask as a WSGI layer of its own: mass sends are measured 
 and half of what such a call would cost is routing and request objects that it does not need.
 """
 
+import contextlib
 import json
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -169,6 +171,15 @@ def cut_off() -> Response:
     answer.headers["Content-Length"] = "64"
     answer.headers["Connection"] = "close"
     return answer
+
+
+def hang_up(environ: dict[str, Any]) -> Response:
+    """The line is dead: nothing was done, nothing comes back."""
+    line = environ.get("werkzeug.socket") or environ.get("gunicorn.socket")
+    if line is not None:
+        with contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+    return cut_off()
 
 
 def _sent(environ: dict[str, Any], largest: int) -> Sent:
