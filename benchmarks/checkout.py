@@ -169,8 +169,8 @@ def _write(connection, cursor, shop, member_id, coupon_id, day, snapshot) -> Non
         (order_id, shop.store_id, shop.sku_id),
     )
     sql(
-        "INSERT INTO bills (order_id, amount_fen, currency, state, created_at)"
-        f" VALUES (%s, 1400, 'CNY', 'open', {now})",
+        "INSERT INTO bills (order_id, seq, kind, amount_fen, currency, state, created_at)"
+        f" VALUES (%s, 1, 'whole', 1400, 'CNY', 'open', {now})",
         (order_id,),
     )
     sql(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ from catalogue import stock
 from core import clock, config
 from core.database import reading, transaction
 from crm.models import Member
+from gateways.cashier import Cashier
 from gateways.http import Http
+from gateways.pay.records import Opening, Show, Way
 from gateways.wechat.registry import Wechat
 from merchants.models import Store
 from orders.models import Order, PaymentState
 from payments import attempts, billing
-from payments.attempts import Payer
+from payments.attempts import Means
+from payments.models import Channel
 from tests.factories import catalogue, crm, merchants, orders
 from tests.gateways.fake_wechat import PayPlatform
 from tests.servers import MariaDB
@@ -86,7 +90,8 @@ def _take_payments(app: Flask, platform: PayPlatform, folder: Path) -> None:
         "public_key_path": folder / "theirs.pem",
     }
     settings = config.Wechat.model_validate({"pay_merchants": [merchant]})
-    app.extensions[gateways.EXTENSION] = Wechat(settings, Http())
+    app.extensions[gateways.EXTENSION] = wechat = Wechat(settings, Http())
+    app.extensions[gateways.CASHIER] = Cashier(wechat)
 
 
 def _open_shop() -> Shop:
@@ -114,13 +119,14 @@ def _notices(shop: Shop, platform: PayPlatform, batch: int) -> Notices:
                 payable_fen=FEN,
                 pickup_number=f"{batch}-{number}",
                 placed_at=now,
-                expires_at=now + attempts.PREPAY_FRESH,
+                expires_at=now + timedelta(hours=2),
             )
             stock.hold(session, order.id, shop.store.id, {shop.sku_id: 1}, now)
             billing.open_bill(session, order)
-            payer = Payer(MCHID, APPID, f"openid-{number}")
-            attempt, _ = attempts.start(session, order, payer, now=now)
-            attempts.record_prepay(session, attempt.id, "wx-prepay", now=now)
+            means = Means(Channel.wechat, Way.mini, MCHID, APPID, f"openid-{number}")
+            attempt, _ = attempts.start(session, order, means, now=now)
+            prepaid = Opening(Show.sheet, kept={"prepay_id": "wx-prepay"})
+            attempts.record_opening(session, attempt.id, prepaid)
         paid = {
             "mchid": MCHID,
             "appid": APPID,
@@ -129,7 +135,7 @@ def _notices(shop: Shop, platform: PayPlatform, batch: int) -> Notices:
             "trade_type": "JSAPI",
             "trade_state": "SUCCESS",
             "success_time": now.isoformat(),
-            "payer": {"openid": payer.openid},
+            "payer": {"openid": means.payer},
             "amount": {"total": FEN, "payer_total": FEN, "currency": "CNY"},
         }
         body = platform.notice(paid, notice_id=f"EV-{batch}-{number}")

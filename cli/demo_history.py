@@ -34,7 +34,7 @@ from coupons.issuing import issue
 from coupons.models import CouponTemplate
 from crm import members, places
 from crm.models import Member
-from gateways.wechat.pay_records import Transaction
+from gateways.pay.records import Transaction, Way
 from merchants.models import Merchant, Staff, Store
 from merchants.queries import list_stores
 from messaging import followers, grants, windows
@@ -44,6 +44,7 @@ from orders.models import Fulfilment, Order
 from orders.placing import place
 from orders.quoting import BEST, Cart
 from payments import attempts, billing, settling
+from payments.models import Channel
 from people import phones
 from people.models import Person
 
@@ -284,19 +285,19 @@ def _items(shelf: list[MenuProduct], chance: random.Random) -> tuple[Item, ...]:
 def _pay(session: Session, order: Order, at: datetime) -> None:
     mini = minis_of(MERCHANT)[0]
     openid = f"demo-{order.member_id}"
-    payer = attempts.Payer(mchid="1900006789", appid=mini.appid, openid=openid)
-    attempt, _ = attempts.start(session, order, payer, now=at)
+    means = attempts.Means(Channel.wechat, Way.mini, "1900006789", mini.appid, openid)
+    attempt, _ = attempts.start(session, order, means, now=at)
     settling.settle(
         session,
         Transaction(
             out_trade_no=attempt.out_trade_no,
             transaction_id=f"42000{attempt.id:023}",
             state="SUCCESS",
-            amount_fen=attempt.amount_fen,
+            amount_fen=attempt.channel_fen,
             currency="CNY",
-            mchid=payer.mchid,
-            appid=payer.appid,
-            openid=payer.openid,
+            account=means.account,
+            appid=means.appid,
+            payer=means.payer,
             success_at=at,
         ),
         at,

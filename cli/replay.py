@@ -53,7 +53,7 @@ def _line(event: InboundEvent) -> str:
 
 def _replayed(event: InboundEvent, act: bool) -> list[str]:
     now = clock_now()
-    if event.source.startswith(notices.SOURCE):
+    if notices.channel_of(event) is not None:
         if event.state is EventState.done or not act:
             return [f"payment notice: {event.outcome or 'not acted upon yet'}"]
         with transaction() as session:

@@ -286,7 +286,13 @@ EVENTS = {
 }
 UNKNOWN_EVENT = Event("其他安全事件", "看服务器日志里同一时间的记录")
 
-DIFFERENCES = {"amount": "金额", "currency": "币种", "mchid": "商户号", "appid": "小程序"}
+DIFFERENCES = {
+    "amount": "金额",
+    "currency": "币种",
+    "account": "收款账号",
+    "mchid": "商户号",  # as it was called at first
+    "appid": "小程序",
+}
 
 
 def acts_of(kind: str) -> list[str] | None:

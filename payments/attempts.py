@@ -1,4 +1,4 @@
-"""Attempts: one live one per bill, its prepay reused while it is fresh."""
+"""Attempts: one live one per bill, what opened it shown again while it is fresh."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from core import later, rows
 from core.clock import business_day
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
+from gateways.pay.records import Opening, Way
 from orders.models import Order, OrderState, PaymentState
 from payments.errors import AlreadyPaid, NotPayable, OrderExpired
 from payments.models import (
@@ -22,37 +23,37 @@ from payments.models import (
 )
 from payments.queries import find_live_attempt, lock_bill_of
 
-# A prepay_id is good for two hours.
-PREPAY_FRESH = timedelta(minutes=110)
 # WeChat refuses an end that is nearer than that.
 SHORTEST = timedelta(minutes=1)
 FIRST_QUERY = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
-class Payer:
-    """Who is about to pay, through which account of whom."""
+class Means:
+    """How somebody is about to pay: through which account of ours, and who that is there."""
 
-    mchid: str
-    appid: str
-    openid: str
+    channel: Channel
+    way: Way
+    account: str
+    appid: str = ""
+    payer: str = ""
 
 
 class Step(StrEnum):
-    """What has to happen before the pay sheet can open."""
+    """What has to happen before the payer sees what to do."""
 
     show = "show"
-    prepay = "prepay"
+    open = "open"
     close_older = "close_older"
 
 
 def start(
-    session: Session, order: Order, payer: Payer, *, now: datetime
+    session: Session, order: Order, means: Means, *, now: datetime
 ) -> tuple[PaymentAttempt, Step]:
     """The attempt to go on with, and how.
 
-    The same payer gets the same attempt again. Another one's attempt has to be closed at the
-    channel first, because both could be paid. Raises AlreadyPaid, NotPayable, OrderExpired.
+    The same payer by the same means gets the same attempt again. Any other one has to be closed at
+    its channel first, because both could be paid. Raises AlreadyPaid, NotPayable, OrderExpired.
     """
     bill = lock_bill_of(session, order.id)
     session.refresh(order)
@@ -64,16 +65,18 @@ def start(
         raise OrderExpired
     live = find_live_attempt(session, bill.id)
     if live is not None:
-        return live, _step(live, payer, now)
+        return live, _step(live, means, now)
     attempt = PaymentAttempt(
         out_trade_no=f"P{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}",
         bill_id=bill.id,
         live=True,
-        channel=Channel.wechat,
-        mchid=payer.mchid,
-        appid=payer.appid,
-        openid=payer.openid,
+        channel=means.channel,
+        way=means.way,
+        account=means.account,
+        appid=means.appid,
+        payer=means.payer,
         amount_fen=bill.amount_fen,
+        channel_fen=bill.amount_fen,
         currency=bill.currency,
         state=AttemptState.created,
         expires_at=max(order.expires_at, now + SHORTEST),
@@ -89,16 +92,18 @@ def start(
         key=f"payments.query_pending:{attempt.id}",
         attempt_id=attempt.id,
     )
-    return attempt, Step.prepay
+    return attempt, Step.open
 
 
-def record_prepay(
-    session: Session, attempt_id: int, prepay_id: str, *, now: datetime
-) -> PaymentAttempt:
-    """created or pending → pending with this prepay; a settled attempt stays as it is."""
-    prepaid = {"state": AttemptState.pending, "prepay_id": prepay_id, "prepaid_at": now}
+def record_opening(session: Session, attempt_id: int, opening: Opening) -> PaymentAttempt:
+    """created or pending → pending with what opened it; a settled attempt stays as it is."""
+    opened = {
+        "state": AttemptState.pending,
+        "opening": dict(opening.kept),
+        "fresh_until": opening.fresh_until,
+    }
     unsettled = {"id": attempt_id, "state": UNSETTLED}
-    rows.compare_and_set(session, PaymentAttempt, unsettled, prepaid)
+    rows.compare_and_set(session, PaymentAttempt, unsettled, opened)
     return session.get_one(PaymentAttempt, attempt_id, populate_existing=True)
 
 
@@ -124,8 +129,10 @@ def _before(attempt_id: int, to: AttemptState) -> dict[str, object]:
     return {"id": attempt_id, "state": sources}
 
 
-def _step(live: PaymentAttempt, payer: Payer, now: datetime) -> Step:
-    if payer != Payer(live.mchid, live.appid, live.openid):
+def _step(live: PaymentAttempt, means: Means, now: datetime) -> Step:
+    if (live.channel, live.way, live.account, live.appid, live.payer) != (
+        *(means.channel, means.way, means.account, means.appid, means.payer),
+    ):
         return Step.close_older
-    fresh = live.prepaid_at is not None and now - live.prepaid_at < PREPAY_FRESH
-    return Step.show if live.prepay_id and fresh else Step.prepay
+    fresh = live.fresh_until is None or now < live.fresh_until
+    return Step.show if live.opening and fresh else Step.open

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from core import rows
 from orders.models import Order
 from payments import settling
-from payments.models import Bill, BillState
+from payments.models import Bill, BillKind, BillState
 
 _BILL_OF = select(Bill).where(Bill.order_id == bindparam("order_id"))
 
@@ -18,6 +18,8 @@ def open_bill(session: Session, order: Order) -> Bill:
     """
     row = {
         "order_id": order.id,
+        "seq": 1,
+        "kind": BillKind.whole,
         "amount_fen": order.payable_fen,
         "currency": "CNY",
         "state": BillState.open,

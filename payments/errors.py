@@ -8,6 +8,11 @@ class NotPayable(Conflict):
     title = "这笔订单现在不能支付"
 
 
+class WayNotOffered(Conflict):
+    code = "way_not_offered"
+    title = "这里不收这种付款方式"
+
+
 class AlreadyPaid(Conflict):
     code = "order_already_paid"
     title = "订单已经支付过了"

@@ -16,7 +16,7 @@ class LedgerBroken(RuntimeError):
 
 def channel_account(attempt: PaymentAttempt) -> str:
     """Money that the channel holds for us."""
-    return f"channel:{attempt.channel}:{attempt.mchid}"
+    return f"channel:{attempt.channel}:{attempt.account}"
 
 
 def sales_account(merchant_id: int) -> str:

@@ -1,16 +1,23 @@
-"""Acting on a stored notice of WeChat Pay: the event type decides, once per notice."""
+"""Acting on a stored notice of a payment channel: what it says of money, once per notice."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from core import inbox, rows
+from core.errors import Malformed
 from core.inbox import EventState, InboundEvent
-from gateways.wechat.errors import MalformedMessage
-from gateways.wechat.pay_records import Notice
+from gateways.cashier import read_notice
+from gateways.pay.records import RefundResult
 from payments import refunding, settling
+from payments.models import Channel
 
-SOURCE = "wechat.pay:"
+SOURCES = {
+    Channel.wechat: "wechat.pay:",
+    Channel.alipay: "alipay.pay:",
+    Channel.unionpay: "unionpay.pay:",
+}
 IN_HAND = timedelta(seconds=10)  # WeChat's own first repetition comes after fifteen: it acts
 
 
@@ -19,19 +26,26 @@ class AlreadyActed(rows.NotMoved):
 
 
 def record(
-    session: Session, mchid: str, notice: Notice, now: datetime
+    session: Session,
+    channel: Channel,
+    account: str,
+    *,
+    external_id: str,
+    kind: str,
+    body: dict[str, Any],
+    now: datetime,
 ) -> tuple[InboundEvent, bool]:
     """Store a verified notice; a repetition is the same row. And whether it is ours to act upon.
 
     A copy that comes within seconds leaves it to the first: they would queue for the bill's lock
-    while WeChat waits for each of them. Should the first one die, the sweep acts.
+    while the channel waits for each of them. Should the first one die, the sweep acts.
     """
     event, fresh = inbox.record(
         session,
-        source=f"{SOURCE}{mchid}",
-        external_id=notice.id,
-        kind=notice.event_type,
-        body=notice.resource,
+        source=f"{SOURCES[channel]}{account}",
+        external_id=external_id,
+        kind=kind,
+        body=body,
         now=now,
     )
     in_hand = not fresh and now - event.received_at < IN_HAND
@@ -50,13 +64,22 @@ def act(session: Session, event: InboundEvent, now: datetime) -> str:
     return outcome
 
 
+def channel_of(event: InboundEvent) -> Channel | None:
+    """Which channel told us; None: none of them."""
+    own = (channel for channel, prefix in SOURCES.items() if event.source.startswith(prefix))
+    return next(own, None)
+
+
 def _act(session: Session, event: InboundEvent, now: datetime) -> str:
-    notice = Notice(event.external_id, event.kind, event.body, None)
+    channel = channel_of(event)
+    if channel is None:
+        raise ValueError(f"{event.source} tells nothing of money")
     try:
-        if event.kind == "TRANSACTION.SUCCESS":
-            return settling.settle(session, notice.as_transaction(), now).value
-        if event.kind.startswith("REFUND."):
-            return refunding.record_result(session, notice.as_refund(), now)
-    except MalformedMessage:
+        said = read_notice(channel, event.kind, event.body)
+    except Malformed:
         return "malformed"
-    return "ignored"
+    if said is None:
+        return "ignored"
+    if isinstance(said, RefundResult):
+        return refunding.record_result(session, said, now)
+    return settling.settle(session, said, now).value

@@ -40,24 +40,24 @@ _LOCK_BILL_OF = (
 )
 
 
-class Asked(NamedTuple):
+class Known(NamedTuple):
     """What an attempt asked the channel for; that never changes."""
 
     id: int
     bill_id: int
     out_trade_no: str
-    amount_fen: int
+    channel_fen: int
     currency: str
-    mchid: str
+    account: str
     appid: str
 
 
 _BILLS, _ATTEMPTS, _ORDERS = (rows.table_of(model) for model in (Bill, PaymentAttempt, Order))
-_ASKED = select(*(_ATTEMPTS.c[name] for name in Asked._fields)).where(
+_KNOWN = select(*(_ATTEMPTS.c[name] for name in Known._fields)).where(
     _ATTEMPTS.c.out_trade_no == bindparam("out_trade_no", type_=String())
 )
 _OF_BILL = ("id", "state")
-_OF_ATTEMPT = ("id", "state", "bill_id", "channel", "mchid", "amount_fen")
+_OF_ATTEMPT = ("id", "state", "bill_id", "channel", "account", "amount_fen", "channel_fen")
 _OF_ORDER = (
     *("id", "no", "merchant_id", "store_id", "member_id", "coupon_id", "points_used"),
     *("state", "payment_state", "payable_fen", "paid_fen", "kind", "plan_id", "fulfilment"),
@@ -78,12 +78,12 @@ def lock_bill(session: Session, bill_id: int) -> Bill:
     return session.scalars(_LOCK_BILL, {"bill_id": bill_id}).one()
 
 
-def lock_for_settling(session: Session, asked: Asked) -> tuple[Bill, PaymentAttempt, Order]:
+def lock_for_settling(session: Session, known: Known) -> tuple[Bill, PaymentAttempt, Order]:
     """The bill, this attempt of it and its order, all as they are now and ours, in lock order.
 
     Of each only what settling looks at is read.
     """
-    ours = {"of_bill": asked.bill_id, "of_attempt": asked.id}
+    ours = {"of_bill": known.bill_id, "of_attempt": known.id}
     (found,) = statements.fetch(session, lambda *row: row, _LOCK_FOR_SETTLING, ours)
     rest = iter(found)
     read = [dict(zip(names, rest, strict=False)) for names in (_OF_BILL, _OF_ATTEMPT, _OF_ORDER)]
@@ -102,8 +102,8 @@ def lock_bill_of(session: Session, order_id: int) -> Bill:
     return bill
 
 
-def find_asked(session: Session, out_trade_no: str) -> Asked | None:
-    return statements.fetch_one(session, Asked, _ASKED, {"out_trade_no": out_trade_no})
+def find_known(session: Session, out_trade_no: str) -> Known | None:
+    return statements.fetch_one(session, Known, _KNOWN, {"out_trade_no": out_trade_no})
 
 
 def merchant_of(session: Session, bill_id: int) -> int | None:
@@ -158,17 +158,17 @@ def share_a_payer(session: Session, one_id: int, other_id: int) -> bool:
 
     def payers(member_id: int) -> Select[str]:
         return (
-            select(PaymentAttempt.openid)
+            select(PaymentAttempt.payer)
             .join(Bill, Bill.id == PaymentAttempt.bill_id)
             .join(Order, Order.id == Bill.order_id)
             .where(
                 Order.member_id == member_id,
                 PaymentAttempt.state == AttemptState.succeeded,
-                PaymentAttempt.openid != "",
+                PaymentAttempt.payer != "",
             )
         )
 
-    both = payers(one_id).where(PaymentAttempt.openid.in_(payers(other_id))).limit(1)
+    both = payers(one_id).where(PaymentAttempt.payer.in_(payers(other_id))).limit(1)
     return session.scalar(both) is not None
 
 
@@ -216,4 +216,4 @@ def find_paid(session: Session, order_id: int) -> Paid | None:
     if found is None:
         return None
     at = found.settled_at or found.created_at
-    return Paid(found.appid, found.openid, str(found.transaction_id), found.amount_fen, at)
+    return Paid(found.appid, found.payer, str(found.transaction_id), found.amount_fen, at)

@@ -10,7 +10,7 @@ from core.database import claim
 from core.logs import log
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
-from gateways.wechat.pay_records import RefundResult
+from gateways.pay.records import RefundResult
 from orders import paying, selling
 from orders.models import Order
 from payments import ledger, plan_refunds

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core import later, security_events
 from core.logs import log
 from core.numbers import CROCKFORD, random_code
-from gateways.wechat.pay_records import Transaction
+from gateways.pay.records import Transaction
 from orders import paying
 from orders.models import Order
 from payments import attempts, ledger, refunding
@@ -21,8 +21,8 @@ from payments.models import (
     PaymentAttempt,
 )
 from payments.queries import (
-    Asked,
-    find_asked,
+    Known,
+    find_known,
     is_paid,
     lock_bill_of,
     lock_for_settling,
@@ -47,27 +47,27 @@ class Settlement(StrEnum):
 def settle(session: Session, transaction: Transaction, now: datetime) -> Settlement:
     """Act on what the channel says of a payment, from a notice or a query; safe to repeat.
 
-    Amount, currency, merchant and appid must be those of the attempt, or nothing changes. A
+    Amount, currency, account and appid must be those of the attempt, or nothing changes. A
     success for a closed attempt, a paid bill or a cancelled order is kept as late and refunded.
     """
-    asked = find_asked(session, transaction.out_trade_no)
-    if asked is None:
+    known = find_known(session, transaction.out_trade_no)
+    if known is None:
         security_events.notice("payment_unknown", f"payment:{transaction.out_trade_no}")
         return Settlement.unknown
     if not transaction.is_paid:
-        return _settle_unpaid(session, asked, transaction, now)
-    if different := _differences(asked, transaction):
+        return _settle_unpaid(session, known, transaction, now)
+    if different := _differences(known, transaction):
         security_events.record(
             session,
             "payment_mismatch",
-            f"payment:{asked.out_trade_no}",
-            merchant_id=merchant_of(session, asked.bill_id),
+            f"payment:{known.out_trade_no}",
+            merchant_id=merchant_of(session, known.bill_id),
             now=now,
             different=different,
         )
         return Settlement.mismatch
 
-    bill, attempt, order = lock_for_settling(session, asked)
+    bill, attempt, order = lock_for_settling(session, known)
     if is_paid(attempt):
         return Settlement.repeated
     in_time = attempt.state in UNSETTLED and bill.state is BillState.open
@@ -110,6 +110,7 @@ def settle_free(session: Session, order: Order, *, now: datetime) -> None:
             live=True,
             channel=Channel.none,
             amount_fen=0,
+            channel_fen=0,
             currency=bill.currency,
             state=AttemptState.succeeded,
             expires_at=order.expires_at,
@@ -126,22 +127,23 @@ def _pay_bill(session: Session, bill: Bill, now: datetime) -> None:
 
 
 def _settle_unpaid(
-    session: Session, asked: Asked, transaction: Transaction, now: datetime
+    session: Session, known: Known, transaction: Transaction, now: datetime
 ) -> Settlement:
-    if transaction.state != "CLOSED":
+    if not transaction.is_over:
         return Settlement.waiting
-    attempts.end(session, asked.id, AttemptState.closed, now=now)
+    failed = transaction.state == "PAYERROR"
+    attempts.end(session, known.id, AttemptState.failed if failed else AttemptState.closed, now=now)
     return Settlement.closed
 
 
-def _differences(asked: Asked, transaction: Transaction) -> list[str]:
+def _differences(known: Known, transaction: Transaction) -> list[str]:
     """Names only: what a stranger claims is not worth keeping."""
-    ours = (asked.amount_fen, asked.currency, asked.mchid, asked.appid)
+    ours = (known.channel_fen, known.currency, known.account, known.appid)
     told = (
         transaction.amount_fen,
         transaction.currency,
-        transaction.mchid,
+        transaction.account,
         transaction.appid,
     )
-    names = ("amount", "currency", "mchid", "appid")
+    names = ("amount", "currency", "account", "appid")
     return [name for name, own, theirs in zip(names, ours, told, strict=True) if own != theirs]

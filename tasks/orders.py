@@ -27,7 +27,7 @@ def expire(run: Run, order_id: int) -> None:
         raise Later((order.expires_at - now).total_seconds())
     try:
         remote.cancel_order(
-            gateways.wechat(),
+            gateways.cashier(),
             order_id,
             actor="system",
             reason="超时未付款",

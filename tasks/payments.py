@@ -12,7 +12,7 @@ from core.database import reading
 from core.inbox import InboundEvent
 from core.logs import log
 from core.outbox import JobState, OutboxJob, enqueue
-from gateways.wechat.errors import PayError, WechatUnavailable
+from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from payments import notices, remote, telling
 from payments.models import UNSETTLED, PaymentAttempt, Refund
 from payments.settling import Settlement
@@ -37,11 +37,12 @@ def sweep_notices(run: Run) -> None:
     """
     now = clock.now()
     with run.finish() as session:
-        left = inbox.list_unacted(
-            session,
-            source_prefix=notices.SOURCE,
-            before=now - LEFT_BEHIND,
-            limit=SWEEP_LIMIT,
+        left = (
+            event
+            for prefix in notices.SOURCES.values()
+            for event in inbox.list_unacted(
+                session, source_prefix=prefix, before=now - LEFT_BEHIND, limit=SWEEP_LIMIT
+            )
         )
         for event in left:
             if _dead_jobs(session, event.id) >= GIVE_UP_AFTER:
@@ -75,10 +76,10 @@ def query_pending(run: Run, attempt_id: int) -> None:
         return
     try:
         if now > attempt.expires_at + GRACE:
-            remote.close(gateways.wechat(), attempt, now)
+            remote.close(gateways.cashier(), attempt, now)
             return
-        outcome = remote.check(gateways.wechat(), attempt, now)
-    except WechatUnavailable:
+        outcome = remote.check(gateways.cashier(), attempt, now)
+    except ChannelUnavailable:
         raise Later(SOON_SECONDS) from None
     if outcome is Settlement.waiting:
         raise Later(_growing(attempt.created_at, now, at_most=120))
@@ -90,8 +91,8 @@ def close_attempt(run: Run, attempt_id: int) -> None:
     with reading() as session:
         attempt = session.get_one(PaymentAttempt, attempt_id)
     try:
-        remote.close(gateways.wechat(), attempt, clock.now())
-    except WechatUnavailable:
+        remote.close(gateways.cashier(), attempt, clock.now())
+    except ChannelUnavailable:
         raise Later(SOON_SECONDS) from None
 
 
@@ -99,10 +100,10 @@ def close_attempt(run: Run, attempt_id: int) -> None:
 def refund(run: Run, refund_id: int) -> None:
     """Send a refund to the channel, under the same number until there is an answer."""
     try:
-        remote.send_refund(gateways.wechat(), refund_id, clock.now())
-    except WechatUnavailable:
+        remote.send_refund(gateways.cashier(), refund_id, clock.now())
+    except ChannelUnavailable:
         raise Later(SOON_SECONDS) from None
-    except PayError as error:
+    except ChannelRefused as error:
         if not error.transient:
             raise
         seconds = NOT_ENOUGH_SECONDS if error.pay_code == "NOT_ENOUGH" else SOON_SECONDS
@@ -116,8 +117,8 @@ def query_refund(run: Run, refund_id: int) -> None:
     with reading() as session:
         requested_at = session.get_one(Refund, refund_id).requested_at
     try:
-        outcome = remote.check_refund(gateways.wechat(), refund_id, now)
-    except WechatUnavailable:
+        outcome = remote.check_refund(gateways.cashier(), refund_id, now)
+    except ChannelUnavailable:
         raise Later(SOON_SECONDS) from None
     if outcome == "processing":
         raise Later(_growing(requested_at, now, at_most=MOST_SECONDS))

@@ -87,7 +87,7 @@ def cancel_order(path: OrderPath, body: CancelIn) -> OrderOut:
     with reading() as session:
         order = queries.get_for_member(session, g.member.id, path.no)
     remote.cancel_order(
-        gateways.wechat(),
+        gateways.cashier(),
         order.id,
         actor=f"member:{g.member.id}",
         reason=body.reason or "顾客取消",

@@ -15,6 +15,7 @@ from coupons.pack import noting
 from gateways.wechat.errors import BadSignature, MalformedMessage
 from gateways.wechat.wire import MAX_BYTES
 from payments import notices
+from payments.models import Channel
 
 SILENCE_SECONDS = 3.0  # WeChat Pay waits five: with the database silent it hears a 503
 
@@ -38,7 +39,15 @@ def wechat(mchid: str) -> Response:
         security_events.notice(error.code, f"pay:{mchid}")
         raise
     with patience.within(SILENCE_SECONDS), at_once() as session:
-        event, ours = notices.record(session, mchid, notice, at)
+        event, ours = notices.record(
+            session,
+            Channel.wechat,
+            mchid,
+            external_id=notice.id,
+            kind=notice.event_type,
+            body=notice.resource,
+            now=at,
+        )
     if ours:
         # Here, not by the whole view: its second run would take this notice for one in hand.
         retrying(_act, event, at)

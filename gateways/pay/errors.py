@@ -1,6 +1,13 @@
 """A channel's no, and its silence: the only two answers that are not the one asked for."""
 
-from core.errors import LinliError, Unavailable
+from core.errors import LinliError, NotFound, Unavailable
+
+
+class UnknownAccount(NotFound):
+    """Nothing is configured under that number."""
+
+    code = "unknown_account"
+    title = "没有配置这个收款账号"
 
 
 class ChannelRefused(LinliError):

@@ -4,39 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
+from gateways.pay.records import RefundResult, Transaction
 from gateways.wechat.errors import MalformedMessage
-
-
-@dataclass(frozen=True)
-class Transaction:
-    """`state`: NOTPAY, SUCCESS, REFUND (paid, then refunded at least in part) or CLOSED."""
-
-    out_trade_no: str
-    transaction_id: str | None
-    state: str
-    amount_fen: int | None
-    currency: str
-    mchid: str
-    appid: str
-    openid: str
-    success_at: datetime | None
-    attach: str = ""
-
-    @property
-    def is_paid(self) -> bool:
-        return self.state in ("SUCCESS", "REFUND")
-
-
-@dataclass(frozen=True)
-class RefundResult:
-    """`state`: PROCESSING, SUCCESS, CLOSED (needs a new number) or ABNORMAL (needs a human)."""
-
-    out_refund_no: str
-    refund_id: str
-    state: str
-    refund_fen: int
-    total_fen: int
-    success_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -48,11 +17,12 @@ class Notice:
     resource: dict[str, Any]
     created_at: datetime | None
 
-    def as_transaction(self) -> Transaction:
-        return read_transaction(self.resource)
 
-    def as_refund(self) -> RefundResult:
-        return read_refund(self.resource)
+def read_notice(kind: str, resource: dict[str, Any]) -> Transaction | RefundResult | None:
+    """What a verified notice says of money; None: nothing. MalformedMessage."""
+    if kind == "TRANSACTION.SUCCESS":
+        return read_transaction(resource)
+    return read_refund(resource) if kind.startswith("REFUND.") else None
 
 
 def read_transaction(given: dict[str, Any]) -> Transaction:
@@ -65,9 +35,9 @@ def read_transaction(given: dict[str, Any]) -> Transaction:
         state=_text(given, "trade_state"),
         amount_fen=_fen(amount, "total") if "total" in amount else None,
         currency=str(amount.get("currency", "CNY")),
-        mchid=str(given.get("mchid") or given.get("sp_mchid") or ""),
+        account=str(given.get("mchid") or given.get("sp_mchid") or ""),
         appid=str(given.get("appid") or given.get("sp_appid") or ""),
-        openid=str(payer.get("openid") or payer.get("sp_openid") or ""),
+        payer=str(payer.get("openid") or payer.get("sp_openid") or ""),
         success_at=read_time(given.get("success_time")),
         attach=str(given.get("attach") or ""),
     )

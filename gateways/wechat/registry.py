@@ -3,8 +3,8 @@
 from typing import TypeVar
 
 from core import config
-from core.errors import NotFound
 from gateways.http import Http
+from gateways.pay import errors
 from gateways.wechat.api import Api
 from gateways.wechat.brand import Brand
 from gateways.wechat.callback import Callback
@@ -15,8 +15,7 @@ from gateways.wechat.pay import PayMerchant
 from gateways.wechat.pay_records import Notice
 
 
-class UnknownAccount(NotFound):
-    code = "unknown_account"
+class UnknownAccount(errors.UnknownAccount):
     title = "没有配置这个微信账号"
 
 
@@ -82,13 +81,8 @@ class Wechat:
         mine = (each for each in self._brands.values() if each.account.merchant == merchant)
         return next(mine, None)
 
-    def pay_for(self, merchant: str) -> PayMerchant:
-        """The merchant's own, else the platform's; never that of another merchant."""
-        for owner in (merchant, None):
-            for pay in self._pays.values():
-                if pay.account.merchant == owner:
-                    return pay
-        raise UnknownAccount
+    def pays(self) -> list[PayMerchant]:
+        return list(self._pays.values())
 
 
 def _get(accounts: dict[str, T], key: str) -> T:

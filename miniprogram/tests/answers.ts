@@ -61,7 +61,7 @@ export const answers: Record<string, unknown> = {
   'POST /quotes': quote,
   'POST /orders': order,
   [`GET /orders/${order.no}`]: order,
-  [`POST /orders/${order.no}/payment`]: { params: { timeStamp: '1', nonceStr: 'n', package: 'prepay_id=x', signType: 'RSA', paySign: 's' } },
+  [`POST /orders/${order.no}/payment`]: { show: 'sheet', params: { timeStamp: '1', nonceStr: 'n', package: 'prepay_id=x', signType: 'RSA', paySign: 's' } },
   'GET /orders': { items: [row], next: null },
   'GET /coupons': { items: [coupon], next: null, counts: { usable: 1, used: 0, expired: 0 } },
   'GET /coupon-templates': { items: [{ ...worth, id: '9', valid_text: '领取后 7 天内可用', left: 3, claimed: 0, per_member_limit: 1, claimable: true }], next: null },

@@ -171,6 +171,7 @@ def _paid(session: Any, member: Member, store: Store, values: dict[str, Any]) ->
             live=True,
             channel=Channel.wechat,
             amount_fen=order.payable_fen,
+            channel_fen=order.payable_fen,
             state=AttemptState.succeeded,
             expires_at=order.expires_at,
             created_at=order.placed_at,

@@ -143,6 +143,7 @@ def paid_order(tea: Tea) -> int:
                 live=True,
                 channel=Channel.wechat,
                 amount_fen=2200,
+                channel_fen=2200,
                 state=AttemptState.succeeded,
                 transaction_id=transaction_id,
                 expires_at=now,

@@ -24,7 +24,7 @@ def test_a_prepay_without_answer_is_asked_for_again_under_its_number(world: Worl
     assert int(refused.headers["Retry-After"]) > 0
     assert refused.json()["code"] == "wechat_unavailable"
     (attempt,) = attempts_of(no)
-    assert (attempt.state, attempt.prepay_id) == (AttemptState.created, None)
+    assert (attempt.state, attempt.opening) == (AttemptState.created, None)
 
     guest.pay(no)
     guest.wait_paid(no, seconds=60)

@@ -374,7 +374,6 @@ def test_what_is_not_configured_is_not_found(without_redis: Flask, fake: FakeWec
         lambda: wechat.mini("wx-unknown"),
         lambda: wechat.official(MINI),
         lambda: wechat.pay("1900006789"),
-        lambda: wechat.pay_for("qinghe"),
     ):
         with pytest.raises(UnknownAccount):
             miss()

@@ -23,7 +23,10 @@ from wechatpayv3 import WeChatPay, WeChatPayType
 from wechatpayv3 import utils as independent
 
 from core import config
+from gateways.cashier import Cashier
 from gateways.http import Http
+from gateways.pay.errors import UnknownAccount
+from gateways.pay.records import Ask, Asked, RefundAsk, RefundResult, Transaction, Way
 from gateways.wechat.errors import (
     BadSignature,
     MalformedMessage,
@@ -32,7 +35,8 @@ from gateways.wechat.errors import (
     normalise_pay_code,
 )
 from gateways.wechat.pay import PayMerchant
-from gateways.wechat.registry import UnknownAccount, Wechat
+from gateways.wechat.pay_records import read_notice
+from gateways.wechat.registry import Wechat
 from tests.gateways.fake_wechat import Call, FakeWechat, PayPlatform, Reply
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -109,16 +113,30 @@ def serve(
         fake.__exit__()
 
 
-def prepay(pay: PayMerchant) -> str:
-    return pay.prepay(
-        "P20261122ABCDEF",
-        "青禾 · 抹茶拿铁",
-        2500,
-        OPENID,
-        APPID,
-        NOTIFY,
-        datetime(2026, 11, 22, 7, 15, tzinfo=UTC),
+def ask() -> Ask:
+    return Ask(
+        out_trade_no="P20261122ABCDEF",
+        way=Way.mini,
+        amount_fen=2500,
+        description="青禾 · 抹茶拿铁",
+        notify_url=NOTIFY,
+        asked_at=NOW,
+        expires_at=datetime(2026, 11, 22, 7, 15, tzinfo=UTC),
+        appid=APPID,
+        payer=OPENID,
     )
+
+
+def asked(out_trade_no: str = "P1") -> Asked:
+    return Asked(out_trade_no, Way.mini, 2500, NOW, APPID)
+
+
+def refund() -> RefundAsk:
+    return RefundAsk("R1", 1000, 2500, "缺货", NOTIFY, NOW)
+
+
+def prepay(pay: PayMerchant) -> str:
+    return pay.open(ask(), NOW).kept["prepay_id"]
 
 
 def authorised(call: Call, our_key: rsa.RSAPrivateKey) -> dict[str, str]:
@@ -171,7 +189,7 @@ def test_the_sheet_is_signed_as_the_independent_client_signs_it(
 ) -> None:
     now = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 
-    sheet = client(account).sheet("wx22150000", APPID, now)
+    sheet = client(account).show(ask(), {"prepay_id": "wx22150000"}, now).params
 
     assert set(sheet) == {"timeStamp", "nonceStr", "package", "signType", "paySign"}
     assert (sheet["timeStamp"], sheet["package"], sheet["signType"]) == (
@@ -190,7 +208,7 @@ def test_query_reads_a_paid_and_an_unknown_order(
 ) -> None:
     pay, calls = serve(lambda call: platform.reply(PAID))
 
-    paid = pay.query("P20261122ABCDEF")
+    paid = pay.query(asked("P20261122ABCDEF"))
 
     assert paid is not None
     assert (paid.state, paid.is_paid, paid.amount_fen, paid.currency) == (
@@ -199,14 +217,14 @@ def test_query_reads_a_paid_and_an_unknown_order(
         2500,
         "CNY",
     )
-    assert (paid.mchid, paid.appid, paid.openid) == (MCHID, APPID, OPENID)
+    assert (paid.account, paid.appid, paid.payer) == (MCHID, APPID, OPENID)
     assert paid.success_at == datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
     assert calls[0].target == f"/v3/pay/transactions/out-trade-no/P20261122ABCDEF?mchid={MCHID}"
     authorised(calls[0], our_key)
 
     for code in ("ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"):
         missing, _ = serve(lambda call, code=code: platform.reply({"code": code}, 404))
-        assert missing.query("P1") is None
+        assert missing.query(asked()) is None
 
 
 def test_close_and_refunds(serve: Any, platform: PayPlatform, our_key: Any) -> None:
@@ -223,9 +241,9 @@ def test_close_and_refunds(serve: Any, platform: PayPlatform, our_key: Any) -> N
 
     pay, calls = serve(answer)
 
-    pay.close("P1")
-    asked = pay.refund("P1", "R1", 1000, 2500, "缺货", NOTIFY)
-    queried = pay.query_refund("R1")
+    pay.close(asked())
+    first = pay.refund(asked(), refund())
+    again = pay.query_refund(asked(), refund())
 
     assert calls[0].target == "/v3/pay/transactions/out-trade-no/P1/close"
     assert calls[0].json == {"mchid": MCHID}
@@ -237,8 +255,8 @@ def test_close_and_refunds(serve: Any, platform: PayPlatform, our_key: Any) -> N
         "amount": {"refund": 1000, "total": 2500, "currency": "CNY"},
     }
     assert calls[2].target == "/v3/refund/domestic/refunds/R1"
-    assert asked == queried
-    assert (asked.state, asked.refund_fen, asked.total_fen) == ("PROCESSING", 1000, 2500)
+    assert first == again
+    assert (first.state, first.refund_fen, first.total_fen) == ("PROCESSING", 1000, 2500)
     for call in calls:
         authorised(call, our_key)
 
@@ -260,19 +278,19 @@ def test_as_a_service_provider_everything_names_both_merchants(
     pay, calls = serve(answer, sub_mchid="1900001111")
 
     prepay(pay)
-    order = pay.query("P1")
+    order = pay.query(asked())
 
     assert calls[0].target == "/v3/pay/partner/transactions/jsapi"
-    asked = calls[0].json
-    assert (asked["sp_mchid"], asked["sub_mchid"], asked["sp_appid"]) == (
+    body = calls[0].json
+    assert (body["sp_mchid"], body["sub_mchid"], body["sp_appid"]) == (
         MCHID,
         "1900001111",
         APPID,
     )
-    assert asked["payer"] == {"sp_openid": OPENID}
+    assert body["payer"] == {"sp_openid": OPENID}
     assert calls[1].target.endswith("/P1?sp_mchid=1900006789&sub_mchid=1900001111")
     assert order is not None
-    assert (order.mchid, order.appid, order.is_paid) == (MCHID, APPID, False)
+    assert (order.account, order.appid, order.is_paid) == (MCHID, APPID, False)
 
 
 @pytest.mark.parametrize(
@@ -385,7 +403,7 @@ def test_errors_carry_no_secret(serve: Any) -> None:
     signature = calls[0].headers["Authorization"].partition('signature="')[2][:40]
     assert signature not in shown
     assert OPENID not in shown
-    assert V3_KEY not in repr(pay.account)
+    assert V3_KEY not in repr(pay.settings)
 
 
 def test_a_merchant_is_paid_on_its_own_account_else_on_the_platform_s(
@@ -394,13 +412,18 @@ def test_a_merchant_is_paid_on_its_own_account_else_on_the_platform_s(
     own = account.model_copy(update={"mchid": "1900001111", "merchant": "qinghe"})
     another = account.model_copy(update={"mchid": "1900002222", "merchant": "baitang"})
 
-    both = Wechat(config.Wechat(pay_merchants=[account, own, another]), Http())
-    none_shared = Wechat(config.Wechat(pay_merchants=[another]), Http())
+    both = Cashier(Wechat(config.Wechat(pay_merchants=[account, own, another]), Http()))
+    none_shared = Cashier(Wechat(config.Wechat(pay_merchants=[another]), Http()))
 
-    assert both.pay_for("qinghe").account.mchid == "1900001111"
-    assert both.pay_for("someone").account.mchid == MCHID
-    with pytest.raises(UnknownAccount):
-        none_shared.pay_for("qinghe")
+    mine, shared = both.find_for("qinghe", "wechat"), both.find_for("someone", "wechat")
+    assert mine is both.of("wechat", "1900001111")
+    assert shared is both.of("wechat", MCHID)
+    assert both.list_for("qinghe") == [mine]
+    assert both.find_for("qinghe", "alipay") is None
+    assert none_shared.find_for("qinghe", "wechat") is None
+    for channel, number in (("wechat", "1900009999"), ("alipay", MCHID)):
+        with pytest.raises(UnknownAccount):
+            both.of(channel, number)
 
 
 # Notices
@@ -420,13 +443,17 @@ def test_a_payment_notice_is_read(account: config.PayMerchant, platform: PayPlat
 
     assert (notice.id, notice.event_type, notice.resource) == ("EV-1", "TRANSACTION.SUCCESS", PAID)
     assert notice.created_at == datetime(2026, 11, 22, 7, 0, 1, tzinfo=UTC)
-    assert notice.as_transaction().amount_fen == 2500
+    paid = read_notice(notice.event_type, notice.resource)
+    assert isinstance(paid, Transaction)
+    assert paid.amount_fen == 2500
 
 
 def test_a_refund_notice_is_read(account: config.PayMerchant, platform: PayPlatform) -> None:
     body = platform.notice(REFUNDED, "REFUND.SUCCESS")
 
-    refund = client(account).read_notice(platform.headers(body, at=at(NOW)), body, NOW).as_refund()
+    notice = client(account).read_notice(platform.headers(body, at=at(NOW)), body, NOW)
+    refund = read_notice(notice.event_type, notice.resource)
+    assert isinstance(refund, RefundResult)
 
     assert (refund.out_refund_no, refund.state, refund.refund_fen, refund.total_fen) == (
         "R20261122ABCDEF",
@@ -538,7 +565,7 @@ def test_wrong_types_inside_a_notice_are_malformed(
         body = platform.notice(PAID | change)
         notice = client(account).read_notice(platform.headers(body, at=at(NOW)), body, NOW)
         with pytest.raises(MalformedMessage):
-            notice.as_transaction()
+            read_notice(notice.event_type, notice.resource)
 
 
 def test_the_independent_client_reads_the_notice_as_we_do(

@@ -22,12 +22,16 @@ import gateways
 from core import config, database, outbox
 from core.outbox import JobState, OutboxJob
 from crm.models import Member
+from gateways.cashier import Cashier
+from gateways.pay.records import Transaction, Way
 from gateways.wechat.registry import Wechat
 from merchants.models import Store
 from orders.models import Order
-from payments import billing
-from payments.attempts import Payer
+from payments import billing, remote
+from payments.asks import asked_of
+from payments.attempts import Means
 from payments.models import Bill, LedgerEntry, PaymentAttempt, Refund
+from payments.models import Channel as Channels
 from sandbox import demo_config, settings
 from sandbox.outgoing import Answer
 from sandbox.people import openid_of
@@ -153,8 +157,29 @@ class Till:
         return gateways.wechat()
 
     @property
-    def payer(self) -> Payer:
-        return Payer(MCHID, MINI, openid_of(MINI, "aqing"))
+    def cashier(self) -> Cashier:
+        return gateways.cashier()
+
+    @property
+    def means(self) -> Means:
+        return Means(Channels.wechat, Way.mini, MCHID, MINI, openid_of(MINI, "aqing"))
+
+    def open(self, order: Order, means: Means | None = None) -> dict[str, str]:
+        """The pay sheet, as the mini-program is given it."""
+        opening = remote.open_payment(
+            self.cashier,
+            order.id,
+            means or self.means,
+            description="青禾茶铺",
+            now=datetime.now(UTC),
+        )
+        return dict(opening.params)
+
+    def asked(self, attempt: PaymentAttempt) -> Transaction:
+        """What the channel says of an attempt that it knows."""
+        found = self.cashier.of(attempt.channel, attempt.account).query(asked_of(attempt))
+        assert found is not None
+        return found
 
     def order(self, payable_fen: int = 2500, **values: Any) -> Order:
         """Placed a moment ago, with its bill."""

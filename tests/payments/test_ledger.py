@@ -11,18 +11,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.numbers import random_code
-from gateways.wechat.pay_records import RefundResult, Transaction
+from gateways.pay.records import RefundResult, Transaction, Way
 from orders.models import Order, OrderState
 from payments import billing, ledger, queries, refunding, settling
-from payments.attempts import Payer, start
+from payments.attempts import Means, start
 from payments.errors import NothingToRefund, RefundTooMuch
-from payments.models import LedgerEntry, PaymentAttempt, Refund, RefundState
+from payments.models import Channel, LedgerEntry, PaymentAttempt, Refund, RefundState
 from tests.conftest import NOW
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_store
 from tests.factories.orders import make_order
 
 MCHID, APPID = "1900006789", "wxa41f0c6d8e2b7593"
+MEANS = Means(Channel.wechat, Way.mini, MCHID, APPID, "openid")
 AT = datetime(2026, 11, 22, 4, 1, tzinfo=UTC)
 
 steps = st.lists(
@@ -46,7 +47,7 @@ def test_any_history_balances(
     member = make_member(session)
     order = make_order(session, member, store, payable_fen=amount, placed_at=NOW)
     billing.open_bill(session, order)
-    attempt, _ = start(session, order, Payer(MCHID, APPID, "openid"), now=NOW)
+    attempt, _ = start(session, order, MEANS, now=NOW)
 
     for verb, number in steps:
         play(session, verb, number, order, attempt)
@@ -98,11 +99,11 @@ def paid(attempt: PaymentAttempt) -> Transaction:
         out_trade_no=attempt.out_trade_no,
         transaction_id=f"42{attempt.id:020}",
         state="SUCCESS",
-        amount_fen=attempt.amount_fen,
+        amount_fen=attempt.channel_fen,
         currency="CNY",
-        mchid=MCHID,
+        account=MCHID,
         appid=APPID,
-        openid="openid",
+        payer="openid",
         success_at=AT,
     )
 
@@ -122,7 +123,7 @@ def test_a_cause_posts_once(session: Session) -> None:
     store = make_store(session, make_merchant(session))
     order = make_order(session, make_member(session), store)
     billing.open_bill(session, order)
-    attempt, _ = start(session, order, Payer(MCHID, APPID, "openid"), now=NOW)
+    attempt, _ = start(session, order, MEANS, now=NOW)
     ledger.post_payment(session, attempt, order, late=False, now=AT)
 
     with pytest.raises(ledger.LedgerBroken):

@@ -10,24 +10,36 @@ import pymysql
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from core import database
 from core.inbox import EventState, InboundEvent
 from core.outbox import JobState, OutboxJob, enqueue
+from gateways.wechat.pay_records import Notice
 from orders.models import Order, PaymentState
-from payments import notices, remote
-from payments.models import AttemptState, BillState
+from payments import notices
+from payments.models import AttemptState, BillState, Channel
 from sandbox.pay import notices as sandbox_notices
 from tests.payments.conftest import MCHID, HeldNotice, Till
 
 
 def paid_notice(till: Till) -> HeldNotice:
     order = till.order()
-    sheet = remote.open_sheet(
-        till.wechat, order.id, till.payer, description="茶", now=datetime.now(UTC)
-    )
-    till.channel.pay(sheet)
+    till.channel.pay(till.open(order))
     return till.channel.next_notice()
+
+
+def keep(session: Session, notice: Notice, at: datetime) -> None:
+    """What the door does before it acts."""
+    notices.record(
+        session,
+        Channel.wechat,
+        MCHID,
+        external_id=notice.id,
+        kind=notice.event_type,
+        body=notice.resource,
+        now=at,
+    )
 
 
 def events() -> list[InboundEvent]:
@@ -157,7 +169,7 @@ def test_a_notice_that_fails_and_fails_is_refused_at_last(till: Till) -> None:
     now = datetime.now(UTC)
     with database.transaction() as session:
         event = InboundEvent(
-            source=f"{notices.SOURCE}{MCHID}",
+            source=f"{notices.SOURCES[Channel.wechat]}{MCHID}",
             external_id="poison",
             kind="TRANSACTION.SUCCESS",
             body=["no object"],
@@ -191,7 +203,7 @@ def test_what_was_kept_but_not_acted_upon_is_swept(till: Till) -> None:
     now = datetime.now(UTC)
     notice = till.wechat.pay(MCHID).read_notice(held.headers, held.body, now)
     with database.transaction() as session:  # the process dies right after this commit
-        notices.record(session, MCHID, notice, now - timedelta(minutes=1))
+        keep(session, notice, now - timedelta(minutes=1))
     with database.transaction() as session:
         enqueue(session, "payments.sweep_notices")
 
@@ -208,7 +220,7 @@ def kept_by_one_who_died(till: Till, *, ago: timedelta) -> HeldNotice:
     now = datetime.now(UTC)
     notice = till.wechat.pay(MCHID).read_notice(held.headers, held.body, now)
     with database.transaction() as session:
-        notices.record(session, MCHID, notice, now - ago)
+        keep(session, notice, now - ago)
     return held
 
 

@@ -9,11 +9,12 @@ from sqlalchemy import select
 
 from core import database
 from core.security_events import SecurityEvent
+from gateways.pay.records import Transaction
 from gateways.wechat.errors import PayError, WechatUnavailable
-from gateways.wechat.pay_records import Transaction
 from orders.models import Order, OrderState, PaymentState
-from payments import attempts, billing, remote, settling
-from payments.attempts import Payer
+from payments import attempts, billing, settling
+from payments.asks import ask_of, asked_of
+from payments.attempts import Means
 from payments.errors import AlreadyPaid, NotPayable, OrderExpired
 from payments.models import AttemptState, BillState, Channel, RefundState
 from payments.settling import Settlement
@@ -25,17 +26,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_sheet(till: Till, order: Order, payer: Payer | None = None) -> dict[str, str]:
-    return remote.open_sheet(
-        till.wechat, order.id, payer or till.payer, description="青禾茶铺", now=now()
-    )
+def open_sheet(till: Till, order: Order, means: Means | None = None) -> dict[str, str]:
+    return till.open(order, means)
 
 
 def paid_transaction(till: Till, order: Order) -> Transaction:
     [attempt] = till.attempts(order)
-    found = till.wechat.pay(MCHID).query(attempt.out_trade_no)
-    assert found is not None
-    return found
+    return till.asked(attempt)
 
 
 def settle(transaction: Transaction) -> Settlement:
@@ -87,7 +84,7 @@ def test_the_payment_number_carries_the_day_of_the_store(till: Till) -> None:
 
     with database.transaction() as session:
         kept = session.get_one(Order, order.id)
-        attempt, _ = attempts.start(session, kept, till.payer, now=half_past_two)
+        attempt, _ = attempts.start(session, kept, till.means, now=half_past_two)
 
     assert attempt.out_trade_no[:9] == "P20261123"
 
@@ -96,26 +93,17 @@ def test_the_notice_comes_before_the_prepay_is_recorded(till: Till) -> None:
     order = till.order(2500)
     with database.transaction() as session:
         attempt, step = attempts.start(
-            session, session.get_one(Order, order.id), till.payer, now=now()
+            session, session.get_one(Order, order.id), till.means, now=now()
         )
-    pay = till.wechat.pay(MCHID)
-    prepay_id = pay.prepay(
-        attempt.out_trade_no,
-        "青禾茶铺",
-        2500,
-        attempt.openid,
-        MINI,
-        remote.notify_url(MCHID),
-        attempt.expires_at,
-    )
-    till.channel.pay(pay.sheet(prepay_id, MINI, now()))
+    opening = till.cashier.of("wechat", MCHID).open(ask_of(attempt, "青禾茶铺"), now())
+    till.channel.pay(dict(opening.params))
     till.deliver(till.channel.next_notice())
 
     with database.transaction() as session:
-        recorded = attempts.record_prepay(session, attempt.id, prepay_id, now=now())
+        recorded = attempts.record_opening(session, attempt.id, opening)
 
-    assert step is attempts.Step.prepay
-    assert (recorded.state, recorded.prepay_id) == (AttemptState.succeeded, None)
+    assert step is attempts.Step.open
+    assert (recorded.state, recorded.opening) == (AttemptState.succeeded, None)
     assert till.read(order).payment_state is PaymentState.paid
 
 
@@ -125,7 +113,7 @@ def test_the_notice_comes_before_the_prepay_is_recorded(till: Till) -> None:
         {"amount_fen": 2499},
         {"amount_fen": None},
         {"currency": "USD"},
-        {"mchid": "1900000000"},
+        {"account": "1900000000"},
         {"appid": "wx0000000000000000"},
     ],
 )
@@ -267,7 +255,7 @@ def test_a_stale_prepay_is_asked_for_again_under_the_same_number(till: Till) -> 
     first = open_sheet(till, order)
     with database.transaction() as session:
         attempt = session.merge(till.attempts(order)[0])
-        attempt.prepaid_at = now() - timedelta(hours=2)
+        attempt.fresh_until = now() - timedelta(seconds=1)
 
     second = open_sheet(till, order)
 
@@ -278,17 +266,15 @@ def test_a_stale_prepay_is_asked_for_again_under_the_same_number(till: Till) -> 
 def test_another_payer_s_attempt_is_closed_at_the_channel_first(till: Till) -> None:
     order = till.order()
     first = open_sheet(till, order)
-    other = replace(till.payer, openid=openid_of(MINI, "xiaozhou"))
+    other = replace(till.means, payer=openid_of(MINI, "xiaozhou"))
 
     remote_openid = open_sheet(till, order, other)
 
     old, new = till.attempts(order)
     assert (old.state, old.live) == (AttemptState.closed, None)
-    assert (new.state, new.live, new.openid) == (AttemptState.pending, True, other.openid)
+    assert (new.state, new.live, new.payer) == (AttemptState.pending, True, other.payer)
     assert remote_openid["package"] != first["package"]
-    known = till.wechat.pay(MCHID).query(old.out_trade_no)
-    assert known is not None
-    assert known.state == "CLOSED"
+    assert till.asked(old).state == "CLOSED"
 
 
 def test_another_payer_is_told_when_the_first_has_paid(till: Till) -> None:
@@ -296,7 +282,7 @@ def test_another_payer_is_told_when_the_first_has_paid(till: Till) -> None:
     till.channel.pay(open_sheet(till, order))
 
     with pytest.raises(AlreadyPaid):
-        open_sheet(till, order, replace(till.payer, openid=openid_of(MINI, "xiaozhou")))
+        open_sheet(till, order, replace(till.means, payer=openid_of(MINI, "xiaozhou")))
 
     assert till.read(order).payment_state is PaymentState.paid
     assert len(till.attempts(order)) == 1
@@ -309,7 +295,7 @@ def test_a_lost_prepay_answer_is_repaired_under_the_same_number(till: Till) -> N
     with pytest.raises(WechatUnavailable):
         open_sheet(till, order)
     [attempt] = till.attempts(order)
-    assert (attempt.state, attempt.prepay_id) == (AttemptState.created, None)
+    assert (attempt.state, attempt.opening) == (AttemptState.created, None)
     till.channel.pay(open_sheet(till, order))
     till.deliver(till.channel.next_notice())
 
@@ -324,16 +310,16 @@ def test_a_prepay_answer_with_a_wrong_signature_is_not_believed(till: Till) -> N
     with pytest.raises(WechatUnavailable):
         open_sheet(till, order)
 
-    assert till.attempts(order)[0].prepay_id is None
+    assert till.attempts(order)[0].opening is None
 
 
 def test_a_number_closed_at_the_channel_is_replaced(till: Till) -> None:
     order = till.order()
     open_sheet(till, order)
     [attempt] = till.attempts(order)
-    till.wechat.pay(MCHID).close(attempt.out_trade_no)
+    till.cashier.of("wechat", MCHID).close(asked_of(attempt))
     with database.transaction() as session:
-        session.merge(attempt).prepaid_at = now() - timedelta(hours=2)
+        session.merge(attempt).fresh_until = now() - timedelta(seconds=1)
 
     till.channel.pay(open_sheet(till, order))
     till.deliver(till.channel.next_notice())
@@ -346,7 +332,7 @@ def test_a_payer_whom_the_channel_refuses_leaves_the_bill_open(till: Till) -> No
     order = till.order()
 
     with pytest.raises(PayError):
-        open_sheet(till, order, replace(till.payer, openid="oMini_nobody"))
+        open_sheet(till, order, replace(till.means, payer="oMini_nobody"))
     open_sheet(till, order)
 
     refused, live = till.attempts(order)

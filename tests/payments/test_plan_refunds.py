@@ -12,7 +12,7 @@ from crm.tiers import editing
 from merchants.models import Merchant
 from orders.models import Order, PaymentState
 from orders.selling import place_plan
-from payments import billing, plan_refunds, queries, refunding, remote
+from payments import billing, plan_refunds, queries, refunding
 from payments.errors import RefundAmountInvalid
 from payments.models import Refund
 from tests.factories.coupons import make_template
@@ -36,7 +36,7 @@ def bought(till: Till, kind: PlanKind, **values: object) -> Order:
         member = session.get_one(Member, till.member.id)
         order, _ = place_plan(session, plan, member, till.store, key="plan-0001", now=now())
         billing.open_bill(session, order)
-    sheet = remote.open_sheet(till.wechat, order.id, till.payer, description="卡", now=now())
+    sheet = till.open(order)
     till.channel.pay(sheet)
     assert till.deliver(till.channel.next_notice()) == 204
     return till.read(order)

@@ -25,7 +25,7 @@ def now() -> datetime:
 
 def waiting_to_be_paid(till: Till) -> tuple[Order, dict[str, str]]:
     order = till.order(2500)
-    sheet = remote.open_sheet(till.wechat, order.id, till.payer, description="茶", now=now())
+    sheet = till.open(order)
     return order, sheet
 
 
@@ -99,9 +99,9 @@ def test_a_notice_a_query_and_a_cancellation_at_once(mariadb_till: Till) -> None
     def act(i: int) -> object:
         if i == 10:
             return remote.cancel_order(
-                till.wechat, order.id, actor="member:1", reason="不要了", now=now()
+                till.cashier, order.id, actor="member:1", reason="不要了", now=now()
             )
-        return remote.check(till.wechat, attempt, now()) if i % 2 else till.deliver(notice)
+        return remote.check(till.cashier, attempt, now()) if i % 2 else till.deliver(notice)
 
     results = race(till.app, 11, act)
 
@@ -187,7 +187,7 @@ def test_parallel_sheets_share_one_attempt(mariadb_till: Till) -> None:
     order = till.order()
 
     def one(_: int) -> str:
-        sheet = remote.open_sheet(till.wechat, order.id, till.payer, description="茶", now=now())
+        sheet = till.open(order)
         return sheet["signType"]
 
     assert race(till.app, 8, one) == ["RSA"] * 8
@@ -214,6 +214,7 @@ def test_control_without_the_bill_every_sheet_has_an_attempt(mariadb_till: Till)
                         bill_id=bill.id,
                         channel=Channel.wechat,
                         amount_fen=bill.amount_fen,
+                        channel_fen=bill.amount_fen,
                         expires_at=order.expires_at,
                         created_at=now(),
                     )

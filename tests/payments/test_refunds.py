@@ -16,6 +16,7 @@ from merchants.models import Merchant
 from orders.errors import WrongState
 from orders.models import Order, OrderState, PaymentState
 from payments import queries, refunding, remote
+from payments.asks import asked_of, refund_of
 from payments.errors import (
     BillNotFound,
     NothingToRefund,
@@ -35,7 +36,7 @@ def now() -> datetime:
 
 def paid_order(till: Till, fen: int = 2500) -> Order:
     order = till.order(fen)
-    sheet = remote.open_sheet(till.wechat, order.id, till.payer, description="茶", now=now())
+    sheet = till.open(order)
     till.channel.pay(sheet)
     assert till.deliver(till.channel.next_notice()) == 204
     return till.read(order)
@@ -261,7 +262,10 @@ def test_a_refund_report_with_another_amount_changes_nothing(till: Till) -> None
     refund = request(order, 1000)
     till.run_jobs("payments.refund")
     till.channel.decide_refund(refund.out_refund_no, "SUCCESS")
-    report = till.wechat.pay(MCHID).query_refund(refund.out_refund_no)
+    [attempt] = till.attempts(order)
+    report = till.cashier.of("wechat", MCHID).query_refund(
+        asked_of(attempt), refund_of(refund, attempt)
+    )
     assert report is not None
 
     outcomes = []
@@ -287,12 +291,12 @@ def test_a_refund_report_with_another_amount_changes_nothing(till: Till) -> None
 
 def cancel(till: Till, order: Order, **values: bool) -> Order:
     return remote.cancel_order(
-        till.wechat, order.id, actor="member:1", reason="不想要了", now=now(), **values
+        till.cashier, order.id, actor="member:1", reason="不想要了", now=now(), **values
     )
 
 
 def open_sheet(till: Till, order: Order) -> dict[str, str]:
-    return remote.open_sheet(till.wechat, order.id, till.payer, description="茶", now=now())
+    return till.open(order)
 
 
 def test_an_unpaid_order_is_closed_at_the_channel_before_it_is_cancelled(till: Till) -> None:
@@ -304,7 +308,7 @@ def test_an_unpaid_order_is_closed_at_the_channel_before_it_is_cancelled(till: T
     assert cancelled.state is OrderState.cancelled
     [attempt] = till.attempts(order)
     assert (attempt.state, till.bill(order).state) == (AttemptState.closed, BillState.void)
-    known = till.wechat.pay(MCHID).query(attempt.out_trade_no)
+    known = till.asked(attempt)
     assert known is not None
     assert known.state == "CLOSED"
     assert cancel(till, order).state is OrderState.cancelled
@@ -380,7 +384,7 @@ def test_who_may_not_cancel_changes_nothing(till: Till) -> None:
 
     with pytest.raises(WrongState):
         remote.cancel_order(
-            till.wechat,
+            till.cashier,
             order.id,
             actor="member:1",
             reason="",

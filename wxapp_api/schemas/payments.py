@@ -4,11 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from gateways.pay.records import Show, Way
 from wxapp_api.schemas.common import In, Out, Params
 
 
 class PaymentIn(In):
-    channel: Literal["wechat"] = "wechat"
+    """`way`: how the payer meets the channel; left out, the usual one of the channel."""
+
+    channel: Literal["wechat", "alipay", "unionpay"] = "wechat"
+    way: Literal["mini", "jsapi", "native", "h5", "page", "wap"] | None = None
+
+    def usual_way(self) -> Way:
+        if self.way is not None:
+            return Way(self.way)
+        return Way.mini if self.channel == "wechat" else Way.wap
 
 
 class PaymentHeader(Params):
@@ -19,15 +28,10 @@ class PaymentHeader(Params):
     ] = Field(None, alias="Idempotency-Key")
 
 
-class SheetOut(Out):
-    """What `wx.requestPayment` takes."""
-
-    timeStamp: str  # noqa: N815
-    nonceStr: str  # noqa: N815
-    package: str
-    signType: Literal["RSA"]  # noqa: N815
-    paySign: str  # noqa: N815
-
-
 class PaymentOut(Out):
-    params: SheetOut
+    """What the payer is to see next. `sheet`: `params` is what `wx.requestPayment` takes;
+    `redirect`: go to `params.url`; `form`: post the others to `params.url`; `qr`: show
+    `params.code_url`."""
+
+    show: Show
+    params: dict[str, str]

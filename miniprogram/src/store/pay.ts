@@ -2,7 +2,7 @@
 import { platform } from '@platform'
 import { getOrder, getPayment, type Order } from '@/api'
 import { attempt } from '@/lib/attempt'
-import { Refused } from '@/platform/types'
+import { Refused, type PayParams } from '@/platform/types'
 
 /** `unsure`: WeChat took it, the server has not heard yet; nobody should pay again. */
 export type Outcome = 'paid' | 'cancelled' | 'unsure'
@@ -16,7 +16,7 @@ export async function pay(order: Pick<Order, 'no' | 'payable_fen'>): Promise<Out
   const { params } = await getPayment(order.no, once.key)
   once.done()
   try {
-    await platform.pay(params)
+    await platform.pay(params as unknown as PayParams)
   } catch (error) {
     if (error instanceof Refused && /cancel/.test(error.message)) return 'cancelled'
     throw error

@@ -1,12 +1,23 @@
-"""Tables of payments, and the maps of their moves."""
+"""Tables of bills and of the tries to pay them, and the maps of their moves."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Code, Id, State
+from gateways.pay.records import Way
+
+
+class BillKind(StrEnum):
+    """What part of an order a bill asks for."""
+
+    whole = "whole"
+    deposit = "deposit"
+    rest = "rest"
+    share = "share"
 
 
 class BillState(StrEnum):
@@ -24,6 +35,9 @@ NEXT_BILL = {
 
 class Channel(StrEnum):
     wechat = "wechat"
+    alipay = "alipay"
+    unionpay = "unionpay"
+    balance = "balance"
     none = "none"
 
 
@@ -60,30 +74,19 @@ UNSETTLED = (AttemptState.created, AttemptState.pending)
 PAID = (AttemptState.succeeded, AttemptState.succeeded_late)
 
 
-class RefundState(StrEnum):
-    requested = "requested"
-    processing = "processing"
-    succeeded = "succeeded"
-    failed = "failed"
-
-
-NEXT_REFUND = {
-    RefundState.requested: {RefundState.processing, RefundState.succeeded, RefundState.failed},
-    RefundState.processing: {RefundState.succeeded, RefundState.failed},
-    RefundState.succeeded: set(),
-    # A human finishes an abnormal refund at the channel.
-    RefundState.failed: {RefundState.succeeded},
-}
-
-
 class Bill(Base):
-    """What an order asks to be paid, once."""
+    """What an order asks to be paid, in one piece or in several; `seq` counts from one."""
 
     __tablename__ = "bills"
-    __table_args__ = (CheckConstraint("amount_fen >= 0", name="amount"),)
+    __table_args__ = (
+        UniqueConstraint("order_id", "seq"),
+        CheckConstraint("amount_fen >= 0", name="amount"),
+    )
 
     id: Mapped[Id]
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), unique=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    seq: Mapped[int] = mapped_column(default=1)
+    kind: Mapped[BillKind] = mapped_column(State(BillKind), default=BillKind.whole)
     amount_fen: Mapped[int]
     currency: Mapped[str] = mapped_column(Code(3), default="CNY")
     state: Mapped[BillState] = mapped_column(State(BillState), default=BillState.open)
@@ -97,6 +100,10 @@ class PaymentAttempt(Base):
     `live` is true or NULL, so that the unique key allows one live attempt and any number of past
     ones on every database. The one that succeeded stays live: a paid bill takes no other.
     `refunded_fen` counts what was asked back, and is taken by a guarded update.
+
+    `account` is ours at the channel (mchid, app_id, merId), `payer` who pays there, where it says
+    so (an openid). `balance_fen` of the amount come from the member's stored balance, `channel_fen`
+    from the channel. `opening` is what shows the same payment again, good until `fresh_until`.
     """
 
     __tablename__ = "payment_attempts"
@@ -105,6 +112,10 @@ class PaymentAttempt(Base):
         UniqueConstraint("channel", "transaction_id"),
         Index(None, "state", "created_at"),
         CheckConstraint("refunded_fen >= 0 AND refunded_fen <= amount_fen", name="refunded"),
+        CheckConstraint(
+            "balance_fen >= 0 AND channel_fen >= 0 AND balance_fen + channel_fen = amount_fen",
+            name="parts",
+        ),
     )
 
     id: Mapped[Id]
@@ -112,67 +123,19 @@ class PaymentAttempt(Base):
     bill_id: Mapped[int] = mapped_column(ForeignKey("bills.id"))
     live: Mapped[bool | None]
     channel: Mapped[Channel] = mapped_column(State(Channel))
-    mchid: Mapped[str] = mapped_column(Code(32), default="")
+    way: Mapped[Way | None] = mapped_column(State(Way))
+    account: Mapped[str] = mapped_column(Code(32), default="")
     appid: Mapped[str] = mapped_column(Code(64), default="")
-    openid: Mapped[str] = mapped_column(Code(64), default="")
+    payer: Mapped[str] = mapped_column(Code(64), default="")
     amount_fen: Mapped[int]
+    balance_fen: Mapped[int] = mapped_column(default=0)
+    channel_fen: Mapped[int]
     currency: Mapped[str] = mapped_column(Code(3), default="CNY")
     refunded_fen: Mapped[int] = mapped_column(default=0)
     state: Mapped[AttemptState] = mapped_column(State(AttemptState), default=AttemptState.created)
-    prepay_id: Mapped[str | None] = mapped_column(Code(64))
-    prepaid_at: Mapped[datetime | None]
+    opening: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    fresh_until: Mapped[datetime | None]
     transaction_id: Mapped[str | None] = mapped_column(Code(64))
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
-
-
-class Refund(Base):
-    """Money on its way back. The number stays the same however often it is asked for.
-
-    `error` says in the channel's word why it failed or waits.
-    """
-
-    __tablename__ = "refunds"
-    __table_args__ = (
-        Index(None, "order_id", "id"),
-        Index(None, "attempt_id"),
-        CheckConstraint("amount_fen > 0", name="amount"),
-    )
-
-    id: Mapped[Id]
-    out_refund_no: Mapped[str] = mapped_column(Code(32), unique=True)
-    attempt_id: Mapped[int] = mapped_column(ForeignKey("payment_attempts.id"))
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
-    amount_fen: Mapped[int]
-    state: Mapped[RefundState] = mapped_column(State(RefundState), default=RefundState.requested)
-    reason: Mapped[str] = mapped_column(default="")
-    actor: Mapped[str] = mapped_column(Code(64))
-    refund_id: Mapped[str | None] = mapped_column(Code(64))
-    error: Mapped[str] = mapped_column(Code(64), default="")
-    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("refunds.id"), unique=True)
-    requested_at: Mapped[datetime]
-    settled_at: Mapped[datetime | None]
-
-
-class LedgerEntry(Base):
-    """One side of a posting. Positive: the account owes us more or we hold more; negative: less.
-
-    The entries of one cause (`payment:7`, `refund:3`) sum to zero.
-    """
-
-    __tablename__ = "ledger_entries"
-    __table_args__ = (
-        UniqueConstraint("cause", "account"),
-        Index(None, "account", "at"),
-        Index(None, "order_id"),
-    )
-
-    id: Mapped[Id]
-    cause: Mapped[str] = mapped_column(Code(64))
-    account: Mapped[str] = mapped_column(Code(64))
-    amount_fen: Mapped[int]
-    currency: Mapped[str] = mapped_column(Code(3), default="CNY")
-    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
-    at: Mapped[datetime]
