@@ -19,6 +19,7 @@ from orders.models import (
     DiscountKind,
     Fulfilment,
     HistoryKind,
+    LineKind,
     Order,
     OrderDiscount,
     OrderHistory,
@@ -65,6 +66,7 @@ REFUNDS = {
     RefundState.succeeded: ("已到账", "ok"),
     RefundState.failed: ("没退成", "bad"),
 }
+_KINDS = {LineKind.amount: "收款"}
 ON_THE_WAY = (RefundState.requested, RefundState.processing)
 
 
@@ -83,7 +85,8 @@ def look_around(session: Session, orders: Sequence[Order]) -> Around:
     found = select(OrderLine).where(OrderLine.order_id.in_(ids)).order_by(OrderLine.position)
     for line in session.scalars(found):
         lines[line.order_id].append(line)
-    members = select(Member).where(Member.id.in_({order.member_id for order in orders}))
+    known = {order.member_id for order in orders if order.member_id is not None}
+    members = select(Member).where(Member.id.in_(known))
     tables = select(StoreTable.id, StoreTable.name).where(
         StoreTable.id.in_({order.table_id for order in orders if order.table_id})
     )
@@ -97,12 +100,12 @@ def look_around(session: Session, orders: Sequence[Order]) -> Around:
 def row(order: Order, around: Around, who: Me, now: datetime) -> dict[str, Any]:
     state, kind = STATES[order.state]
     step, step_words, step_long = STEPS.get(order.state, ("", "", ""))
-    member = around.members.get(order.member_id)
+    member = around.members.get(order.member_id or 0)
     waited = now - (order.paid_at or order.placed_at)
     whole_refund = order.payment_state is PaymentState.refunded
     return {
         "no": order.no,
-        "number": order.pickup_number or "线上",
+        "number": order.pickup_number or _KINDS.get(order.kind, "线上"),
         "time": words.when(order.paid_at, now),
         "ago": words.ago(order.paid_at or order.placed_at, now),
         "late": order.state is OrderState.placed and waited >= LATE_AFTER,
@@ -145,7 +148,7 @@ def may_cancel(order: Order, who: Me) -> bool:
 def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, Any]:
     """Everything about an order: who, each line and discount, what did not apply and why."""
     around = look_around(session, [order])
-    member = around.members.get(order.member_id)
+    member = around.members.get(order.member_id or 0)
     discounts = session.scalars(
         select(OrderDiscount)
         .where(OrderDiscount.order_id == order.id)
@@ -217,6 +220,8 @@ def _stock_words(order: Order) -> str:
 def _how(order: Order, around: Around) -> str:
     if order.fulfilment is Fulfilment.dine_in:
         return f"堂食 {around.tables.get(order.table_id or 0, '')} 桌"
+    if order.kind is LineKind.amount:
+        return "柜台收款"
     return "线上购买" if order.fulfilment is Fulfilment.none else "自取"
 
 

@@ -43,7 +43,7 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
         points.give_back(session, order.id, part=1, whole=1, now=now)
     if not made:
         stock.give_back(session, order.id, now)
-    if unpaid and actor == "system":
+    if unpaid and actor == "system" and order.member_id is not None:
         left = {"order_id": order.id}
         events.record(
             session,

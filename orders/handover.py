@@ -44,7 +44,7 @@ def complete(session: Session, order: Order, *, code: str, actor: str, now: date
     _move(session, order, OrderState.completed, actor=actor, now=now, completed_at=now)
     lockouts.clear(session, _subject(actor), now=now)
     cause = {"order_id": order.id}
-    visits.record_visit(session, order.member_id, order.store_id, now, cause=cause)
+    visits.record_visit(session, order.buyer_id, order.store_id, now, cause=cause)
 
 
 def note_wrong_code(

@@ -19,12 +19,14 @@ class Fulfilment(StrEnum):
 
 
 class LineKind(StrEnum):
-    """Goods, or a plan (储值, 付费会员, 次卡), which is there as soon as it is paid."""
+    """Goods, or a plan (储值, 付费会员, 次卡), which is there as soon as it is paid, or a sum that
+    the counter asked for (收款)."""
 
     goods = "goods"
     top_up = "top_up"
     membership = "membership"
     card = "pass"
+    amount = "amount"
 
 
 class OrderState(StrEnum):
@@ -75,7 +77,7 @@ class DiscountKind(StrEnum):
 
 
 class Order(Base):
-    """One order of one member in one store.
+    """One order of one member in one store; of nobody known only where the counter took a sum.
 
     `payable_fen` = `goods_fen` − `discount_fen`, fixed. A store sees it once it is paid. `quote` is
     the explained price as the member saw it. `kind` is that of its lines: a plan (`plan_id`) is
@@ -99,7 +101,7 @@ class Order(Base):
     no: Mapped[str] = mapped_column(Code(32), unique=True)
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     store_id: Mapped[int] = mapped_column(ForeignKey("stores.id"))
-    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     fulfilment: Mapped[Fulfilment] = mapped_column(State(Fulfilment), default=Fulfilment.pickup)
     table_id: Mapped[int | None] = mapped_column(ForeignKey("store_tables.id"))
     kind: Mapped[LineKind] = mapped_column(State(LineKind), default=LineKind.goods)
@@ -128,6 +130,13 @@ class Order(Base):
     completed_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
     cancel_reason: Mapped[str] = mapped_column(default="")
+
+    @property
+    def buyer_id(self) -> int:
+        """The member; for whatever only members can buy."""
+        if self.member_id is None:
+            raise ValueError(f"order {self.id} is of nobody known")
+        return self.member_id
 
 
 class OrderLine(Base):

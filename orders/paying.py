@@ -91,10 +91,11 @@ def mark_paid(
         points.spend_held(session, order.id)
     if order.kind is not LineKind.goods:
         selling.complete_paid(session, order, now=now)
-    # Stored value is no turnover before it is spent.
-    if order.kind is not LineKind.top_up and purchases.record_purchase(
+    # Stored value is no turnover before it is spent; what a stranger paid is nobody's purchase.
+    counts = order.member_id is not None and order.kind is not LineKind.top_up
+    if counts and purchases.record_purchase(
         session,
-        order.member_id,
+        order.buyer_id,
         order.id,
         order.store_id,
         amount_fen,

@@ -197,7 +197,7 @@ def _take_rations(session: Session, quoted: Quote, order: Order) -> None:
         return
     wanted = {found.id: dict(found.pieces) for found in rationed}
     limits = {found.id: found.limits for found in rationed if found.limits is not None}
-    rationing.take(session, order.id, order.member_id, wanted, limits)
+    rationing.take(session, order.id, order.buyer_id, wanted, limits)
 
 
 def _plain(cart: Cart) -> dict[str, Any]:

@@ -54,13 +54,13 @@ def place_plan(
 
 
 def complete_paid(session: Session, order: Order, *, now: datetime) -> None:
-    """placed → completed for an order that was just paid, and the plan is the member's."""
+    """placed → completed for an order that was just paid, and a plan is the member's."""
     moved = move(session, order, OrderState.completed, actor="system", now=now, completed_at=now)
-    if not moved or order.plan_id is None:
+    if not moved:
         raise rows.NotMoved(f"order {order.id} was not placed when it was paid")
-    plans.fulfil(
-        session, order.plan_id, order.member_id, order.id, paid_fen=order.paid_fen, now=now
-    )
+    if order.plan_id is None:
+        return
+    plans.fulfil(session, order.plan_id, order.buyer_id, order.id, paid_fen=order.paid_fen, now=now)
 
 
 def take_back(
@@ -71,7 +71,7 @@ def take_back(
         plans.before_refund(
             session,
             order.plan_id,
-            order.member_id,
+            order.buyer_id,
             order.id,
             refund_fen,
             paid_fen=order.paid_fen,
@@ -86,18 +86,18 @@ def refundable_fen(session: Session, order: Order, *, now: datetime) -> tuple[in
     if order.plan_id is None:
         raise ValueError(f"order {order.id} is of no plan")
     return plans.refundable_fen(
-        session, order.plan_id, order.member_id, order.id, paid_fen=order.paid_fen, now=now
+        session, order.plan_id, order.buyer_id, order.id, paid_fen=order.paid_fen, now=now
     )
 
 
 def stays_taken(order: Order) -> bool:
     """Whether a refund that failed leaves what it was for ended."""
-    return order.kind is not LineKind.goods and plans.stays_taken(PlanKind(order.kind.value))
+    return order.plan_id is not None and plans.stays_taken(PlanKind(order.kind.value))
 
 
 def undo_take_back(session: Session, order: Order, *, cause: str, now: datetime) -> None:
     """The money could not be given back."""
-    if order.kind is not LineKind.goods:
+    if order.plan_id is not None:
         plans.refund_failed(session, PlanKind(order.kind.value), order.id, cause=cause, now=now)
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from orders import selling
-from orders.models import LineKind, Order
+from orders.models import Order
 from payments import queries
 from payments.errors import RefundAmountInvalid
 from payments.models import AttemptState, PaymentAttempt, Refund, RefundState
@@ -15,7 +15,7 @@ from payments.models import AttemptState, PaymentAttempt, Refund, RefundState
 def refundable_fen(session: Session, order: Order, now: datetime) -> tuple[int, str]:
     """What may still be asked back for an order, and by which rule; "" where there is none."""
     left = queries.refundable_fen(session, order.id)
-    if order.kind is LineKind.goods or left == 0:
+    if order.plan_id is None or left == 0:
         return left, ""
     if taken := failed_fen(session, order):
         return min(taken, left), "上次没退成：已经停了，钱再退一次"

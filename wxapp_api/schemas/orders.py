@@ -70,7 +70,7 @@ class OrderOut(Out):
         description="待付款 / 待接单 / 制作中 / 可取餐 / 已完成 / 已取消 / 已退款"
     )
     fulfilment: Literal["pickup", "dine_in", "none"]
-    kind: Literal["goods", "top_up", "membership", "pass"]
+    kind: Literal["goods", "top_up", "membership", "pass", "amount"]
     store: OrderStore
     table: OrderTable | None
     pickup_number: str = Field(description="A217, large on the page")
@@ -107,7 +107,7 @@ class OrderRow(Out):
     payment_state: PaymentState
     state_text: str
     fulfilment: Literal["pickup", "dine_in", "none"]
-    kind: Literal["goods", "top_up", "membership", "pass"]
+    kind: Literal["goods", "top_up", "membership", "pass", "amount"]
     store_id: IdOut
     store_name: str
     pickup_number: str
