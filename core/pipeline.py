@@ -17,12 +17,14 @@ and none while something is wrong, so one that the server still knows lies befor
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pymysql import err
 from pymysql.connections import Connection
 from pymysql.constants.COMMAND import COM_QUERY
 from pymysql.cursors import Cursor
+from pymysql.protocol import FieldDescriptorPacket, MysqlPacket
 
 MOST_BYTES = 64 * 1024  # held: the server answers each with a dozen, so neither side ever blocks
 _TOGETHER = (b"SELECT", b"INSERT", b"UPDATE", b"DELETE")
@@ -72,6 +74,10 @@ class Pipelining(Connection):
             return
         self.send_held()
         super()._execute_command(command, raw)
+
+    def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
+        known = packet_type is FieldDescriptorPacket
+        return super()._read_packet(_described if known else packet_type)
 
     def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
         met: int = super().query(sql, unbuffered)
@@ -150,6 +156,15 @@ class Holding(Cursor):
         sql = q.encode(connection.encoding) if isinstance(q, str) else bytes(q)
         connection.hold(sql, self.check)
         return 0
+
+
+@lru_cache(maxsize=8_192)
+def _described(data: bytes, encoding: str) -> FieldDescriptorPacket:
+    """A column as the server describes it, in the same bytes for every answer: parsed once.
+
+    Nothing reads on in one of these, so all answers may share it.
+    """
+    return FieldDescriptorPacket(data, encoding)
 
 
 def _packet(sql: bytes) -> bytes:

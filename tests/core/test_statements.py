@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 from flask import Flask
@@ -117,3 +118,18 @@ def test_a_lost_connection_is_dropped_and_named(mariadb_app: Flask) -> None:
 
         assert lost.value.connection_invalidated
         assert connection.invalidated
+
+
+@pytest.mark.mariadb
+def test_a_column_that_became_another_is_read_as_what_it_is(mariadb_app: Flask) -> None:
+    """Columns are known by the bytes that describe them, not by the question."""
+    seen: list[object] = []
+    with mariadb_app.app_context(), db.engine.connect() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE shapes AS SELECT 7 AS it"))
+        for kind in ("INT", "VARCHAR(9)", "VARBINARY(9)", "DECIMAL(9, 2)", "VARCHAR(9)"):
+            connection.execute(text(f"ALTER TABLE shapes MODIFY it {kind}"))
+            seen += connection.execute(text("SELECT it FROM shapes")).scalars().all()
+        clash = connection.execute(text("SELECT it, it AS other FROM shapes")).mappings().one()
+
+    assert seen == [7, "7", b"7", Decimal("7.00"), "7.00"]
+    assert dict(clash) == {"it": "7.00", "other": "7.00"}
