@@ -119,6 +119,10 @@ def check_keys(config: Config) -> Iterator[Finding]:
         (f"品牌 {each.brand_id}", each.private_key_path, each.public_key_path)
         for each in config.wechat.brands
     ]
+    for each in config.wechat.pay_merchants:
+        if (shown := each.client_certificate_path) and not shown.exists():
+            what = f"商户号 {each.mchid} 缺文件 {shown}"
+            yield Finding("fail", what, "从商户平台下载；没有它，付款码收的钱撤不回来")
     for name, private, public in files:
         for path in filter(None, (private, public)):
             if not path.exists():
@@ -315,6 +319,20 @@ def check_wechat(config: Config) -> Iterator[Finding]:
             yield Finding("fail", f"{client.account.appid} 拿不到 access_token：{error}", advice)
 
 
+def check_pay(config: Config) -> Iterator[Finding]:
+    """Have WeChat Pay repeat a word, signed and sealed: proves keys, clock and network."""
+    for account in config.wechat.pay_merchants:
+        name = f"商户号 {account.mchid}"
+        try:
+            heard = gateways.wechat().pay(account.mchid).try_out("linli", clock.now())
+            yield Finding("ok" if heard else "fail", f"{name} 的签名和加密，微信支付读得懂")
+        except (WechatError, WechatUnavailable) as error:
+            advice = "核对证书序列号、私钥、APIv3 密钥、微信支付公钥和本机时间"
+            yield Finding("fail", f"{name} 和微信支付对不上：{error}", advice)
+        except OSError as error:
+            yield Finding("fail", f"{name} 的密钥读不到：{error.filename}", "从商户平台下载")
+
+
 CHECKS: tuple[Check, ...] = (
     check_mode,
     check_address,
@@ -328,6 +346,7 @@ CHECKS: tuple[Check, ...] = (
     check_clock,
     check_queue,
     check_wechat,
+    check_pay,
 )
 
 

@@ -12,6 +12,7 @@ from core.config import Config
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "config.example.toml"
 OWN = {
+    "api_v2_key",
     "api_v3_key",
     "appid",
     "base_url",

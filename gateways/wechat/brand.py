@@ -14,6 +14,7 @@ from core.config import Brand as Account
 from gateways.http import Http
 from gateways.wechat.errors import BadSignature, PayError, WechatUnavailable
 from gateways.wechat.pay_channel import PayChannel
+from gateways.wechat.pay_hosts import PayHosts
 from gateways.wechat.pay_notices import open_notice
 from gateways.wechat.pay_records import Notice
 
@@ -41,9 +42,11 @@ class Place:
 
 
 class Brand:
-    def __init__(self, account: Account, http: Http, base: str, *, read_seconds: float) -> None:
+    def __init__(
+        self, account: Account, http: Http, hosts: PayHosts, *, read_seconds: float
+    ) -> None:
         self.account = account
-        self._channel = PayChannel(account, http, base, read_seconds=read_seconds)
+        self._channel = PayChannel(account, http, hosts, read_seconds=read_seconds)
         self._root = _ROOT if account.mchid is None else _FOR_OTHERS
         self._products = f"{self._root}/product-coupons"
         self._whose = {} if account.mchid is None else {"brand_id": account.brand_id}

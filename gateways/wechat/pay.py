@@ -5,7 +5,8 @@ WechatUnavailable: the outcome is unknown, and asking again under the same numbe
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -24,28 +25,37 @@ from gateways.pay.records import (
 )
 from gateways.wechat import pay_crypto
 from gateways.wechat.errors import BadSignature, MalformedMessage, PayError, WechatUnavailable
+from gateways.wechat.pay_asking import DOORS, address, body_of
 from gateways.wechat.pay_channel import PayChannel
+from gateways.wechat.pay_codes import CodePay, CodesV2, CodesV3
+from gateways.wechat.pay_hosts import PayHosts
 from gateways.wechat.pay_notices import open_notice
 from gateways.wechat.pay_records import Notice, read_refund, read_transaction
+from gateways.wechat.pay_v2 import PayV2
 
-_BEIJING = timezone(timedelta(hours=8))
 _ORDERS = "/v3/pay/transactions"
 _PARTNER_ORDERS = "/v3/pay/partner/transactions"
 _REFUNDS = "/v3/refund/domestic/refunds"
 T = TypeVar("T")
 _UNKNOWN_ORDER = {"ORDER_NOT_EXIST", "RESOURCE_NOT_EXISTS"}
-# A prepay_id is good for two hours.
-PREPAY_FRESH = timedelta(minutes=110)
 
 
 class PayMerchant:
     """With `sub_mchid` everything is asked as a service provider for that merchant."""
 
-    def __init__(self, account: Account, http: Http, base: str, *, read_seconds: float) -> None:
+    def __init__(
+        self, account: Account, http: Http, hosts: PayHosts, *, read_seconds: float
+    ) -> None:
         self.settings = account
-        self._channel = PayChannel(account, http, base, read_seconds=read_seconds)
+        self._channel = PayChannel(account, http, hosts, read_seconds=read_seconds)
         self._sub = account.sub_mchid
         self._orders = _PARTNER_ORDERS if self._sub else _ORDERS
+        self._codes: CodePay | None = None
+        if account.code_pay == "v2":
+            v2 = PayV2(account, http, hosts, read_seconds=read_seconds)
+            self._codes = CodesV2(v2, account)
+        elif account.code_pay == "v3":
+            self._codes = CodesV3(self._channel, account, self._orders, read_transaction)
 
     @property
     def channel(self) -> str:
@@ -57,41 +67,44 @@ class PayMerchant:
 
     @property
     def ways(self) -> frozenset[Way]:
-        return frozenset({Way.mini, Way.jsapi})
+        taken = {Way.mini, Way.jsapi}
+        for way, is_taken in (
+            (Way.native, self.settings.native),
+            (Way.h5, self.settings.h5),
+            (Way.code, self._codes is not None),
+        ):
+            if is_taken:
+                taken.add(way)
+        return frozenset(taken)
 
     def open(self, ask: Ask, now: datetime) -> Opening:
-        """A prepay_id for a pay sheet.
+        """A pay sheet, a code to scan, an address for a browser; or the payer's own code charged.
 
-        Asking again with the same parameters is safe and gives a fresh one.
+        Asking again with the same parameters is safe and gives a fresh one; a code is charged once.
         """
-        body: dict[str, Any] = {
-            **self._parties(),
-            "sp_appid" if self._sub else "appid": ask.appid,
-            "description": ask.description[:127],
-            "out_trade_no": ask.out_trade_no,
-            "notify_url": ask.notify_url,
-            "time_expire": ask.expires_at.astimezone(_BEIJING).isoformat(timespec="seconds"),
-            "amount": {"total": ask.amount_fen, "currency": "CNY"},
-            "payer": {"sp_openid" if self._sub else "openid": ask.payer},
-        }
-        if ask.attach:
-            body["attach"] = ask.attach
-        if ask.shared:
-            body["settle_info"] = {"profit_sharing": True}
-        target = f"{self._orders}/jsapi"
-        prepay_id = self._channel.call("POST", target, body).get("prepay_id")
-        if not isinstance(prepay_id, str) or not prepay_id:
-            raise WechatUnavailable(target, "no prepay_id in the answer")
-        return Opening(
-            Show.sheet,
-            self._sheet(prepay_id, ask.appid, now),
-            kept={"prepay_id": prepay_id},
-            fresh_until=now + PREPAY_FRESH,
-        )
+        if ask.way is Way.code:
+            return self._code_pay().pay(ask)
+        door = DOORS[ask.way]
+        target = f"{self._orders}/{door.path}"
+        given = self._channel.call("POST", target, body_of(ask, self._parties())).get(door.answer)
+        if not isinstance(given, str) or not given:
+            raise WechatUnavailable(target, f"no {door.answer} in the answer")
+        kept = {door.answer: given}
+        return replace(self.show(ask, kept, now), fresh_until=now + door.fresh)
 
     def show(self, ask: Ask, kept: Mapping[str, str], now: datetime) -> Opening:
-        """The pay sheet once more, signed anew."""
-        return Opening(Show.sheet, self._sheet(kept["prepay_id"], ask.appid, now), kept=kept)
+        """The same once more; a pay sheet is signed anew."""
+        if ask.way is Way.code:
+            return Opening(Show.waiting)
+        door = DOORS[ask.way]
+        given = kept[door.answer]
+        if door.show is Show.sheet:
+            params = self._sheet(given, ask.appid, now)
+        elif door.show is Show.redirect:
+            params = {"url": address(given, ask.return_url)}
+        else:
+            params = {door.answer: given}
+        return Opening(door.show, params, kept=kept)
 
     def _sheet(self, prepay_id: str, appid: str, now: datetime) -> dict[str, str]:
         """What `wx.requestPayment` takes."""
@@ -108,6 +121,8 @@ class PayMerchant:
 
     def query(self, asked: Asked) -> Transaction | None:
         """None: WeChat knows no such order."""
+        if asked.way is Way.code:
+            return self._code_pay().query(asked)
         target = f"{self._order(asked.out_trade_no)}?{self._party_query()}"
         try:
             given = self._channel.call("GET", target)
@@ -128,7 +143,16 @@ class PayMerchant:
 
     def revoke(self, asked: Asked) -> None:
         """Only what was scanned at a counter can be undone whatever became of it."""
-        raise ChannelRefused("INVALID_REQUEST", f"{asked.way} is closed, not revoked", api="revoke")
+        if asked.way is not Way.code:
+            said = f"{asked.way} is closed, not revoked"
+            raise ChannelRefused("INVALID_REQUEST", said, api="revoke")
+        self._code_pay().reverse(asked)
+
+    def _code_pay(self) -> CodePay:
+        if self._codes is None:
+            said = f"{self.settings.mchid} takes no payment codes"
+            raise ChannelRefused("NO_AUTH", said, api="codes")
+        return self._codes
 
     def refund(self, asked: Asked, ask: RefundAsk) -> RefundResult:
         """Ask for a refund. The same number again is the same refund; a new number is another."""
@@ -170,6 +194,13 @@ class PayMerchant:
         if self._sub and resource.get("sub_mchid") != self._sub:
             raise BadSignature("通知不是发给这个特约商户的")
         return notice
+
+    def try_out(self, word: str, now: datetime) -> bool:
+        """Whether what we sign and seal is read there, and what is signed there by us."""
+        serial, key = self._channel.sealing_key(now)
+        body = {"echo_message": word, "encrypted_echo_message": pay_crypto.seal(key, word)}
+        given = self._channel.call("POST", "/v3/security/echo", body, serial=serial)
+        return given.get("echo_message") == word
 
     def _order(self, out_trade_no: str) -> str:
         return f"{self._orders}/out-trade-no/{quote(out_trade_no, safe='')}"

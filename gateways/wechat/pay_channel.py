@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from core import clock
 from core.config import Brand
 from core.config import PayMerchant as Account
+from core.logs import log
 from gateways.http import Answer, Http, NoAnswer, Writes
 from gateways.wechat import pay_crypto
 from gateways.wechat.api import encode
 from gateways.wechat.errors import PayError, WechatUnavailable
+from gateways.wechat.pay_hosts import PayHosts
 from gateways.wechat.pay_keys import PlatformKeys
 
 _CERTIFICATES = "/v3/certificates"
@@ -36,7 +38,7 @@ class PayChannel:
     """One merchant's, or one brand's, way to WeChat Pay. Keys are read when first needed."""
 
     def __init__(
-        self, account: Account | Brand, http: Http, base: str, *, read_seconds: float
+        self, account: Account | Brand, http: Http, hosts: PayHosts, *, read_seconds: float
     ) -> None:
         self._account = account
         self._party = (
@@ -45,7 +47,7 @@ class PayChannel:
             else f'{pay_crypto.SCHEME} mchid="{account.mchid}"'
         )
         self._http = http
-        self._base = base.rstrip("/")
+        self._hosts = hosts
         self._read_seconds = read_seconds
         self._private_key: RSAPrivateKey | None = None
         self._keys: PlatformKeys | None = None
@@ -64,13 +66,17 @@ class PayChannel:
         body: Mapping[str, Any] | None = None,
         *,
         serial: str = "",
+        repeatable: bool = True,
     ) -> dict[str, Any]:
         """A verified answer as a dict, empty for 204. `serial`: whose key sealed a field of it.
 
+        Where one of WeChat's hosts fails the other is asked the same, which everything here bears
+        that is not said to be otherwise (`repeatable`): it is under numbers of ours.
         Raises PayError for a no, WechatUnavailable when nobody can tell what happened.
         """
         raw = encode(body) if body is not None else b""
-        return self._believed(target, self._send(method, target, raw, serial=serial))
+        answer = self._send(method, target, raw, serial=serial, repeatable=repeatable)
+        return self._believed(target, answer)
 
     def sealing_key(self, now: datetime) -> tuple[str, RSAPublicKey]:
         """WeChat Pay's key for what only it may read, and the key's number."""
@@ -93,10 +99,11 @@ class PayChannel:
 
         Raises WechatUnavailable.
         """
-        headers = self._headers("GET", target, b"", "application/json")
+        base = self._hosts.first
+        headers = self._headers(base, "GET", target, b"", "application/json")
         try:
             status = self._http.download(
-                self._base + target, into, headers=headers, most_seconds=DOWNLOAD_SECONDS
+                base + target, into, headers=headers, most_seconds=DOWNLOAD_SECONDS
             )
         except NoAnswer as error:
             raise WechatUnavailable(target.partition("?")[0], str(error)) from None
@@ -105,8 +112,11 @@ class PayChannel:
 
     def _believed(self, target: str, answer: Answer) -> dict[str, Any]:
         if not 200 <= answer.status < 300:
-            raise _refusal(target, answer)
+            refusal = _refusal(target, answer)
+            _keep(target, answer, str(refusal))
+            raise refusal
         if not self.is_authentic(answer.headers, answer.body, clock.now()):
+            _keep(target, answer, "signature")
             raise WechatUnavailable(target, "the answer's signature does not hold")
         return _object(target, answer.body) if answer.body else {}
 
@@ -137,25 +147,30 @@ class PayChannel:
         signed: bytes | None = None,
         kind: str = "application/json",
         serial: str = "",
+        repeatable: bool = True,
     ) -> Answer:
         """`signed`: what stands for the body in the signature, where that is not all of it."""
-        headers = self._headers(method, target, body if signed is None else signed, kind, serial)
-        try:
+        text = body if signed is None else signed
+
+        def send(base: str) -> Answer:
             return self._http.send(
                 method,
-                self._base + target,
+                base + target,
                 body=body or None,
-                headers=headers,
+                headers=self._headers(base, method, target, text, kind, serial),
                 read_seconds=self._read_seconds,
             )
+
+        try:
+            return self._hosts.ask(send, repeatable=repeatable)
         except NoAnswer as error:
             raise WechatUnavailable(target, str(error), sent=error.sent) from None
 
     def _headers(
-        self, method: str, target: str, signed: bytes, kind: str, serial: str = ""
+        self, base: str, method: str, target: str, signed: bytes, kind: str, serial: str = ""
     ) -> dict[str, str]:
         # A base may carry a path of its own, and what is signed is the path as sent.
-        signed_target = urlsplit(self._base).path + target
+        signed_target = urlsplit(base).path + target
         timestamp, nonce = str(int(clock.now().timestamp())), pay_crypto.nonce()
         text = pay_crypto.request_text(method, signed_target, timestamp, nonce, signed)
         headers = {
@@ -226,6 +241,13 @@ def _refusal(target: str, answer: Answer) -> Exception:
     if error.pay_code == "SYSTEM_ERROR" or (answer.status >= 500 and not error.is_known):
         return WechatUnavailable(target, f"HTTP {answer.status} {error.pay_code}")
     return error
+
+
+def _keep(target: str, answer: Answer, why: str) -> None:
+    """WeChat's number of the call: its support asks for nothing else."""
+    request_id = answer.headers.get("Request-ID", "")[:128]
+    api = target.partition("?")[0]
+    log.info("wechat_pay_refused", api=api, status=answer.status, why=why, request_id=request_id)
 
 
 def _object(target: str, body: bytes) -> dict[str, Any]:

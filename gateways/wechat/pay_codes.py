@@ -109,7 +109,12 @@ class Caller(Protocol):
     """Signed calls of v3."""
 
     def call(
-        self, method: str, target: str, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        target: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        repeatable: bool = True,
     ) -> dict[str, Any]: ...
 
 
@@ -142,7 +147,7 @@ class CodesV3:
             body["settle_info"] = {"profit_sharing": True}
         target = f"{self._orders}/codepay"
         try:
-            given = self._channel.call("POST", target, body)
+            given = self._channel.call("POST", target, body, repeatable=False)
         except PayError as error:
             if error.pay_code == "USERPAYING":
                 return Opening(Show.waiting)

@@ -20,6 +20,11 @@ class PayHosts:
         self._failed: dict[str, float] = {}
         self._lock = threading.Lock()
 
+    @property
+    def first(self) -> str:
+        """Which one is asked now."""
+        return self._in_order()[0]
+
     def ask(self, send: Callable[[str], Answer], *, repeatable: bool) -> Answer:
         """What `send`, which is given a base, is answered. Raises NoAnswer.
 

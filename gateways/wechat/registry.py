@@ -12,6 +12,7 @@ from gateways.wechat.errors import BadSignature
 from gateways.wechat.mini import MiniProgram
 from gateways.wechat.official import OfficialAccount
 from gateways.wechat.pay import PayMerchant
+from gateways.wechat.pay_hosts import PayHosts
 from gateways.wechat.pay_records import Notice
 
 
@@ -26,6 +27,7 @@ class Wechat:
     """Every method raises UnknownAccount (404) for what is not configured."""
 
     def __init__(self, settings: config.Wechat, http: Http) -> None:
+        hosts = PayHosts(settings.pay_bases)
         self._officials = {
             account.appid: OfficialAccount(
                 account,
@@ -41,15 +43,11 @@ class Wechat:
             for account in settings.mini_programs
         }
         self._pays = {
-            account.mchid: PayMerchant(
-                account, http, settings.pay_base, read_seconds=settings.timeout_seconds
-            )
+            account.mchid: PayMerchant(account, http, hosts, read_seconds=settings.timeout_seconds)
             for account in settings.pay_merchants
         }
         self._brands = {
-            account.brand_id: Brand(
-                account, http, settings.pay_base, read_seconds=settings.timeout_seconds
-            )
+            account.brand_id: Brand(account, http, hosts, read_seconds=settings.timeout_seconds)
             for account in settings.brands
         }
 

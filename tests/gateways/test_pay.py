@@ -35,6 +35,7 @@ from gateways.wechat.errors import (
     normalise_pay_code,
 )
 from gateways.wechat.pay import PayMerchant
+from gateways.wechat.pay_hosts import PayHosts
 from gateways.wechat.pay_records import read_notice
 from gateways.wechat.registry import Wechat
 from tests.gateways.fake_wechat import Call, FakeWechat, PayPlatform, Reply
@@ -92,7 +93,7 @@ def public_pem(key: rsa.RSAPrivateKey) -> bytes:
 
 
 def client(account: config.PayMerchant, base: str = "http://127.0.0.1:9") -> PayMerchant:
-    return PayMerchant(account, Http(), base, read_seconds=0.5)
+    return PayMerchant(account, Http(), PayHosts([base]), read_seconds=0.5)
 
 
 @pytest.fixture
