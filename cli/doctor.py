@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +16,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import gateways
+from cli.doctor_channels import check_channels
+from cli.findings import Finding
 from cli.placeholders import list_placeholders, list_weak_keys
 from core import clock
 from core.config import Config, current_config
@@ -30,16 +31,6 @@ from gateways.wechat.mini import MiniProgram
 from gateways.wechat.official import OfficialAccount
 from merchants.models import Merchant
 from merchants.passwords import list_published
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check: `level` is ok, warn or fail; `advice` says what to do."""
-
-    level: str
-    what: str
-    advice: str = ""
-
 
 Check = Callable[[Config], Iterator[Finding]]
 LATEST_COMPARISON = timedelta(days=2)
@@ -196,6 +187,8 @@ def check_merchants(config: Config) -> Iterator[Finding]:
         *((account.appid, account.merchant) for account in wechat.mini_programs),
         *((account.mchid, account.merchant) for account in wechat.pay_merchants),
         *((f"品牌 {brand.brand_id}", brand.merchant) for brand in wechat.brands),
+        *((f"支付宝 {each.app_id}", each.merchant) for each in config.alipay.accounts),
+        *((f"银联 {each.mer_id}", each.merchant) for each in config.unionpay.accounts),
     ):
         if owner is not None and owner not in known:
             advice = f"改成商家的 code：{'、'.join(sorted(known))}"
@@ -343,6 +336,7 @@ CHECKS: tuple[Check, ...] = (
     check_database,
     check_merchants,
     check_card_pack,
+    check_channels,
     check_clock,
     check_queue,
     check_wechat,

@@ -14,8 +14,6 @@ from typing import Annotated, Any, Literal, Self
 from click import ClickException
 from flask import current_app
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
@@ -24,9 +22,11 @@ from pydantic import (
     model_validator,
 )
 
+from core.config_channels import Alipay, UnionPay
+from core.config_section import Origin, Section
+
 Appid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
 CardStep = Literal["paid", "accepted", "preparing", "ready", "completed", "cancelled"]
-Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/[^\s?#]*)?$")]
 PAY_BASE, PAY_BACKUP = "https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com"
 
 
@@ -40,10 +40,6 @@ class ConfigError(ClickException):
         self.problems = problems
         lines = "\n".join(f"  {key}: {why}" for key, why in sorted(problems.items()))
         super().__init__(f"The configuration is not usable:\n{lines}")
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class App(Section):
@@ -285,6 +281,8 @@ class Config(Section):
     limits: Limits = Limits()
     retention: Retention = Retention()
     wechat: Wechat = Wechat()
+    alipay: Alipay = Alipay()
+    unionpay: UnionPay = UnionPay()
     sandbox: dict[str, Any] = Field(default={}, exclude=True)  # the sandbox's own; not read here
 
 

@@ -7,6 +7,7 @@ import string
 from pathlib import Path
 from typing import Any
 
+from sandbox import channel_keys
 from sandbox import keys as key_files
 
 OFFICIAL, MINI, MCHID, MERCHANT = (
@@ -54,6 +55,7 @@ def write(
     database_url: str,
     redis_url: str,
     public_key_mode: bool = True,
+    alipay_certificates: bool = False,
     sandbox: dict[str, Any] | None = None,
     card_media_id: str = "",
 ) -> Path:
@@ -128,6 +130,7 @@ def write(
                 "public_key_path": str(keys.public_key),
             },
         ),
+        *_channels(sandbox_url, keys.directory, certificates=alipay_certificates),
         ("[sandbox]", {"keys": str(keys.directory), "payee": NAME, **(sandbox or {})}),
     ]
     for templates in (SUBSCRIBE_TEMPLATES, TEMPLATES):
@@ -153,6 +156,44 @@ def _account(appid: str, own: dict[str, str]) -> dict[str, Any]:
         "encoding_aes_key": own[f"{appid}.aes"],
         "merchant": MERCHANT,
     }
+
+
+def _channels(
+    sandbox_url: str, folder: Path, *, certificates: bool
+) -> list[tuple[str, dict[str, Any]]]:
+    """Alipay in key mode or with certificates, and UnionPay: both played by the sandbox."""
+    alipay, acp = channel_keys.ensure_alipay(folder), channel_keys.ensure_acp(folder)
+    app: dict[str, Any] = {
+        "app_id": channel_keys.APP_ID,
+        "seller_id": channel_keys.SELLER_ID,
+        "merchant": MERCHANT,
+        "private_key_path": str(alipay.app_key),
+    }
+    if certificates:
+        app |= {
+            "app_certificate_path": str(alipay.app_certificate),
+            "alipay_certificate_path": str(alipay.platform_certificate),
+            "root_certificate_path": str(alipay.roots),
+        }
+    else:
+        app["public_key_path"] = str(alipay.public_key)
+    merchant = {
+        "mer_id": channel_keys.MER_ID,
+        "merchant": MERCHANT,
+        "certificate_path": str(acp.merchant_pfx),
+        "certificate_password": channel_keys.PFX_PASSWORD,
+        "root_certificate_path": str(acp.root),
+        "middle_certificate_path": str(acp.middle),
+    }
+    return [
+        ("[alipay]", {"gateway": f"{sandbox_url}/alipay/gateway.do"}),
+        ("[[alipay.accounts]]", app),
+        (
+            "[unionpay]",
+            {"gateway": f"{sandbox_url}/unionpay/api", "files": f"{sandbox_url}/unionpay/files"},
+        ),
+        ("[[unionpay.accounts]]", merchant),
+    ]
 
 
 def _secrets(path: Path) -> dict[str, str]:

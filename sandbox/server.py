@@ -2,6 +2,8 @@
 
 from flask import Flask, Response, request
 
+from sandbox import formnotices
+from sandbox.alipay import routes as alipay
 from sandbox.api import (  # noqa: F401  (routes on the blueprint)
     bills,
     cards,
@@ -20,6 +22,8 @@ from sandbox.phone import PhoneSetup
 from sandbox.phone import blueprint as phone_page
 from sandbox.settings import Settings
 from sandbox.state import Snapshots, World
+from sandbox.unionpay import moves
+from sandbox.unionpay import routes as unionpay
 from sandbox.wechat import routes as wechat
 from sandbox.wechat.door import Door
 
@@ -44,12 +48,16 @@ def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Fla
     _mount_phone(app, settings)
     app.register_blueprint(wechat.api)
     app.register_blueprint(wechat_pay.api)
+    app.register_blueprint(alipay.api)
+    app.register_blueprint(unionpay.api)
     app.wsgi_app = Door(app.wsgi_app, world)  # type: ignore[method-assign]
     if settings.state_path:
         snapshots = Snapshots(world, settings.state_path)
         if snapshots.restore():
             notices.resume(world)
             refunds.resume(world)
+            moves.resume(world)
+            formnotices.resume(world)
             sharing.resume(world)
         snapshots.start()
     return app

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from sandbox import channel_settings
 from sandbox import keys as key_files
 
 MODES = ("plain", "compatible", "safe")
@@ -81,6 +82,7 @@ class Settings:
     accounts: Mapping[str, Account]
     merchants: Mapping[str, Merchant]
     platform: Platform
+    channels: channel_settings.Channels = channel_settings.NONE
     brands: Mapping[str, Merchant] = field(default_factory=dict)  # signs as one, under its brand_id
     push_base: str = "http://127.0.0.1:8000"
     sandbox_url: str = ""
@@ -167,6 +169,7 @@ def from_mapping(
         merchants=merchants,
         platform=Platform.of(files),
         brands=brands,
+        channels=channel_settings.from_mapping(data, files.directory, own.get("payee", "")),
         push_base=own.get("push_base") or app.get("base_url", Settings.push_base),
         sandbox_url=app.get("sandbox_url") or "",
         clock_file=Path(app["clock_file"]) if "clock_file" in app else None,

@@ -10,9 +10,11 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+from sandbox.alipay.store import Trades
 from sandbox.clock import Clock, wall
 from sandbox.faults import Faults
 from sandbox.feed import Feed
+from sandbox.formnotices import FormNotices
 from sandbox.outgoing import Deliver, HttpDelivery
 from sandbox.pay.billstore import Bills
 from sandbox.pay.cardstore import Cards
@@ -24,6 +26,7 @@ from sandbox.people import People, openid_of
 from sandbox.settings import MODES, Account, Settings
 from sandbox.story import Story
 from sandbox.timer import Timer
+from sandbox.unionpay.store import Moves
 from sandbox.wechat.chats import Chats
 from sandbox.wechat.codes import Codes
 from sandbox.wechat.followers import Followers
@@ -56,6 +59,9 @@ _STORES = (
     "ledger",
     "cards",
     "sharings",
+    "trades",
+    "moves",
+    "form_notices",
     "story",
 )
 
@@ -88,6 +94,9 @@ class World:
         self.media = MediaStore(self.clock)
         self.ledger = Ledger(self.clock)
         self.cards = Cards(self.clock)
+        self.trades = Trades(self.clock)
+        self.moves = Moves(self.clock)
+        self.form_notices = FormNotices()
         self.sharings = Sharings()
         self.bills = Bills(self.clock)
         self.pay_codes = PayCodes(self.clock)
@@ -135,6 +144,9 @@ class World:
                 "ledger",
                 "cards",
                 "sharings",
+                "trades",
+                "moves",
+                "form_notices",
                 "bills",
                 "story",
             ):

@@ -1,6 +1,7 @@
-"""A channel's no, and its silence: the only two answers that are not the one asked for."""
+"""A channel's no, and its silence: the only two answers that are not the one asked for; and what
+is wrong with a notice that somebody sent in a channel's name."""
 
-from core.errors import LinliError, NotFound, Unavailable
+from core.errors import Forbidden, LinliError, Malformed, NotFound, Unavailable
 
 
 class UnknownAccount(NotFound):
@@ -53,3 +54,24 @@ class ChannelUnavailable(Unavailable):
 
     def __str__(self) -> str:
         return f"{self.api}: no answer ({self.why})"
+
+
+class BadSignature(Forbidden):
+    """A notice that the channel did not send, or not to us, or not now."""
+
+    code = "bad_signature"
+    title = "签名不正确"
+
+
+class StaleMessage(BadSignature):
+    """Signed long ago, or for later: somebody repeats what was said once."""
+
+    code = "stale_message"
+    title = "消息已经过期"
+
+
+class MalformedMessage(Malformed):
+    """A notice that nobody can read."""
+
+    code = "malformed_message"
+    title = "消息格式不正确"

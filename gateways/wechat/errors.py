@@ -8,8 +8,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from core.errors import Forbidden, LinliError, Malformed, Unauthorized
+from core.errors import LinliError, Unauthorized
+from gateways.pay import errors as said
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
+
+# What is wrong with a callback is the same whichever company sent it.
+BadSignature = said.BadSignature
+StaleMessage = said.StaleMessage
+MalformedMessage = said.MalformedMessage
 
 
 class Kind(StrEnum):
@@ -172,32 +178,11 @@ def normalise_pay_code(code: str) -> str:
     return _OLD_SPELLINGS.get(code.upper().replace("_", ""), code.upper()[:64])
 
 
-class BadSignature(Forbidden):
-    """A callback that WeChat did not send, or not to us, or not now."""
-
-    code = "bad_signature"
-    title = "签名不正确"
-
-
-class StaleMessage(BadSignature):
-    """Signed long ago, or for later: somebody repeats what WeChat said once."""
-
-    code = "stale_message"
-    title = "消息已经过期"
-
-
 class WrongMode(BadSignature):
     """Sealed or unsealed against the account's mode: a token alone must not open a safe account."""
 
     code = "wrong_callback_mode"
     title = "这个账号不收这种模式的消息"
-
-
-class MalformedMessage(Malformed):
-    """A callback that nobody can read."""
-
-    code = "malformed_message"
-    title = "消息格式不正确"
 
 
 class InvalidCode(Unauthorized):

@@ -6,11 +6,13 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from sandbox.alipay.door import NAMES as ALIPAY_NAMES
 from sandbox.api.door import Refused, account_of, body, control, need, the_world
 from sandbox.clock import rfc3339
 from sandbox.faults import describe
 from sandbox.pay.door import NAMES
 from sandbox.people import openid_of
+from sandbox.unionpay.door import NAMES as UNIONPAY_NAMES
 from sandbox.wechat.door import ROUTES
 
 
@@ -66,7 +68,7 @@ def add_fault() -> ResponseReturnValue:
 
 
 def _apis() -> set[str]:
-    called = {route.name for route in ROUTES.values()} | NAMES
+    called = {route.name for route in ROUTES.values()} | NAMES | ALIPAY_NAMES | UNIONPAY_NAMES
     return called | {"official.push", "mini.push", "pay.notify"}
 
 

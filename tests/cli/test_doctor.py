@@ -100,7 +100,7 @@ def test_every_key_of_the_example_is_either_ones_own_or_the_same_for_all() -> No
     names = {placeholders._name(key) for key, _ in placeholders._leaves(example)}
 
     shared = {"api_base", "pay_base", "oauth_base", "mp_base", "format", "level", "mode", "var"}
-    shared |= {"pay_backup_base", "code_pay"}
+    shared |= {"gateway", "files", "signer", "pay_backup_base", "code_pay"}
     local = {"merchant", "name", "staff_tag", "private_key_path", "public_key_path"}
     local |= {"client_certificate_path"}
     assert names - placeholders.OWN == shared | local

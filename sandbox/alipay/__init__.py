@@ -1,0 +1,1 @@
+"""Alipay's gateway, its cashier and its bills."""

@@ -1,0 +1,1 @@
+"""UnionPay's online gateway, its cashier and its files."""
