@@ -13,7 +13,7 @@ from core.inbox import InboundEvent
 from core.logs import log
 from core.outbox import JobState, OutboxJob, enqueue
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
-from payments import notices, remote, telling
+from payments import counter, notices, remote, telling
 from payments.models import UNSETTLED, PaymentAttempt, Refund
 from payments.settling import Settlement
 from tasks.registry import Later, Run, job
@@ -83,6 +83,17 @@ def query_pending(run: Run, attempt_id: int) -> None:
         raise Later(SOON_SECONDS) from None
     if outcome is Settlement.waiting:
         raise Later(_growing(attempt.created_at, now, at_most=120))
+
+
+@job("payments.follow_code", queue="urgent")
+def follow_code(run: Run, attempt_id: int) -> None:
+    """Ask after a code that was charged at the counter, until it is paid, over or taken back."""
+    try:
+        over = counter.follow(gateways.cashier(), attempt_id, clock.now())
+    except (ChannelUnavailable, ChannelRefused):
+        over = False
+    if not over:
+        raise Later(counter.ASK_EVERY.total_seconds())
 
 
 @job("payments.close_attempt", queue="default")
