@@ -71,3 +71,40 @@ class AskedByOneself(Conflict):
 class ChatLimit(Conflict):
     code = "refund_chat_limit"
     title = "超过了今天在聊天里能同意的金额，到控制台退"
+
+
+class TermsInvalid(Invalid):
+    code = "settlement_terms_invalid"
+    title = "抽成在 0 到 30% 之间，平台承担在 0 到 100% 之间"
+
+
+class TermsInThePast(Invalid):
+    code = "settlement_terms_in_the_past"
+    title = "新的约定最早从今天起算，已经过去的日子不改"
+
+
+class PayoutTooMuch(Conflict):
+    """`left_fen`: what the store may still be paid."""
+
+    code = "payout_too_much"
+    title = "超过了这家店还没划的钱"
+
+
+class PayoutUnlawful(Conflict):
+    code = "payout_unlawful"
+    title = "这笔钱收在几家商户共用的商户号里，不能转手划给门店（二清）"
+
+
+class VoucherUsed(Conflict):
+    code = "payout_voucher_used"
+    title = "这个凭证号已经记过一笔"
+
+
+class PayoutNotFound(NotFound):
+    code = "payout_not_found"
+    title = "没有这笔划款"
+
+
+class PayoutTakenBack(Conflict):
+    code = "payout_taken_back"
+    title = "这笔划款已经冲回了"

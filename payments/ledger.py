@@ -1,11 +1,14 @@
 """Double entry: every movement of money, once per cause, summing to zero."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import later
+from core.clock import business_day
 from orders.models import Order
 from payments.models import LedgerEntry, PaymentAttempt, Refund
 
@@ -92,24 +95,52 @@ def list_unbalanced(session: Session, ids: range) -> list[int]:
     return list(session.scalars(statement))
 
 
-def _post(
-    session: Session, cause: str, amounts: dict[str, int], order: Order, now: datetime
+def post(
+    session: Session,
+    cause: str,
+    amounts: Mapping[str, int],
+    merchant_id: int,
+    *,
+    order_id: int | None = None,
+    day: date | None = None,
+    now: datetime,
 ) -> None:
+    """One cause, once. `day`: of an open statement that the caller holds; else it is today's."""
+    entries = entries_of(cause, amounts, merchant_id, order_id, day=day, now=now)
+    later.add_all_surely(
+        session, LedgerEntry, entries, lambda found: LedgerBroken(f"{cause} posted before: {found}")
+    )
+
+
+def entries_of(
+    cause: str,
+    amounts: Mapping[str, int],
+    merchant_id: int,
+    order_id: int | None,
+    *,
+    day: date | None = None,
+    now: datetime,
+) -> list[dict[str, Any]]:
+    """The rows of a posting, for whoever writes many at a time. Raises LedgerBroken."""
     if sum(amounts.values()) != 0:
         raise LedgerBroken(f"{cause} does not sum to zero")
-    entries = [
+    return [
         {
             "cause": cause,
             "account": account,
             "amount_fen": amount,
             "currency": "CNY",
-            "merchant_id": order.merchant_id,
-            "order_id": order.id,
+            "merchant_id": merchant_id,
+            "order_id": order_id,
+            "day": day or business_day(now),
             "at": now,
         }
         for account, amount in amounts.items()
         if amount != 0
     ]
-    later.add_all_surely(
-        session, LedgerEntry, entries, lambda found: LedgerBroken(f"{cause} posted before: {found}")
-    )
+
+
+def _post(
+    session: Session, cause: str, amounts: dict[str, int], order: Order, now: datetime
+) -> None:
+    post(session, cause, amounts, order.merchant_id, order_id=order.id, now=now)

@@ -1,10 +1,12 @@
 """Do the snapshots say what the ledgers say? Asked once a day; a difference is a bug's trace."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
+from core import clock
 from core.database import reading
 from core.logs import log
 from coupons import ledger as coupon_ledger
@@ -12,9 +14,11 @@ from coupons.models import Coupon
 from crm import balance, points
 from crm.models import Member
 from orders.models import Order
-from payments import ledger
+from payments import ledger, proof
+from payments.models import Payout, SettlementDay, StorePurse
 from tasks.registry import Run, job
 
+Check = Callable[[Session, range], list[int]]
 SLICE = 2_000
 NAMED = 20
 
@@ -24,38 +28,49 @@ class BooksWrong(RuntimeError):
 
 
 @job("core.check_books", queue="bulk", attempts=1, timeout=1_800)
-def check_books(_run: Run) -> None:
-    """Members against their points, orders against the money, coupons against their entries.
+def check_books(run: Run) -> None:
+    """Members against their points, orders and payments against the money, coupons against their
+    entries, statements and stores' purses against what they were added up from.
 
-    Changes nothing. A difference is logged by id, and the row is dead at once: the figure of dead
-    jobs and the doctor show it until somebody has looked.
+    Changes nothing but the record of what it found, which the console shows. A difference is logged
+    by id, and the row is dead at once: the figure of dead jobs and the doctor show it until it was
+    looked at.
     """
-    wrong = {
-        "member": sorted(
-            {*_walk(Member, points.list_unbalanced), *_walk(Member, balance.list_unbalanced)}
-        ),
-        "order": _walk(Order, ledger.list_unbalanced),
-        "coupon": _walk(Coupon, coupon_ledger.list_unbalanced),
+    checks: dict[str, tuple[Any, list[Check]]] = {
+        "member": (Member.id, [points.list_unbalanced, balance.list_unbalanced]),
+        "order": (Order.id, [ledger.list_unbalanced, proof.wrong_payments]),
+        "coupon": (Coupon.id, [coupon_ledger.list_unbalanced]),
+        "statement": (SettlementDay.id, [proof.wrong_days]),
+        "store": (StorePurse.store_id, [proof.wrong_purses]),
+        "payout": (Payout.id, [proof.wrong_payouts]),
     }
+    wrong: dict[str, list[int]] = {}
+    counts: dict[str, int] = {}
+    for name, (column, several) in checks.items():
+        with reading() as session:
+            counts[name] = session.scalar(select(func.count(column))) or 0
+        wrong[name] = sorted({id_ for check in several for id_ in _walk(column, check)})
+    some = {name: ids[:NAMED] for name, ids in wrong.items()}
+    with run.transaction() as session:
+        proof.keep(session, counts, some, now=clock.now())
     if any(wrong.values()):
-        counts = {name: len(ids) for name, ids in wrong.items()}
-        some = {name: ids[:NAMED] for name, ids in wrong.items()}
-        log.error("books_wrong", counts=counts, some=some)
-        raise BooksWrong(f"{counts}, among them {some}")
+        numbers = {name: len(ids) for name, ids in wrong.items()}
+        log.error("books_wrong", counts=numbers, some=some)
+        raise BooksWrong(f"{numbers}, among them {some}")
 
 
-def _walk(model: Any, check: Any) -> list[int]:
+def _walk(column: Any, check: Check) -> list[int]:
     found: list[int] = []
-    for ids in _slices(model):
+    for ids in _slices(column):
         with reading() as session:
             found += check(session, ids)
     return found
 
 
-def _slices(model: Any) -> Iterator[range]:
+def _slices(column: Any) -> Iterator[range]:
     """All ids there are at the beginning, a few at a time: a statement of each is a short one."""
     with reading() as session:
-        first, last = session.execute(select(func.min(model.id), func.max(model.id))).one()
+        first, last = session.execute(select(func.min(column), func.max(column))).one()
     if first is not None:
         for start in range(first, last + 1, SLICE):
             yield range(start, min(start + SLICE, last + 1))

@@ -53,6 +53,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.give_birthday_coupons", 86_400),
     Periodic("coupons.return_gifts", 300),
     Periodic("crm.remind_expiring", 1_800),
+    Periodic("payments.settle", 3_600),
     Periodic("core.check_books", 86_400),
     Periodic("messaging.sync_all_followers", 86_400),
 ]

@@ -20,10 +20,22 @@ from payments.models.refunds import (
     Refund,
     RefundState,
 )
+from payments.models.settlement import (
+    NEXT_DAY,
+    BookProof,
+    CouponTerms,
+    DayState,
+    Payout,
+    SettlementDay,
+    SettlementLine,
+    SettlementTerms,
+    StorePurse,
+)
 
 __all__ = [
     "NEXT_ATTEMPT",
     "NEXT_BILL",
+    "NEXT_DAY",
     "NEXT_REFUND",
     "PAID",
     "UNSETTLED",
@@ -31,9 +43,17 @@ __all__ = [
     "Bill",
     "BillKind",
     "BillState",
+    "BookProof",
     "Channel",
+    "CouponTerms",
+    "DayState",
     "LedgerEntry",
     "PaymentAttempt",
+    "Payout",
     "Refund",
     "RefundState",
+    "SettlementDay",
+    "SettlementLine",
+    "SettlementTerms",
+    "StorePurse",
 ]

@@ -1,0 +1,30 @@
+"""Jobs of settlement: every past day gets its statement, which is closed when its bills are in."""
+
+from core import clock
+from core.database import reading
+from core.logs import log
+from payments.settlement import days
+from tasks.each import each
+from tasks.registry import Run, job
+
+
+@job("payments.settle")
+def settle(run: Run) -> None:
+    """A job for each merchant."""
+    with reading() as session:
+        merchants = days.merchants(session)
+    each(run, "payments.settle_days", "merchant_id", merchants)
+
+
+@job("payments.settle_days", queue="bulk", timeout=1_800)
+def settle_days(run: Run, merchant_id: int) -> None:
+    """One merchant's; each day in a transaction of its own, the oldest first."""
+    now = clock.now()
+    with run.transaction() as session:
+        days.open_due(session, merchant_id, now=now)
+        due = [(one.id, one.day) for one in days.list_closable(session, merchant_id, now=now)]
+    for statement_id, day in due:
+        with run.transaction() as session:
+            closed = days.close(session, statement_id, now=now)
+        if closed:
+            log.info("settlement_closed", merchant_id=merchant_id, day=day.isoformat())
