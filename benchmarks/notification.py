@@ -262,7 +262,8 @@ def _write(
     )
     do(
         "INSERT INTO ledger_entries (cause, account, amount_fen, currency, merchant_id, order_id,"
-        f" at) VALUES (%s, %s, %s, 'CNY', %s, %s, {at}), (%s, %s, %s, 'CNY', %s, %s, {at})",
+        f" day, at) VALUES (%s, %s, %s, 'CNY', %s, %s, DATE({at}), {at}),"
+        f" (%s, %s, %s, 'CNY', %s, %s, DATE({at}), {at})",
         (
             *(f"payment:{attempt}", f"channel:wechat:{MCHID}", fen, merchant, order),
             *(f"payment:{attempt}", f"sales:{merchant}", -fen, merchant, order),
