@@ -26,6 +26,8 @@ _MANAGER = _CLERK | {
     "stores.view",
     "official.manage",
     "chats.reply",
+    "payments.view",
+    "shipping.manage",
 }
 _OWNER = _MANAGER | {
     "campaigns.launch",
@@ -35,6 +37,8 @@ _OWNER = _MANAGER | {
     "staff.manage",
     "settings.manage",
     "audit.view",
+    "payments.raw",
+    "payments.export",
 }
 
 PERMISSIONS: dict[Role, frozenset[str]] = {

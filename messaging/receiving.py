@@ -6,7 +6,7 @@ Whatever has no handler here is accepted and stays recorded in the inbox.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ from core import audit
 from core.outbox import enqueue
 from gateways.wechat import contents
 from gateways.wechat.messages import Message
+from gateways.wechat.trade_events import EVENTS as TRADE_EVENTS
+from gateways.wechat.trade_events import TradeTold
 from merchants import staff as merchant_staff
 from merchants.errors import AlreadyBound, InviteUnusable, LastOwner
 from merchants.models import Staff
@@ -229,6 +231,21 @@ def _mass_finished(session: Session, message: Message, now: datetime) -> Happene
     return Happened()
 
 
+def _traded(session: Session, message: Message, now: datetime) -> Happened:
+    """About a payment of the mini-program: whoever looks after payments acts on it."""
+    told = contents.read(message)
+    if isinstance(told, TradeTold):
+        said = {name: value for name, value in asdict(told).items() if value}
+        enqueue(
+            session,
+            "payments.hear_of_shipping",
+            event=message.event,
+            appid=message.appid,
+            **said,
+        )
+    return Happened()
+
+
 def find_staff(session: Session, appid: str, openid: str) -> Staff | None:
     """The active staff member who writes from this identity, at the account's own merchant."""
     identity = identities.find_identity(session, appid, openid)
@@ -271,4 +288,5 @@ _HANDLERS: dict[str, Handler] = {
     "user_authorize_revoke": _withdrawn,
     "user_authorization_cancellation": _withdrawn,
     "masssendjobfinish": _mass_finished,
+    **dict.fromkeys(TRADE_EVENTS, _traded),
 }

@@ -43,6 +43,8 @@ def complete(session: Session, order: Order, *, code: str, actor: str, now: date
         raise WrongPickupCode("取餐码不对，请顾客再出示一次", errors={"code": "取餐码不对"})
     _move(session, order, OrderState.completed, actor=actor, now=now, completed_at=now)
     lockouts.clear(session, _subject(actor), now=now)
+    key = f"orders.after_completed:{order.id}"
+    enqueue(session, "orders.after_completed", key=key, order_id=order.id)
     cause = {"order_id": order.id}
     visits.record_visit(session, order.buyer_id, order.store_id, now, cause=cause)
 

@@ -12,6 +12,7 @@ from sandbox.api import (  # noqa: F401  (routes on the blueprint)
     pay,
     people,
     phone,
+    trades,
 )
 from sandbox.api.door import control, install_errors
 from sandbox.api.pages import pages
@@ -25,6 +26,7 @@ from sandbox.state import Snapshots, World
 from sandbox.unionpay import moves
 from sandbox.unionpay import routes as unionpay
 from sandbox.wechat import routes as wechat
+from sandbox.wechat import tradeevents
 from sandbox.wechat.door import Door
 
 
@@ -59,6 +61,7 @@ def create_sandbox(settings: Settings, *, deliver: Deliver | None = None) -> Fla
             moves.resume(world)
             formnotices.resume(world)
             sharing.resume(world)
+            tradeevents.resume(world)
         snapshots.start()
     return app
 

@@ -97,6 +97,7 @@ class Settings:
     refund_seconds: float = 1.0
     refund_gap_seconds: float = 60.0
     code_password_fen: int = 20_000  # above it a payer's code asks for the password
+    trade_known_seconds: float = 0.0  # until a payment can be told as shipped
     template_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     template_titles: Mapping[str, str] = field(default_factory=dict)
     clock_file: Path | None = None  # shared with the backend: both run on the same clock
@@ -192,6 +193,7 @@ _PLAIN = (
     "refund_seconds",
     "refund_gap_seconds",
     "code_password_fen",
+    "trade_known_seconds",
 )
 
 

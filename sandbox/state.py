@@ -39,6 +39,7 @@ from sandbox.wechat.qrstore import Qrs
 from sandbox.wechat.sent import Sent
 from sandbox.wechat.tags import Tags
 from sandbox.wechat.tokens import Tokens
+from sandbox.wechat.tradestore import Shippings
 from sandbox.wechat.windows import Windows
 
 _STORES = (
@@ -55,6 +56,7 @@ _STORES = (
     "sent",
     "masses",
     "notifies",
+    "shippings",
     "media",
     "ledger",
     "cards",
@@ -91,6 +93,7 @@ class World:
         self.sent = Sent(self.clock)
         self.masses = Masses(self.clock)
         self.notifies = Notifies()
+        self.shippings = Shippings()
         self.media = MediaStore(self.clock)
         self.ledger = Ledger(self.clock)
         self.cards = Cards(self.clock)
@@ -141,6 +144,7 @@ class World:
                 "sent",
                 "masses",
                 "notifies",
+                "shippings",
                 "ledger",
                 "cards",
                 "sharings",

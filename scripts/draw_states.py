@@ -33,6 +33,7 @@ MAPS = [
     ("素材 Material", "messaging.models", "NEXT_MATERIAL"),
     ("群发 Broadcast", "messaging.broadcasts.models", "NEXT"),
     ("群发的一次请求 Mass send", "messaging.broadcasts.models", "NEXT_MASS"),
+    ("发货信息 Shipping information", "payments.shipping.models", "NEXT_SHIPPING"),
     ("服务卡片 Service card", "messaging.cards.models", "NEXT_CARD"),
 ]
 

@@ -8,6 +8,7 @@ from orders.models import OrderState, PaymentState
 from orders.queries import get_order
 from payments import remote
 from payments.errors import PaymentInProgress
+from payments.shipping import owing as shipping
 from tasks.registry import Later, Run, job
 
 
@@ -40,12 +41,14 @@ def expire(run: Run, order_id: int) -> None:
 
 @job("orders.after_paid", queue="urgent")
 def after_paid(run: Run, order_id: int) -> None:
-    """The store's staff hear of a paid order that waits for them; its card is put up."""
+    """The store's staff hear of a paid order that waits for them; its card is put up, and its
+    shipping is owed to the platform that holds the money."""
     with run.finish() as session:
         order = get_order(session, order_id)
         if order.state is OrderState.placed:
             telling.alert_staff(session, order, clock.now())
         showing.follow(session, order)
+        shipping.owe(session, order, now=clock.now())
 
 
 @job("orders.after_ready", queue="urgent")

@@ -54,6 +54,8 @@ SCHEDULE: list[Periodic] = [
     Periodic("coupons.return_gifts", 300),
     Periodic("crm.remind_expiring", 1_800),
     Periodic("payments.settle", 3_600),
+    Periodic("payments.watch_shipping", 300),
+    Periodic("payments.check_shipping_controls", 86_400),
     Periodic("core.check_books", 86_400),
     Periodic("messaging.sync_all_followers", 86_400),
 ]

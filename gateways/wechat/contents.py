@@ -11,6 +11,8 @@ from typing import Any
 
 from gateways.wechat.card_events import CardLost, read_lost
 from gateways.wechat.messages import Message
+from gateways.wechat.trade_events import EVENTS as TRADE_EVENTS
+from gateways.wechat.trade_events import TradeTold, read_trade
 
 Fields = dict[str, Any]
 
@@ -216,6 +218,7 @@ Content = (
     | Arrivals
     | Withdrawn
     | CardLost
+    | TradeTold
     | Unknown
 )
 
@@ -388,6 +391,7 @@ _EVENTS: dict[str, Callable[[Fields], Content]] = {
     "subscribe_msg_change_event": _answers("SubscribeMsgChangeEvent"),
     "subscribe_msg_sent_event": _arrivals,
     "notify_service_msg_send_result": read_lost,
+    **dict.fromkeys(TRADE_EVENTS, read_trade),
     "user_info_modified": _withdrawn(everything=False),
     "user_authorization_revoke": _withdrawn(everything=False),
     "user_authorize_revoke": _withdrawn(everything=False),  # both spellings are told of

@@ -10,6 +10,8 @@ from gateways.wechat.errors import MalformedMessage
 
 _MAX_NAME = 64
 _MAX_ID = 120
+_TOLD_BY_ALL = ("subscribe_msg_", "notify_service_msg_", "trade_manage_", "wxa_trade_")
+"""Events of one second and one sender that only all that they say tells apart."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _message_id(
         # Results of sendings share a second and a receiver; their MsgID tells them apart. Answers
         # to two dialogs in one second have no number: what was answered does.
         number = key or _text(fields, "MsgID") or own
-        if event is not None and event.startswith(("subscribe_msg_", "notify_service_msg_")):
+        if event is not None and event.startswith(_TOLD_BY_ALL):
             number = _digest(fields)
         chosen = f"{openid}:{created}:{event or kind}:{number}"
     if len(chosen) <= _MAX_ID:

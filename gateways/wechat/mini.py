@@ -9,6 +9,7 @@ from core.config import MiniProgram as Account
 from gateways.wechat.api import Api
 from gateways.wechat.callback import Callback
 from gateways.wechat.errors import InvalidCode, WechatError, WechatUnavailable
+from gateways.wechat.shipping import ShippingCounter
 
 _BAD_CODES = {40029, 40163, 41008, 42003}
 _NOT_THEIRS = 40003
@@ -35,6 +36,7 @@ class MiniProgram:
     def __init__(self, account: Account, api: Api, callback: Callback) -> None:
         self.account = account
         self.callback = callback
+        self.shipping = ShippingCounter(api)
         self._api = api
 
     def check(self) -> None:

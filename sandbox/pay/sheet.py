@@ -8,6 +8,7 @@ from sandbox.pay.ledger import Order
 from sandbox.pay.orders import describe
 from sandbox.people import Person, openid_of
 from sandbox.state import World
+from sandbox.wechat import tradeevents
 
 OUTCOMES = ("ok", "cancel", "insufficient")
 SCANNED = "weixin://wxpay/bizpayurl?pr="
@@ -27,7 +28,9 @@ def pay(world: World, person: Person, appid: str, sheet: dict[str, Any], outcome
         raise NotPossible("requestPayment:fail 支付验证签名失败")
     if order.openid != openid_of(appid, person.id):
         raise NotPossible("requestPayment:fail 只能由下单的人付款")
-    return _take(world, person, order, outcome)
+    paid = _take(world, person, order, outcome)
+    tradeevents.watch(world, paid)
+    return paid
 
 
 def pay_unsigned(world: World, person: Person, prepay_id: str, outcome: str) -> Order:

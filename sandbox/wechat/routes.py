@@ -11,6 +11,7 @@ from sandbox.wechat import (
     qrcodes,
     tagging,
     templates,
+    trades,
     users,
 )
 from sandbox.wechat.door import api
@@ -27,5 +28,6 @@ __all__ = [
     "qrcodes",
     "tagging",
     "templates",
+    "trades",
     "users",
 ]

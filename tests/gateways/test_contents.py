@@ -8,6 +8,7 @@ from gateways.wechat import contents
 from gateways.wechat.card_events import CardLost
 from gateways.wechat.contents import Content, Place
 from gateways.wechat.messages import build_message
+from gateways.wechat.trade_events import TradeTold
 from gateways.wechat.wire import read_xml
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -57,6 +58,12 @@ EXPECTED: dict[str, Content] = {
     "user_authorization_revoke": contents.Withdrawn(OPENID, MINI, ("6", "8"), everything=False),
     "user_authorization_cancellation": contents.Withdrawn(OPENID, MINI, (), everything=True),
     "publish_job_finished": contents.Unknown("publishjobfinish"),
+    "trade_manage_remind_access_api": TradeTold("", "请尽快接入", 0, 0, 0, 0, 0),
+    "wxa_trade_controlled": TradeTold("", "已纳入发货信息管理", 0, 0, 0, 0, 0),
+    "trade_manage_remind_shipping": TradeTold("4200002043", "已超 48 小时未发货", 0, 0, 0, 0, 0),
+    "trade_manage_order_settlement": TradeTold(
+        "4200002043", "", 1714112000, 0, 1714112500, 1, 1714112537
+    ),
 }
 
 

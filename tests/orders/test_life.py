@@ -162,7 +162,7 @@ def test_from_accepted_to_the_customers_hands(session: Session, shop: Shop, now:
     handover.complete(session, order, code=spaced, actor=CLERK, now=now)
 
     assert (order.state, order.completed_at) == (OrderState.completed, now)
-    assert jobs(session)[-1] == "orders.after_ready"
+    assert jobs(session)[-2:] == ["orders.after_ready", "orders.after_completed"]
     kinds = [row.kind for row in session.scalars(select(OrderHistory).order_by(OrderHistory.id))]
     assert kinds.count(HistoryKind.state) == 5
 

@@ -75,6 +75,7 @@ export const api = {
   prepay: (prepayId) => call('GET', `prepay?${query({ prepay_id: prepayId })}`),
   cards: async (id) => (await call('GET', `${person(id)}pack`)).cards,
   dropCard: (id, code) => call('POST', `${person(id)}pack`, { code, do: 'delete' }),
+  receive: (id, transaction) => call('POST', `${person(id)}receipts`, { transaction_id: transaction }),
   story: async () => (await call('GET', 'story')).facts,
   tellStory: (facts) => call('POST', 'story', { facts }),
   qrs: async () => (await call('GET', 'qrs')).qrs,

@@ -90,7 +90,9 @@ function notice(message, open) {
     h('div', { class: 'in' }, h('div', { class: 't' }, message.title), rows),
     go && h('div', { class: 'act' }, h('span', {}, '看详情'), icon('next', 16)),
   ]
-  return go ? h('button', { type: 'button', class: 'cd', onclick: go }, inside) : h('div', { class: 'cd' }, inside)
+  const card = go ? h('button', { type: 'button', class: 'cd', onclick: go }, inside) : h('div', { class: 'cd' }, inside)
+  if (!message.confirm) return card
+  return h('div', {}, card, h('button', { type: 'button', class: 'receipt', onclick: () => open.receive(message.confirm) }, '确认收货'))
 }
 
 function choices(message, open) {

@@ -17,6 +17,7 @@ export class Chat {
       web: (url, title) => phone.web(url, title),
       mini: (to, path) => phone.mini(path, to),
       say: (text) => this.say(text),
+      receive: (transaction) => this.receive(transaction),
     }
     this.subtitle = h('small', { class: 'cut' }, '演示账号')
     this.list = h('div', { class: 'msgs', role: 'log', 'aria-label': '聊天', tabindex: '0' })
@@ -232,6 +233,17 @@ export class Chat {
     await told.catch(sayError)
     if (scans && scanned && button.type === 'scancode_push') this.phone.opened({ kind: /^https?:/.test(scanned) ? 'web' : 'text', url: scanned, text: scanned })
     this.refresh()
+  }
+
+  /** WeChat's own sheet of a purchase: the buyer has it, and the shop gets its money. */
+  async receive(transaction) {
+    try {
+      await api.receive(this.phone.person.id, transaction)
+      toast('已确认收货')
+      this.refresh()
+    } catch (error) {
+      sayError(error)
+    }
   }
 
   async say(text) {
