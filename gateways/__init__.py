@@ -24,9 +24,10 @@ CASHIER = "linli.cashier"
 
 def connect(app: Flask, config: Config) -> Wechat:
     """Build the clients for every configured account and keep them with the app."""
-    registry = Wechat(config.wechat, Http())
+    http = Http()
+    registry = Wechat(config.wechat, http)
     app.extensions[EXTENSION] = registry
-    app.extensions[CASHIER] = Cashier(registry)
+    app.extensions[CASHIER] = Cashier(registry, config, http)
     return registry
 
 

@@ -1,24 +1,47 @@
 """Every account that takes money, behind the one port, whichever company it is with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from core.config import Config
+from gateways.alipay import reading as alipay_reading
+from gateways.alipay.channel import AlipayChannel
+from gateways.http import Http
 from gateways.pay.errors import UnknownAccount
 from gateways.pay.port import PayChannel
 from gateways.pay.records import RefundResult, Transaction
+from gateways.unionpay import reading as unionpay_reading
+from gateways.unionpay.channel import UnionPayChannel
 from gateways.wechat import pay_records
 from gateways.wechat.registry import Wechat
 
 # What a kept notice says, by the channel that it came from.
-_READ_NOTICE = {"wechat": pay_records.read_notice}
+_Read = Callable[[str, dict[str, Any]], Transaction | RefundResult | None]
+_READ_NOTICE: dict[str, _Read] = {
+    "wechat": pay_records.read_notice,
+    "alipay": alipay_reading.read_notice,
+    "unionpay": unionpay_reading.read_notice,
+}
 
 
 class Cashier:
     """The configured accounts of every channel."""
 
-    def __init__(self, wechat: Wechat) -> None:
+    def __init__(self, wechat: Wechat, config: Config, http: Http) -> None:
+        alipay, unionpay = config.alipay, config.unionpay
+        self._alipay = {
+            each.app_id: AlipayChannel(
+                each, http, alipay.gateway, read_seconds=alipay.timeout_seconds
+            )
+            for each in alipay.accounts
+        }
+        self._unionpay = {
+            each.mer_id: UnionPayChannel(unionpay, each, http) for each in unionpay.accounts
+        }
         self._owned: list[tuple[str | None, PayChannel]] = [
             *((pay.settings.merchant, pay) for pay in wechat.pays()),
+            *((pay.settings.merchant, pay) for pay in self._alipay.values()),
+            *((pay.settings.merchant, pay) for pay in self._unionpay.values()),
         ]
         self._known = {(pay.channel, pay.account): pay for _, pay in self._owned}
 
@@ -28,6 +51,15 @@ class Cashier:
         if found is None:
             raise UnknownAccount
         return found
+
+    def speaker(self, channel: str, account: str) -> AlipayChannel | UnionPayChannel:
+        """Who reads what Alipay or UnionPay tells this account. Raises UnknownAccount."""
+        known: Mapping[str, AlipayChannel | UnionPayChannel] = (
+            self._alipay if channel == "alipay" else self._unionpay
+        )
+        if channel not in ("alipay", "unionpay") or account not in known:
+            raise UnknownAccount
+        return known[account]
 
     def find_for(self, merchant: str, channel: str) -> PayChannel | None:
         """The merchant's own account there, else the platform's; never another merchant's."""

@@ -104,7 +104,8 @@ def record_result(session: Session, result: RefundResult, now: datetime) -> str:
         security_events.notice("refund_unknown", f"refund:{result.out_refund_no}")
         return "unknown"
     attempt = session.get_one(PaymentAttempt, refund.attempt_id)
-    if (result.refund_fen, result.total_fen) != (refund.amount_fen, attempt.amount_fen):
+    total_fen = attempt.amount_fen if result.total_fen is None else result.total_fen
+    if (result.refund_fen, total_fen) != (refund.amount_fen, attempt.amount_fen):
         security_events.record(
             session,
             "refund_mismatch",

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from flask_openapi3 import OpenAPI
 
-from wxapp_api import browser_build, pay_notices
+from wxapp_api import browser_build, channel_notices, pay_notices
 
 MODULES: tuple[str, ...] = (
     "sessions",
@@ -33,3 +33,4 @@ def register(app: OpenAPI) -> None:
         app.register_api(import_module(f"wxapp_api.{name}").blueprint)
     app.register_blueprint(browser_build.blueprint)
     app.register_blueprint(pay_notices.blueprint)
+    app.register_blueprint(channel_notices.blueprint)

@@ -50,7 +50,7 @@ def wechat(mchid: str) -> Response:
         )
     if ours:
         # Here, not by the whole view: its second run would take this notice for one in hand.
-        retrying(_act, event, at)
+        retrying(act, event, at)
     return Response(status=204)
 
 
@@ -76,6 +76,7 @@ def card_pack(brand_id: str) -> Response:
     return Response(status=204)
 
 
-def _act(event: InboundEvent, at: datetime) -> None:
+def act(event: InboundEvent, at: datetime) -> None:
+    """Unless somebody else has."""
     with suppress(notices.AlreadyActed), transaction() as session:
         notices.act(session, event, at)

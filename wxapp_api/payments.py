@@ -5,6 +5,7 @@ from flask import g, request
 import gateways
 from core import idempotency, limits
 from core.clock import now
+from core.config import current_config
 from core.database import reading, transaction
 from merchants.models import Merchant
 from orders import queries as orders
@@ -38,10 +39,11 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
     opening = remote.open_payment(
         cashier,
         order.id,
-        Means(Channel(body.channel), way, account.account, g.identity.appid, g.identity.openid),
+        Means(Channel(body.channel), way, account.account, *_payer(body.channel)),
         description=f"{merchant.name} {order.no}",
         now=at,
         client_ip=request.remote_addr or "",
+        return_url=_return_url(body.channel, account.account, order.no),
     )
     shown = PaymentOut(show=opening.show, params=dict(opening.params))
     if header.idempotency_key:
@@ -54,3 +56,13 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
             else:
                 shown = PaymentOut.model_validate(replay.result)
     return shown
+
+
+def _payer(channel: str) -> tuple[str, str]:
+    """Who pays, as the channel knows them: only WeChat is told, the others ask themselves."""
+    return (g.identity.appid, g.identity.openid) if channel == "wechat" else ("", "")
+
+
+def _return_url(channel: str, account: str, no: str) -> str:
+    """Where a browser comes back to from the channel's page."""
+    return f"{current_config().app.base_url.rstrip('/')}/pay/{channel}/return/{account}/{no}"

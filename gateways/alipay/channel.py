@@ -11,6 +11,7 @@ from gateways.alipay.client import AlipayClient
 from gateways.alipay.errors import AlipayError, AlipayUnavailable
 from gateways.alipay.reading import (
     BEIJING,
+    read_notice,
     read_refund,
     read_time,
     read_trade,
@@ -22,6 +23,7 @@ from gateways.pay.money import to_yuan
 from gateways.pay.records import (
     Ask,
     Asked,
+    Notice,
     Opening,
     RefundAsk,
     RefundResult,
@@ -163,8 +165,8 @@ class AlipayChannel:
             raise AlipayUnavailable(method, "no address in the answer")
         return url
 
-    def read_notice(self, raw: bytes, now: datetime) -> dict[str, str]:
-        """The verified fields of a notice of this application about a trade.
+    def read_notice(self, raw: bytes, now: datetime) -> Notice:
+        """A verified notice of this application about a trade.
 
         Raises BadSignature (forged, old, another's) or MalformedMessage.
         """
@@ -172,21 +174,15 @@ class AlipayChannel:
         self._check_ours(fields, now)
         try:
             told_at = read_time(fields.get("notify_time"))
-            read_trade(fields, self.account)
-        except ValueError as error:
-            raise MalformedMessage(f"通知里的 {error} 不对") from None
+        except ValueError:
+            raise MalformedMessage("缺少 notify_time") from None
+        read_notice(fields.get("trade_status", ""), fields)
         if not 0 < len(fields.get("notify_id", "")) <= 128:
             raise MalformedMessage("缺少 notify_id")
         if not now - _OLDEST <= told_at <= now + _EARLIEST:
             raise StaleMessage
-        return fields
-
-    def trade_of(self, fields: Mapping[str, Any]) -> Transaction:
-        """What a stored notice says of its trade. Raises MalformedMessage."""
-        try:
-            return read_trade(fields, self.account)
-        except ValueError as error:
-            raise MalformedMessage(f"通知里的 {error} 不对") from None
+        told = {name: text for name, text in fields.items() if name not in ("sign", "sign_type")}
+        return Notice(fields["notify_id"], fields["trade_status"], told)
 
     def read_return(self, raw: bytes, now: datetime) -> str:
         """Whose page it is that a payer came back to; of what was paid a return proves nothing.

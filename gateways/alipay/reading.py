@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import unquote
 
+from gateways.pay.errors import MalformedMessage
 from gateways.pay.money import to_fen
 from gateways.pay.records import RefundAsk, RefundResult, Transaction
 
@@ -42,6 +43,15 @@ def read_trade(fields: Mapping[str, Any], account: str, *, waiting: str = "NOTPA
         success_at=read_time(paid_at) if paid_at else None,
         attach=unquote(str(fields.get("passback_params") or "")),
     )
+
+
+def read_notice(kind: str, fields: Mapping[str, Any]) -> Transaction:
+    """What a verified and kept notice says; of a refund, that the trade had one: how that ended
+    its own answer tells, or a query. Raises MalformedMessage."""
+    try:
+        return read_trade(fields, str(fields.get("app_id", "")))
+    except ValueError as error:
+        raise MalformedMessage(f"通知里的 {error} 不对") from None
 
 
 def read_refund(fields: Mapping[str, Any], ask: RefundAsk) -> RefundResult | None:

@@ -120,12 +120,22 @@ class RefundAsk:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A verified notice: `id` is the same in every repetition, `kind` decides what `body` is."""
+
+    id: str
+    kind: str
+    body: dict[str, str]
+
+
+@dataclass(frozen=True)
 class RefundResult:
-    """`state`: PROCESSING, SUCCESS, CLOSED (needs a new number) or ABNORMAL (needs a human)."""
+    """`state`: PROCESSING, SUCCESS, CLOSED (needs a new number) or ABNORMAL (needs a human).
+    `total_fen`: None where a notice does not say it."""
 
     out_refund_no: str
     refund_id: str
     state: str
     refund_fen: int
-    total_fen: int
+    total_fen: int | None
     success_at: datetime | None

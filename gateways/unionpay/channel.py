@@ -5,7 +5,7 @@ import binascii
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from core.config_channels import UnionPay, UnionPayAccount
 from gateways.http import MAX_ANSWER_BYTES, Http
@@ -13,6 +13,7 @@ from gateways.pay.errors import BadSignature, MalformedMessage
 from gateways.pay.records import (
     Ask,
     Asked,
+    Notice,
     Opening,
     RefundAsk,
     RefundResult,
@@ -23,7 +24,14 @@ from gateways.pay.records import (
 from gateways.unionpay import wire
 from gateways.unionpay.client import UnionPayClient
 from gateways.unionpay.errors import WAITING, UnionPayError, UnionPayUnavailable
-from gateways.unionpay.reading import PAYMENT, REFUND, read_payment, read_refund, to_time
+from gateways.unionpay.reading import (
+    PAYMENT,
+    REFUND,
+    read_notice,
+    read_payment,
+    read_refund,
+    to_time,
+)
 
 _GATEWAY = "000201"
 _CHANNELS = {Way.page: "07", Way.wap: "08"}
@@ -155,26 +163,20 @@ class UnionPayChannel:
         )
         return unpacked(given.get("fileContent", ""))
 
-    def read_notice(self, raw: bytes, now: datetime) -> dict[str, str]:
-        """The verified fields of a notice to this merchant about a payment or a refund.
+    def read_notice(self, raw: bytes, now: datetime) -> Notice:
+        """A verified notice to this merchant about a payment or a refund.
 
-        It bears no time of its own: a repetition is known by what it says. Raises BadSignature
-        (forged, another's) or MalformedMessage.
+        It has neither a number nor a time of its own: a repetition is known by what it says. Raises
+        BadSignature (forged, another's) or MalformedMessage.
         """
         fields = wire.read_form(raw)
         self._check_ours(fields, now)
-        self.told_of(fields)
-        return fields
-
-    def told_of(self, fields: Mapping[str, Any]) -> Transaction | RefundResult | None:
-        """What a stored notice says; None: nothing that concerns us. Raises MalformedMessage."""
-        try:
-            code, kind = fields.get("respCode", ""), fields.get("txnType")
-            if kind == PAYMENT:
-                return read_payment(fields, self.account, code)
-            return read_refund(fields, code, 0) if kind == REFUND else None
-        except ValueError as error:
-            raise MalformedMessage(f"通知里的 {error} 不对") from None
+        kind, told_apart = fields.get("txnType", ""), fields.get("queryId", "")
+        if not told_apart.isalnum() or len(told_apart) > 64 or kind not in (PAYMENT, REFUND):
+            raise MalformedMessage("缺少 queryId 或 txnType")
+        read_notice(kind, fields)
+        told = {k: v for k, v in fields.items() if k not in ("signature", "signPubKeyCert")}
+        return Notice(f"{kind}-{told_apart}-{fields.get('respCode', '')[:8]}", kind, told)
 
     def read_return(self, raw: bytes, now: datetime) -> str:
         """The order that a payer came back from; of what was paid a return proves nothing.

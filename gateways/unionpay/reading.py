@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
+from gateways.pay.errors import MalformedMessage
 from gateways.pay.records import RefundResult, Transaction
 from gateways.unionpay.errors import DONE, WAITING
 
@@ -32,7 +33,7 @@ def read_payment(fields: Mapping[str, str], account: str, code: str) -> Transact
     )
 
 
-def read_refund(fields: Mapping[str, str], code: str, total_fen: int) -> RefundResult:
+def read_refund(fields: Mapping[str, str], code: str, total_fen: int | None) -> RefundResult:
     """A refund that failed is over: the next one needs a new number."""
     state = "SUCCESS" if code in DONE else "PROCESSING" if code in WAITING else "CLOSED"
     return RefundResult(
@@ -43,6 +44,18 @@ def read_refund(fields: Mapping[str, str], code: str, total_fen: int) -> RefundR
         total_fen=total_fen,
         success_at=_traced_at(fields) if state == "SUCCESS" else None,
     )
+
+
+def read_notice(kind: str, fields: Mapping[str, str]) -> Transaction | RefundResult | None:
+    """What a verified and kept notice says; None: nothing of money. A refund's does not say what
+    the whole payment was. Raises MalformedMessage."""
+    try:
+        code = fields.get("respCode", "")
+        if kind == PAYMENT:
+            return read_payment(fields, fields.get("merId", ""), code)
+        return read_refund(fields, code, None) if kind == REFUND else None
+    except ValueError as error:
+        raise MalformedMessage(f"通知里的 {error} 不对") from None
 
 
 def _traced_at(fields: Mapping[str, str]) -> datetime | None:

@@ -101,6 +101,7 @@ PUBLIC = {
     "/m",
     "/m/",
     "/m/<path:name>",
+    "/pay/<channel>/return/<account>/<no>",  # proves nothing, leads to our own page
     "/m/config.json",
     "/metrics",
     "/openapi.json",

@@ -29,6 +29,7 @@ from core.config_channels import Alipay
 from gateways.alipay import crypto, wire
 from gateways.alipay.channel import AlipayChannel
 from gateways.alipay.errors import SUB_CODES, AlipayError, AlipayUnavailable, refusal
+from gateways.alipay.reading import read_notice
 from gateways.http import Http
 from gateways.pay.errors import BadSignature, MalformedMessage, StaleMessage
 from gateways.pay.money import to_fen, to_yuan
@@ -92,7 +93,7 @@ def test_a_page_is_paid_and_everybody_says_so(world: Played, way: Way) -> None:
     url, body = world.heard()[0]
     assert url == "http://127.0.0.1:8000/pay/notify"
     fields = world.alipay.read_notice(body, now())
-    assert replace(world.alipay.trade_of(fields), attach="") == paid
+    assert replace(read_notice(fields.kind, fields.body), attach="") == paid
 
 
 def test_the_same_page_again_is_the_same_trade(world: Played) -> None:
@@ -193,7 +194,8 @@ def test_refunds_in_parts_under_their_numbers(world: Played) -> None:
     assert (again.state, again.refund_id) == ("SUCCESS", "R1")
     assert again.success_at is not None
     assert world.alipay.query(asked).state == "SUCCESS"  # type: ignore[union-attr]
-    told = world.alipay.trade_of(world.alipay.read_notice(world.heard(2)[1][1], now()))
+    second = world.alipay.read_notice(world.heard(2)[1][1], now())
+    told = read_notice(second.kind, second.body)
     assert (told.state, told.is_paid, told.amount_fen) == ("REFUND", True, 2_650)
 
     with pytest.raises(AlipayError) as refused:
@@ -451,4 +453,4 @@ def test_the_address_says_what_was_asked(world: Played) -> None:
     page = requests.get(url, timeout=10)
     world.press(page, "pay")
     fields = world.alipay.read_notice(world.heard()[0][1], now())
-    assert world.alipay.trade_of(fields).attach == "a b&c"
+    assert read_notice(fields.kind, fields.body).attach == "a b&c"

@@ -25,7 +25,7 @@ from gateways.pay.records import RefundResult, Show, Transaction, Way
 from gateways.unionpay import crypto, wire
 from gateways.unionpay.channel import UnionPayChannel, unpacked
 from gateways.unionpay.errors import UnionPayError, UnionPayUnavailable
-from gateways.unionpay.reading import read_payment, read_refund
+from gateways.unionpay.reading import read_notice, read_payment, read_refund
 from sandbox import channel_keys
 from sandbox.unionpay import moves
 from sandbox.unionpay.door import signed
@@ -85,7 +85,7 @@ def test_a_form_is_paid_and_everybody_says_so(world: Played, way: Way) -> None:
     assert known.success_at is not None
     assert abs(known.success_at - now()) < timedelta(minutes=1)
     fields = world.unionpay.read_notice(world.heard()[0][1], now())
-    assert world.unionpay.told_of(fields) == known
+    assert read_notice(fields.kind, fields.body) == known
 
 
 def test_a_question_needs_the_time_of_the_form(world: Played) -> None:
@@ -200,7 +200,7 @@ def test_a_refund_is_accepted_then_done(world: Played) -> None:
     assert (again.state, again.refund_id) == ("PROCESSING", begun.refund_id)
     world.world.clock.advance(2)
     notice = world.unionpay.read_notice(world.heard(2)[1][1], now())
-    done = world.unionpay.told_of(notice)
+    done = read_notice(notice.kind, notice.body)
     assert isinstance(done, RefundResult)
     assert (done.out_refund_no, done.state, done.refund_fen) == (part.out_refund_no, "SUCCESS", 650)
     found = world.unionpay.query_refund(asked, part)
