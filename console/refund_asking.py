@@ -11,14 +11,22 @@ from core.database import reading, transaction
 from core.errors import LinliError
 from merchants.models import Staff
 from orders.models import OrderState
+from orders.paying import CouponBack
 from orders.queries import get_for_staff
 from payments import asking
 from payments.errors import AskedNotFound
 from payments.queries import refundable_fen
+from payments.refunding import rules
 
 __all__ = ["page"]
 
 LARGEST_DAY = 10_000_00
+LARGEST_ALONE = 100_000_00
+COUPON_BACK = [
+    (CouponBack.always, "都退回"),
+    (CouponBack.valid, "没过期的退回"),
+    (CouponBack.never, "不退回"),
+]
 
 
 @page.get("/<no>/ask-refund")
@@ -93,7 +101,14 @@ def answer_refund(no: str) -> Response:
 @staff("settings.manage")
 def refund_rules() -> Response:
     with reading() as session:
-        form = Form(amount=words.yuan(asking.chat_day_fen(session, me().merchant_id)))
+        found = rules.of(session, me().merchant_id)
+    form = Form(
+        amount=words.yuan(found.chat_day_fen),
+        clerk=words.yuan(found.clerk_fen),
+        minutes=found.clerk_minutes,
+        manager=words.yuan(found.manager_fen),
+        coupon=found.coupon_back,
+    )
     return _rules_page(form)
 
 
@@ -102,10 +117,23 @@ def refund_rules() -> Response:
 def set_refund_rules() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     amount = form.yuan("amount", high=LARGEST_DAY)
-    if form.errors or amount is None or not step_up.is_proved(form, now):
+    clerk, minutes = form.yuan("clerk", high=LARGEST_DAY), form.whole("minutes", high=1_440)
+    manager = form.yuan("manager", high=LARGEST_ALONE)
+    coupon = form.one_of("coupon", [value for value, _ in COUPON_BACK])
+    if clerk is not None and manager is not None and clerk > manager:
+        form.refuse("clerk", "不要比店长的多")
+    known = None not in (amount, clerk, minutes, manager, coupon)
+    if form.errors or not known or not step_up.is_proved(form, now):
         return _rules_page(form, 422)
+    said = rules.Rules(
+        clerk_fen=clerk or 0,
+        clerk_minutes=minutes or 0,
+        manager_fen=manager or 0,
+        chat_day_fen=amount or 0,
+        coupon_back=CouponBack(coupon or CouponBack.always),
+    )
     with transaction() as session:
-        asking.set_chat_day(session, who.merchant_id, amount, actor=who.actor, now=now)
+        rules.save(session, who.merchant_id, said, actor=who.actor, now=now)
     response = reply.done(url_for("console.stores.index"), "改好了")
     step_up.remember(response, now)
     return response
@@ -148,4 +176,6 @@ def _answer_page(no: str, form: Form, status: int = 200) -> Response:
 
 def _rules_page(form: Form, status: int = 200) -> Response:
     stepped_up = access.is_proved(clock_now())
-    return reply.page("orders/refund_rules.html", status, form=form, stepped_up=stepped_up)
+    return reply.page(
+        "orders/refund_rules.html", status, form=form, stepped_up=stepped_up, coupons=COUPON_BACK
+    )

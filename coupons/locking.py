@@ -116,14 +116,24 @@ def redeem_locked(
     return redeemed
 
 
-def give_back(session: Session, order_id: int, now: datetime, *, reason: str = "") -> bool:
-    """One use back of every coupon that the order used, when all of it is refunded; once.
+def give_back(
+    session: Session,
+    order_id: int,
+    now: datetime,
+    *,
+    reason: str = "",
+    only_valid: bool = False,
+) -> bool:
+    """One use back of every coupon that the order used, when all of it is refunded; once. With
+    `only_valid` not of one that has run out since.
 
     False: it used none, or they were given back before. A coupon that another order holds
     meanwhile, or that has ended, keeps its state.
     """
     uses = list_uses(session, order_id)
     for coupon in _lock_several(session, uses):
+        if only_valid and coupon.expires_at <= now:
+            continue
         values: dict[str, object] = {"uses_left": coupon.uses_left + 1}
         kind = EntryKind.credited
         if coupon.state in (CouponState.redeemed, CouponState.issued):

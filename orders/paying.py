@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import bindparam, insert, literal, select
 from sqlalchemy.orm import Session
@@ -53,6 +54,14 @@ _TELL_LINES = insert(rows.table_of(PurchaseLine)).from_select(
     include_defaults=False,
 )
 """What was bought, for crm's memory: copied by the database, to the member of the purchase."""
+
+
+class CouponBack(StrEnum):
+    """Whether the coupons of an order that was refunded whole are the member's again."""
+
+    always = "always"
+    valid = "valid"  # only those that have not run out meanwhile
+    never = "never"
 
 
 def mark_paid(
@@ -111,13 +120,19 @@ def mark_paid(
 
 
 def record_refund(
-    session: Session, order: Order, refund_fen: int, now: datetime, *, reason: str = ""
+    session: Session,
+    order: Order,
+    refund_fen: int,
+    now: datetime,
+    *,
+    reason: str = "",
+    coupon_back: CouponBack = CouponBack.always,
 ) -> bool:
     """Note `refund_fen` as refunded; False when that would be more than was paid.
 
     The purchase is taken back in the member's totals and points; when all of it is refunded the
-    coupon is free again, and of the points that were spent the same part comes back. Once per
-    refund: the caller's own compare-and-set decides.
+    coupon is free again, as `coupon_back` says, and of the points that were spent the same part
+    comes back. Once per refund: the caller's own compare-and-set decides.
     """
     session.refresh(order)
     refunded = order.refunded_fen + refund_fen
@@ -137,7 +152,9 @@ def record_refund(
     if not moved:
         return False
     if whole:
-        locking.give_back(session, order.id, now, reason=reason or "整单退款")
+        if coupon_back is not CouponBack.never:
+            why, valid = reason or "整单退款", coupon_back is CouponBack.valid
+            locking.give_back(session, order.id, now, reason=why, only_valid=valid)
         give_rations_back(session, order, now)
     if order.points_used:
         points.give_back(session, order.id, part=refunded, whole=order.paid_fen, now=now)

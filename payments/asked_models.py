@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Code, Id, State
+from orders.paying import CouponBack
 
 
 class AskedState(StrEnum):
@@ -23,7 +25,8 @@ NEXT_ASKED: dict[AskedState, frozenset[AskedState]] = {
 
 
 class AskedRefund(Base):
-    """`open` is true or NULL: an order has one open question. `via` says where it was decided."""
+    """`open` is true or NULL: an order has one open question. `wanted` is what is to go back
+    (`payments.refunding.Wanted`), `via` says where it was decided."""
 
     __tablename__ = "asked_refunds"
     __table_args__ = (
@@ -39,6 +42,7 @@ class AskedRefund(Base):
     store_id: Mapped[int] = mapped_column(ForeignKey("stores.id"))
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
     amount_fen: Mapped[int]
+    wanted: Mapped[dict[str, Any]] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(String(120))
     state: Mapped[AskedState] = mapped_column(State(AskedState))
     open: Mapped[bool | None]
@@ -51,9 +55,13 @@ class AskedRefund(Base):
 
 
 class RefundRules(Base):
-    """What one of the staff may agree to in the chat in a day, all in all; 0: nothing."""
+    """A merchant's own answers to `payments.refunding.rules.Rules`, which says what each means."""
 
     __tablename__ = "refund_rules"
 
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"), primary_key=True)
+    clerk_fen: Mapped[int]
+    clerk_minutes: Mapped[int]
+    manager_fen: Mapped[int]
     chat_day_fen: Mapped[int]
+    coupon_back: Mapped[CouponBack] = mapped_column(State(CouponBack))

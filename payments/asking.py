@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core import audit, rows
 from core.clock import business_day, day_bounds
-from core.database import claim, insert_ignore
+from core.database import claim
 from core.money import format_yuan
 from core.numbers import random_code
 from core.outbox import enqueue
@@ -24,43 +24,44 @@ from merchants.roles import may
 from merchants.staff import stores_of
 from orders.models import Order
 from payments import refunding
-from payments.asked_models import NEXT_ASKED, AskedRefund, AskedState, RefundRules
+from payments.asked_models import NEXT_ASKED, AskedRefund, AskedState
 from payments.errors import (
     AskedBefore,
     AskedByOneself,
+    AskedChanged,
     AskedNotFound,
     AskedOver,
+    AskedTooMuch,
     ChatLimit,
-    NothingToRefund,
-    RefundAmountInvalid,
-    RefundTooMuch,
 )
 from payments.models import Refund
-from payments.queries import refundable_fen
+from payments.queries import lock_bills_of
+from payments.refunding import rules
+from payments.refunding.wanted import Wanted, free
 
 CHAT, CONSOLE = "chat", "console"
 CODE_LENGTH = 6
-CHAT_DAY_FEN = 200_00
-"""Until the merchant says otherwise."""
 
 
 def ask(
-    session: Session, order: Order, amount_fen: int, *, reason: str, actor: str, now: datetime
+    session: Session,
+    order: Order,
+    wanted: Wanted | int,
+    *,
+    reason: str,
+    actor: str,
+    now: datetime,
 ) -> AskedRefund:
-    """Put the question; nothing moves. Raises NothingToRefund, RefundTooMuch, AskedBefore."""
-    left = refundable_fen(session, order.id)
-    if not left:
-        raise NothingToRefund
-    if amount_fen <= 0:
-        raise RefundAmountInvalid
-    if amount_fen > left:
-        raise RefundTooMuch
+    """Put the question; nothing moves. Raises AskedBefore, and what `refunding.propose` does."""
+    wanted = free(wanted) if isinstance(wanted, int) else wanted
+    amount_fen = refunding.propose(session, order, wanted).amount_fen
     row = {
         "code": random_code(CODE_LENGTH),
         "merchant_id": order.merchant_id,
         "store_id": order.store_id,
         "order_id": order.id,
         "amount_fen": amount_fen,
+        "wanted": wanted.as_json(),
         "reason": reason,
         "state": AskedState.pending,
         "open": True,
@@ -80,17 +81,22 @@ def ask(
 def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: datetime) -> Refund:
     """pending → agreed, and the money is asked back by the verb that the console uses.
 
-    Raises AskedNotFound, AskedByOneself, AskedOver, ChatLimit, and what `refunding.request` does.
+    Raises AskedNotFound, AskedByOneself, AskedOver, AskedTooMuch, AskedChanged, ChatLimit, and what
+    `refunding.request` does.
     """
     _check(session, asked, staff)
+    if not may_agree(session, asked, staff):
+        raise AskedTooMuch
     if via == CHAT and asked.amount_fen > left_in_chat(session, staff, now=now, lock=True):
         raise ChatLimit
     _move(session, asked, AskedState.agreed, staff, via, now)
     order = session.get_one(Order, asked.order_id)
     actor = f"staff:{staff.id}"
-    refund = refunding.request(
-        session, order, asked.amount_fen, reason=asked.reason, actor=actor, now=now
-    )
+    wanted = Wanted.of_json(asked.wanted)
+    lock_bills_of(session, order.id)
+    if refunding.propose(session, order, wanted).amount_fen != asked.amount_fen:
+        raise AskedChanged
+    refund = refunding.request(session, order, wanted, reason=asked.reason, actor=actor, now=now)
     mine = update(AskedRefund).where(AskedRefund.id == asked.id)
     claim(session, mine.values(refund_id=refund.id))
     _audit(session, asked, order, "refund.agree", actor, now, via=via)
@@ -117,33 +123,17 @@ def left_in_chat(session: Session, staff: Staff, *, now: datetime, lock: bool = 
         AskedRefund.state == AskedState.agreed,
         AskedRefund.via == CHAT,
     )
-    limit = chat_day_fen(session, staff.merchant_id)
+    limit = rules.of(session, staff.merchant_id).chat_day_fen
     return max(limit - int(session.scalar(agreed) or 0), 0)
 
 
-def chat_day_fen(session: Session, merchant_id: int) -> int:
-    found = session.get(RefundRules, merchant_id, populate_existing=True)
-    return CHAT_DAY_FEN if found is None else found.chat_day_fen
-
-
-def set_chat_day(
-    session: Session, merchant_id: int, amount_fen: int, *, actor: str, now: datetime
-) -> None:
-    before = chat_day_fen(session, merchant_id)
-    row = {"merchant_id": merchant_id, "chat_day_fen": amount_fen}
-    if not insert_ignore(session, RefundRules, [row]):
-        mine = update(RefundRules).where(RefundRules.merchant_id == merchant_id)
-        claim(session, mine.values(chat_day_fen=amount_fen))
-    audit.record(
-        session,
-        actor=actor,
-        action="refund.rules",
-        subject=f"merchant:{merchant_id}",
-        before={"amount_fen": before},
-        after={"amount_fen": amount_fen},
-        merchant_id=merchant_id,
-        now=now,
-    )
+def may_agree(session: Session, asked: AskedRefund, staff: Staff) -> bool:
+    """Whether this one is the second person for so much, by the merchant's rules."""
+    order = session.get_one(Order, asked.order_id)
+    whole = rules.asked_fen(session, order) + asked.amount_fen
+    asker = _asker(session, asked)
+    found = rules.of(session, asked.merchant_id)
+    return rules.may_agree(found, staff.role, asker.role if asker else None, whole)
 
 
 def find_open(session: Session, order_id: int) -> AskedRefund | None:
@@ -175,11 +165,15 @@ def list_open(
 def question(session: Session, asked: AskedRefund) -> str:
     """`A023 退 ¥52.00，做错了（小周申请）`."""
     order = session.get_one(Order, asked.order_id)
-    _, _, number = asked.asked_by.partition(":")
-    asker = session.get(Staff, int(number)) if number.isdigit() else None
+    asker = _asker(session, asked)
     name = f"（{asker.name}申请）" if asker else ""
     what = order.pickup_number or order.no[-6:]
     return f"{what} 退 ¥{format_yuan(asked.amount_fen)}，{asked.reason}{name}"
+
+
+def _asker(session: Session, asked: AskedRefund) -> Staff | None:
+    _, _, number = asked.asked_by.partition(":")
+    return session.get(Staff, int(number)) if number.isdigit() else None
 
 
 def _check(session: Session, asked: AskedRefund, staff: Staff, *, own: bool = False) -> None:

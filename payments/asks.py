@@ -65,7 +65,7 @@ def refund_of(refund: Refund, attempt: PaymentAttempt) -> RefundAsk:
     """The refund as its channel is asked for it, the first time and every time."""
     return RefundAsk(
         out_refund_no=refund.out_refund_no,
-        refund_fen=refund.amount_fen,
+        refund_fen=refund.channel_fen,
         total_fen=attempt.channel_fen,
         reason=refund.reason,
         notify_url=notify_url(attempt.channel, attempt.account),

@@ -108,3 +108,18 @@ class PayoutNotFound(NotFound):
 class PayoutTakenBack(Conflict):
     code = "payout_taken_back"
     title = "这笔划款已经冲回了"
+
+
+class AskedTooMuch(Conflict):
+    code = "refund_request_too_much"
+    title = "超过了店长能同意的金额，要老板来同意"
+
+
+class AskedChanged(Conflict):
+    code = "refund_request_changed"
+    title = "申请以后又退过一次，金额不一样了，先不同意，再申请一次"
+
+
+class RefundNotStuck(Conflict):
+    code = "refund_not_stuck"
+    title = "这笔退款现在不用管它"

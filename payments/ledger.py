@@ -27,6 +27,16 @@ def sales_account(merchant_id: int) -> str:
     return f"sales:{merchant_id}"
 
 
+def balance_account(merchant_id: int) -> str:
+    """What the merchant owes its members: their stored value."""
+    return f"balance:{merchant_id}"
+
+
+def by_hand_account(merchant_id: int) -> str:
+    """What the merchant gave back out of its own pocket."""
+    return f"by_hand:{merchant_id}"
+
+
 def unclaimed_account(merchant_id: int) -> str:
     """Money that came too late for its order and goes back."""
     return f"unclaimed:{merchant_id}"
@@ -57,11 +67,17 @@ def post_refund(
     late: bool,
     now: datetime,
 ) -> None:
+    merchant_id = order.merchant_id
     other = unclaimed_account if late else sales_account
+    gone = by_hand_account(merchant_id) if refund.finished_by else channel_account(attempt)
     _post(
         session,
         f"refund:{refund.id}",
-        {channel_account(attempt): -refund.amount_fen, other(order.merchant_id): refund.amount_fen},
+        {
+            gone: -refund.channel_fen,
+            balance_account(merchant_id): -refund.balance_fen,
+            other(merchant_id): refund.amount_fen,
+        },
         order,
         now,
     )

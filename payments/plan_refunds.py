@@ -24,16 +24,23 @@ def refundable_fen(session: Session, order: Order, now: datetime) -> tuple[int, 
 
 
 def take(
-    session: Session, order: Order, refund: Refund, failed_before_fen: int, *, now: datetime
+    session: Session,
+    order: Order,
+    refund: Refund,
+    whole_fen: int,
+    failed_before_fen: int,
+    *,
+    now: datetime,
 ) -> None:
-    """Take back what the money stands for. What an earlier refund took and failed is gone already:
-    the same money is asked for. Raises RefundAmountInvalid and what `selling.take_back` does."""
+    """Take back what the money stands for: `whole_fen` of it, of which `refund` is the first part.
+    What an earlier refund took and failed is gone already: the same money is asked for. Raises
+    RefundAmountInvalid and what `selling.take_back` does."""
     if failed_before_fen:
-        if refund.amount_fen != failed_before_fen:
+        if whole_fen != failed_before_fen:
             raise RefundAmountInvalid
         return
     cause = f"refund:{refund.id}"
-    selling.take_back(session, order, refund.amount_fen, cause=cause, actor=refund.actor, now=now)
+    selling.take_back(session, order, whole_fen, cause=cause, actor=refund.actor, now=now)
 
 
 def failed_fen(session: Session, order: Order) -> int:

@@ -1,6 +1,6 @@
 """Reads and locks that more than one verb needs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Select, String, bindparam, func, select
@@ -102,6 +102,14 @@ def lock_bill_of(session: Session, order_id: int) -> Bill:
     return bill
 
 
+def lock_bills_of(session: Session, order_id: int) -> Sequence[Bill]:
+    """All of the order's bills, in the order of their numbers. Raises BillNotFound."""
+    bills = session.scalars(_LOCK_BILL_OF.order_by(Bill.seq), {"order_id": order_id}).all()
+    if not bills:
+        raise BillNotFound
+    return bills
+
+
 def find_known(session: Session, out_trade_no: str) -> Known | None:
     return statements.fetch_one(session, Known, _KNOWN, {"out_trade_no": out_trade_no})
 
@@ -144,9 +152,9 @@ def list_refunds(session: Session, order_id: int) -> list[Refund]:
 
 
 def refundable_fen(session: Session, order_id: int) -> int:
-    """What may still be asked back of the payment that the order was paid with."""
+    """What may still be asked back of the payments that the order was paid with."""
     amount = session.scalar(
-        select(PaymentAttempt.amount_fen - PaymentAttempt.refunded_fen)
+        select(func.sum(PaymentAttempt.amount_fen - PaymentAttempt.refunded_fen))
         .join(Bill, Bill.id == PaymentAttempt.bill_id)
         .where(Bill.order_id == order_id, PaymentAttempt.state == AttemptState.succeeded)
     )

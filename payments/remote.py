@@ -35,6 +35,7 @@ _SPENT = {"ORDER_CLOSED", "ORDER_PAID", "OUT_TRADE_NO_USED", "TRADE_ERROR"}
 # This one says so only if the channel knows the number: repeated with other parameters.
 _PERHAPS_SPENT = "INVALID_REQUEST"
 _ROUNDS = 3
+NOT_ENOUGH = "NOT_ENOUGH"
 FIRST_REFUND_QUERY = timedelta(seconds=20)
 
 
@@ -173,6 +174,9 @@ def send_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
         result = channel.refund(asked, ask)
     except ChannelRefused as error:
         if error.transient:
+            if error.pay_code == NOT_ENOUGH:
+                with transaction() as session:
+                    refunding.note_waiting(session, refund_id, NOT_ENOUGH)
             raise
         # A no to a repetition may hide a yes to the first time.
         known = channel.query_refund(asked, ask)

@@ -15,6 +15,7 @@ from core.outbox import JobState, OutboxJob, enqueue
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from payments import counter, notices, remote, telling
 from payments.models import UNSETTLED, PaymentAttempt, Refund
+from payments.refunding import stuck
 from payments.settling import Settlement
 from tasks.registry import Later, Run, job
 
@@ -145,3 +146,17 @@ def tell_asked(run: Run, asked_id: int) -> None:
     """Somebody at the counter asks for a refund: those who may agree hear of it."""
     with run.finish() as session:
         telling.tell_asked(session, asked_id, now=clock.now())
+
+
+@job("payments.tell_stuck", queue="default")
+def tell_stuck(run: Run, refund_id: int) -> None:
+    """A refund does not go on by itself: those who may give money back hear of it."""
+    with run.finish() as session:
+        telling.tell_stuck(session, refund_id, now=clock.now())
+
+
+@job("payments.watch_refunds", queue="default")
+def watch_refunds(run: Run) -> None:
+    """Refunds that the channel has not decided for a day are told of, each once."""
+    with run.finish() as session:
+        stuck.tell_slow(session, now=clock.now())

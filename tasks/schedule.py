@@ -42,6 +42,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.refresh_segments", 600),
     Periodic("crm.score_members", 86_400),
     Periodic("payments.sweep_notices", 30),
+    Periodic("payments.watch_refunds", 3_600),
     Periodic("coupons.expire", 600),
     Periodic("coupons.pack_follow", 60),
     Periodic("coupons.compare_packs", 86_400),

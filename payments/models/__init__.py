@@ -18,6 +18,8 @@ from payments.models.ledger import (
 from payments.models.refunds import (
     NEXT_REFUND,
     Refund,
+    RefundedLine,
+    RefundLine,
     RefundState,
 )
 from payments.models.settlement import (
@@ -51,7 +53,9 @@ __all__ = [
     "PaymentAttempt",
     "Payout",
     "Refund",
+    "RefundLine",
     "RefundState",
+    "RefundedLine",
     "SettlementDay",
     "SettlementLine",
     "SettlementTerms",

@@ -5,9 +5,10 @@ from typing import Any
 from sqlalchemy import select
 
 from core.database import reading
-from payments import asking
+from orders.paying import CouponBack
 from payments.asked_models import AskedRefund
 from payments.models import Refund
+from payments.refunding import rules
 from tests.console.conftest import PASSWORD, Chain
 
 
@@ -68,13 +69,23 @@ def test_an_order_that_nobody_accepted_is_turned_down_instead(chain: Chain) -> N
     assert one() is None
 
 
-def test_the_owner_says_how_much_a_chat_may_give_back(chain: Chain) -> None:
+def test_the_owner_says_who_may_give_back_how_much(chain: Chain) -> None:
     owner = chain.browser("owner")
-    assert 'value="200.00"' in owner.get("/orders/refund-rules").text
+    said = {"amount": "80", "clerk": "20", "minutes": "15", "manager": "500", "coupon": "valid"}
+    page = owner.get("/orders/refund-rules").text
+    assert ('value="200.00"' in page, 'value="1,000.00"' in page) == (True, True)
 
-    assert owner.post("/orders/refund-rules", amount="80").status_code == 422
-    owner.post("/orders/refund-rules", amount="80", password=PASSWORD)
+    assert owner.post("/orders/refund-rules", **said).status_code == 422
+    too_much = owner.post("/orders/refund-rules", **said | {"clerk": "501"}, password=PASSWORD)
+    assert (too_much.status_code, "不要比店长的多" in too_much.text) == (422, True)
+    owner.post("/orders/refund-rules", **said, password=PASSWORD)
 
     with reading() as session:
-        assert asking.chat_day_fen(session, chain.merchant_id) == 8_000
+        assert rules.of(session, chain.merchant_id) == rules.Rules(
+            clerk_fen=2_000,
+            clerk_minutes=15,
+            manager_fen=50_000,
+            chat_day_fen=8_000,
+            coupon_back=CouponBack.valid,
+        )
     assert chain.browser("manager").get("/orders/refund-rules").status_code == 403

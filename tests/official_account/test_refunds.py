@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.audit import AuditEntry
@@ -14,12 +15,18 @@ from payments import asking
 from payments.asked_models import AskedRefund, AskedState
 from payments.errors import AskedBefore, RefundTooMuch
 from payments.models import PaymentAttempt, Refund
+from payments.refunding import rules
 from tests.console.conftest import _paid
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_staff, make_store
 from tests.official_account.conftest import TeaShop
 from tests.official_account.test_commands import become, say
 from tests.official_account.test_talking import make_clerk
+
+
+def limit_chat(session: Session, staffed: TeaShop, fen: int) -> None:
+    said = rules.Rules(chat_day_fen=fen)
+    rules.save(session, staffed.merchant.id, said, actor="staff:1", now=clock.now())
 
 
 @pytest.fixture
@@ -125,7 +132,9 @@ def test_nobody_agrees_to_their_own_request(staffed: TeaShop) -> None:
 def test_a_days_sum_bounds_what_is_agreed_to_in_the_chat(staffed: TeaShop) -> None:
     with transaction() as session:
         now = clock.now()
-        asking.set_chat_day(session, staffed.merchant.id, 6_000, actor="staff:1", now=now)
+        rules.save(
+            session, staffed.merchant.id, rules.Rules(chat_day_fen=6_000), actor="staff:1", now=now
+        )
     first, second = ask(paid(staffed)), ask(paid(staffed, pickup="A024"), 900)
 
     say(staffed, f"同意退款 {first.code}")
@@ -139,7 +148,13 @@ def test_a_days_sum_bounds_what_is_agreed_to_in_the_chat(staffed: TeaShop) -> No
         session.execute(update(AskedRefund).values(decided_at=yesterday))
     assert "退 ¥9.00" in say(staffed, f"同意退款 {second.code}")
     with transaction() as session:  # between the question and the word the limit was taken down
-        asking.set_chat_day(session, staffed.merchant.id, 0, actor="staff:1", now=clock.now())
+        rules.save(
+            session,
+            staffed.merchant.id,
+            rules.Rules(chat_day_fen=0),
+            actor="staff:1",
+            now=clock.now(),
+        )
     assert say(staffed, "确认").startswith("没有退：超过了今天在聊天里能同意的金额")
     assert refunds() == [(5_200, "做错了")]
     assert state_of(second)[0] is AskedState.pending

@@ -1,0 +1,81 @@
+"""Arithmetic of refunds, all of it: what a part of a line is worth, and from where it goes back.
+
+Pure. Parts add up to the whole; nothing is ever worth more than what is left of it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from core.money import split_fen
+
+
+class Taken(NamedTuple):
+    """A line, and what of it was asked back before."""
+
+    quantity: int
+    payable_fen: int
+    pieces: int = 0
+    fen: int = 0
+
+
+class Source(NamedTuple):
+    """What is left of one payment: at its channel, and of the stored balance beside it."""
+
+    attempt_id: int
+    channel_fen: int
+    balance_fen: int
+
+
+def of_pieces(line: Taken, pieces: int) -> int:
+    """What the next `pieces` of a line are worth: shares of what was paid for it by largest
+    remainder; the last of them take whatever is left.
+
+    Raises ValueError for more pieces than are left, or fewer than one.
+    """
+    if not 0 < pieces <= line.quantity - line.pieces:
+        raise ValueError(f"{pieces} pieces of {line}")
+    left = line.payable_fen - line.fen
+    if line.pieces + pieces == line.quantity:
+        return left
+    each, larger = divmod(line.payable_fen, line.quantity)
+    from_, to = line.pieces, line.pieces + pieces
+    return min(each * pieces + min(to, larger) - min(from_, larger), left)
+
+
+def cut(parts: Sequence[int], most: int) -> list[int]:
+    """The parts, or where they are more than `most` together, their shares of it."""
+    whole = sum(parts)
+    return list(parts) if whole <= most else split_fen(most, list(parts))
+
+
+def from_sources(amount_fen: int, sources: Sequence[Source]) -> list[Source]:
+    """Where `amount_fen` goes back to: source after source, from each in the proportion of what is
+    left at the channel and of the balance. Raises ValueError when all of them hold less."""
+    found = []
+    for source in sources:
+        fen = min(amount_fen, source.channel_fen + source.balance_fen)
+        if fen > 0:
+            channel, balance = split_fen(fen, [source.channel_fen, source.balance_fen])
+            found.append(Source(source.attempt_id, channel, balance))
+            amount_fen -= fen
+    if amount_fen:
+        raise ValueError(f"{amount_fen} fen more than the payments hold")
+    return found
+
+
+def fill(rooms: Sequence[int], parts: Sequence[int]) -> list[list[int]]:
+    """How `parts` fall on `rooms`, one after the other: for each room, the fen of every part.
+
+    Both add up to the same. A part of 0 fen lies in no room.
+    """
+    left = list(parts)
+    filled = []
+    for room in rooms:
+        here = []
+        for number, part in enumerate(left):
+            fen = min(part, room)
+            here.append(fen)
+            left[number] -= fen
+            room -= fen
+        filled.append(here)
+    return filled

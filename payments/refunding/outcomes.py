@@ -1,0 +1,225 @@
+"""What became of a refund: the balance has it at once, of the channel's we are told."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core import rows, security_events
+from core.database import claim
+from core.logs import log
+from core.outbox import enqueue
+from crm import balance
+from gateways.pay.records import RefundResult
+from orders import paying, selling
+from orders.models import Order
+from payments import ledger
+from payments.models import (
+    NEXT_REFUND,
+    AttemptState,
+    PaymentAttempt,
+    Refund,
+    RefundState,
+)
+from payments.queries import find_refund, lock_bill, merchant_of
+from payments.refunding import rules, taking, writing
+from payments.refunding.amounts import Source
+
+# A new number is asked for by ourselves only so often; after that a human looks.
+MOST_REPLACEMENTS = 3
+ABNORMAL = "ABNORMAL"
+
+
+def settle_balance(session: Session, refund: Refund, order: Order, now: datetime) -> None:
+    """What goes back to the stored balance needs nobody's answer; a channel's is left alone."""
+    if not refund.balance_fen:
+        return
+    attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    if not move(session, refund, RefundState.succeeded, settled_at=now):
+        raise rows.NotMoved(f"refund {refund.id} was just written")
+    book(session, refund, attempt, order, now)
+    cause, mine = f"attempt:{attempt.id}", f"refund:{refund.id}"
+    if balance.give_back(session, cause, refund.balance_fen, refund=mine, now=now) is None:
+        raise rows.NotMoved(f"refund {refund.id} was given back before")
+
+
+def record_result(session: Session, result: RefundResult, now: datetime) -> str:
+    """Act on what the channel says of a refund; safe to repeat. What became of it, in a word.
+
+    Amounts must be those we asked for, or nothing changes.
+    """
+    refund = find_refund(session, result.out_refund_no)
+    if refund is None:
+        security_events.notice("refund_unknown", f"refund:{result.out_refund_no}")
+        return "unknown"
+    attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    total_fen = attempt.channel_fen if result.total_fen is None else result.total_fen
+    if (result.refund_fen, total_fen) != (refund.channel_fen, attempt.channel_fen):
+        _notice(session, "refund_mismatch", refund, attempt, now)
+        return "mismatch"
+    lock_bill(session, attempt.bill_id)
+    session.refresh(refund)  # as it is now that nobody else can move it
+    if result.state == "SUCCESS":
+        return _succeed(session, refund, attempt, result, now)
+    if result.state == "CLOSED":
+        return _replace(session, refund, attempt, now)
+    if result.state == ABNORMAL:
+        if not move(session, refund, RefundState.failed, error=ABNORMAL, settled_at=now):
+            return "repeated"
+        tell(session, refund)
+        return "abnormal"
+    move(session, refund, RefundState.processing, refund_id=result.refund_id, error="")
+    return "processing" if refund.state is RefundState.processing else "repeated"
+
+
+def fail(session: Session, refund_id: int, error: str, now: datetime) -> bool:
+    """The channel will not do it under any number: the money is free to be asked for again."""
+    refund = session.get_one(Refund, refund_id)
+    attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    lock_bill(session, attempt.bill_id)
+    if not move(session, refund, RefundState.failed, error=error, settled_at=now):
+        return False
+    _give_up(session, refund, attempt, now)
+    return True
+
+
+def note_waiting(session: Session, refund_id: int, error: str) -> bool:
+    """The channel cannot do it yet (our account there holds too little): it goes on being asked
+    under the same number, and people are told, once."""
+    waits = (Refund.id == refund_id, Refund.state == RefundState.requested, Refund.error != error)
+    if not claim(session, update(Refund).where(*waits).values(error=error)):
+        return False
+    tell(session, session.get_one(Refund, refund_id, populate_existing=True))
+    return True
+
+
+def tell(session: Session, refund: Refund) -> None:
+    """Somebody has to look at it: whoever may give money back in this store hears of it, once for
+    each state of things."""
+    key = f"payments.tell_stuck:{refund.id}:{refund.state}:{refund.error}"
+    enqueue(session, "payments.tell_stuck", key=key, refund_id=refund.id)
+
+
+def move(session: Session, refund: Refund, to: RefundState, **values: object) -> bool:
+    sources = [state for state, targets in NEXT_REFUND.items() if to in targets]
+    moved = claim(
+        session,
+        update(Refund)
+        .where(Refund.id == refund.id, Refund.state.in_(sources))
+        .values(state=to, **values),
+    )
+    session.refresh(refund)
+    return moved == 1
+
+
+def book(
+    session: Session,
+    refund: Refund,
+    attempt: PaymentAttempt,
+    order: Order,
+    now: datetime,
+) -> None:
+    """Ledger and order know that the money is back."""
+    late = attempt.state is AttemptState.succeeded_late
+    ledger.post_refund(session, refund, attempt, order, late=late, now=now)
+    coupon_back = rules.of(session, order.merchant_id).coupon_back
+    if not late and not paying.record_refund(
+        session, order, refund.amount_fen, now, reason=refund.reason, coupon_back=coupon_back
+    ):
+        raise ledger.LedgerBroken(f"order {order.id} refuses refund {refund.id}")
+    log.info("refund_settled", order_no=order.no, amount_fen=refund.amount_fen)
+
+
+def ask_again(
+    session: Session,
+    refund: Refund,
+    attempt: PaymentAttempt,
+    *,
+    actor: str,
+    now: datetime,
+    send: bool = True,
+) -> Refund:
+    """The same money for the same lines under a new number, in the place of one that failed."""
+    return writing.write(
+        session,
+        attempt,
+        session.get_one(Order, refund.order_id),
+        Source(attempt.id, refund.channel_fen, refund.balance_fen),
+        taking.pieces_of(session, refund.id),
+        delivery_fen=refund.delivery_fen,
+        batch=refund.batch,
+        reason=refund.reason,
+        actor=actor,
+        now=now,
+        replaces=refund,
+        send=send,
+    )
+
+
+def _succeed(
+    session: Session,
+    refund: Refund,
+    attempt: PaymentAttempt,
+    result: RefundResult,
+    now: datetime,
+) -> str:
+    # Of the failed ones only an abnormal one still holds its money and may end well.
+    if refund.state is RefundState.failed and refund.error != ABNORMAL:
+        _notice(session, "refund_after_failure", refund, attempt, now)
+        return "refused"
+    moved = move(
+        session,
+        refund,
+        RefundState.succeeded,
+        refund_id=result.refund_id,
+        error="",
+        settled_at=result.success_at or now,
+    )
+    if not moved:
+        if refund.finished_by:  # by hand, and now by the channel too
+            _notice(session, "refund_after_failure", refund, attempt, now)
+        return "repeated"
+    book(session, refund, attempt, session.get_one(Order, refund.order_id), now)
+    return "refunded"
+
+
+def _replace(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> str:
+    """CLOSED: this number is dead, and a new one asks again, a few times."""
+    if not move(session, refund, RefundState.failed, error="CLOSED", settled_at=now):
+        return "repeated"
+    if len(chain(session, refund)) > MOST_REPLACEMENTS:
+        _give_up(session, refund, attempt, now)
+        return "closed"
+    taking.give_back(session, attempt, refund)
+    ask_again(session, refund, attempt, actor=refund.actor, now=now)
+    return "replaced"
+
+
+def _give_up(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> None:
+    """Money and lines are free again, what a plan was given up for comes back, people hear."""
+    taking.give_back(session, attempt, refund)
+    order = session.get_one(Order, refund.order_id)
+    for each in chain(session, refund):
+        selling.undo_take_back(session, order, cause=f"refund:{each.id}", now=now)
+    tell(session, refund)
+    log.error("refund_failed", out_refund_no=refund.out_refund_no, error=refund.error)
+
+
+def chain(session: Session, refund: Refund) -> list[Refund]:
+    """This refund and those it took the place of, the newest first."""
+    found = [refund]
+    while (earlier := found[-1].replaces_id) is not None:
+        found.append(session.scalars(select(Refund).where(Refund.id == earlier)).one())
+    return found
+
+
+def _notice(
+    session: Session, kind: str, refund: Refund, attempt: PaymentAttempt, now: datetime
+) -> None:
+    security_events.record(
+        session,
+        kind,
+        f"refund:{refund.out_refund_no}",
+        merchant_id=merchant_of(session, attempt.bill_id),
+        now=now,
+    )

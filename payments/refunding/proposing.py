@@ -1,0 +1,151 @@
+"""What a refund would be, to the fen, before anything moves: shown beside the button, and asked
+for by it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from orders.models import Order, OrderLine
+from payments.errors import NothingToRefund, RefundAmountInvalid, RefundTooMuch
+from payments.models import AttemptState, Bill, PaymentAttempt, Refund, RefundedLine, RefundState
+from payments.refunding import amounts
+from payments.refunding.amounts import Source, Taken
+from payments.refunding.wanted import Wanted
+
+HOLDS_MONEY = or_(Refund.state != RefundState.failed, Refund.error == "ABNORMAL")
+"""A refund that was asked for and did not fail for good: an abnormal one still holds its money."""
+
+
+@dataclass(frozen=True)
+class LinePart:
+    line: OrderLine
+    pieces: int
+    amount_fen: int
+    restock: bool
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """`lines`, `delivery_fen` and `free_fen` add up to what `sources` give back. `left_fen`: what
+    the order had to give. `cut_fen`: what its parts were worth more than that, because an amount
+    for no goods in particular went back before."""
+
+    lines: tuple[LinePart, ...]
+    delivery_fen: int
+    free_fen: int
+    sources: tuple[Source, ...]
+    left_fen: int
+    cut_fen: int = 0
+
+    @property
+    def amount_fen(self) -> int:
+        return sum(part.amount_fen for part in self.lines) + self.delivery_fen + self.free_fen
+
+    @property
+    def balance_fen(self) -> int:
+        return sum(source.balance_fen for source in self.sources)
+
+
+def propose(session: Session, order: Order, wanted: Wanted) -> Proposal:
+    """Raises NothingToRefund, RefundAmountInvalid, RefundTooMuch; nothing is locked or changed."""
+    sources = list_sources(session, order.id)
+    if not sources:
+        raise NothingToRefund
+    left = sum(source.channel_fen + source.balance_fen for source in sources)
+    lines = _lines(session, order, wanted)
+    worth = [amounts.of_pieces(taken, wanted.pieces[line.position]) for line, taken in lines]
+    if min(wanted.delivery_fen, wanted.free_fen) < 0:
+        raise RefundAmountInvalid
+    if wanted.delivery_fen and wanted.delivery_fen > delivery_left_fen(session, order):
+        raise RefundTooMuch("配送费没有收这么多")
+    asked = sum(worth) + wanted.delivery_fen + wanted.free_fen
+    if asked == 0:
+        raise RefundAmountInvalid
+    if left == 0 or wanted.free_fen > left:
+        raise RefundTooMuch(refundable_fen=left)
+    parts = amounts.cut([*worth, wanted.delivery_fen], left - wanted.free_fen)
+    whole = sum(parts) + wanted.free_fen
+    return Proposal(
+        lines=tuple(
+            LinePart(line, wanted.pieces[line.position], fen, line.position in wanted.restock)
+            for (line, _), fen in zip(lines, parts, strict=False)
+        ),
+        delivery_fen=parts[-1],
+        free_fen=wanted.free_fen,
+        sources=tuple(amounts.from_sources(whole, sources)),
+        left_fen=left,
+        cut_fen=asked - whole,
+    )
+
+
+def list_sources(session: Session, order_id: int) -> list[Source]:
+    """What is left of every payment that paid the order, the newest bill first."""
+    found = select(PaymentAttempt).join(Bill, Bill.id == PaymentAttempt.bill_id)
+    mine = found.where(
+        Bill.order_id == order_id,
+        PaymentAttempt.state == AttemptState.succeeded,
+        PaymentAttempt.amount_fen > 0,
+    )
+    newest = mine.order_by(Bill.seq.desc(), PaymentAttempt.id.desc())
+    attempts = session.scalars(newest.execution_options(populate_existing=True)).all()
+    return sources_of(session, attempts)
+
+
+def sources_of(session: Session, attempts: Sequence[PaymentAttempt]) -> list[Source]:
+    """What is left of these payments. One that came too late gives back what its channel took:
+    its part of the balance was never spent."""
+    sums = (
+        select(Refund.attempt_id, func.sum(Refund.channel_fen), func.sum(Refund.balance_fen))
+        .where(Refund.attempt_id.in_([attempt.id for attempt in attempts]), HOLDS_MONEY)
+        .group_by(Refund.attempt_id)
+    )
+    gone = {row[0]: (int(row[1]), int(row[2])) for row in session.execute(sums)}
+    left = []
+    for attempt in attempts:
+        channel, balance = gone.get(attempt.id, (0, 0))
+        spent = attempt.balance_fen if attempt.state is AttemptState.succeeded else 0
+        left.append(Source(attempt.id, attempt.channel_fen - channel, spent - balance))
+    return left
+
+
+def taken_of(session: Session, order_id: int) -> list[tuple[OrderLine, Taken]]:
+    """Every line of an order with what was asked back of it."""
+    found = session.execute(
+        select(OrderLine, RefundedLine.pieces, RefundedLine.amount_fen)
+        .outerjoin(RefundedLine, RefundedLine.order_line_id == OrderLine.id)
+        .where(OrderLine.order_id == order_id)
+        .order_by(OrderLine.position)
+    )
+    return [
+        (line, Taken(line.quantity, line.payable_fen, pieces or 0, fen or 0))
+        for line, pieces, fen in found
+    ]
+
+
+def delivery_left_fen(session: Session, order: Order) -> int:
+    """What was charged for no line is the delivery fee; that, less what was asked back of it."""
+    lines = select(func.coalesce(func.sum(OrderLine.payable_fen), 0))
+    charged = order.payable_fen - int(
+        session.scalar(lines.where(OrderLine.order_id == order.id)) or 0
+    )
+    asked = select(func.coalesce(func.sum(Refund.delivery_fen), 0))
+    gone = session.scalar(asked.where(Refund.order_id == order.id, HOLDS_MONEY))
+    return max(charged - int(gone or 0), 0)
+
+
+def _lines(session: Session, order: Order, wanted: Wanted) -> list[tuple[OrderLine, Taken]]:
+    """The lines of which something is wanted. Raises RefundAmountInvalid, RefundTooMuch."""
+    if not wanted.pieces:
+        return []
+    known = {line.position: (line, taken) for line, taken in taken_of(session, order.id)}
+    for position, pieces in wanted.pieces.items():
+        if position not in known or pieces < 1:
+            raise RefundAmountInvalid
+        line, taken = known[position]
+        if pieces > (left := taken.quantity - taken.pieces):
+            raise RefundTooMuch(
+                f"{line.name}只剩 {left} 份可退" if left else f"{line.name}已经退过了"
+            )
+    return [known[position] for position in sorted(wanted.pieces)]

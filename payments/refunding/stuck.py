@@ -1,0 +1,147 @@
+"""Refunds that do not go on by themselves: found, told of, started again or finished by hand."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from core import audit
+from core.outbox import enqueue
+from orders import selling
+from orders.models import Order
+from payments.errors import RefundNotStuck
+from payments.models import PaymentAttempt, Refund, RefundState
+from payments.queries import lock_bill
+from payments.refunding import outcomes
+from payments.refunding.outcomes import ABNORMAL
+
+SLOW = timedelta(days=1)
+ON_THE_WAY = (RefundState.requested, RefundState.processing)
+TOLD_AT_ONCE = 2_000
+WORDS = {
+    ABNORMAL: "退不进顾客的账户（销户或异常）",
+    "NOT_ENOUGH": "还没退：商户号余额不够，充值后会自动再退",
+    "CLOSED": "渠道几次都关闭了",
+    "USER_ACCOUNT_ABNORMAL": "没退成：顾客的支付账户异常或已注销",
+    "TRADE_NOT_EXIST": "没退成：渠道找不到这笔付款",
+    "ORDER_NOT_EXIST": "没退成：渠道找不到这笔付款",
+    "ACCOUNT_RELATION_NOT_EXIST": "没退成：收款关系已解除",
+}
+
+
+def condition(now: datetime) -> ColumnElement[bool]:
+    """Which refunds are stuck: failed with nothing asked in its place since, waiting for money of
+    ours, or undecided for a day."""
+    again = aliased(Refund)
+    later = exists().where(
+        again.order_id == Refund.order_id,
+        again.id > Refund.id,
+        or_(again.replaces_id == Refund.id, again.batch != Refund.batch),
+    )
+    return or_(
+        and_(Refund.state == RefundState.failed, ~later),
+        and_(Refund.state == RefundState.requested, Refund.error != ""),
+        and_(Refund.state.in_(ON_THE_WAY), Refund.requested_at <= now - SLOW),
+    )
+
+
+def why(refund: Refund, now: datetime) -> str:
+    """In words what keeps it; "" for one that goes its way."""
+    if refund.state is RefundState.failed or (refund.error and refund.state in ON_THE_WAY):
+        return WORDS.get(refund.error, "没退成")
+    slow = refund.state in ON_THE_WAY and refund.requested_at <= now - SLOW
+    return "一天多了还没有结果" if slow else ""
+
+
+def is_stuck(session: Session, refund: Refund, now: datetime) -> bool:
+    mine = select(Refund.id).where(Refund.id == refund.id, condition(now))
+    return session.scalar(mine) is not None
+
+
+def tell_slow(session: Session, *, now: datetime) -> int:
+    """Tell of each refund that has been on its way for a day, once; how many are."""
+    slow = select(Refund).where(
+        Refund.state.in_(ON_THE_WAY),
+        Refund.requested_at <= now - SLOW,
+        Refund.requested_at > now - 30 * SLOW,
+    )
+    found = session.scalars(slow.order_by(Refund.requested_at).limit(TOLD_AT_ONCE)).all()
+    for refund in found:
+        outcomes.tell(session, refund)
+    return len(found)
+
+
+def restart(session: Session, refund: Refund, *, actor: str, now: datetime) -> Refund:
+    """Ask again: under the same number where the channel may still know it, under a new one after
+    it has said no; the refund that goes on.
+
+    Raises RefundNotStuck, also for one that holds its money at the channel (abnormal: asking again
+    would pay twice), and RefundTooMuch when the money went back otherwise meanwhile.
+    """
+    attempt = _lock(session, refund)
+    if refund.state in ON_THE_WAY:
+        waits = refund.state is RefundState.requested
+        name = "payments.refund" if waits else "payments.query_refund"
+        key = f"{name}:{refund.id}:again:{int(now.timestamp())}"
+        enqueue(session, name, key=key, refund_id=refund.id)
+        going = refund
+    elif refund.error == ABNORMAL or not is_stuck(session, refund, now):
+        raise RefundNotStuck
+    else:
+        going = outcomes.ask_again(session, refund, attempt, actor=actor, now=now)
+        order = session.get_one(Order, refund.order_id)
+        if not selling.stays_taken(order):
+            amount, cause = going.amount_fen, f"refund:{going.id}"
+            selling.take_back(session, order, amount, cause=cause, actor=actor, now=now)
+    _audit(session, "refund.restart", refund, actor, "", now)
+    return going
+
+
+def finish_by_hand(
+    session: Session, refund: Refund, note: str, *, actor: str, now: datetime
+) -> Refund:
+    """The money went back otherwise, as `note` says: the order and the ledger know it.
+
+    Only of one that the channel has given up: an abnormal one is finished itself, another by one in
+    its place, which takes the money that was free again. Raises RefundNotStuck, RefundTooMuch.
+    """
+    attempt = _lock(session, refund)
+    if refund.state is not RefundState.failed or not is_stuck(session, refund, now):
+        raise RefundNotStuck
+    order = session.get_one(Order, refund.order_id)
+    done = refund
+    if refund.error != ABNORMAL:
+        done = outcomes.ask_again(session, refund, attempt, actor=actor, now=now, send=False)
+        if not selling.stays_taken(order):
+            amount, cause = done.amount_fen, f"refund:{done.id}"
+            selling.take_back(session, order, amount, cause=cause, actor=actor, now=now)
+    values = {"finished_by": actor, "note": note, "settled_at": now}
+    if not outcomes.move(session, done, RefundState.succeeded, **values):
+        raise RefundNotStuck
+    outcomes.book(session, done, attempt, order, now)
+    _audit(session, "refund.finish", done, actor, note, now)
+    return done
+
+
+def _lock(session: Session, refund: Refund) -> PaymentAttempt:
+    attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    lock_bill(session, attempt.bill_id)
+    session.refresh(refund)
+    session.refresh(attempt)
+    return attempt
+
+
+def _audit(
+    session: Session, action: str, refund: Refund, actor: str, note: str, now: datetime
+) -> None:
+    order_no = session.scalars(select(Order.no).where(Order.id == refund.order_id)).one()
+    audit.record(
+        session,
+        actor=actor,
+        action=action,
+        subject=f"order:{order_no}",
+        after={"out_refund_no": refund.out_refund_no, "amount_fen": refund.amount_fen},
+        merchant_id=refund.merchant_id,
+        reason=note,
+        now=now,
+    )

@@ -1,0 +1,80 @@
+"""Parts of lines, sources and rooms add up to the fen; nothing is worth more than is left."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.refunding import amounts
+from payments.refunding.amounts import Source, Taken
+
+fen = st.integers(0, 100_000)
+
+
+@given(payable=fen, quantity=st.integers(1, 60), data=st.data())
+def test_however_a_line_is_cut_its_parts_are_the_line(
+    payable: int, quantity: int, data: st.DataObject
+) -> None:
+    line, parts = Taken(quantity, payable), []
+    while line.pieces < quantity:
+        pieces = data.draw(st.integers(1, quantity - line.pieces))
+        part = amounts.of_pieces(line, pieces)
+        parts.append((pieces, part))
+        line = line._replace(pieces=line.pieces + pieces, fen=line.fen + part)
+
+    assert sum(part for _, part in parts) == payable
+    for pieces, part in parts:  # each piece is within a fen of its share
+        assert abs(part * quantity - payable * pieces) < quantity * pieces
+
+
+def test_the_last_piece_takes_what_is_left() -> None:
+    assert [amounts.of_pieces(Taken(3, 1000, done, fen), 1) for done, fen in
+            ((0, 0), (1, 334), (2, 667))] == [334, 333, 333]  # fmt: skip
+    assert amounts.of_pieces(Taken(3, 1000, 2, 100), 1) == 900  # what was cut before comes now
+    assert amounts.of_pieces(Taken(3, 1000, 1, 999), 1) == 1
+    for pieces in (0, 3):
+        with pytest.raises(ValueError, match="pieces of"):
+            amounts.of_pieces(Taken(3, 1000, 1, 334), pieces)
+
+
+@given(parts=st.lists(fen, min_size=1, max_size=8), most=fen)
+def test_parts_are_cut_to_what_there_is(parts: list[int], most: int) -> None:
+    found = amounts.cut(parts, most)
+
+    assert sum(found) == min(sum(parts), most)
+    assert all(0 <= new <= old for new, old in zip(found, parts, strict=True))
+
+
+@given(left=st.lists(st.tuples(fen, fen), min_size=1, max_size=4), data=st.data())
+def test_sources_give_no_more_than_they_have_the_first_ones_first(
+    left: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    sources = [Source(number, *each) for number, each in enumerate(left)]
+    whole = sum(channel + balance for channel, balance in left)
+    wanted = data.draw(st.integers(0, whole))
+
+    found = amounts.from_sources(wanted, sources)
+
+    assert sum(way.channel_fen + way.balance_fen for way in found) == wanted
+    for way in found:
+        has = sources[way.attempt_id]
+        taken, both = way.channel_fen + way.balance_fen, has.channel_fen + has.balance_fen
+        assert (way.channel_fen <= has.channel_fen) is (way.balance_fen <= has.balance_fen) is True
+        assert abs(way.channel_fen * both - taken * has.channel_fen) < both
+        if way is not found[-1]:
+            assert taken == both
+    with pytest.raises(ValueError, match="more than the payments hold"):
+        amounts.from_sources(whole + 1, sources)
+
+
+@given(parts=st.lists(fen, min_size=1, max_size=6), data=st.data())
+def test_rooms_are_filled_one_after_the_other(parts: list[int], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, sum(parts)), max_size=3)))
+    edges = [0, *cuts, sum(parts)]
+    rooms = [after - before for before, after in pairwise(edges)]
+
+    filled = amounts.fill(rooms, parts)
+
+    assert [sum(here) for here in filled] == rooms
+    assert [sum(column) for column in zip(*filled, strict=True)] == parts
