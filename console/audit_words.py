@@ -9,6 +9,7 @@ KINDS = {
     "campaigns": "营销活动",
     "goods": "商品与库存",
     "official": "公众号",
+    "money": "资金",
     "staff": "员工与登录",
 }
 
@@ -38,6 +39,11 @@ ACTS = {
     "refund.restart": Act("orders", "没退成的再退一次", "warn"),
     "refund.finish": Act("orders", "记下已用别的办法退了", "bad"),
     "refund.request": Act("orders", "提交退款", "warn"),
+    "settlement.export": Act("money", "导出日结单", "note"),
+    "settlement.terms": Act("money", "改平台抽成", "warn"),
+    "settlement.coupon_terms": Act("money", "改券由谁承担", "warn"),
+    "payout.record": Act("money", "记一笔划款", "warn"),
+    "payout.take_back": Act("money", "冲回划款", "bad"),
     "coupon.redeem": Act("coupons", "核销优惠券"),
     "coupon.undo": Act("coupons", "撤销核销", "warn"),
     "coupon.void": Act("coupons", "作废优惠券", "bad"),

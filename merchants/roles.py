@@ -37,6 +37,7 @@ _OWNER = _MANAGER | {
     "staff.manage",
     "settings.manage",
     "audit.view",
+    "money.settle",
     "payments.raw",
     "payments.export",
 }

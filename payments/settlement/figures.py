@@ -107,3 +107,21 @@ def earned_by_store(lines: Iterable[Line]) -> dict[int, int]:
         if line.store_id is not None and kind in (accounts.SALES, *accounts.COSTS):
             earned[line.store_id] -= line.amount_fen
     return dict(earned)
+
+
+def by_day(session: Session, merchant_id: int, begin: date, end: date) -> dict[date, Figures]:
+    """What each day from `begin` until before `end` comes to now; only those with entries."""
+    kind = func.substr(LedgerEntry.cause, 1, func.instr(LedgerEntry.cause, ":") - 1)
+    grouped = (
+        select(LedgerEntry.day, LedgerEntry.account, kind, func.sum(LedgerEntry.amount_fen))
+        .where(
+            LedgerEntry.merchant_id == merchant_id,
+            LedgerEntry.day >= begin,
+            LedgerEntry.day < end,
+        )
+        .group_by(LedgerEntry.day, LedgerEntry.account, kind)
+    )
+    found: dict[date, list[Line]] = defaultdict(list)
+    for day, account, cause, amount in session.execute(grouped):
+        found[day].append(Line(None, account, cause, int(amount), 0))
+    return {day: add_up(lines) for day, lines in found.items()}

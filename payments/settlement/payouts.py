@@ -61,9 +61,7 @@ def take_back(
 ) -> Payout:
     """It was written down wrongly: another row takes it back. Raises PayoutNotFound,
     PayoutTakenBack."""
-    wrong = session.get(Payout, payout_id)
-    if wrong is None or wrong.merchant_id != merchant_id or wrong.takes_back_id is not None:
-        raise PayoutNotFound
+    wrong = get(session, merchant_id, payout_id)
     voucher = f"-{wrong.voucher}"[:64]
     made = _write(
         session,
@@ -85,6 +83,14 @@ def take_back(
     rows.all_moved(StorePurse, back)
     _audit(session, made, "payout.take_back", actor, now)
     return made
+
+
+def get(session: Session, merchant_id: int, payout_id: int) -> Payout:
+    """Raises PayoutNotFound; another merchant's is not found, nor what takes one back."""
+    found = session.get(Payout, payout_id)
+    if found is None or found.merchant_id != merchant_id or found.takes_back_id is not None:
+        raise PayoutNotFound
+    return found
 
 
 def left_fen(session: Session, store_id: int) -> int:

@@ -26,6 +26,16 @@ NEEDS = {
         "POST /members/imports/<int:import_id>/stop",
         "POST /members/imports/<int:import_id>/drop",
     ],
+    "money.settle": [
+        "GET /settlement/",
+        "GET /settlement/<day>",
+        "GET /settlement/export",
+        "POST /settlement/export",
+        "GET /settlement/payouts/",
+        "POST /settlement/payouts/",
+        "GET /settlement/payouts/<int:payout_id>/take-back",
+        "POST /settlement/payouts/<int:payout_id>/take-back",
+    ],
     "audit.view": [
         "GET /audit/",
         "GET /audit/security",

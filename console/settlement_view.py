@@ -1,0 +1,196 @@
+"""Statements in words: a month by days, a day by kinds, and every sum that it is made of."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from flask import url_for
+
+from console import words
+from payments import accounts
+from payments.models import BookProof
+from payments.proof import is_proven
+from payments.settlement.figures import Figures, Line, add_up
+
+ACCOUNTS = {
+    accounts.CHANNEL: "渠道里的钱",
+    accounts.SALES: "卖出去的",
+    accounts.BALANCE: "会员的储值",
+    accounts.UNCLAIMED: "付晚了，退回去的",
+    accounts.FEE: "渠道手续费",
+    accounts.COMMISSION: "平台服务费",
+    accounts.SHARING: "分给别人的",
+    accounts.COUPON_COST: "券，自己承担",
+    accounts.SUBSIDY: "券，平台承担",
+    accounts.GIVEN: "券抵掉的货款",
+    accounts.PAYOUT: "划出去的",
+    accounts.STORE: "门店收到的",
+}
+KINDS = {
+    "payment": "收款",
+    "refund": "退款",
+    "fee": "手续费",
+    "fee_back": "退回手续费",
+    "sharing": "分账",
+    "sharing_back": "分账退回",
+    "coupon": "用券",
+    "coupon_back": "退款退券",
+    "payout": "划给门店",
+}
+CHANNELS = {"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联"}
+CHECKED = {
+    "order": "订单",
+    "member": "会员",
+    "coupon": "券",
+    "statement": "日结单",
+    "store": "门店",
+    "payout": "划款",
+}
+HEADS = ("收款", "退款", "手续费", "平台服务费", "分给别人", "净额")
+
+
+def columns(figures: Figures) -> list[int]:
+    """In the order of `HEADS`; what goes out is negative, so that a row adds up."""
+    return [
+        figures.taken_fen,
+        -figures.refunded_fen,
+        -figures.fee_fen,
+        -figures.commission_fen,
+        -figures.shared_fen,
+        figures.net_fen,
+    ]
+
+
+def signed(fen: int) -> str:
+    return words.yuan(fen) if fen else "0.00"
+
+
+def whole(several: Iterable[Figures]) -> list[int]:
+    rows = [columns(one) for one in several]
+    return [sum(column) for column in zip(*rows, strict=True)] if rows else [0] * len(HEADS)
+
+
+def day_row(day: date, figures: Figures, closed: bool, today: date) -> dict[str, Any]:
+    state = ("已结", "ok") if closed else ("今天", "") if day == today else ("等账单", "warn")
+    return {
+        "day": words.date_of(day),
+        "weekday": f"周{words.WEEKDAYS[day.weekday()]}",
+        "href": url_for("console.settlement.show", day=day.isoformat()),
+        "amounts": [signed(fen) for fen in columns(figures)],
+        "state": state,
+    }
+
+
+def chart(found: list[tuple[date, Figures, bool]]) -> dict[str, Any]:
+    days = found[::-1]
+    return {
+        "kind": "bars",
+        "x": [f"{day.month}-{day.day}" for day, _, _ in days],
+        "series": [
+            {"name": "净额", "data": [figures.net_fen / 100 for _, figures, _ in days]},
+            {
+                "name": "退款",
+                "data": [figures.refunded_fen / 100 for _, figures, _ in days],
+                "control": True,
+            },
+        ],
+    }
+
+
+def steps(figures: Figures) -> list[dict[str, Any]]:
+    """From what came in to what is left, one under the other."""
+    amounts = columns(figures)
+    biggest = max(abs(amount) for amount in amounts) or 1
+    return [
+        {
+            "words": name,
+            "amount": signed(amount),
+            "pct": round(100 * abs(amount) / biggest),
+            "last": name == HEADS[-1],
+        }
+        for name, amount in zip(HEADS, amounts, strict=True)
+    ]
+
+
+def by_channel(lines: list[Line]) -> list[dict[str, Any]]:
+    """What each account at each channel moved, by kind."""
+    sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for line in lines:
+        if accounts.kind_of(line.account) == accounts.CHANNEL:
+            sums[line.account][line.kind] += line.amount_fen
+    return [
+        {
+            "name": CHANNELS.get(account.split(":")[1], "其他渠道"),
+            "number": account.split(":", 2)[2],
+            "kinds": [
+                (KINDS.get(kind, "其他"), signed(kinds[kind])) for kind in sorted(kinds, key=_place)
+            ],
+            "sum": signed(sum(kinds.values())),
+        }
+        for account, kinds in sums.items()
+    ]
+
+
+def by_store(lines: list[Line], names: Mapping[int, str]) -> list[dict[str, Any]]:
+    mine: dict[int | None, list[Line]] = defaultdict(list)
+    for line in lines:
+        mine[line.store_id].append(line)
+    rows = []
+    for store_id, several in mine.items():
+        amounts = columns(add_up(several))
+        if any(amounts):
+            name = "不属于哪家店" if store_id is None else names.get(store_id, "别的门店")
+            rows.append({"name": name, "amounts": [signed(fen) for fen in amounts]})
+    return rows
+
+
+def by_account(lines: list[Line]) -> tuple[list[tuple[str, str, str, str]], str]:
+    """Every account by kind of cause, and the sum of all, which is nothing."""
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for line in lines:
+        key = (accounts.kind_of(line.account), line.kind)
+        amount, entries = sums.get(key, (0, 0))
+        sums[key] = (amount + line.amount_fen, entries + line.entries)
+    rows = [
+        (
+            ACCOUNTS.get(account, "其他"),
+            KINDS.get(kind, "其他"),
+            words.count(entries),
+            signed(amount),
+        )
+        for (account, kind), (amount, entries) in sorted(
+            sums.items(), key=lambda item: (_rank(ACCOUNTS, item[0][0]), _place(item[0][1]))
+        )
+    ]
+    return rows, signed(sum(amount for amount, _ in sums.values()))
+
+
+def _place(kind: str) -> int:
+    return _rank(KINDS, kind)
+
+
+def _rank(known: Mapping[str, str], name: str) -> int:
+    """As the names are listed; what has none comes last."""
+    return list(known).index(name) if name in known else len(known)
+
+
+def proof(found: BookProof | None, now: Any) -> dict[str, str] | None:
+    """What the last nightly proof said."""
+    if found is None:
+        return None
+    looked = "、".join(
+        f"{CHECKED[name]} {words.count(number)}"
+        for name, number in found.counts.items()
+        if number and name in CHECKED
+    )
+    when = words.when(found.at, now)
+    if is_proven(found):
+        return {"kind": "ok", "words": f"{when} 核过一遍：{looked or '还没有账'}，一分不差"}
+    wrong = "、".join(
+        f"{CHECKED.get(name, name)} {len(ids)}" for name, ids in found.wrong.items() if ids
+    )
+    return {
+        "kind": "bad",
+        "words": f"{when} 核账时有对不上的：{wrong}。先别结账，找装系统的人看日志",
+    }

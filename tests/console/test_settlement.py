@@ -1,0 +1,101 @@
+"""资金 → 结算: sums that add up on the page, payouts with proof, and nothing of another shop."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from core.clock import business_day, day_bounds
+from core.database import reading
+from payments import ledger
+from payments.models import LedgerEntry, Payout
+from payments.settlement import days, payouts
+from tests.console.conftest import PASSWORD, Chain
+
+
+def close_yesterday(chain: Chain, fen: int = 12_345, refunded: int = 2_345) -> str:
+    """A closed day of the shop `here`; its date."""
+    today = business_day(chain.now)
+    day, at = today - timedelta(days=2), day_bounds(today - timedelta(days=2))[0]
+    order = chain.order(paid_at=at, paid_fen=fen)
+    sales = f"sales:{chain.merchant_id}"
+    with chain.writing() as session:
+        for cause, amount in ((f"payment:{order.id}", fen), (f"refund:{order.id}", -refunded)):
+            amounts = {"channel:wechat:1900000001": amount, sales: -amount}
+            now = at + timedelta(hours=12)
+            ledger.post(session, cause, amounts, chain.merchant_id, order_id=order.id, now=now)
+        days.open_due(session, chain.merchant_id, now=chain.now)
+        for one in days.list_closable(session, chain.merchant_id, now=chain.now):
+            days.close(session, one.id, now=days.closes_at(day))
+    return day.isoformat()
+
+
+def test_a_month_and_a_day_add_up_on_the_page(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    assert "这个月还没有收款" in owner.get("/settlement/?month=2026-01").text
+    day = close_yesterday(chain)
+
+    month = owner.get(f"/settlement/?month={day[:7]}").text
+    shown = owner.get(f"/settlement/{day}")
+
+    for amount in ("123.45", "−23.45", "100.00"):
+        assert amount in month
+        assert amount in shown.text
+    assert "已结" in month
+    assert "所有科目加起来是 0.00" in shown.text
+    assert chain.here.name in shown.text
+    assert owner.get("/settlement/2019-01-01").status_code == 404
+    assert owner.get("/settlement/yesterday").status_code == 404
+    rival = chain.browser("rival")
+    assert rival.get(f"/settlement/{day}").status_code == 404
+    assert "123.45" not in rival.get(f"/settlement/?month={day[:7]}").text
+
+
+def test_an_export_needs_the_password_and_is_on_record(chain: Chain) -> None:
+    owner, day = chain.browser("owner"), close_yesterday(chain)
+    month = day[:7]
+
+    assert owner.post("/settlement/export", month=month).status_code == 422
+    table = owner.post("/settlement/export", month=month, password=PASSWORD)
+
+    assert table.content_type == "text/csv; charset=utf-8"
+    row = f"{day},123.45,-23.45,0.00,0.00,0.00,100.00,0.00,0.00,已结"
+    assert row in table.text.splitlines()
+    assert "导出日结单" in owner.get("/audit/").text
+
+
+def test_a_payout_is_proved_bounded_and_taken_back(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    close_yesterday(chain)
+    wanted = {"store": str(chain.here.id), "amount": "80", "voucher": "ICBC1"}
+
+    unproved = owner.post("/settlement/payouts/", **wanted)
+    too_much = owner.post(
+        "/settlement/payouts/", **(wanted | {"amount": "100.01"}), password=PASSWORD
+    )
+    foreign = owner.post(
+        "/settlement/payouts/", **(wanted | {"store": str(chain.rival_store.id)}), password=PASSWORD
+    )
+    assert [page.status_code for page in (unproved, too_much, foreign)] == [422, 422, 422]
+    assert "超过了这家店还没划的钱" in too_much.text
+    with reading() as session:
+        assert session.scalars(select(Payout)).all() == []
+        causes = session.scalars(select(LedgerEntry.cause).distinct()).all()
+        assert [cause for cause in causes if cause.startswith("payout:")] == []
+
+    assert owner.post("/settlement/payouts/", **wanted, password=PASSWORD).status_code == 303
+    again = owner.post("/settlement/payouts/", **wanted, password=PASSWORD)
+    assert "这个凭证号已经记过一笔" in again.text
+    with reading() as session:
+        (made,) = session.scalars(select(Payout)).all()
+        assert (made.amount_fen, made.by) == (8_000, f"staff:{chain.owner.id}")
+        assert payouts.left_fen(session, chain.here.id) == 2_000
+
+    path = f"/settlement/payouts/{made.id}/take-back"
+    assert chain.browser("rival").get(path).status_code == 404
+    assert "银行里的钱不会动" in owner.get(path).text
+    assert owner.post(path, password=PASSWORD).status_code == 303
+    with reading() as session:
+        assert payouts.left_fen(session, chain.here.id) == 10_000
+    records = owner.get("/audit/").text
+    assert "记一笔划款" in records
+    assert "冲回划款" in records
