@@ -25,6 +25,7 @@ from cli import (
     demo_import,
     demo_journeys,
     demo_settlement,
+    demo_shippings,
     demo_tags,
 )
 from cli.demo_crowd import draw_name, openid_of, phone_of, union_of
@@ -122,6 +123,7 @@ def write(
         demo_journeys.run(session, merchant, now)
         demo_broadcasts.run(session, merchant, now)
         demo_cards.run(session, merchant, now)
+        demo_shippings.run(session, merchant, now)
         demo_chats.run(session, merchant, now)
         demo_codes.count(session, merchant.id, now)
         demo_club.run(session, merchant, stores, _pay, now)

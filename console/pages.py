@@ -35,6 +35,7 @@ from console import (
     results,
     segments,
     settlement,
+    shippings,
     staffing,
     stores,
     stream,
@@ -50,6 +51,7 @@ PAGES = (
     refund_asking.page,  # that of `orders`, with what hangs on it
     stream.page,
     redeem.page,
+    shippings.page,
     goods.page,
     coupons.page,
     card_pack.page,

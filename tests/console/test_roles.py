@@ -243,6 +243,7 @@ NEEDS = {
         "POST /loyalty/lottery/",
         "POST /loyalty/lottery/<int:lottery_id>/state",
         "POST /loyalty/referral/",
+        "POST /shippings/rule",
     ],
     "official.manage": [
         "GET /official/",
@@ -293,6 +294,12 @@ NEEDS = {
     ],
     "reports.view": [
         "GET /home",
+    ],
+    "shipping.manage": [
+        "GET /shippings/",
+        "GET /shippings/<int:shipping_id>",
+        "POST /shippings/<int:shipping_id>",
+        "POST /shippings/<int:shipping_id>/retry",
     ],
     "segments.manage": [
         "GET /segments/",
