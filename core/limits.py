@@ -33,6 +33,7 @@ PER_MINUTE: dict[str, dict[str, int]] = {
     "password": {"ip": 30},
     "oauth": {"ip": 60},
     "invite": {"ip": 30},
+    "collect": {"ip": 600, "staff": 120, "merchant": 6_000},
     "redeem": {"ip": 600, "staff": 60, "merchant": 6_000},
     "search": {"ip": 600, "staff": 120, "merchant": 6_000},
 }

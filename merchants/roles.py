@@ -7,6 +7,7 @@ _CLERK = frozenset(
         "orders.view",
         "orders.manage",
         "coupons.redeem",
+        "payments.collect",
         "coupons.undo",
         "stock.manage",
     }

@@ -36,6 +36,14 @@ NEEDS = {
         "GET /settlement/payouts/<int:payout_id>/take-back",
         "POST /settlement/payouts/<int:payout_id>/take-back",
     ],
+    "payments.collect": [
+        "GET /collect/",
+        "POST /collect/",
+        "GET /collect/<no>",
+        "POST /collect/<no>/code",
+        "POST /collect/<no>/qr",
+        "POST /collect/<no>/cancel",
+    ],
     "audit.view": [
         "GET /audit/",
         "GET /audit/security",

@@ -1,0 +1,329 @@
+"""Taking money at the counter: a sum, then the customer's code, or one that they scan."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import gateways
+from console import people, qr, reply, words
+from console.access import limit, me, staff
+from console.forms import Form
+from core import audit
+from core.clock import business_day, day_bounds
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import NotFound
+from core.numbers import new_token
+from crm import lookup
+from crm.errors import MemberNotFound
+from crm.models import Member
+from gateways.pay.errors import ChannelRefused, ChannelUnavailable
+from gateways.pay.port import PayChannel
+from gateways.pay.records import Way
+from merchants.models import Store
+from messaging.accounts import minis_of
+from orders import collecting
+from orders.errors import WrongState
+from orders.models import LineKind, Order, OrderState
+from payments import billing, counter, remote
+from payments.asks import ask_of
+from payments.attempts import Means
+from payments.counter import Charge
+from payments.errors import AlreadyPaid, NotPayable, OrderExpired, PaymentInProgress
+from payments.models import UNSETTLED, Channel, PaymentAttempt
+from payments.queries import find_live_attempt_of
+from people.phones import InvalidPhone
+
+page = Blueprint("collect", __name__, url_prefix="/collect")
+
+MEMBER_NO = 12
+MOST_FEN = 50_000_00
+NAMES = {Channel.wechat: "微信", Channel.alipay: "支付宝", Channel.unionpay: "银联"}
+WHY = {
+    "AUTH_CODE_EXPIRE": "付款码过期了，请顾客刷新一下再扫",
+    "AUTH_CODE_ERROR": "付款码不对，请顾客打开付款码再扫一次",
+    "AUTH_CODE_INVALID": "这不是付款码，请顾客打开付款码再扫一次",
+    "PAYER_NOT_ENOUGH": "顾客的余额或卡里钱不够，换一张卡再扫",
+    "NOT_SUPPORT_CARD": "顾客这张卡付不了，换一张再扫",
+    "FREQUENCY_LIMITED": "太频繁了，过几秒再扫",
+    "NO_AUTH": "商户号没有开通付款码收款，找店主",
+}
+_OVER = (AlreadyPaid, NotPayable, OrderExpired)
+
+
+@page.get("/")
+@staff("payments.collect")
+def ask() -> Response:
+    return _ask(Form())
+
+
+@page.post("/")
+@staff("payments.collect")
+def place() -> Response:
+    """The order for the sum; how it is paid comes next."""
+    form, now, who = Form(request.form), clock_now(), me()
+    limit("collect")
+    amount_fen = form.yuan("amount", low=1, high=MOST_FEN)
+    member_id = _member_of(form)
+    store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
+    if form.errors or amount_fen is None:
+        return _ask(form, 422)
+    with transaction() as session:
+        order, newly = collecting.place_amount(
+            session,
+            session.get_one(Store, store_id),
+            amount_fen,
+            member=session.get_one(Member, member_id) if member_id else None,
+            actor=who.actor,
+            key=form["key"][:64] or new_token(),
+            now=now,
+        )
+        if newly:
+            billing.open_bill(session, order)
+            audit.record(
+                session,
+                actor=who.actor,
+                action="payment.collect",
+                subject=f"order:{order.no}",
+                after={"amount_fen": amount_fen},
+                merchant_id=who.merchant_id,
+                now=now,
+            )
+    return reply.done(url_for("console.collect.show", no=order.no))
+
+
+@page.get("/<no>")
+@staff("payments.collect")
+def show(no: str) -> Response:
+    return _show(no, Form())
+
+
+@page.post("/<no>/code")
+@staff("payments.collect")
+def charge(no: str) -> Response:
+    """The customer's code, from a scanner or typed."""
+    form, now = Form(request.form), clock_now()
+    limit("collect")
+    order = _mine(no)
+    code = "".join(form["code"].split())
+    channel = counter.channel_of(code)
+    account = _account(channel, Way.code) if channel else None
+    if channel is None or account is None:
+        form.refuse(
+            "code", f"这里不收{NAMES[channel]}的付款码" if channel else WHY["AUTH_CODE_INVALID"]
+        )
+        return _show(no, form, 422)
+    try:
+        charged = counter.charge(
+            gateways.cashier(),
+            order.id,
+            _means(channel, Way.code, account),
+            code,
+            description=_description(order),
+            store_no=str(order.store_id),
+            client_ip=request.remote_addr or "",
+            now=now,
+        )
+    except _OVER:
+        return _to(no)
+    except (ChannelUnavailable, ChannelRefused, PaymentInProgress):
+        form.refuse("code", "上一次还没有结果，等几秒再扫")
+        return _show(no, form, 422)
+    if charged.state is Charge.refused:
+        why = WHY.get(charged.why, f"没有收成，请顾客换个方式（{charged.why}）")
+        form.refuse("code", why)
+        return _show(no, form, 422)
+    return _to(no)
+
+
+@page.post("/<no>/qr")
+@staff("payments.collect")
+def show_code(no: str) -> Response:
+    """A code on our screen, for the customer to scan."""
+    form, now = Form(request.form), clock_now()
+    limit("collect")
+    order = _mine(no)
+    channel = Channel(form.one_of("channel", list(NAMES), "选一种") or Channel.wechat)
+    account = _account(channel, Way.native)
+    if account is None:
+        form.refuse("code", f"这里没有{NAMES[channel]}的收款码")
+        return _show(no, form, 422)
+    try:
+        remote.open_payment(
+            gateways.cashier(),
+            order.id,
+            _means(channel, Way.native, account),
+            description=_description(order),
+            now=now,
+            client_ip=request.remote_addr or "",
+        )
+    except _OVER:
+        return _to(no)
+    except (ChannelUnavailable, ChannelRefused, PaymentInProgress):
+        form.refuse("code", f"{NAMES[channel]}没有回应，再试一次")
+        return _show(no, form, 422)
+    return _to(no)
+
+
+@page.post("/<no>/cancel")
+@staff("payments.collect")
+def cancel(no: str) -> Response:
+    """Not taking it after all: what was charged meanwhile is taken back, or stays if it is paid."""
+    now, who, order = clock_now(), me(), _mine(no)
+    try:
+        left = remote.cancel_order(
+            gateways.cashier(),
+            order.id,
+            actor=who.actor,
+            reason="柜台取消",
+            now=now,
+            keep_paid=True,
+        )
+    except (ChannelUnavailable, ChannelRefused, PaymentInProgress, WrongState):
+        return reply.done(url_for("console.collect.show", no=no), "还没有结果，过几秒再试")
+    if left.state is OrderState.cancelled:
+        with transaction() as session:
+            audit.record(
+                session,
+                actor=who.actor,
+                action="payment.uncollect",
+                subject=f"order:{no}",
+                merchant_id=who.merchant_id,
+                now=now,
+            )
+        return reply.done(url_for("console.collect.ask"), "没有收，已取消")
+    return _to(no)
+
+
+def _to(no: str) -> Response:
+    return reply.done(url_for("console.collect.show", no=no))
+
+
+def _ask(form: Form, status: int = 200) -> Response:
+    with reading() as session:
+        return reply.page(
+            "collect/ask.html",
+            status,
+            form=form,
+            key=form["key"] or new_token(),
+            ask_store=me().store_id is None and len(me().stores) > 1,
+            stores=[(store.id, store.name) for store in me().stores],
+            today=_today(session, clock_now()),
+        )
+
+
+def _show(no: str, form: Form, status: int = 200) -> Response:
+    now, order = clock_now(), _mine(no)
+    with reading() as session:
+        live = find_live_attempt_of(session, order.id)
+        member = session.get(Member, order.member_id) if order.member_id else None
+    shown = {
+        "no": order.no,
+        "amount": words.yuan(order.payable_fen),
+        "store": me().name_of(order.store_id),
+        "who": people.name_of(member) if member else "",
+        **_stands(order, live, now),
+    }
+    native = [
+        (account.channel, NAMES[Channel(account.channel)])
+        for account in gateways.cashier().list_for(me().merchant_code)
+        if Way.native in account.ways
+    ]
+    return reply.page("collect/show.html", status, o=shown, form=form, native=native)
+
+
+def _stands(order: Order, live: PaymentAttempt | None, now: datetime) -> dict[str, Any]:
+    """How far it is: `ask`, `asking` (a code is in the air), `qr`, `paid`, `over`."""
+    if order.paid_at is not None:
+        channel = NAMES.get(live.channel, "") if live else ""
+        back = words.yuan(order.refunded_fen) if order.refunded_fen else ""
+        receipt = (live.transaction_id or "") if live else ""
+        at = words.when(order.paid_at, now)
+        return {"step": "paid", "channel": channel, "at": at, "receipt": receipt, "back": back}
+    if order.state is OrderState.cancelled or order.expires_at <= now:
+        return {"step": "over", "why": order.cancel_reason or "超时未付款"}
+    if live is None or live.state not in UNSETTLED:
+        return {"step": "ask"}
+    if live.way is Way.code:
+        left = counter.PATIENCE - (now - live.created_at)
+        return {"step": "asking", "left": max(int(left.total_seconds()), 0)}
+    if live.way is Way.native and live.opening and not request.args.get("code"):
+        shown = gateways.cashier().of(live.channel, live.account)
+        code = shown.show(ask_of(live, ""), live.opening, now).params.get("code_url", "")
+        return {"step": "qr", "picture": qr.svg(code), "channel": NAMES[live.channel]}
+    return {"step": "ask"}
+
+
+def _today(session: Session, now: datetime) -> dict[str, Any]:
+    since, until = day_bounds(business_day(now))
+    rows = session.scalars(
+        select(Order)
+        .where(
+            Order.store_id.in_(me().store_ids),
+            Order.kind == LineKind.amount,
+            Order.paid_at >= since,
+            Order.paid_at < until,
+        )
+        .order_by(Order.paid_at.desc(), Order.id.desc())
+        .limit(20)
+    ).all()
+    return {
+        "rows": [
+            {
+                "no": order.no,
+                "time": words.clock(order.paid_at or now),
+                "amount": words.yuan(order.paid_fen),
+                "store": me().name_of(order.store_id),
+                "back": words.yuan(order.refunded_fen) if order.refunded_fen else "",
+            }
+            for order in rows
+        ],
+        "words": f"最近 {len(rows)} 笔" if rows else "",
+    }
+
+
+def _mine(no: str) -> Order:
+    """The gate: a sum asked for in one of my stores, paid or not."""
+    with reading() as session:
+        found = session.scalar(
+            select(Order).where(
+                Order.no == no,
+                Order.kind == LineKind.amount,
+                Order.store_id.in_(me().all_store_ids),
+            )
+        )
+    if found is None:
+        raise NotFound("没有这笔收款")
+    return found
+
+
+def _member_of(form: Form) -> int | None:
+    """Whose it counts for, where the clerk asked: the phone, or the number on the card."""
+    typed = form["member"].strip()
+    if not typed:
+        return None
+    by_no = len(typed) == MEMBER_NO and typed.isascii() and typed.isdigit()
+    given = {"no": typed} if by_no else {"phone": typed}
+    try:
+        with reading() as session:
+            return lookup.get_member(session, me().merchant_id, **given).id
+    except (MemberNotFound, InvalidPhone):
+        form.refuse("member", "没有这位会员，不填也能收")
+        return None
+
+
+def _account(channel: Channel, way: Way) -> PayChannel | None:
+    found = gateways.cashier().find_for(me().merchant_code, channel)
+    return found if found is not None and way in found.ways else None
+
+
+def _means(channel: Channel, way: Way, account: PayChannel) -> Means:
+    minis = minis_of(me().merchant_code) if channel is Channel.wechat else []
+    return Means(channel, way, account.account, minis[0].appid if minis else "")
+
+
+def _description(order: Order) -> str:
+    return f"{me().merchant_name} {collecting.NAME} {order.no}"
