@@ -12,6 +12,7 @@ from sandbox.wechat.followers import Follow
 from sandbox.wechat.qrstore import Qr
 
 Result = dict[str, Any]
+PAY_CODE = "weixin://wxpay/bizpayurl?pr="
 AMR_HEAD, AMR_FRAME = b"#!AMR\n", b"\x3c" + bytes(31)
 """What a voice is recorded as: fifty frames a second, here of silence."""
 
@@ -216,6 +217,8 @@ def scan_result(world: World, person: Person, content: str) -> Result:
     if qr is not None and qr.kind == "mini":
         path = f"/{qr.page}?scene={quote(qr.scene)}"
         return {"kind": "mini", "appid": qr.appid, "path": path}
+    if content.startswith(PAY_CODE):
+        return {"kind": "pay", "code": content}
     if content.startswith(("http://", "https://")):
         return {"kind": "web", "url": content, "webview": webview(person, content)}
     return {"kind": "text", "text": content}

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from sandbox.acts import PAY_CODE
 from sandbox.alipay.door import NAMES as ALIPAY_NAMES
 from sandbox.api.door import Refused, account_of, body, control, need, the_world
 from sandbox.clock import rfc3339
@@ -124,7 +125,16 @@ def list_qrs() -> ResponseReturnValue:
         }
         for qr in world.qrs.list()
     ]
-    return jsonify(qrs=screens + printed)
+    shown = [
+        {
+            "text": PAY_CODE + prepay_id,
+            "title": f"收款码 ¥{order.total_fen / 100:.2f}",
+            "note": f"{order.request['description']}，亮在店里的屏幕上",
+            "kind": "pay",
+        }
+        for prepay_id, order in world.ledger.open_codes()
+    ]
+    return jsonify(qrs=screens + shown + printed)
 
 
 @control.post("/qrs")

@@ -3,7 +3,7 @@
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
-from sandbox.acts import NotPossible
+from sandbox.acts import PAY_CODE, NotPossible
 from sandbox.api.door import Refused, account_of, body, control, need, person_of, the_world
 from sandbox.clock import rfc3339
 from sandbox.pay import codes, refunds, sharing, sheet
@@ -15,7 +15,7 @@ from sandbox.pay.ledger import Order
 def show_prepay() -> ResponseReturnValue:
     """What the sheet shows before the person decides."""
     world = the_world()
-    order = sheet.payable(world, request.args.get("prepay_id", "").removeprefix(sheet.SCANNED))
+    order = sheet.payable(world, request.args.get("prepay_id", "").removeprefix(PAY_CODE))
     return jsonify(
         **_shown(order),
         expires_at=rfc3339(order.expires_at) if order.expires_at else None,

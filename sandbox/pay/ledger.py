@@ -103,6 +103,16 @@ class Ledger:
         self._prepays[prepay_id] = (f"{order.mchid}|{order.out_trade_no}", expires_at)
         return prepay_id
 
+    def open_codes(self) -> list[tuple[str, Order]]:
+        """Codes that stand on some screen and wait to be scanned, with what they ask."""
+        newest = islice(reversed(self._prepays), 200)
+        found = ((prepay_id, self.order_of_prepay(prepay_id)) for prepay_id in newest)
+        return [
+            (prepay_id, order)
+            for prepay_id, order in found
+            if order and order.trade_type == "NATIVE" and order.state == "NOTPAY"
+        ]
+
     def order_of_prepay(self, prepay_id: str) -> Order | None:
         key, expires_at = self._prepays.get(prepay_id, ("", 0.0))
         if expires_at <= self._clock.now():

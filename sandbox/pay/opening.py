@@ -4,6 +4,7 @@ import re
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from sandbox.acts import PAY_CODE
 from sandbox.clock import parse_rfc3339
 from sandbox.pay import parties, schema
 from sandbox.pay.door import Body, Call, pay_api
@@ -109,7 +110,7 @@ def h5_as_partner(call: Call) -> Body:
 
 
 def _code_url(call: Call, order: Order) -> str:
-    return f"weixin://wxpay/bizpayurl?pr={call.world.ledger.new_prepay(order)}"
+    return PAY_CODE + call.world.ledger.new_prepay(order)
 
 
 def _h5_url(call: Call, order: Order) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.acts import NotPossible
+from sandbox.acts import PAY_CODE, NotPossible
 from sandbox.pay import notices, signing
 from sandbox.pay.ledger import Order
 from sandbox.pay.orders import describe
@@ -11,7 +11,6 @@ from sandbox.state import World
 from sandbox.wechat import tradeevents
 
 OUTCOMES = ("ok", "cancel", "insufficient")
-SCANNED = "weixin://wxpay/bizpayurl?pr="
 _FIELDS = ("timeStamp", "nonceStr", "package", "signType", "paySign")
 
 
@@ -35,7 +34,7 @@ def pay(world: World, person: Person, appid: str, sheet: dict[str, Any], outcome
 
 def pay_unsigned(world: World, person: Person, prepay_id: str, outcome: str) -> Order:
     """Of a code that was scanned, or of a browser that came over: whoever pays is the payer."""
-    order = payable(world, prepay_id.removeprefix(SCANNED))
+    order = payable(world, prepay_id.removeprefix(PAY_CODE))
     if order.trade_type not in ("NATIVE", "MWEB"):
         raise NotPossible("这张付款单要在小程序里付")
     return _take(world, person, order, outcome)

@@ -4,10 +4,11 @@
  * What the page reads of the answers (fields it does not name are ignored):
  *
  * people      {people: [{id, name, role, phone, balance_fen}]}; role: customer, clerk, owner or words of its own
- * scan        {kind: "follow"|"scan"} the account's own code; {kind: "mini", appid, path}, {kind: "web", url}, {kind: "text", text}
+ * scan        {kind: "follow"|"scan"} the account's own code; {kind: "mini", appid, path}, {kind: "web", url}, {kind: "pay", code}, {kind: "text", text}
  * chat        {followed, subtitle, messages: [{id, at, sender: "me"|"account"|"system", kind, ...}], menu: {button: [...]} | null}
  *             kinds and their fields: cards.js; menu as menu/create takes it; chat of the mini-program: service notices
  * prepay      {amount_fen, payee, seconds_left}: what the pay sheet shows
+ * payment-code {code, seconds, asks_password, password_above_fen}; asked {asked: [{out_trade_no, amount_fen, payee}]}
  * pack        {cards: [{code, name, state, until, worth, condition, terms, appid, path, entrance}]}: the card pack
  * qrs         {qrs: [{text, title, note, kind: "store"|"table"|"staff_invite"|"poster"|"screen"|..., expired, scans}]}
  * faults      {faults: [{id, kind}]}; POST takes {api, kind, times, seconds|copies}
@@ -73,6 +74,10 @@ export const api = {
   screen: (id, screen) => call('POST', `${person(id)}screen`, screen),
   pay: (id, sheet) => call('POST', `${person(id)}pay`, sheet),
   prepay: (prepayId) => call('GET', `prepay?${query({ prepay_id: prepayId })}`),
+  payScanned: (id, code) => call('POST', `${person(id)}pay-scanned`, { code }),
+  paymentCode: (id, change) => call('POST', `${person(id)}payment-code`, change),
+  asked: async (id) => (await call('GET', `${person(id)}asked`)).asked,
+  answerAsked: (id, no, outcome) => call('POST', `${person(id)}asked/${encodeURIComponent(no)}`, { outcome }),
   cards: async (id) => (await call('GET', `${person(id)}pack`)).cards,
   dropCard: (id, code) => call('POST', `${person(id)}pack`, { code, do: 'delete' }),
   receive: (id, transaction) => call('POST', `${person(id)}receipts`, { transaction_id: transaction }),

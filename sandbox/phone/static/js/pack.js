@@ -2,6 +2,7 @@
 
 import { h, icon } from './dom.js'
 import { api } from './api.js'
+import { showCode } from './purse.js'
 import { sayError } from './toast.js'
 
 const STATES = { CONFIRMING: '正在放进来', PENDING: '还没到时候', EFFECTIVE: '', USED: '用掉了', EXPIRED: '过期了', DEACTIVATED: '失效了' }
@@ -21,6 +22,7 @@ export class Pack {
         { class: 'bar' },
         h('div', { class: 'nav' }, h('button', { type: 'button', class: 'navbtn', 'aria-label': '关掉卡包', onclick: () => phone.tab('chat') }, icon('close', 23)), h('div', { class: 'ttl' }, '微信卡包')),
       ),
+      h('div', { class: 'purse' }, h('button', { type: 'button', class: 'paybtn', onclick: () => showCode(phone) }, '出示付款码')),
       this.list,
     )
   }

@@ -8,6 +8,7 @@ import { Pack } from './pack.js'
 import { choosePerson, face, onPeople, people } from './people.js'
 import { api } from './api.js'
 import { textDialog } from './sheets.js'
+import { payScanned } from './purse.js'
 import { sayError } from './toast.js'
 
 const TABS = [['chat', '公众号'], ['mini', '小程序'], ['scan', '扫一扫'], ['pack', '卡包']]
@@ -191,6 +192,7 @@ export class Phone {
     if (result.kind === 'mini') return this.mini(result.path, result.appid)
     this.tab('chat')
     if (result.kind === 'web') return this.web(result.url, '网页')
+    if (result.kind === 'pay') return payScanned(this, result.code).catch(sayError)
     if (result.kind === 'text') return textDialog(this, result.text)
     this.closeWeb()
     this.chat.refresh()
