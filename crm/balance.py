@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import later, rows
 from core.database import claim, insert_ignore
 from core.errors import Conflict
 from core.money import split_fen
@@ -115,10 +115,10 @@ def freeze(session: Session, member_id: int, cause: str, amount_fen: int, *, now
     return True
 
 
-def capture(session: Session, cause: str) -> bool:
-    """What was kept is spent for good; False when it is no longer kept."""
+def capture(session: Session, cause: str) -> None:
+    """What was kept is spent for good. Raises NotMoved, before the commit, when it is not kept."""
     held = {"cause": cause, "state": HoldState.held}
-    return rows.compare_and_set(session, BalanceHold, held, {"state": HoldState.spent}) == 1
+    later.must_move(session, BalanceHold, held, {"state": HoldState.spent})
 
 
 def release(session: Session, cause: str, *, now: datetime) -> bool:

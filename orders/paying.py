@@ -65,7 +65,13 @@ class CouponBack(StrEnum):
 
 
 def mark_paid(
-    session: Session, order: Order, *, amount_fen: int, now: datetime, held: bool = False
+    session: Session,
+    order: Order,
+    *,
+    amount_fen: int,
+    now: datetime,
+    reason: str = "",
+    held: bool = False,
 ) -> bool:
     """Note the whole `amount_fen` as paid. False: too late (cancelled, or paid before), refund it.
 
@@ -85,7 +91,7 @@ def mark_paid(
         PaymentState.paid,
         expected={"state": OrderState.placed},
         actor="system",
-        reason="微信支付" if amount_fen else "0 元订单",
+        reason=reason,
         now=now,
         held=held,
         paid_fen=amount_fen,

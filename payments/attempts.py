@@ -1,6 +1,6 @@
 """Attempts: one live one per bill, what opened it shown again while it is fresh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -10,13 +10,21 @@ from core import later, rows
 from core.clock import business_day
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
+from crm import balance
 from gateways.pay.records import Opening, Way
-from orders.models import Order, OrderState, PaymentState
-from payments.errors import AlreadyPaid, NotPayable, OrderExpired
+from orders.models import LineKind, Order, OrderState, PaymentState
+from payments.errors import (
+    AlreadyPaid,
+    BalanceNotTaken,
+    BalancePartInvalid,
+    NotPayable,
+    OrderExpired,
+)
 from payments.models import (
     NEXT_ATTEMPT,
     UNSETTLED,
     AttemptState,
+    Bill,
     BillState,
     Channel,
     PaymentAttempt,
@@ -30,13 +38,17 @@ FIRST_QUERY = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Means:
-    """How somebody is about to pay: through which account of ours, and who that is there."""
+    """How somebody is about to pay: through which account of ours, and who that is there.
+
+    `balance_fen` of it come from the member's stored balance; with the channel `balance` all do.
+    """
 
     channel: Channel
-    way: Way
-    account: str
+    way: Way | None = None
+    account: str = ""
     appid: str = ""
     payer: str = ""
+    balance_fen: int = 0
 
 
 class Step(StrEnum):
@@ -44,6 +56,8 @@ class Step(StrEnum):
 
     show = "show"
     open = "open"
+    settle = "settle"  # nobody has to be asked: the stored balance pays all
+    done = "done"  # it has
     close_older = "close_older"
 
 
@@ -53,17 +67,21 @@ def start(
     """The attempt to go on with, and how.
 
     The same payer by the same means gets the same attempt again. Any other one has to be closed at
-    its channel first, because both could be paid. Raises AlreadyPaid, NotPayable, OrderExpired.
+    its channel first, because both could be paid. What the balance pays is frozen here. Raises
+    AlreadyPaid, NotPayable, OrderExpired, BalanceNotTaken, BalancePartInvalid, NotEnoughBalance.
     """
     bill = lock_bill_of(session, order.id)
     session.refresh(order)
+    live = find_live_attempt(session, bill.id)
     if bill.state is BillState.paid or order.payment_state is not PaymentState.unpaid:
+        if live is not None and live.channel is means.channel is Channel.balance:
+            return live, Step.done
         raise AlreadyPaid
     if bill.state is BillState.void or order.state is OrderState.cancelled:
         raise NotPayable("订单已取消")
     if order.expires_at <= now:
         raise OrderExpired
-    live = find_live_attempt(session, bill.id)
+    means = _with_balance(order, bill, means)
     if live is not None:
         return live, _step(live, means, now)
     attempt = PaymentAttempt(
@@ -76,7 +94,8 @@ def start(
         appid=means.appid,
         payer=means.payer,
         amount_fen=bill.amount_fen,
-        channel_fen=bill.amount_fen,
+        balance_fen=means.balance_fen,
+        channel_fen=bill.amount_fen - means.balance_fen,
         currency=bill.currency,
         state=AttemptState.created,
         expires_at=max(order.expires_at, now + SHORTEST),
@@ -84,6 +103,10 @@ def start(
     )
     session.add(attempt)
     session.flush()
+    if means.balance_fen:
+        balance.freeze(session, order.buyer_id, kept_for(attempt.id), means.balance_fen, now=now)
+    if means.channel is Channel.balance:
+        return attempt, Step.settle
     # Whatever happens to the answer or to the notice, somebody asks.
     enqueue(
         session,
@@ -108,8 +131,43 @@ def record_opening(session: Session, attempt_id: int, opening: Opening) -> Payme
 
 
 def end(session: Session, attempt_id: int, to: AttemptState, *, now: datetime) -> bool:
-    """Closed or failed: the bill may be tried again. False when it was settled meanwhile."""
-    return move(session, attempt_id, to, live=None, settled_at=now)
+    """Closed or failed: the bill may be tried again, and what was frozen beside it is free. False
+    when it was settled meanwhile."""
+    if not move(session, attempt_id, to, live=None, settled_at=now):
+        return False
+    if session.get_one(PaymentAttempt, attempt_id).balance_fen:
+        balance.release(session, kept_for(attempt_id), now=now)
+    return True
+
+
+def settle_late(
+    session: Session,
+    attempt: PaymentAttempt,
+    *,
+    transaction_id: str | None,
+    at: datetime,
+    now: datetime,
+) -> None:
+    """Money came for what nobody owes any more: all that it is now is what the channel took, and
+    the balance's part is the member's again."""
+    came = {"amount_fen": attempt.channel_fen, "balance_fen": 0}
+    must_move(
+        session,
+        attempt.id,
+        AttemptState.succeeded_late,
+        live=None,
+        transaction_id=transaction_id,
+        settled_at=at,
+        **(came if attempt.balance_fen else {}),
+    )
+    if attempt.balance_fen:
+        balance.release(session, kept_for(attempt.id), now=now)
+        rows.note(attempt, came)
+
+
+def kept_for(attempt_id: int) -> str:
+    """The cause under which the balance's part of an attempt is frozen."""
+    return f"attempt:{attempt_id}"
 
 
 def move(session: Session, attempt_id: int, to: AttemptState, **values: object) -> bool:
@@ -129,10 +187,28 @@ def _before(attempt_id: int, to: AttemptState) -> dict[str, object]:
     return {"id": attempt_id, "state": sources}
 
 
+def _with_balance(order: Order, bill: Bill, means: Means) -> Means:
+    whole = means.channel is Channel.balance
+    means = replace(means, balance_fen=bill.amount_fen) if whole else means
+    if not means.balance_fen:
+        return means
+    if not takes_balance(order):
+        raise BalanceNotTaken
+    if means.balance_fen < 0 or means.balance_fen > bill.amount_fen:
+        raise BalancePartInvalid
+    if means.balance_fen == bill.amount_fen and not whole:
+        raise BalancePartInvalid("余额够付的单，用余额付款")
+    return means
+
+
+def takes_balance(order: Order) -> bool:
+    """Whether stored value may pay it: it buys no stored value, and needs a member whose it is."""
+    return order.kind is not LineKind.top_up and order.member_id is not None
+
+
 def _step(live: PaymentAttempt, means: Means, now: datetime) -> Step:
-    if (live.channel, live.way, live.account, live.appid, live.payer) != (
-        *(means.channel, means.way, means.account, means.appid, means.payer),
-    ):
+    lived = Means(live.channel, live.way, live.account, live.appid, live.payer, live.balance_fen)
+    if lived != means:
         return Step.close_older
     fresh = live.fresh_until is None or now < live.fresh_until
     return Step.show if live.opening and fresh else Step.open

@@ -13,6 +13,16 @@ class WayNotOffered(Conflict):
     title = "这里不收这种付款方式"
 
 
+class BalanceNotTaken(Conflict):
+    code = "balance_not_taken"
+    title = "这笔订单不能用储值余额付"
+
+
+class BalancePartInvalid(Invalid):
+    code = "balance_part_invalid"
+    title = "余额抵扣的金额不对"
+
+
 class AlreadyPaid(Conflict):
     code = "order_already_paid"
     title = "订单已经支付过了"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import later
 from core.clock import business_day
-from orders.models import Order
+from orders.models import LineKind, Order
 from payments.models import LedgerEntry, PaymentAttempt, Refund
 
 
@@ -37,25 +37,56 @@ def by_hand_account(merchant_id: int) -> str:
     return f"by_hand:{merchant_id}"
 
 
+def bonus_account(merchant_id: int) -> str:
+    """What of that was given on top, and nobody paid for."""
+    return f"bonus:{merchant_id}"
+
+
 def unclaimed_account(merchant_id: int) -> str:
     """Money that came too late for its order and goes back."""
     return f"unclaimed:{merchant_id}"
 
 
 def post_payment(
-    session: Session, attempt: PaymentAttempt, order: Order, *, late: bool, now: datetime
+    session: Session,
+    attempt: PaymentAttempt,
+    order: Order,
+    *,
+    late: bool,
+    now: datetime,
+    bonus_fen: int = 0,
 ) -> None:
-    other = unclaimed_account if late else sales_account
-    _post(
-        session,
-        f"payment:{attempt.id}",
-        {
-            channel_account(attempt): attempt.amount_fen,
-            other(order.merchant_id): -attempt.amount_fen,
-        },
-        order,
-        now,
-    )
+    """`bonus_fen`: given on top of a top-up, which is owed and no sale before it is spent."""
+    merchant_id, amounts = order.merchant_id, {channel_account(attempt): attempt.channel_fen}
+    if attempt.balance_fen:
+        amounts[balance_account(merchant_id)] = attempt.balance_fen
+    if late or order.kind is not LineKind.top_up:
+        amounts[_other(order, late)] = -attempt.amount_fen
+    else:
+        amounts[balance_account(merchant_id)] = -attempt.amount_fen - bonus_fen
+        amounts[bonus_account(merchant_id)] = bonus_fen
+    _post(session, f"payment:{attempt.id}", amounts, order, now)
+
+
+def post_taken_back(
+    session: Session, order: Order, cause: str, principal_fen: int, bonus_fen: int, now: datetime
+) -> None:
+    """What a top-up gave has left the stored value (negative), because it goes back to the channel,
+    or is there again because it could not."""
+    merchant_id = order.merchant_id
+    amounts = {
+        balance_account(merchant_id): -principal_fen - bonus_fen,
+        bonus_account(merchant_id): bonus_fen,
+        unclaimed_account(merchant_id): principal_fen,
+    }
+    _post(session, cause, amounts, order, now)
+
+
+def _other(order: Order, late: bool) -> str:
+    """Whose the money was that comes or goes: of a top-up what was taken back waits to go."""
+    if late or order.kind is LineKind.top_up:
+        return unclaimed_account(order.merchant_id)
+    return sales_account(order.merchant_id)
 
 
 def post_refund(
@@ -68,7 +99,6 @@ def post_refund(
     now: datetime,
 ) -> None:
     merchant_id = order.merchant_id
-    other = unclaimed_account if late else sales_account
     gone = by_hand_account(merchant_id) if refund.finished_by else channel_account(attempt)
     _post(
         session,
@@ -76,7 +106,7 @@ def post_refund(
         {
             gone: -refund.channel_fen,
             balance_account(merchant_id): -refund.balance_fen,
-            other(merchant_id): refund.amount_fen,
+            _other(order, late): refund.amount_fen,
         },
         order,
         now,
@@ -85,7 +115,8 @@ def post_refund(
 
 def list_unbalanced(session: Session, ids: range) -> list[int]:
     """The orders among these whose entries do not sum to zero, or whose sales are not what the
-    order says was paid and not given back. One statement, so it sees one moment."""
+    order says was paid and not given back; a top-up's are none. One statement, so it sees one
+    moment."""
     entries = (
         select(
             LedgerEntry.order_id,
@@ -100,7 +131,8 @@ def list_unbalanced(session: Session, ids: range) -> list[int]:
     )
     wrong = or_(
         func.coalesce(entries.c.total, 0) != 0,
-        func.coalesce(entries.c.sales, 0) != Order.refunded_fen - Order.paid_fen,
+        func.coalesce(entries.c.sales, 0)
+        != case((Order.kind == LineKind.top_up, 0), else_=Order.refunded_fen - Order.paid_fen),
     )
     statement = (
         select(Order.id)

@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from orders import selling
-from orders.models import Order
-from payments import queries
+from orders.models import LineKind, Order
+from payments import ledger, queries, stored
 from payments.errors import RefundAmountInvalid
 from payments.models import AttemptState, PaymentAttempt, Refund, RefundState
 
@@ -41,6 +41,20 @@ def take(
         return
     cause = f"refund:{refund.id}"
     selling.take_back(session, order, whole_fen, cause=cause, actor=refund.actor, now=now)
+    _post(session, order, cause, now)
+
+
+def undo(session: Session, order: Order, cause: str, *, now: datetime) -> None:
+    """The money could not be given back: what was taken for `cause` is there again."""
+    selling.undo_take_back(session, order, cause=cause, now=now)
+    _post(session, order, f"undo:{cause}", now)
+
+
+def _post(session: Session, order: Order, cause: str, now: datetime) -> None:
+    """The ledger owes as much less, or again, as the member's balance says."""
+    moved = stored.moved_by(session, cause) if order.kind is LineKind.top_up else None
+    if moved is not None:
+        ledger.post_taken_back(session, order, f"stored:{cause}", *moved, now=now)
 
 
 def failed_fen(session: Session, order: Order) -> int:

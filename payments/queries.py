@@ -57,7 +57,16 @@ _KNOWN = select(*(_ATTEMPTS.c[name] for name in Known._fields)).where(
     _ATTEMPTS.c.out_trade_no == bindparam("out_trade_no", type_=String())
 )
 _OF_BILL = ("id", "state")
-_OF_ATTEMPT = ("id", "state", "bill_id", "channel", "account", "amount_fen", "channel_fen")
+_OF_ATTEMPT = (
+    "id",
+    "state",
+    "bill_id",
+    "channel",
+    "account",
+    "amount_fen",
+    "balance_fen",
+    "channel_fen",
+)
 _OF_ORDER = (
     *("id", "no", "merchant_id", "store_id", "member_id", "coupon_id", "points_used"),
     *("state", "payment_state", "payable_fen", "paid_fen", "kind", "plan_id", "fulfilment"),

@@ -55,16 +55,20 @@ def open_payment(
     attempt is closed at its channel first. Raises AlreadyPaid, NotPayable, OrderExpired,
     PaymentInProgress, ChannelUnavailable (ask again) or ChannelRefused.
     """
-    channel = cashier.of(means.channel, means.account)
     for _ in range(_ROUNDS):
         with transaction() as session:
             order = session.get_one(Order, order_id)
             attempt, step = attempts.start(session, order, means, now=now)
+            if step is Step.settle:
+                settling.settle_balance(session, attempt, now)
+            if step in (Step.settle, Step.done):
+                return Opening(Show.done)
         if step is Step.close_older:
             close(cashier, attempt, now)
             continue
         ask = ask_of(attempt, description, client_ip=client_ip, return_url=return_url)
         if step is Step.show:
+            channel = cashier.of(attempt.channel, attempt.account)
             return channel.show(ask, attempt.opening or {}, now)
         opening = _open(cashier, attempt, ask, now)
         if opening is None:

@@ -5,13 +5,14 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from core import later, security_events
+from core import later, rows, security_events
 from core.logs import log
 from core.numbers import CROCKFORD, random_code
+from crm import balance
 from gateways.pay.records import Transaction
 from orders import paying
-from orders.models import Order
-from payments import attempts, ledger, refunding
+from orders.models import LineKind, Order
+from payments import attempts, ledger, refunding, stored
 from payments.models import (
     UNSETTLED,
     AttemptState,
@@ -30,6 +31,13 @@ from payments.queries import (
 )
 
 LATE = "订单已取消或已支付，款项自动退回"
+WORDS = {
+    Channel.wechat: "微信支付",
+    Channel.alipay: "支付宝",
+    Channel.unionpay: "云闪付",
+    Channel.balance: "储值余额",
+    Channel.none: "0 元订单",
+}
 
 
 class Settlement(StrEnum):
@@ -70,28 +78,69 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
     bill, attempt, order = lock_for_settling(session, known)
     if is_paid(attempt):
         return Settlement.repeated
-    in_time = attempt.state in UNSETTLED and bill.state is BillState.open
-    won = in_time and paying.mark_paid(
-        session, order, amount_fen=attempt.amount_fen, now=now, held=True
-    )
-    attempts.must_move(
-        session,
-        attempt.id,
-        AttemptState.succeeded if won else AttemptState.succeeded_late,
-        live=True if won else None,
-        transaction_id=transaction.transaction_id,
-        settled_at=transaction.success_at or now,
-    )
-    ledger.post_payment(session, attempt, order, late=not won, now=now)
-    if won:
-        _pay_bill(session, bill, now)
-        log.info("payment_settled", order_no=order.no, amount_fen=attempt.amount_fen)
+    number, at = transaction.transaction_id, transaction.success_at or now
+    if _pay(session, bill, attempt, order, transaction_id=number, at=at, now=now):
         return Settlement.paid
+    attempts.settle_late(session, attempt, transaction_id=number, at=at, now=now)
+    ledger.post_payment(session, attempt, order, late=True, now=now)
     refunding.request_of(
         session, attempt, order, attempt.amount_fen, reason=LATE, actor="system", now=now
     )
     log.info("payment_late", order_no=order.no, amount_fen=attempt.amount_fen)
     return Settlement.late
+
+
+def settle_balance(session: Session, attempt: PaymentAttempt, now: datetime) -> None:
+    """Pay a bill from the stored balance alone, in the transaction that froze it there."""
+    known = find_known(session, attempt.out_trade_no)
+    assert known is not None  # it was just written
+    bill, attempt, order = lock_for_settling(session, known)
+    if not _pay(session, bill, attempt, order, transaction_id=None, at=now, now=now):
+        raise rows.NotMoved(f"attempt {attempt.id} could not pay what it was started for")
+
+
+def _pay(
+    session: Session,
+    bill: Bill,
+    attempt: PaymentAttempt,
+    order: Order,
+    *,
+    transaction_id: str | None,
+    at: datetime,
+    now: datetime,
+) -> bool:
+    """False: too late, and nothing was changed."""
+    in_time = attempt.state in UNSETTLED and bill.state is BillState.open
+    if not in_time or not paying.mark_paid(
+        session,
+        order,
+        amount_fen=attempt.amount_fen,
+        reason=_words(attempt),
+        now=now,
+        held=True,
+    ):
+        return False
+    attempts.must_move(
+        session,
+        attempt.id,
+        AttemptState.succeeded,
+        live=True,
+        transaction_id=transaction_id,
+        settled_at=at,
+    )
+    if attempt.balance_fen:
+        balance.capture(session, attempts.kept_for(attempt.id))
+    bonus = stored.given_fen(session, order.id) if order.kind is LineKind.top_up else 0
+    ledger.post_payment(session, attempt, order, late=False, now=now, bonus_fen=bonus)
+    _pay_bill(session, bill, now)
+    log.info("payment_settled", order_no=order.no, amount_fen=attempt.amount_fen)
+    return True
+
+
+def _words(attempt: PaymentAttempt) -> str:
+    if attempt.balance_fen and attempt.channel is not Channel.balance:
+        return f"{WORDS[Channel.balance]}和{WORDS[attempt.channel]}"
+    return WORDS[attempt.channel]
 
 
 def settle_free(session: Session, order: Order, *, now: datetime) -> None:
@@ -100,7 +149,7 @@ def settle_free(session: Session, order: Order, *, now: datetime) -> None:
     if bill.amount_fen != 0:
         raise ValueError("only a bill of 0 fen settles by itself")
     if bill.state is not BillState.open or not paying.mark_paid(
-        session, order, amount_fen=0, now=now
+        session, order, amount_fen=0, reason=WORDS[Channel.none], now=now
     ):
         return
     session.add(

@@ -13,8 +13,9 @@ from coupons import ledger as coupon_ledger
 from coupons.models import Coupon
 from crm import balance, points
 from crm.models import Member
+from merchants.models import Merchant
 from orders.models import Order
-from payments import ledger, proof
+from payments import ledger, proof, stored
 from payments.models import Payout, SettlementDay, StorePurse
 from tasks.registry import Run, job
 
@@ -30,7 +31,8 @@ class BooksWrong(RuntimeError):
 @job("core.check_books", queue="bulk", attempts=1, timeout=1_800)
 def check_books(run: Run) -> None:
     """Members against their points, orders and payments against the money, coupons against their
-    entries, statements and stores' purses against what they were added up from.
+    entries, what members have stored against what is owed, statements and stores' purses against
+    what they were added up from.
 
     Changes nothing but the record of what it found, which the console shows. A difference is logged
     by id, and the row is dead at once: the figure of dead jobs and the doctor show it until it was
@@ -40,6 +42,7 @@ def check_books(run: Run) -> None:
         "member": (Member.id, [points.list_unbalanced, balance.list_unbalanced]),
         "order": (Order.id, [ledger.list_unbalanced, proof.wrong_payments]),
         "coupon": (Coupon.id, [coupon_ledger.list_unbalanced]),
+        "merchant": (Merchant.id, [stored.list_different]),
         "statement": (SettlementDay.id, [proof.wrong_days]),
         "store": (StorePurse.store_id, [proof.wrong_purses]),
         "payout": (Payout.id, [proof.wrong_payouts]),

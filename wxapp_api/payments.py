@@ -7,6 +7,7 @@ from core import idempotency, limits
 from core.clock import now
 from core.config import current_config
 from core.database import reading, transaction
+from gateways.cashier import Cashier
 from merchants.models import Merchant
 from orders import queries as orders
 from payments import remote
@@ -32,18 +33,16 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
     with reading() as session:
         order = orders.get_for_member(session, g.member.id, path.no)
         merchant = session.get_one(Merchant, order.merchant_id)
-    cashier, way = gateways.cashier(), body.usual_way()
-    account = cashier.find_for(merchant.code, body.channel)
-    if account is None or way not in account.ways:
-        raise WayNotOffered
+    cashier = gateways.cashier()
+    means = _means(cashier, merchant, body)
     opening = remote.open_payment(
         cashier,
         order.id,
-        Means(Channel(body.channel), way, account.account, *_payer(body.channel)),
+        means,
         description=f"{merchant.name} {order.no}",
         now=at,
         client_ip=request.remote_addr or "",
-        return_url=_return_url(body.channel, account.account, order.no),
+        return_url=_return_url(means.channel, means.account, order.no),
     )
     shown = PaymentOut(show=opening.show, params=dict(opening.params))
     if header.idempotency_key:
@@ -66,3 +65,19 @@ def _payer(channel: str) -> tuple[str, str]:
 def _return_url(channel: str, account: str, no: str) -> str:
     """Where a browser comes back to from the channel's page."""
     return f"{current_config().app.base_url.rstrip('/')}/pay/{channel}/return/{account}/{no}"
+
+
+def _means(cashier: Cashier, merchant: Merchant, body: PaymentIn) -> Means:
+    channel = Channel(body.channel)
+    if channel is Channel.balance:
+        return Means(channel)
+    way, account = body.usual_way(), cashier.find_for(merchant.code, channel)
+    if account is None or way not in account.ways:
+        raise WayNotOffered
+    return Means(
+        channel,
+        way,
+        account.account,
+        *_payer(body.channel),
+        balance_fen=body.balance_fen,
+    )

@@ -34,7 +34,7 @@ def make_quote(body: CartIn) -> QuoteOut:
     )
     with reading() as session:
         found = quote(session, read_cart(body), g.member, clock_now())
-        return quote_out(found)
+        return quote_out(found, g.member.balance_fen)
 
 
 def read_cart(body: CartIn) -> Cart:
@@ -53,7 +53,7 @@ def read_cart(body: CartIn) -> Cart:
     )
 
 
-def quote_out(found: Quote) -> QuoteOut:
+def quote_out(found: Quote, balance_fen: int) -> QuoteOut:
     price = found.price
     return QuoteOut(
         store_id=str(found.store.id),
@@ -83,6 +83,7 @@ def quote_out(found: Quote) -> QuoteOut:
         discount_fen=price.discount_fen,
         payable_fen=price.payable_fen,
         points=PointsOut.model_validate(found.points),
+        balance_fen=balance_fen,
         wait_minutes=found.store.prep_minutes,
         store_open=found.store_open,
     )

@@ -11,9 +11,9 @@ from core.logs import log
 from core.outbox import enqueue
 from crm import balance
 from gateways.pay.records import RefundResult
-from orders import paying, selling
+from orders import paying
 from orders.models import Order
-from payments import ledger
+from payments import ledger, plan_refunds
 from payments.models import (
     NEXT_REFUND,
     AttemptState,
@@ -200,7 +200,7 @@ def _give_up(session: Session, refund: Refund, attempt: PaymentAttempt, now: dat
     taking.give_back(session, attempt, refund)
     order = session.get_one(Order, refund.order_id)
     for each in chain(session, refund):
-        selling.undo_take_back(session, order, cause=f"refund:{each.id}", now=now)
+        plan_refunds.undo(session, order, f"refund:{each.id}", now=now)
     tell(session, refund)
     log.error("refund_failed", out_refund_no=refund.out_refund_no, error=refund.error)
 

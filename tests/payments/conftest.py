@@ -17,9 +17,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
 
 import gateways
-from core import config, database, outbox
+from core import clock, config, database, outbox
 from core.outbox import JobState, OutboxJob
 from crm.models import Member
 from gateways.cashier import Cashier
@@ -32,6 +33,8 @@ from payments.asks import asked_of
 from payments.attempts import Means
 from payments.models import Bill, LedgerEntry, PaymentAttempt, Refund
 from payments.models import Channel as Channels
+from people.logins import open_session
+from people.models import Audience, Identity, IdentityKind, Person
 from sandbox import demo_config, settings
 from sandbox.outgoing import Answer
 from sandbox.people import openid_of
@@ -278,3 +281,41 @@ def open_till(app: Flask, channel: Channel) -> Till:
         store = make_store(session, merchant)
         member = make_member(session, merchant=merchant)
     return Till(app, channel, member, store)
+
+
+Post = Callable[..., TestResponse]
+
+
+@pytest.fixture
+def post(till: Till) -> Post:
+    """Calls as 阿青, who is the member of the till."""
+    now = clock.now()
+    with database.transaction() as session:
+        member = session.get_one(Member, till.member.id)
+        identity = Identity(
+            person_id=member.person_id,
+            kind=IdentityKind.mini,
+            appid=MINI,
+            openid=openid_of(MINI, "aqing"),
+            created_at=now,
+        )
+        session.add(identity)
+        session.flush()
+        token = open_session(
+            session,
+            person=session.get_one(Person, member.person_id),
+            identity=identity,
+            audience=Audience.member,
+            lifetime=timedelta(days=1),
+            now=now,
+        )
+
+    def call(path: str, *, key: str | None = None, body: Any = None) -> TestResponse:
+        headers = {"Authorization": f"Bearer {token}"}
+        if key:
+            headers["Idempotency-Key"] = key
+        return till.app.test_client().post(
+            f"/api/v1/{path}", json={"channel": "wechat"} if body is None else body, headers=headers
+        )
+
+    return call

@@ -1,57 +1,10 @@
 """POST /api/v1/orders/<no>/payment: the sheet of one's own order, again and again the same."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
-
-import pytest
-from werkzeug.test import TestResponse
 
 from core import clock
-from core.database import transaction
-from crm.models import Member
 from orders.models import PaymentState
-from people.logins import open_session
-from people.models import Audience, Identity, IdentityKind, Person
-from sandbox.people import openid_of
-from tests.payments.conftest import MINI, Till
-
-Post = Callable[..., TestResponse]
-
-
-@pytest.fixture
-def post(till: Till) -> Post:
-    """Calls as 阿青, who is the member of the till."""
-    now = clock.now()
-    with transaction() as session:
-        member = session.get_one(Member, till.member.id)
-        identity = Identity(
-            person_id=member.person_id,
-            kind=IdentityKind.mini,
-            appid=MINI,
-            openid=openid_of(MINI, "aqing"),
-            created_at=now,
-        )
-        session.add(identity)
-        session.flush()
-        token = open_session(
-            session,
-            person=session.get_one(Person, member.person_id),
-            identity=identity,
-            audience=Audience.member,
-            lifetime=timedelta(days=1),
-            now=now,
-        )
-
-    def call(path: str, *, key: str | None = None, body: Any = None) -> TestResponse:
-        headers = {"Authorization": f"Bearer {token}"}
-        if key:
-            headers["Idempotency-Key"] = key
-        return till.app.test_client().post(
-            f"/api/v1/{path}", json={"channel": "wechat"} if body is None else body, headers=headers
-        )
-
-    return call
+from tests.payments.conftest import Post, Till
 
 
 def test_the_answer_opens_the_sheet_and_the_order_is_paid(till: Till, post: Post) -> None:

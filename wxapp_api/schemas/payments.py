@@ -9,9 +9,14 @@ from wxapp_api.schemas.common import In, Out, Params
 
 
 class PaymentIn(In):
-    """`way`: how the payer meets the channel; left out, the usual one of the channel."""
+    """`way`: how the payer meets the channel; left out, the usual one of the channel.
 
-    channel: Literal["wechat", "alipay", "unionpay"] = "wechat"
+    `balance_fen` of the amount come from the stored balance; the channel `balance` takes all of it
+    from there, and nobody has to be asked.
+    """
+
+    channel: Literal["wechat", "alipay", "unionpay", "balance"] = "wechat"
+    balance_fen: int = Field(0, ge=0)
     way: Literal["mini", "jsapi", "native", "h5", "page", "wap"] | None = None
 
     def usual_way(self) -> Way:
@@ -31,7 +36,7 @@ class PaymentHeader(Params):
 class PaymentOut(Out):
     """What the payer is to see next. `sheet`: `params` is what `wx.requestPayment` takes;
     `redirect`: go to `params.url`; `form`: post the others to `params.url`; `qr`: show
-    `params.code_url`."""
+    `params.code_url`; `done`: it is paid."""
 
     show: Show
     params: dict[str, str]

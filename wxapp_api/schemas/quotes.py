@@ -123,5 +123,6 @@ class QuoteOut(Out):
     payable_fen: Fen
     currency: Literal["CNY"] = "CNY"
     points: PointsOut
+    balance_fen: Fen = Field(description="stored value of the member, which may pay it too")
     wait_minutes: int
     store_open: bool = Field(description="false: the cart can be priced but not ordered")

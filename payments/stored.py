@@ -1,0 +1,55 @@
+"""Stored value in two books: what the ledger owes the members, and what crm says that they have."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import func, select, union_all
+from sqlalchemy.orm import Session
+
+from crm.models import (
+    BalanceEntry,
+    BalanceHold,
+    BalanceKind,
+    BalanceLot,
+    HoldState,
+    Member,
+)
+from payments import ledger
+from payments.models import LedgerEntry
+
+
+def list_different(session: Session, merchant_ids: Iterable[int]) -> list[int]:
+    """The merchants among these where the two differ. One statement, so it sees one moment.
+
+    What an attempt has frozen has left the member and is owed all the same. What came over from
+    another system was sold there: the ledger hears of it when it is spent.
+    """
+    ids = list(merchant_ids)
+    theirs = select(
+        BalanceEntry.merchant_id,
+        (BalanceEntry.principal_fen + BalanceEntry.bonus_fen).label("fen"),
+    ).where(BalanceEntry.kind != BalanceKind.imported, BalanceEntry.merchant_id.in_(ids))
+    frozen = (
+        select(Member.merchant_id, BalanceHold.amount_fen - BalanceHold.returned_fen)
+        .join(Member, Member.id == BalanceHold.member_id)
+        .where(BalanceHold.state == HoldState.held, Member.merchant_id.in_(ids))
+    )
+    ours = select(LedgerEntry.merchant_id, LedgerEntry.amount_fen).where(
+        LedgerEntry.account.in_([ledger.balance_account(id_) for id_ in ids])
+    )
+    movements = union_all(theirs, frozen, ours).subquery()
+    whole = func.sum(movements.c.fen)
+    wrong = select(movements.c.merchant_id).group_by(movements.c.merchant_id).having(whole != 0)
+    return sorted(session.scalars(wrong))
+
+
+def given_fen(session: Session, order_id: int) -> int:
+    """What was given on top of a top-up."""
+    given = select(BalanceLot.given_fen).where(BalanceLot.order_id == order_id)
+    return int(session.scalar(given) or 0)
+
+
+def moved_by(session: Session, cause: str) -> tuple[int, int] | None:
+    """Principal and bonus that `cause` moved; None: it moved nothing."""
+    moved = select(BalanceEntry.principal_fen, BalanceEntry.bonus_fen)
+    found = session.execute(moved.where(BalanceEntry.cause == cause)).one_or_none()
+    return None if found is None else (found[0], found[1])
