@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from core.database import Base, Code, State, insert_new, on_sqlite
+from core.database import Base, Code, State, UTCDateTime, insert_new, on_sqlite
 from core.rows import table_of
 
 
@@ -30,10 +30,11 @@ def insert_ignore_alike(
     model: type[Base],
     common: Mapping[str, Any],
     names: Sequence[str],
-    several: Sequence[Sequence[int | str]],
+    several: Sequence[Sequence[int | str | None]],
 ) -> int:
     """Insert a row for each of `several`, which are values of the columns `names`, with `common`
-    in the others; skip what a unique key refuses. The number really inserted.
+    in the others; skip what a unique key refuses. The number really inserted. A moment is given as
+    the text of its UTC, with its microseconds.
 
     Anything but a duplicate is raised, see `core.ignoring`.
     """
@@ -73,4 +74,6 @@ def _json_each(names: Sequence[str], given: str) -> FromClause:
 
 def _kind(model: type[Base], name: str) -> str:
     kind = table_of(model).c[name].type
+    if isinstance(kind, UTCDateTime):
+        return "DATETIME(6)"
     return f"VARCHAR({kind.length})" if isinstance(kind, Code | State | String) else "BIGINT"

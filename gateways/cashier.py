@@ -7,6 +7,7 @@ from core.config import Config
 from gateways.alipay import reading as alipay_reading
 from gateways.alipay.channel import AlipayChannel
 from gateways.http import Http
+from gateways.pay.bills import Billed, BillSource
 from gateways.pay.errors import UnknownAccount
 from gateways.pay.port import PayChannel
 from gateways.pay.records import RefundResult, Transaction
@@ -68,6 +69,17 @@ class Cashier:
                 if whose == owner and pay.channel == channel:
                     return pay
         return None
+
+    def bills_of(self, channel: str, account: str) -> BillSource:
+        """Raises UnknownAccount, for an account without bills too."""
+        found = self.of(channel, account)
+        if not isinstance(found, Billed):
+            raise UnknownAccount
+        return found.bills
+
+    def list_billed(self) -> list[tuple[Billed, str | None]]:
+        """The accounts that have bills, each with the merchant whose it is."""
+        return [(pay, whose) for whose, pay in self._owned if isinstance(pay, Billed)]
 
     def list_for(self, merchant: str) -> Iterable[PayChannel]:
         """What a merchant can take money through, one account a channel."""

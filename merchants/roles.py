@@ -37,6 +37,7 @@ _OWNER = _MANAGER | {
     "stores.manage",
     "staff.manage",
     "settings.manage",
+    "money.reconcile",
     "audit.view",
     "money.settle",
     "payments.raw",

@@ -7,7 +7,7 @@ cost, a negative one less, or an income. docs/payments.md has the table.
 CHANNEL, BALANCE, SALES, UNCLAIMED = "channel", "balance", "sales", "unclaimed"
 FEE, COMMISSION, SHARING = "fee", "commission", "sharing"
 COUPON_COST, SUBSIDY, GIVEN = "coupon_cost", "subsidy", "given"
-PAYOUT, STORE = "payout", "store"
+PAYOUT, STORE, LOSS = "payout", "store", "loss"
 
 COSTS = (FEE, COMMISSION, SHARING)
 """What others keep of a merchant's sales."""
@@ -45,6 +45,11 @@ def subsidy(merchant_id: int) -> str:
 def given(merchant_id: int) -> str:
     """Goods that were handed over for coupons: the other side of both."""
     return f"{GIVEN}:{merchant_id}"
+
+
+def loss(merchant_id: int) -> str:
+    """What the books have and the channel has not, which somebody gave up."""
+    return f"{LOSS}:{merchant_id}"
 
 
 def payout(merchant_id: int) -> str:

@@ -21,6 +21,8 @@ MAPS = [
     ("账单 Bill", "payments.models", "NEXT_BILL"),
     ("付款尝试 Payment attempt", "payments.models", "NEXT_ATTEMPT"),
     ("退款 Refund", "payments.models", "NEXT_REFUND"),
+    ("对账的一天 Statement day", "payments.models", "NEXT_STATEMENT"),
+    ("对账差异 Discrepancy", "payments.models", "NEXT_DISCREPANCY"),
     ("营销活动 Campaign", "crm.models", "NEXT"),
     ("活动审核 Campaign approval", "crm.models", "NEXT_APPROVAL"),
     ("自动化旅程 Journey", "crm.models.journeys", "NEXT"),

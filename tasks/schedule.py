@@ -43,6 +43,8 @@ SCHEDULE: list[Periodic] = [
     Periodic("crm.score_members", 86_400),
     Periodic("payments.sweep_notices", 30),
     Periodic("payments.watch_refunds", 3_600),
+    Periodic("payments.want_statements", 1_800),
+    Periodic("payments.tell_differences", 3_600),
     Periodic("coupons.expire", 600),
     Periodic("coupons.pack_follow", 60),
     Periodic("coupons.compare_packs", 86_400),

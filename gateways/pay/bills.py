@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol, runtime_checkable
 
 from core.errors import LinliError
 
@@ -30,8 +30,9 @@ class BillRow(NamedTuple):
     """One payment or one refund as the channel booked it.
 
     `channel_no` is its transaction or its refund there, `our_no` ours; `payment_no` the channel's
-    transaction that a refund belongs to. `amount_fen` is what we asked for, `settled_fen` what the
-    channel pays out or takes back for it (less what its own vouchers cover), always positive.
+    transaction that a refund belongs to. A payment that was revoked has a second row, under the
+    same numbers. `amount_fen` is what we asked for, `settled_fen` what the channel pays out or
+    takes back for it (less what its own vouchers cover), always positive.
     `fee_fen`: negative where a refund brings a fee back. `rate` in hundred-thousandths, if told.
     """
 
@@ -78,18 +79,32 @@ class BillSource(Protocol):
     def kinds(self) -> frozenset[BillKind]:
         """The files that this channel has."""
 
-    def fetch(self, day: date, kind: BillKind, into: BinaryIO) -> BillFile | None:
+    def fetch(self, day: date, kind: BillKind, into: IO[bytes]) -> BillFile | None:
         """Write the day's file as it came; None: the channel says that nothing happened.
 
         Raises BillNotReady, BadBill (it is not what was announced), ChannelRefused and
         ChannelUnavailable.
         """
 
-    def rows(self, file: BinaryIO) -> Iterator[BillRow]:
+    def rows(self, file: IO[bytes]) -> Iterator[BillRow]:
         """The trade bill. Raises BadBill, at the end at the latest: its own totals are checked."""
 
-    def funds(self, file: BinaryIO) -> Iterator[FundRow]:
+    def funds(self, file: IO[bytes]) -> Iterator[FundRow]:
         """The fund bill, likewise."""
+
+
+@runtime_checkable
+class Billed(Protocol):
+    """A payment channel whose account has bills."""
+
+    @property
+    def channel(self) -> str: ...
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def bills(self) -> BillSource: ...
 
 
 class BillNotReady(LinliError):

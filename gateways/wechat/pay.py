@@ -26,6 +26,7 @@ from gateways.pay.records import (
 from gateways.wechat import pay_crypto
 from gateways.wechat.errors import BadSignature, MalformedMessage, PayError, WechatUnavailable
 from gateways.wechat.pay_asking import DOORS, address, body_of
+from gateways.wechat.pay_bills import PayBills
 from gateways.wechat.pay_channel import PayChannel
 from gateways.wechat.pay_codes import CodePay, CodesV2, CodesV3
 from gateways.wechat.pay_hosts import PayHosts
@@ -76,6 +77,10 @@ class PayMerchant:
             if is_taken:
                 taken.add(way)
         return frozenset(taken)
+
+    @property
+    def bills(self) -> PayBills:
+        return PayBills(self._channel, self._sub)
 
     def open(self, ask: Ask, now: datetime) -> Opening:
         """A pay sheet, a code to scan, an address for a browser; or the payer's own code charged.

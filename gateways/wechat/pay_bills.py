@@ -10,7 +10,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone
-from typing import BinaryIO
+from typing import IO
 from urllib.parse import urlencode, urlsplit
 
 from gateways.pay.bills import (
@@ -50,7 +50,7 @@ class PayBills:
         self._channel = channel
         self._sub_mchid = sub_mchid
 
-    def fetch(self, day: date, kind: BillKind, into: BinaryIO) -> BillFile | None:
+    def fetch(self, day: date, kind: BillKind, into: IO[bytes]) -> BillFile | None:
         asked = {"bill_date": day.isoformat(), **_ASKED[kind], "tar_type": "GZIP"}
         if self._sub_mchid and kind is BillKind.trade:
             asked["sub_mchid"] = self._sub_mchid
@@ -74,7 +74,7 @@ class PayBills:
             raise BadBill(f"announced as {hash_[:40]}, came as {found}")
         return BillFile(found, checked.size)
 
-    def rows(self, file: BinaryIO) -> Iterator[BillRow]:
+    def rows(self, file: IO[bytes]) -> Iterator[BillRow]:
         lines = _Lines(file, "微信订单号")
         paid = refunded = settled = fees = 0
         for given in lines:
@@ -95,7 +95,7 @@ class PayBills:
         if abs(stated - fees) >= 1_000:
             raise BadBill(f"fees: the rows say {fees}, the summary {stated} thousandths of a fen")
 
-    def funds(self, file: BinaryIO) -> Iterator[FundRow]:
+    def funds(self, file: IO[bytes]) -> Iterator[FundRow]:
         lines = _Lines(file, "资金流水单号")
         came = left = 0
         for given in lines:
@@ -114,7 +114,7 @@ class PayBills:
 class _Checked:
     """Passes on what is written to it, and knows the hash of what that unpacks to."""
 
-    def __init__(self, into: BinaryIO) -> None:
+    def __init__(self, into: IO[bytes]) -> None:
         self._into = into
         self._hash = hashlib.sha1(usedforsecurity=False)
         self._unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
@@ -149,7 +149,7 @@ class _Checked:
 class _Lines:
     """The lines between the names and the totals, by their names."""
 
-    def __init__(self, file: BinaryIO, must: str) -> None:
+    def __init__(self, file: IO[bytes], must: str) -> None:
         self.count = 0
         self._text = _plain(file)
         self._names = _names(next(self._text, ""))
@@ -191,13 +191,13 @@ class _Lines:
         self._totals = dict(zip(_names(line), values[1:].split(",`"), strict=False))
 
 
-def _plain(file: BinaryIO) -> Iterator[str]:
+def _plain(file: IO[bytes]) -> Iterator[str]:
     """The lines of the file, packed or not, without BOM and line ends; empty ones left out."""
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     # Not closed: it is the caller's file.
     text = io.TextIOWrapper(
-        gzip.GzipFile(fileobj=file) if packed else file, "utf-8-sig", newline="\n"
+        gzip.GzipFile(fileobj=file, mode="rb") if packed else file, "utf-8-sig", newline="\n"
     )
     try:
         for line in text:
@@ -225,8 +225,8 @@ def _row(given: Mapping[str, str]) -> tuple[BillRow, int]:
         amount = given.get("订单金额" if taken else "申请退款金额", "")
         row = BillRow(
             kind=kind,
-            channel_no=given["微信订单号" if taken else "微信退款单号"],
-            our_no=given["商户订单号" if taken else "商户退款单号"],
+            channel_no=given["微信退款单号" if kind is RowKind.refund else "微信订单号"],
+            our_no=given["商户退款单号" if kind is RowKind.refund else "商户订单号"],
             payment_no=given["微信订单号"],
             amount_fen=fen_of(amount) if amount else settled,
             settled_fen=settled,

@@ -33,12 +33,24 @@ from payments.models.settlement import (
     SettlementTerms,
     StorePurse,
 )
+from payments.models.statements import (
+    NEXT_DISCREPANCY,
+    NEXT_STATEMENT,
+    Discrepancy,
+    DiscrepancyState,
+    StatementDay,
+    StatementLine,
+    StatementState,
+    StatementTotal,
+)
 
 __all__ = [
     "NEXT_ATTEMPT",
     "NEXT_BILL",
     "NEXT_DAY",
+    "NEXT_DISCREPANCY",
     "NEXT_REFUND",
+    "NEXT_STATEMENT",
     "PAID",
     "UNSETTLED",
     "AttemptState",
@@ -49,6 +61,8 @@ __all__ = [
     "Channel",
     "CouponTerms",
     "DayState",
+    "Discrepancy",
+    "DiscrepancyState",
     "LedgerEntry",
     "PaymentAttempt",
     "Payout",
@@ -59,5 +73,9 @@ __all__ = [
     "SettlementDay",
     "SettlementLine",
     "SettlementTerms",
+    "StatementDay",
+    "StatementLine",
+    "StatementState",
+    "StatementTotal",
     "StorePurse",
 ]

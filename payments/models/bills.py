@@ -111,6 +111,7 @@ class PaymentAttempt(Base):
         UniqueConstraint("bill_id", "live"),
         UniqueConstraint("channel", "transaction_id"),
         Index(None, "state", "created_at"),
+        Index(None, "account", "settled_at"),
         CheckConstraint("refunded_fen >= 0 AND refunded_fen <= amount_fen", name="refunded"),
         CheckConstraint(
             "balance_fen >= 0 AND channel_fen >= 0 AND balance_fen + channel_fen = amount_fen",

@@ -17,6 +17,7 @@ from gateways.pay.bills import BadBill, BillKind, BillNotReady, FundKind, RowKin
 from gateways.pay.errors import ChannelUnavailable
 from gateways.wechat.pay_bills import PayBills
 from gateways.wechat.pay_channel import PayChannel
+from gateways.wechat.pay_hosts import PayHosts
 from sandbox import live
 from sandbox.clock import SHANGHAI
 from sandbox.pay.ledger import Order, Refund
@@ -29,7 +30,9 @@ NUMBERS = itertools.count(1)
 @pytest.fixture
 def bills(live_sandbox: live.Live, config_path: Path) -> PayBills:
     account = tomllib.loads(config_path.read_text())["wechat"]["pay_merchants"][0]
-    return PayBills(PayChannel(PayMerchant(**account), Http(), live_sandbox.url, read_seconds=5.0))
+    return PayBills(
+        PayChannel(PayMerchant(**account), Http(), PayHosts([live_sandbox.url]), read_seconds=5.0)
+    )
 
 
 def at(hour: int, minute: int = 0, second: int = 0, day: date = DAY) -> float:
