@@ -201,11 +201,19 @@ class PayMerchant:
         return notice
 
     def try_out(self, word: str, now: datetime) -> bool:
-        """Whether what we sign and seal is read there, and what is signed there by us."""
+        """Whether what we sign and seal is read there, and what is signed and sealed there by us.
+
+        An answer without the sealed word counts: not every account is given one.
+        """
         serial, key = self._channel.sealing_key(now)
         body = {"echo_message": word, "encrypted_echo_message": pay_crypto.seal(key, word)}
         given = self._channel.call("POST", "/v3/security/echo", body, serial=serial)
-        return given.get("echo_message") == word
+        sealed = given.get("encrypted_echo_message")
+        try:
+            heard = word if sealed is None else self._channel.open_sealed(str(sealed))
+        except pay_crypto.Unreadable:
+            return False
+        return given.get("echo_message") == word == heard
 
     def _order(self, out_trade_no: str) -> str:
         return f"{self._orders}/out-trade-no/{quote(out_trade_no, safe='')}"

@@ -54,10 +54,17 @@ class PayChannel:
 
     def sign(self, text: bytes) -> str:
         """With the merchant's private key."""
+        return pay_crypto.sign(self._own_key(), text)
+
+    def open_sealed(self, sealed: str) -> str:
+        """What WeChat sealed for this merchant. Raises Unreadable."""
+        return pay_crypto.open_sealed(self._own_key(), sealed)
+
+    def _own_key(self) -> RSAPrivateKey:
         if self._private_key is None:
             pem = self._account.private_key_path.read_bytes()
             self._private_key = pay_crypto.load_private_key(pem)
-        return pay_crypto.sign(self._private_key, text)
+        return self._private_key
 
     def call(
         self,

@@ -83,10 +83,20 @@ def is_signed(key: RSAPublicKey, text: bytes, signature: str) -> bool:
     return True
 
 
+_PADDING = OAEP(mgf=MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
+
+
 def seal(key: RSAPublicKey, text: str) -> str:
     """A name or a card number, for the owner of `key` only (OAEP with SHA-1, as WeChat asks)."""
-    padding = OAEP(mgf=MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
-    return base64.b64encode(key.encrypt(text.encode(), padding)).decode()
+    return base64.b64encode(key.encrypt(text.encode(), _PADDING)).decode()
+
+
+def open_sealed(key: RSAPrivateKey, sealed: str) -> str:
+    """What WeChat sealed for us alone, under our certificate. Raises Unreadable."""
+    try:
+        return key.decrypt(base64.b64decode(sealed, validate=True), _PADDING).decode()
+    except (ValueError, TypeError) as error:
+        raise Unreadable(type(error).__name__) from None
 
 
 def is_recent(timestamp: str, now: datetime) -> bool:
