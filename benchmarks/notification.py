@@ -91,7 +91,8 @@ def _take_payments(app: Flask, platform: PayPlatform, folder: Path) -> None:
     }
     settings = config.Wechat.model_validate({"pay_merchants": [merchant]})
     app.extensions[gateways.EXTENSION] = wechat = Wechat(settings, Http())
-    app.extensions[gateways.CASHIER] = Cashier(wechat)
+    config_ = app.extensions["linli.config"]
+    app.extensions[gateways.CASHIER] = Cashier(wechat, config_, Http())
 
 
 def _open_shop() -> Shop:
