@@ -17,6 +17,8 @@ ACCOUNTS = {
     accounts.CHANNEL: "渠道里的钱",
     accounts.SALES: "卖出去的",
     accounts.BALANCE: "会员的储值",
+    "bonus": "充值送的",
+    "by_hand": "另外退回去的",
     accounts.UNCLAIMED: "付晚了，退回去的",
     accounts.FEE: "渠道手续费",
     accounts.COMMISSION: "平台服务费",

@@ -11,6 +11,7 @@ from gateways.pay.bills import Billed, BillSource
 from gateways.pay.errors import UnknownAccount
 from gateways.pay.port import PayChannel
 from gateways.pay.records import RefundResult, Transaction
+from gateways.pay.sharing import SharingChannel
 from gateways.unionpay import reading as unionpay_reading
 from gateways.unionpay.channel import UnionPayChannel
 from gateways.wechat import pay_records
@@ -45,6 +46,7 @@ class Cashier:
             *((pay.settings.merchant, pay) for pay in self._unionpay.values()),
         ]
         self._known = {(pay.channel, pay.account): pay for _, pay in self._owned}
+        self._sharing = {pay.account: pay.sharing for pay in wechat.pays() if pay.sharing}
 
     def of(self, channel: str, account: str) -> PayChannel:
         """Raises UnknownAccount."""
@@ -80,6 +82,22 @@ class Cashier:
     def list_billed(self) -> list[tuple[Billed, str | None]]:
         """The accounts that have bills, each with the merchant whose it is."""
         return [(pay, whose) for whose, pay in self._owned if isinstance(pay, Billed)]
+
+    def can_share(self, channel: str, account: str) -> bool:
+        """Whether others can be given a part of what this account is paid."""
+        return channel == "wechat" and account in self._sharing
+
+    def sharing(self, account: str) -> SharingChannel:
+        """The sharing side of an account. Raises UnknownAccount for one that cannot."""
+        found = self._sharing.get(account)
+        if found is None:
+            raise UnknownAccount
+        return found
+
+    def sharing_for(self, merchant: str) -> SharingChannel | None:
+        """That of the merchant's own account; None where their money cannot be shared."""
+        pay = self.find_for(merchant, "wechat")
+        return self._sharing.get(pay.account) if pay is not None else None
 
     def list_for(self, merchant: str) -> Iterable[PayChannel]:
         """What a merchant can take money through, one account a channel."""

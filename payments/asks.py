@@ -58,6 +58,7 @@ def ask_of(
         client_ip=client_ip,
         return_url=return_url,
         store_no=store_no,
+        shared=attempt.shared,
     )
 
 

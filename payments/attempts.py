@@ -30,6 +30,7 @@ from payments.models import (
     PaymentAttempt,
 )
 from payments.queries import find_live_attempt, lock_bill_of
+from payments.sharing import planning
 
 # WeChat refuses an end that is nearer than that.
 SHORTEST = timedelta(minutes=1)
@@ -62,9 +63,9 @@ class Step(StrEnum):
 
 
 def start(
-    session: Session, order: Order, means: Means, *, now: datetime
+    session: Session, order: Order, means: Means, *, may_share: bool = False, now: datetime
 ) -> tuple[PaymentAttempt, Step]:
-    """The attempt to go on with, and how.
+    """The attempt to go on with, and how. `may_share`: its account can give others a part of it.
 
     The same payer by the same means gets the same attempt again. Any other one has to be closed at
     its channel first, because both could be paid. What the balance pays is frozen here. Raises
@@ -97,6 +98,7 @@ def start(
         balance_fen=means.balance_fen,
         channel_fen=bill.amount_fen - means.balance_fen,
         currency=bill.currency,
+        shared=may_share and planning.is_wanted(session, order.merchant_id, now=now),
         state=AttemptState.created,
         expires_at=max(order.expires_at, now + SHORTEST),
         created_at=now,

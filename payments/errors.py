@@ -133,3 +133,23 @@ class AskedChanged(Conflict):
 class RefundNotStuck(Conflict):
     code = "refund_not_stuck"
     title = "这笔退款现在不用管它"
+
+
+class ReceiverInvalid(Invalid):
+    code = "sharing_receiver_invalid"
+    title = "接收方没填完整，或比例不在 0.01% 到 30% 之间"
+
+
+class ReceiverKnown(Conflict):
+    code = "sharing_receiver_exists"
+    title = "这个账号已经是接收方了"
+
+
+class SharingNotFound(NotFound):
+    code = "sharing_not_found"
+    title = "没有要再分的账"
+
+
+class ReceiverNotFound(NotFound):
+    code = "sharing_receiver_not_found"
+    title = "没有这个接收方"

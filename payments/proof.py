@@ -51,10 +51,11 @@ def wrong_payments(session: Session, ids: range) -> list[int]:
         .subquery()
     )
     went = (
-        select(Refund.order_id, func.sum(Refund.amount_fen).label("fen"))
+        select(Refund.order_id, func.sum(Refund.channel_fen).label("fen"))
         .where(
             Refund.order_id.between(ids.start, ids.stop - 1),
             Refund.state == RefundState.succeeded,
+            Refund.finished_by.is_(None),  # what went back by hand never was the channel's
         )
         .group_by(Refund.order_id)
         .subquery()

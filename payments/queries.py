@@ -63,6 +63,7 @@ _OF_ATTEMPT = (
     "bill_id",
     "channel",
     "account",
+    "shared",
     "amount_fen",
     "balance_fen",
     "channel_fen",

@@ -55,10 +55,11 @@ def open_payment(
     attempt is closed at its channel first. Raises AlreadyPaid, NotPayable, OrderExpired,
     PaymentInProgress, ChannelUnavailable (ask again) or ChannelRefused.
     """
+    may_share = cashier.can_share(means.channel, means.account)
     for _ in range(_ROUNDS):
         with transaction() as session:
             order = session.get_one(Order, order_id)
-            attempt, step = attempts.start(session, order, means, now=now)
+            attempt, step = attempts.start(session, order, means, may_share=may_share, now=now)
             if step is Step.settle:
                 settling.settle_balance(session, attempt, now)
             if step in (Step.settle, Step.done):

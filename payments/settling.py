@@ -29,6 +29,7 @@ from payments.queries import (
     lock_for_settling,
     merchant_of,
 )
+from payments.sharing import planning
 
 LATE = "订单已取消或已支付，款项自动退回"
 WORDS = {
@@ -133,6 +134,8 @@ def _pay(
     bonus = stored.given_fen(session, order.id) if order.kind is LineKind.top_up else 0
     ledger.post_payment(session, attempt, order, late=False, now=now, bonus_fen=bonus)
     _pay_bill(session, bill, now)
+    if attempt.shared:
+        planning.plan(session, attempt, order, now=now)
     log.info("payment_settled", order_no=order.no, amount_fen=attempt.amount_fen)
     return True
 

@@ -17,6 +17,7 @@ from payments import counter, notices, remote, telling
 from payments.models import UNSETTLED, PaymentAttempt, Refund
 from payments.refunding import stuck
 from payments.settling import Settlement
+from payments.sharing import remote as sharing_remote
 from tasks.registry import Later, Run, job
 
 # The door acts at once; only what it left behind is swept.
@@ -111,8 +112,11 @@ def close_attempt(run: Run, attempt_id: int) -> None:
 @job("payments.refund", queue="urgent")
 def refund(run: Run, refund_id: int) -> None:
     """Send a refund to the channel, under the same number until there is an answer."""
+    now = clock.now()
     try:
-        remote.send_refund(gateways.cashier(), refund_id, clock.now())
+        if not sharing_remote.return_first(gateways.cashier().sharing, refund_id, now):
+            raise Later(SOON_SECONDS)
+        remote.send_refund(gateways.cashier(), refund_id, now)
     except ChannelUnavailable:
         raise Later(SOON_SECONDS) from None
     except ChannelRefused as error:

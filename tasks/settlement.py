@@ -1,9 +1,11 @@
-"""Jobs of settlement: every past day gets its statement, which is closed when its bills are in."""
+"""Jobs of settlement: every past day gets its statement, which is closed when its bills are in, and
+what is to be shared of its payments is shared."""
 
 from core import clock
 from core.database import reading
 from core.logs import log
 from payments.settlement import days
+from payments.sharing import running
 from tasks.each import each
 from tasks.registry import Run, job
 
@@ -28,3 +30,9 @@ def settle_days(run: Run, merchant_id: int) -> None:
             closed = days.close(session, statement_id, now=now)
         if closed:
             log.info("settlement_closed", merchant_id=merchant_id, day=day.isoformat())
+    with run.transaction() as session:
+        running.release_old(session, merchant_id, now=now)
+    last = -1
+    while last:
+        with run.transaction() as session:
+            last = running.queue_due(session, merchant_id, after=max(last, 0), now=now)

@@ -33,6 +33,7 @@ from gateways.wechat.pay_hosts import PayHosts
 from gateways.wechat.pay_notices import open_notice
 from gateways.wechat.pay_records import Notice, read_refund, read_transaction
 from gateways.wechat.pay_v2 import PayV2
+from gateways.wechat.sharing import ProfitSharing
 
 _ORDERS = "/v3/pay/transactions"
 _PARTNER_ORDERS = "/v3/pay/partner/transactions"
@@ -57,6 +58,14 @@ class PayMerchant:
             self._codes = CodesV2(v2, account)
         elif account.code_pay == "v3":
             self._codes = CodesV3(self._channel, account, self._orders, read_transaction)
+
+    @property
+    def sharing(self) -> ProfitSharing | None:
+        """None: nobody's money but our own comes in here, so there is nothing to share."""
+        if self._sub is None:
+            return None
+        mchid = self.settings.mchid
+        return ProfitSharing(self._channel, mchid=mchid, sub_mchid=self._sub)
 
     @property
     def channel(self) -> str:

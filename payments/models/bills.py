@@ -104,6 +104,7 @@ class PaymentAttempt(Base):
     `account` is ours at the channel (mchid, app_id, merId), `payer` who pays there, where it says
     so (an openid). `balance_fen` of the amount come from the member's stored balance, `channel_fen`
     from the channel. `opening` is what shows the same payment again, good until `fresh_until`.
+    `shared`: the channel holds its money back until others had their part.
     """
 
     __tablename__ = "payment_attempts"
@@ -134,6 +135,7 @@ class PaymentAttempt(Base):
     currency: Mapped[str] = mapped_column(Code(3), default="CNY")
     refunded_fen: Mapped[int] = mapped_column(default=0)
     state: Mapped[AttemptState] = mapped_column(State(AttemptState), default=AttemptState.created)
+    shared: Mapped[bool] = mapped_column(default=False)
     opening: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     fresh_until: Mapped[datetime | None]
     transaction_id: Mapped[str | None] = mapped_column(Code(64))

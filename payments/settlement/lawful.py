@@ -15,7 +15,9 @@ def collects_for_others(session: Session, merchant_id: int) -> bool:
 def shared_by(session: Session) -> list[int]:
     """The merchants without an account of their own, if the one that takes their money serves more
     than one of them; a single merchant may well use the only account there is."""
-    named = {account.merchant for account in current_config().wechat.pay_merchants}
+    config = current_config()
+    several = (config.wechat.pay_merchants, config.alipay.accounts, config.unionpay.accounts)
+    named = {account.merchant for accounts in several for account in accounts}
     if None not in named:
         return []
     found = session.execute(select(Merchant.id, Merchant.code).order_by(Merchant.id))

@@ -1,0 +1,74 @@
+"""Whether a payment is to be shared, and who gets how much of it."""
+
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import later
+from core.clock import business_day
+from orders.models import Order
+from payments.models import (
+    PaymentAttempt,
+    ReceiverPurpose,
+    ReceiverState,
+    Sharing,
+    SharingReceiver,
+    SharingState,
+)
+from payments.settlement.terms import terms_on
+
+
+class Portion(NamedTuple):
+    receiver: SharingReceiver
+    amount_fen: int
+
+
+def is_wanted(session: Session, merchant_id: int, *, now: datetime) -> bool:
+    """Whether anybody gets a part of what this merchant is paid now."""
+    return any(bp for _, bp in _rates(session, merchant_id, business_day(now)))
+
+
+def plan(session: Session, attempt: PaymentAttempt, order: Order, *, now: datetime) -> None:
+    """A payment that was opened to be shared is paid: it is due. Nobody waits for the row."""
+    row = {
+        "attempt_id": attempt.id,
+        "merchant_id": order.merchant_id,
+        "order_id": order.id,
+        "round": 0,
+        "state": SharingState.due,
+        "error": "",
+        "paid_at": now,
+    }
+    later.add(session, Sharing, row)
+
+
+def portions(session: Session, merchant_id: int, day: date, base_fen: int) -> list[Portion]:
+    """What each gets of `base_fen`, rounded down: never more than was agreed, nor than there is."""
+    found, left = [], base_fen
+    for receiver, bp in _rates(session, merchant_id, day):
+        amount = min(base_fen * bp // 10_000, left)
+        left -= amount
+        if amount:
+            found.append(Portion(receiver, amount))
+    return found
+
+
+def _rates(session: Session, merchant_id: int, day: date) -> list[tuple[SharingReceiver, int]]:
+    receivers = session.scalars(
+        select(SharingReceiver)
+        .where(
+            SharingReceiver.merchant_id == merchant_id,
+            SharingReceiver.state == ReceiverState.active,
+        )
+        .order_by(SharingReceiver.id)
+    ).all()
+    if not receivers:
+        return []
+    terms = terms_on(session, merchant_id, day)
+    commission_bp = terms.commission_bp if terms else 0
+    return [
+        (one, commission_bp if one.purpose is ReceiverPurpose.commission else one.share_bp)
+        for one in receivers
+    ]

@@ -1,0 +1,106 @@
+"""Who gets a part of a merchant's payments: wanted here, then made known to the channel."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import audit, rows
+from core.outbox import enqueue
+from gateways.pay.sharing import Party, PartyKind
+from payments.errors import ReceiverInvalid, ReceiverKnown, ReceiverNotFound
+from payments.models import (
+    NEXT_RECEIVER,
+    ReceiverPurpose,
+    ReceiverState,
+    SharingReceiver,
+)
+
+RELATIONS = ("SERVICE_PROVIDER", "HEADQUARTER", "STORE", "BRAND", "PARTNER", "SUPPLIER", "STAFF")
+MOST_BP = 3_000
+
+
+def add(
+    session: Session,
+    merchant_id: int,
+    party: Party,
+    *,
+    purpose: ReceiverPurpose,
+    share_bp: int,
+    actor: str,
+    now: datetime,
+) -> SharingReceiver:
+    """Wanted: a job tells the channel. One that ended may come back. Raises ReceiverInvalid,
+    ReceiverKnown."""
+    named = party.name or party.kind is PartyKind.person
+    if not party.account or not named or party.relation not in RELATIONS:
+        raise ReceiverInvalid
+    if not 0 <= share_bp <= MOST_BP or (purpose is ReceiverPurpose.share) != (share_bp > 0):
+        raise ReceiverInvalid
+    row = {
+        "purpose": purpose,
+        "kind": party.kind,
+        "appid": party.appid,
+        "name": party.name,
+        "relation": party.relation,
+        "share_bp": share_bp,
+        "state": ReceiverState.wanted,
+        "error": "",
+        "created_at": now,
+    }
+    known = {"merchant_id": merchant_id, "account": party.account}
+    if rows.add_new(session, SharingReceiver, known | row) is None:
+        again = known | {"state": ReceiverState.ended}
+        if rows.compare_and_set(session, SharingReceiver, again, row) == 0:
+            raise ReceiverKnown
+    found = select(SharingReceiver).where(
+        SharingReceiver.merchant_id == merchant_id, SharingReceiver.account == party.account
+    )
+    receiver = session.scalars(found.execution_options(populate_existing=True)).one()
+    _changed(session, receiver, "sharing.add_receiver", actor, now)
+    return receiver
+
+
+def end(session: Session, merchant_id: int, receiver_id: int, *, actor: str, now: datetime) -> None:
+    """Gets nothing from now on; what was shared stays. Raises ReceiverNotFound."""
+    receiver = get(session, merchant_id, receiver_id)
+    if not move(session, receiver, ReceiverState.ending):
+        raise ReceiverNotFound
+    _changed(session, receiver, "sharing.end_receiver", actor, now)
+
+
+def get(session: Session, merchant_id: int, receiver_id: int) -> SharingReceiver:
+    """Raises ReceiverNotFound; another merchant's is not found."""
+    found = session.get(SharingReceiver, receiver_id, populate_existing=True)
+    if found is None or found.merchant_id != merchant_id:
+        raise ReceiverNotFound
+    return found
+
+
+def list_all(session: Session, merchant_id: int) -> Sequence[SharingReceiver]:
+    found = select(SharingReceiver).where(SharingReceiver.merchant_id == merchant_id)
+    return session.scalars(found.order_by(SharingReceiver.id)).all()
+
+
+def move(session: Session, receiver: SharingReceiver, to: ReceiverState, **values: object) -> bool:
+    sources = tuple(state for state, targets in NEXT_RECEIVER.items() if to in targets)
+    before = {"id": receiver.id, "state": sources}
+    moved = rows.compare_and_set(session, SharingReceiver, before, {"state": to, **values})
+    session.refresh(receiver)
+    return moved == 1
+
+
+def _changed(
+    session: Session, receiver: SharingReceiver, action: str, actor: str, now: datetime
+) -> None:
+    enqueue(session, "payments.tell_receiver", receiver_id=receiver.id)
+    audit.record(
+        session,
+        actor=actor,
+        action=action,
+        subject=f"sharing_receiver:{receiver.id}",
+        after={"account": receiver.account, "share_bp": receiver.share_bp},
+        merchant_id=receiver.merchant_id,
+        now=now,
+    )

@@ -1,0 +1,150 @@
+"""What receivers give back when the payer gets a refund: planned once for each refund."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core import rows
+from core.clock import business_day
+from core.database import claim
+from core.numbers import CROCKFORD, random_code
+from core.outbox import enqueue
+from gateways.pay.sharing import PartyKind
+from payments.models import (
+    PartState,
+    PaymentAttempt,
+    Refund,
+    ReturnState,
+    Sharing,
+    SharingPart,
+    SharingReceiver,
+    SharingReturn,
+    SharingState,
+)
+from payments.queries import lock_bill
+
+# A refund does not wait for ever for what comes back; somebody goes on asking.
+LOOKED_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Asked:
+    id: int
+    no: str
+    sharing_no: str
+    party_account: str
+    amount_fen: int
+    asked_at: datetime
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`ready`: nothing is being shared just now; `asked`: what has to come back first."""
+
+    ready: bool
+    account: str = ""
+    asked: tuple[Asked, ...] = ()
+
+
+def was_shared(session: Session, refund_id: int) -> bool:
+    """Whether the payment that a refund is of was opened to be shared."""
+    found = (
+        select(PaymentAttempt.shared)
+        .join(Refund, Refund.attempt_id == PaymentAttempt.id)
+        .where(Refund.id == refund_id)
+    )
+    return bool(session.scalar(found))
+
+
+def prepare(session: Session, refund_id: int, *, now: datetime) -> Plan:
+    """In proportion to what went back of the payment so far, this refund included; persons cannot
+    give back. Safe to repeat."""
+    refund = session.get_one(Refund, refund_id)
+    attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    lock_bill(session, attempt.bill_id)
+    session.refresh(attempt)
+    sharing = session.scalars(select(Sharing).where(Sharing.attempt_id == attempt.id)).one_or_none()
+    if sharing is None:
+        return Plan(ready=True)
+    session.refresh(sharing)
+    if sharing.state in (SharingState.asked, SharingState.releasing):
+        return Plan(ready=False)
+    planned = select(SharingReturn.part_id).where(SharingReturn.refund_id == refund_id)
+    known = set(session.scalars(planned))
+    for part in _returnable(session, sharing.id):
+        due = part.amount_fen * attempt.refunded_fen // attempt.amount_fen - part.returned_fen
+        if due > 0 and part.id not in known:
+            _plan(session, part, refund_id, due, now)
+    return Plan(ready=True, account=attempt.account, asked=_asked(session, refund_id))
+
+
+def asked_of(session: Session, return_id: int) -> tuple[str, Asked]:
+    """One return in the words in which it is asked for, and the account it is asked under."""
+    refund_id = session.get_one(SharingReturn, return_id).refund_id
+    attempt_id = session.get_one(Refund, refund_id).attempt_id
+    account = session.get_one(PaymentAttempt, attempt_id).account
+    return account, next(one for one in _asked(session, refund_id) if one.id == return_id)
+
+
+def _returnable(session: Session, sharing_id: int) -> list[SharingPart]:
+    found = (
+        select(SharingPart)
+        .join(SharingReceiver, SharingReceiver.id == SharingPart.receiver_id)
+        .where(
+            SharingPart.sharing_id == sharing_id,
+            SharingPart.state == PartState.succeeded,
+            SharingReceiver.kind == PartyKind.merchant,
+        )
+        .order_by(SharingPart.id)
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(found))
+
+
+def _plan(
+    session: Session, part: SharingPart, refund_id: int, amount_fen: int, now: datetime
+) -> None:
+    more = claim(
+        session,
+        update(SharingPart)
+        .where(
+            SharingPart.id == part.id,
+            SharingPart.returned_fen + amount_fen <= SharingPart.amount_fen,
+        )
+        .values(returned_fen=SharingPart.returned_fen + amount_fen),
+    )
+    rows.all_moved(SharingPart, more)
+    row = {
+        "no": f"B{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}",
+        "part_id": part.id,
+        "refund_id": refund_id,
+        "amount_fen": amount_fen,
+        "state": ReturnState.asked,
+        "error": "",
+        "asked_at": now,
+    }
+    return_id = rows.add(session, SharingReturn, row)
+    enqueue(
+        session,
+        "payments.check_return",
+        run_at=now + LOOKED_AFTER,
+        key=f"payments.check_return:{return_id}",
+        return_id=return_id,
+    )
+
+
+def _asked(session: Session, refund_id: int) -> tuple[Asked, ...]:
+    found = (
+        select(SharingReturn, SharingPart.no, SharingReceiver.account)
+        .join(SharingPart, SharingPart.id == SharingReturn.part_id)
+        .join(SharingReceiver, SharingReceiver.id == SharingPart.receiver_id)
+        .where(SharingReturn.refund_id == refund_id, SharingReturn.state == ReturnState.asked)
+        .order_by(SharingReturn.id)
+        .execution_options(populate_existing=True)
+    )
+    return tuple(
+        Asked(one.id, one.no, sharing_no, account, one.amount_fen, one.asked_at)
+        for one, sharing_no, account in session.execute(found)
+    )
