@@ -27,6 +27,7 @@ from console import (
     members,
     more,
     official,
+    payments,
     plans,
     play,
     points,
@@ -52,6 +53,7 @@ PAGES = (
     refund_asking.page,  # that of `orders`, with what hangs on it
     stream.page,
     redeem.page,
+    payments.page,
     shippings.page,
     collect.page,
     goods.page,

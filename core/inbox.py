@@ -21,7 +21,8 @@ class EventState(StrEnum):
 
 
 class InboundEvent(Base):
-    """One notice; `openid`: of whom, if it is about a person.
+    """One notice; `openid`: of whom, if it is about a person; `about`: the number of what it is
+    about, by which it is found again.
 
     `outcome` says in a word what became of it: handled, ignored, refused.
     """
@@ -41,6 +42,7 @@ class InboundEvent(Base):
     external_id: Mapped[str] = mapped_column(Code(128))
     kind: Mapped[str] = mapped_column(Code(64))
     openid: Mapped[str | None] = mapped_column(Code(64))
+    about: Mapped[str | None] = mapped_column(Code(64), index=True)
     body: Mapped[dict[str, Any]]
     raw: Mapped[LongText | None]
     state: Mapped[EventState] = mapped_column(State(EventState), default=EventState.received)
@@ -64,6 +66,7 @@ def record(
     body: dict[str, Any],
     now: datetime,
     raw: str | None = None,
+    about: str | None = None,
 ) -> tuple[InboundEvent, bool]:
     """The stored event, to look at, and whether this call stored it."""
     row = {
@@ -72,6 +75,7 @@ def record(
         "kind": kind,
         "body": body,
         "raw": raw,
+        "about": about,
         "state": EventState.received,
         "outcome": "",
         "received_at": now,

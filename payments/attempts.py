@@ -87,6 +87,8 @@ def start(
         return live, _step(live, means, now)
     attempt = PaymentAttempt(
         out_trade_no=f"P{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}",
+        merchant_id=order.merchant_id,
+        store_id=order.store_id,
         bill_id=bill.id,
         live=True,
         channel=means.channel,

@@ -47,9 +47,16 @@ def record(
         kind=kind,
         body=body,
         now=now,
+        about=_number_of(body),
     )
     in_hand = not fresh and now - event.received_at < IN_HAND
     return event, event.state is EventState.received and not in_hand
+
+
+def _number_of(body: dict[str, Any]) -> str | None:
+    """Our number of the payment that a notice speaks of, as each channel calls it."""
+    found = body.get("out_trade_no") or body.get("orderId")
+    return found[:64] if isinstance(found, str) and found else None
 
 
 def act(session: Session, event: InboundEvent, now: datetime) -> str:

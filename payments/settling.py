@@ -158,6 +158,8 @@ def settle_free(session: Session, order: Order, *, now: datetime) -> None:
     session.add(
         PaymentAttempt(
             out_trade_no=f"N{now:%Y%m%d}{random_code(16, CROCKFORD)}",
+            merchant_id=order.merchant_id,
+            store_id=order.store_id,
             bill_id=bill.id,
             live=True,
             channel=Channel.none,

@@ -113,6 +113,7 @@ class PaymentAttempt(Base):
         UniqueConstraint("channel", "transaction_id"),
         Index(None, "state", "created_at"),
         Index(None, "account", "settled_at"),
+        Index(None, "merchant_id", "created_at", "id"),
         CheckConstraint("refunded_fen >= 0 AND refunded_fen <= amount_fen", name="refunded"),
         CheckConstraint(
             "balance_fen >= 0 AND channel_fen >= 0 AND balance_fen + channel_fen = amount_fen",
@@ -122,6 +123,8 @@ class PaymentAttempt(Base):
 
     id: Mapped[Id]
     out_trade_no: Mapped[str] = mapped_column(Code(32), unique=True)
+    merchant_id: Mapped[int | None] = mapped_column(ForeignKey("merchants.id"))
+    store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
     bill_id: Mapped[int] = mapped_column(ForeignKey("bills.id"))
     live: Mapped[bool | None]
     channel: Mapped[Channel] = mapped_column(State(Channel))

@@ -303,6 +303,18 @@ NEEDS = {
     "reports.view": [
         "GET /home",
     ],
+    "payments.view": [
+        "GET /payments/",
+        "GET /payments/<int:attempt_id>",
+        "POST /payments/<int:attempt_id>/ask",
+    ],
+    "payments.raw": [
+        "GET /payments/<int:attempt_id>/notices/<int:event_id>",
+    ],
+    "payments.export": [
+        "GET /payments/export",
+        "POST /payments/export",
+    ],
     "shipping.manage": [
         "GET /shippings/",
         "GET /shippings/<int:shipping_id>",

@@ -1,0 +1,239 @@
+"""支付: every try of the shop's own, one with all that happened to it, and who may see how much."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core import database, inbox
+from core.audit import AuditEntry
+from core.database import reading, transaction
+from core.inbox import EventState
+from core.outbox import OutboxJob
+from gateways.pay.records import Way
+from orders.models import Order
+from payments.models import AttemptState, Bill, Channel, LedgerEntry, PaymentAttempt
+from tests.console.conftest import PASSWORD, Chain
+from tests.counting import statements
+
+NOTICE = {
+    "out_trade_no": "P20261123ABCDEFGHJKMNPQRS",
+    "payer": {"openid": "o9AgO5Kd5ggOC-bXrbNODIiE3bGY"},
+    "amount": {"total": 2600, "currency": "CNY"},
+}
+
+
+def pay(chain: Chain, **values: Any) -> PaymentAttempt:
+    """A paid order; its attempt with `values`."""
+    order = chain.order(values.pop("store", None))
+    with transaction() as session:
+        attempt = session.scalars(
+            select(PaymentAttempt)
+            .join(Bill, Bill.id == PaymentAttempt.bill_id)
+            .where(Bill.order_id == order.id)
+        ).one()
+        attempt.merchant_id, attempt.store_id = order.merchant_id, order.store_id
+        for name, value in ({"way": Way.mini, "created_at": chain.now} | values).items():
+            setattr(attempt, name, value)
+    with reading() as session:
+        return session.get_one(PaymentAttempt, attempt.id)
+
+
+def hear(chain: Chain, attempt: PaymentAttempt, **values: Any) -> int:
+    with transaction() as session:
+        event, _ = inbox.record(
+            session,
+            source="wechat.pay:1900006789",
+            external_id=f"EV-{attempt.id}",
+            kind="TRANSACTION.SUCCESS",
+            body=NOTICE,
+            now=chain.now,
+            about=attempt.out_trade_no,
+        )
+        inbox.mark_done(session, event.id, outcome=values.get("outcome", "paid"), now=chain.now)
+        return event.id
+
+
+def acts() -> list[str]:
+    with reading() as session:
+        return list(session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
+
+
+def test_the_list_shows_every_try_of_the_shops_own_latest_first(chain: Chain) -> None:
+    old = pay(chain, created_at=chain.now - timedelta(days=3))
+    new = pay(chain, state=AttemptState.pending, settled_at=None)
+    foreign = pay(chain, store=chain.rival_store)
+    page = chain.browser("manager").get("/payments/").text
+
+    assert page.index(new.out_trade_no) < page.index(old.out_trade_no)
+    assert foreign.out_trade_no not in page
+    assert "等付款" in page
+    assert "微信支付 · 小程序" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("state=pending", {"pending"}),
+        ("channel=alipay", {"alipay"}),
+        ("way=code", {"code"}),
+        ("state=nonsense", {"plain", "pending", "alipay", "code"}),
+    ],
+)
+def test_filters_find_what_they_say(chain: Chain, query: str, found: set[str]) -> None:
+    made = {
+        "plain": pay(chain),
+        "pending": pay(chain, state=AttemptState.pending),
+        "alipay": pay(chain, channel=Channel.alipay, way=Way.wap),
+        "code": pay(chain, way=Way.code),
+    }
+    page = chain.browser("manager").get(f"/payments/?{query}").text
+
+    assert {name for name, each in made.items() if each.out_trade_no in page} == found
+
+
+def test_days_are_a_month_unless_said_and_a_quarter_at_most(chain: Chain) -> None:
+    old = pay(chain, created_at=chain.now - timedelta(days=45))
+    browser = chain.browser("manager")
+    begin = f"{chain.now - timedelta(days=60):%Y-%m-%d}"
+
+    assert old.out_trade_no not in browser.get("/payments/").text
+    assert old.out_trade_no in browser.get(f"/payments/?from={begin}").text
+    long_ago = browser.get("/payments/?from=2001-01-01").text
+    assert 'value="2001-01-01"' not in long_ago
+    assert browser.get("/payments/?from=yesterday&to=9999-99-99").status_code == 200
+
+
+@pytest.mark.parametrize("by", ["out_trade_no", "transaction_id", "order"])
+def test_a_number_is_found_however_long_ago(chain: Chain, by: str) -> None:
+    number = "4200002043202311087295582095"
+    when = chain.now - timedelta(days=300)
+    made = pay(
+        chain, created_at=when, transaction_id=number, out_trade_no="P20260101ABCDEFGHJKMNPQRS"
+    )
+    other = pay(chain)
+    with reading() as session:
+        no = session.scalar(
+            select(Order.no).join(Bill, Bill.order_id == Order.id).where(Bill.id == made.bill_id)
+        )
+    wanted = {"out_trade_no": made.out_trade_no, "transaction_id": number, "order": no}[by]
+    page = chain.browser("manager").get(f"/payments/?q={wanted}").text
+
+    assert made.out_trade_no in page
+    assert other.out_trade_no not in page
+
+
+def test_one_payment_tells_all_that_happened_to_it(chain: Chain) -> None:
+    attempt = pay(chain, payer="o9AgO5Kd5ggOC-bXrbNODIiE3bGY")
+    event_id = hear(chain, attempt)
+    with transaction() as session:
+        order_id = session.get_one(Bill, attempt.bill_id).order_id
+        posting = {"cause": f"payment:{attempt.id}", "merchant_id": chain.merchant_id}
+        for account, amount in (("channel:wechat:1900006789", 2600), (f"sales:{1}", -2600)):
+            session.add(
+                LedgerEntry(
+                    account=account,
+                    amount_fen=amount,
+                    order_id=order_id,
+                    day=chain.now.date(),
+                    at=chain.now,
+                    **posting,
+                )
+            )
+        session.add(
+            OutboxJob(
+                name="payments.query_pending",
+                args={},
+                key=f"payments.query_pending:{attempt.id}",
+                run_at=chain.now,
+                created_at=chain.now,
+            )
+        )
+    page = chain.browser("manager").get(f"/payments/{attempt.id}").text
+
+    assert "付款成功" in page
+    assert "入账" in page
+    assert "去问渠道付了没有" in page
+    assert "渠道应收（微信支付）" in page
+    assert "−26.00" in page
+    assert "o9Ag****" in page
+    assert "o9AgO5Kd5ggOC" not in page
+    assert f"/notices/{event_id}" not in page
+
+
+def test_the_owner_sees_the_notice_as_it_came_and_is_on_record(chain: Chain) -> None:
+    attempt, other = pay(chain), pay(chain)
+    event_id = hear(chain, attempt)
+    owner = chain.browser("owner")
+
+    assert f"/notices/{event_id}" in owner.get(f"/payments/{attempt.id}").text
+    assert "o9AgO5Kd5ggOC" in owner.get(f"/payments/{attempt.id}/notices/{event_id}").text
+    assert acts() == ["payment.raw"]
+    assert owner.get(f"/payments/{other.id}/notices/{event_id}").status_code == 404
+    assert (
+        chain.browser("manager").get(f"/payments/{attempt.id}/notices/{event_id}").status_code
+        == 403
+    )
+
+
+def test_another_shops_payment_is_not_found(chain: Chain) -> None:
+    foreign = pay(chain, store=chain.rival_store)
+    event_id = hear(chain, foreign)
+    owner = chain.browser("owner")
+
+    assert owner.get(f"/payments/{foreign.id}").status_code == 404
+    assert owner.post(f"/payments/{foreign.id}/ask").status_code == 404
+    assert owner.get(f"/payments/{foreign.id}/notices/{event_id}").status_code == 404
+    assert "没有这样的付款" in owner.get(f"/payments/?q={foreign.out_trade_no}").text
+    assert acts() == []
+
+
+def test_a_channel_that_is_not_there_changes_nothing(chain: Chain) -> None:
+    """What it does when it is there: tests/payments."""
+    attempt = pay(chain, state=AttemptState.succeeded)
+    answer = chain.browser("manager").post(f"/payments/{attempt.id}/ask")
+
+    assert answer.status_code == 303
+    assert acts() == []
+
+
+def test_an_export_takes_a_proof_and_leaves_a_trace(chain: Chain) -> None:
+    attempt = pay(chain, out_trade_no="P20261123ABCDEFGHJKMNPQRS")
+    foreign = pay(chain, store=chain.rival_store)
+    owner = chain.browser("owner")
+
+    refused = owner.post("/payments/export")
+    assert (refused.status_code, acts()) == (422, [])
+    given = owner.post("/payments/export", password=PASSWORD)
+    assert given.status_code == 200
+    text = given.get_data(as_text=True)
+    assert attempt.out_trade_no in text
+    assert foreign.out_trade_no not in text
+    assert "26.00" in text
+    assert acts() == ["payment.export"]
+    assert chain.browser("manager").get("/payments/export").status_code == 403
+
+
+def test_many_rows_cost_as_many_questions_as_one(chain: Chain) -> None:
+    attempt = pay(chain)
+    hear(chain, attempt)
+    browser = chain.browser("owner")
+    for path in ("/payments/", f"/payments/{attempt.id}"):
+        browser.get(path)
+        with statements(database.db.engine) as one:
+            browser.get(path)
+        for _ in range(4):
+            more = pay(chain, bill_id=attempt.bill_id, live=None)
+            hear(chain, more, outcome="repeated")
+        with statements(database.db.engine) as many:
+            browser.get(path)
+        assert len(many) == len(one), path
+
+
+def test_a_notice_is_found_by_the_number_of_its_payment(chain: Chain) -> None:
+    attempt = pay(chain)
+    event_id = hear(chain, attempt)
+    with reading() as session:
+        event = session.get_one(inbox.InboundEvent, event_id)
+        assert (event.about, event.state) == (attempt.out_trade_no, EventState.done)
