@@ -143,6 +143,18 @@ def find_live_attempt_of(session: Session, order_id: int) -> PaymentAttempt | No
     ).one_or_none()
 
 
+def list_live_attempts(session: Session, order_id: int) -> list[PaymentAttempt]:
+    """Of each bill of the order the attempt that may still be paid, or that was."""
+    return list(
+        session.scalars(
+            select(PaymentAttempt)
+            .join(Bill, Bill.id == PaymentAttempt.bill_id)
+            .where(Bill.order_id == order_id, PaymentAttempt.live.is_(True))
+            .order_by(Bill.seq)
+        )
+    )
+
+
 def find_refund(session: Session, out_refund_no: str) -> Refund | None:
     return session.scalars(
         select(Refund).where(Refund.out_refund_no == out_refund_no)

@@ -34,6 +34,7 @@ from merchants.queries import list_stores
 from orders import queries as orders
 from orders.selling import place_plan
 from payments import billing
+from payments.tracing import orders_behind
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.order_views import order_out
@@ -209,7 +210,8 @@ def list_balance(query: LedgerQuery) -> BalanceEntriesOut:
         found = balance.ledger(
             session, g.member.id, before=cursors.place(query.cursor), limit=query.limit + 1
         )
-    shown = found[: query.limit]
+        shown = found[: query.limit]
+        orders_no = orders_behind(session, [entry.cause for entry in shown])
     items = [
         BalanceEntryOut(
             id=str(entry.id),
@@ -217,6 +219,7 @@ def list_balance(query: LedgerQuery) -> BalanceEntriesOut:
             text=BALANCES[entry.kind],
             amount_fen=entry.principal_fen + entry.bonus_fen,
             bonus_fen=entry.bonus_fen,
+            order_no=orders_no.get(entry.cause),
         )
         for entry in shown
     ]
@@ -252,7 +255,7 @@ def buy_plan(path: PlanPath, header: WriteHeader) -> tuple[OrderOut, int]:
         if fresh:
             billing.open_bill(session, order)
     with reading() as session:
-        return order_out(orders.details(session, order), []), 201
+        return order_out(orders.details(session, order), [], []), 201
 
 
 def _store(session: Session) -> Store:

@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from orders import words
 from orders.cancelling import member_may_cancel
 from orders.models import Order, OrderHistory, OrderLine, OrderState, PaymentState
 from orders.queries import Details, Listed
 from orders.telling import title
-from payments.models import Refund
+from payments.models import Channel, PaymentAttempt, Refund
+from payments.queries import is_paid
 from wxapp_api.schemas.orders import (
     HistoryOut,
     OrderOut,
     OrderRow,
     OrderStore,
     OrderTable,
+    PaymentPartOut,
     RefundOut,
 )
 from wxapp_api.schemas.quotes import ChosenOption, DiscountOut, LineOut
@@ -24,7 +27,9 @@ OPEN = (*UNFINISHED, OrderState.ready)
 PAID = (PaymentState.paid, PaymentState.part_refunded)
 
 
-def order_out(found: Details, refunds: Sequence[Refund]) -> OrderOut:
+def order_out(
+    found: Details, refunds: Sequence[Refund], payments: Sequence[PaymentAttempt]
+) -> OrderOut:
     order, store = found.order, found.store
     return OrderOut(
         no=order.no,
@@ -67,6 +72,7 @@ def order_out(found: Details, refunds: Sequence[Refund]) -> OrderOut:
         ready_by=ready_by(order, store.prep_minutes),
         can_cancel=member_may_cancel(order),
         history=[history_out(entry) for entry in found.history],
+        payments=[part for attempt in payments for part in parts_out(attempt)],
         refunds=[refund_out(refund) for refund in refunds],
     )
 
@@ -121,10 +127,24 @@ def history_out(entry: OrderHistory) -> HistoryOut:
     )
 
 
+def parts_out(attempt: PaymentAttempt) -> list[PaymentPartOut]:
+    """A live attempt, its balance before its channel."""
+    parts = {Channel.balance: attempt.balance_fen}
+    parts[attempt.channel] = parts.get(attempt.channel, 0) + attempt.channel_fen
+    state: Literal["waiting", "paid"] = "paid" if is_paid(attempt) else "waiting"
+    return [
+        PaymentPartOut(channel=channel.value, amount_fen=fen, state=state)
+        for channel, fen in parts.items()
+        if fen
+    ]
+
+
 def refund_out(refund: Refund) -> RefundOut:
     return RefundOut(
         no=refund.out_refund_no,
         amount_fen=refund.amount_fen,
+        channel_fen=refund.channel_fen,
+        balance_fen=refund.balance_fen,
         state=refund.state.value,
         reason=refund.reason,
         at=refund.requested_at,

@@ -1,6 +1,7 @@
 """Orders of the member: place, show, list, cancel."""
 
 from flask import g, request
+from sqlalchemy.orm import Session
 
 import gateways
 from core import limits
@@ -9,8 +10,9 @@ from core.database import reading, transaction
 from orders import queries, unpaid
 from orders.cancelling import member_may_cancel
 from orders.placing import place
+from orders.queries import Details
 from payments import billing, remote
-from payments.queries import list_refunds
+from payments.queries import list_live_attempts, list_refunds
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.order_views import order_out, order_row
@@ -58,8 +60,8 @@ def place_order(header: WriteHeader, body: OrderIn) -> tuple[OrderOut, int]:
         if fresh:
             billing.open_bill(session, order)
     with reading() as session:
-        refunds = [] if fresh else list_refunds(session, order.id)
-        return order_out(queries.details(session, order), refunds), 201
+        found = queries.details(session, order)
+        return (order_out(found, [], []) if fresh else _out(session, found)), 201
 
 
 @blueprint.get("/orders", responses={200: OrdersOut}, security=MEMBER)
@@ -101,4 +103,9 @@ def show(no: str) -> OrderOut:
     with reading() as session:
         order = queries.get_for_member(session, g.member.id, no)
         found = queries.details(session, order)
-        return order_out(found, list_refunds(session, order.id))
+        return _out(session, found)
+
+
+def _out(session: Session, found: Details) -> OrderOut:
+    order_id = found.order.id
+    return order_out(found, list_refunds(session, order_id), list_live_attempts(session, order_id))

@@ -2,6 +2,7 @@
 type Linli = {
   LAllow: typeof import('./components/l-allow.vue')['default']
   LAgreement: typeof import('./components/l-agreement.vue')['default']
+  LBalance: typeof import('./components/l-balance.vue')['default']
   LEmpty: typeof import('./components/l-empty.vue')['default']
   LError: typeof import('./components/l-error.vue')['default']
   LGoods: typeof import('./components/l-goods.vue')['default']

@@ -59,6 +59,7 @@ class BalanceEntryOut(Out):
     text: str = Field(description="储值到账")
     amount_fen: int
     bonus_fen: int = Field(description="of that, given")
+    order_no: str | None = Field(description="the order behind it")
 
 
 class LedgerQuery(PageQuery):

@@ -54,9 +54,19 @@ class HistoryOut(Out):
     reason: str
 
 
+class PaymentPartOut(Out):
+    channel: Literal["wechat", "alipay", "unionpay", "balance", "none"]
+    amount_fen: Fen
+    state: Literal["waiting", "paid"] = Field(
+        description="waiting: opened and not paid; of the balance: kept for it"
+    )
+
+
 class RefundOut(Out):
     no: str
     amount_fen: Fen
+    channel_fen: Fen = Field(description="of that, the way it came")
+    balance_fen: Fen = Field(description="of that, to the stored balance")
     state: Literal["requested", "processing", "succeeded", "failed"]
     reason: str
     at: Moment
@@ -96,6 +106,7 @@ class OrderOut(Out):
     ready_by: Moment | None = Field(description="when it is likely to be ready, once paid")
     can_cancel: bool
     history: list[HistoryOut]
+    payments: list[PaymentPartOut] = Field(description="how it was or is being paid, by parts")
     refunds: list[RefundOut]
 
 

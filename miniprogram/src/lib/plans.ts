@@ -27,7 +27,7 @@ export function saved(plan: Plan): { words: string; fen: number } | undefined {
 
 /** The sentence that has to be read before paying, and the rest. */
 export const RULES: Record<Plan['kind'], { first: string; rest: string }> = {
-  top_up: { first: '余额现在还不能付商品的钱。', rest: '充了先存着，能用的时候会告诉你。想退随时可以，退没用掉的本金，赠送按比例收回。' },
+  top_up: { first: '点单时直接用余额付，先用本金再用赠送。', rest: '想退随时可以：退没用掉的本金，赠送按比例收回。' },
   membership: { first: '到期自动停，不会自动续费。', rest: '想退找门店：用掉、过期的券按份扣下，其余原路退回，退了就停。' },
   pass: { first: '付完在券包里，到店出示，核销一次少一次。', rest: '想退找门店：用掉几次按份扣下，其余原路退回。' },
 }

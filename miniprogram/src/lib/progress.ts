@@ -1,5 +1,6 @@
 /** An order in the customer's words. */
 import type { Order } from '@/api'
+import { UNSURE } from './paying'
 import { clock, countdown, minutesUntil } from './time'
 
 export interface Step { text: string; icon: 'check' | 'cup' | 'bag' | 'smile'; time: string; state: 'done' | 'now' | 'later' }
@@ -27,14 +28,15 @@ const unpaidEnd = (order: Order) => {
 }
 
 /** The large line of the page and the small one under it. */
-export function headline(order: Order, now: number): { label: string; big: string; small: string; strong: string } {
+export function headline(order: Order, now: number, unsure = false): { label: string; big: string; small: string; strong: string } {
   const number = { label: order.fulfilment === 'dine_in' ? `${order.table?.name ?? '堂食'} · 取餐号` : '取餐号', big: order.pickup_number }
+  if (unpaid(order) && unsure) return { label: '这一单', big: '确认中', small: UNSURE, strong: '' }
   if (unpaid(order)) {
     const left = order.expires_at ? (new Date(order.expires_at).getTime() - now) / 1000 : 0
     return { label: '等你付款', big: countdown(left), small: left > 0 ? '后取消，东西先给你留着' : '付款时间过了，正在取消', strong: '' }
   }
   if (order.state === 'cancelled') {
-    const back = order.refunded_fen > 0 ? '钱已原路退回' : refunding(order) ? '钱正在原路退回' : unpaidEnd(order)
+    const back = order.refunded_fen > 0 ? '钱已退回' : refunding(order) ? '钱正在退回' : order.paid_fen > 0 ? '钱还没退成，店里在处理' : unpaidEnd(order)
     return { label: order.pickup_number ? `取餐号 ${order.pickup_number}` : '这一单', big: order.refunded_fen > 0 ? '已退款' : '已取消', small: back, strong: '' }
   }
   if (order.state === 'placed') return { ...number, small: '已付款，等店里接单', strong: '' }

@@ -1,7 +1,9 @@
 /** Paying an order that is already placed. */
 import { platform } from '@platform'
+import { reactive } from 'vue'
 import { getOrder, getPayment, type Order } from '@/api'
 import { attempt } from '@/lib/attempt'
+import { storage } from '@/lib/storage'
 import { Refused, type PayParams } from '@/platform/types'
 
 /** `unsure`: WeChat took it, the server has not heard yet; nobody should pay again. */
@@ -10,12 +12,28 @@ export type Outcome = 'paid' | 'cancelled' | 'unsure'
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms))
 const settled = (order: Order) => order.payment_state !== 'unpaid' || order.state === 'cancelled'
 
-export async function pay(order: Pick<Order, 'no' | 'payable_fen'>): Promise<Outcome> {
+/** Orders whose payment is being confirmed, and until when nobody should pay them again. */
+const unsure = reactive<Record<string, number>>(storage.get('unsure') ?? {})
+const SURE_AFTER_MS = 60_000
+export const isUnsure = (no: string, now = Date.now()) => (unsure[no] ?? 0) > now
+function remember(no: string) {
+  const now = Date.now()
+  for (const [other, until] of Object.entries(unsure)) if (until < now) delete unsure[other]
+  unsure[no] = now + SURE_AFTER_MS
+  storage.set('unsure', unsure)
+}
+
+/** `balanceFen` of it come from the stored balance, which may be all. */
+export async function pay(order: Pick<Order, 'no' | 'payable_fen'>, balanceFen = 0): Promise<Outcome> {
   if (order.payable_fen === 0) return 'paid'
-  const once = attempt(`pay.${order.no}`, { no: order.no })
-  const { params } = await getPayment(order.no, once.key)
+  const whole = balanceFen >= order.payable_fen
+  const how = whole ? { channel: 'balance' as const } : { channel: 'wechat' as const, ...(balanceFen ? { balance_fen: balanceFen } : {}) }
+  const once = attempt(`pay.${order.no}`, { no: order.no, ...how })
+  const { show, params } = await getPayment(order.no, how, once.key)
   once.done()
+  if (show === 'done') return 'paid'
   try {
+    // what a sheet comes with is what the platform takes
     await platform.pay(params as unknown as PayParams)
   } catch (error) {
     if (error instanceof Refused && /cancel/.test(error.message)) return 'cancelled'
@@ -26,5 +44,6 @@ export async function pay(order: Pick<Order, 'no' | 'payable_fen'>): Promise<Out
     const now = await getOrder(order.no).catch(() => undefined)
     if (now && settled(now)) return 'paid'
   }
+  remember(order.no)
   return 'unsure'
 }

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import type { Order, PaymentPart, Refund } from '@/api'
+import { heldFor, kept, paidBy, split, wayBack } from '@/lib/paying'
+import { headline } from '@/lib/progress'
+
+const part = (channel: PaymentPart['channel'], amount_fen: number, state: PaymentPart['state'] = 'paid'): PaymentPart => ({ channel, amount_fen, state })
+
+test('the balance pays as much as there is, the channel the rest', () => {
+  expect(split(6600, 13_000)).toEqual({ balance: 6600, rest: 0 })
+  expect(split(6600, 4000)).toEqual({ balance: 4000, rest: 2600 })
+  expect(split(6600, 0)).toEqual({ balance: 0, rest: 6600 })
+  expect(split(6600, -100)).toEqual({ balance: 0, rest: 6600 })
+})
+
+test('how an order was paid, and nothing of what is not paid yet', () => {
+  expect(paidBy([part('wechat', 6600)])).toBe('微信支付')
+  expect(paidBy([part('balance', 4000), part('wechat', 2600)])).toBe('储值 ¥40.00 + 微信支付 ¥26.00')
+  expect(paidBy([part('balance', 4000, 'waiting'), part('wechat', 2600, 'waiting')])).toBe('')
+})
+
+test('what waits with an unfinished payment may be used for it again', () => {
+  expect(kept([part('balance', 4000, 'waiting'), part('wechat', 2600, 'waiting')])).toBe(4000)
+  expect(kept([part('balance', 4000)])).toBe(0)
+})
+
+test('a payment that was not made keeps its minutes', () => {
+  const now = Date.parse('2026-11-23T04:00:00Z')
+  expect(heldFor({ expires_at: '2026-11-23T04:13:10Z' }, now)).toBe('还没付款，给你留 14 分钟')
+  expect(heldFor({ expires_at: '2026-11-23T03:59:00Z' }, now)).toBe('还没付款')
+  expect(heldFor({ expires_at: null }, now)).toBe('还没付款')
+})
+
+test('a refund says where each part goes', () => {
+  const refund = (values: Partial<Refund>) => ({ no: 'R1', amount_fen: 1500, channel_fen: 1000, balance_fen: 500, state: 'processing', reason: '', at: '', ...values }) as Refund
+  expect(wayBack(refund({}))).toEqual(['¥10.00 原路退回', '¥5.00 退到余额'])
+  expect(wayBack(refund({ state: 'succeeded', channel_fen: 1500, balance_fen: 0 }))).toEqual(['¥15.00 已原路退回'])
+})
+
+test('while the bank is asked nobody is told to pay', () => {
+  const order = { no: '1', state: 'placed', payment_state: 'unpaid', expires_at: '2099-01-01T00:00:00Z', discounts: [], refunds: [] } as unknown as Order
+  expect(headline(order, Date.now(), true)).toMatchObject({ big: '确认中', small: '正在跟银行确认，别重复付款，最多 1 分钟' })
+  expect(headline(order, Date.now()).label).toBe('等你付款')
+})
