@@ -19,6 +19,7 @@ ACCOUNTS = {
     accounts.BALANCE: "会员的储值",
     "bonus": "充值送的",
     "by_hand": "另外退回去的",
+    "loss": "对账认下的",
     accounts.UNCLAIMED: "付晚了，退回去的",
     accounts.FEE: "渠道手续费",
     accounts.COMMISSION: "平台服务费",
@@ -39,6 +40,9 @@ KINDS = {
     "coupon": "用券",
     "coupon_back": "退款退券",
     "payout": "划给门店",
+    "loss": "认下差错",
+    "found": "差错找回",
+    "taken_back": "充值收回",
 }
 CHANNELS = {"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联"}
 CHECKED = {
@@ -49,7 +53,7 @@ CHECKED = {
     "store": "门店",
     "payout": "划款",
 }
-HEADS = ("收款", "退款", "手续费", "平台服务费", "分给别人", "净额")
+HEADS = ("收款", "退款", "手续费", "平台服务费", "分给别人", "对账调整", "净额")
 
 
 def columns(figures: Figures) -> list[int]:
@@ -60,6 +64,7 @@ def columns(figures: Figures) -> list[int]:
         -figures.fee_fen,
         -figures.commission_fen,
         -figures.shared_fen,
+        figures.other_fen,
         figures.net_fen,
     ]
 

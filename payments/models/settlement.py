@@ -57,7 +57,8 @@ class CouponTerms(Base):
 class SettlementDay(Base):
     """A merchant's statement of one business day.
 
-    `net_fen` = taken − refunded − fee − commission − shared: what the day left at the channels.
+    `net_fen` is what the day left at the channels: taken − refunded − fee − commission − shared +
+    other, which is whatever else moved money there (what reconciliation gave up or found again).
     Coupon costs move no money: they stand beside it.
     """
 
@@ -75,6 +76,7 @@ class SettlementDay(Base):
     shared_fen: Mapped[int] = mapped_column(default=0)
     coupon_cost_fen: Mapped[int] = mapped_column(default=0)
     subsidy_fen: Mapped[int] = mapped_column(default=0)
+    other_fen: Mapped[int] = mapped_column(default=0)
     net_fen: Mapped[int] = mapped_column(default=0)
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]

@@ -90,6 +90,7 @@ def _columns(figures: Figures) -> dict[str, int]:
         "shared_fen": figures.shared_fen,
         "coupon_cost_fen": figures.coupon_cost_fen,
         "subsidy_fen": figures.subsidy_fen,
+        "other_fen": figures.other_fen,
         "net_fen": figures.net_fen,
     }
 

@@ -35,11 +35,13 @@ class Figures:
     shared_fen: int = 0
     coupon_cost_fen: int = 0
     subsidy_fen: int = 0
+    net_fen: int = 0
 
     @property
-    def net_fen(self) -> int:
+    def other_fen(self) -> int:
+        """Whatever else moved money at the channels, so that the columns always add up."""
         out = self.refunded_fen + self.fee_fen + self.commission_fen + self.shared_fen
-        return self.taken_fen - out
+        return self.net_fen - (self.taken_fen - out)
 
 
 def lines_of(session: Session, merchant_id: int, day: date) -> list[Line]:
@@ -96,6 +98,7 @@ def add_up(lines: Iterable[Line]) -> Figures:
         shared_fen=of_kind[accounts.SHARING],
         coupon_cost_fen=of_kind[accounts.COUPON_COST],
         subsidy_fen=of_kind[accounts.SUBSIDY],
+        net_fen=of_kind[accounts.CHANNEL],
     )
 
 

@@ -38,5 +38,6 @@ _FIGURES = (
     "shared_fen",
     "coupon_cost_fen",
     "subsidy_fen",
+    "other_fen",
     "net_fen",
 )

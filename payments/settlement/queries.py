@@ -71,4 +71,5 @@ def _figures(statement: SettlementDay) -> Figures:
         shared_fen=statement.shared_fen,
         coupon_cost_fen=statement.coupon_cost_fen,
         subsidy_fen=statement.subsidy_fen,
+        net_fen=statement.net_fen,
     )

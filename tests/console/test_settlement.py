@@ -58,7 +58,7 @@ def test_an_export_needs_the_password_and_is_on_record(chain: Chain) -> None:
     table = owner.post("/settlement/export", month=month, password=PASSWORD)
 
     assert table.content_type == "text/csv; charset=utf-8"
-    row = f"{day},123.45,-23.45,0.00,0.00,0.00,100.00,0.00,0.00,已结"
+    row = f"{day},123.45,-23.45,0.00,0.00,0.00,0.00,100.00,0.00,0.00,已结"
     assert row in table.text.splitlines()
     assert "导出日结单" in owner.get("/audit/").text
 

@@ -18,7 +18,7 @@ from coupons.models import CouponTemplate
 from gateways.pay.records import RefundResult, Transaction, Way
 from merchants.models import Merchant, Store
 from orders.models import DiscountKind, Order, OrderDiscount
-from payments import accounts, billing, fees, proof, refunding, settling
+from payments import accounts, billing, fees, ledger, proof, refunding, settling
 from payments.attempts import Means, start
 from payments.errors import PayoutTakenBack, PayoutTooMuch, PayoutUnlawful, VoucherUsed
 from payments.models import (
@@ -342,6 +342,17 @@ def test_whatever_happens_statements_are_the_sum_of_the_entries(
     assert proof.wrong_purses(session, every) == []
     assert proof.wrong_payouts(session, every) == []
     assert proof.wrong_payments(session, every) == []
+
+
+def test_what_reconciliation_gave_up_has_a_column_of_its_own(shop: Shop) -> None:
+    shop.sell(10_000)
+    amounts = {f"channel:wechat:{MCHID}": -70, accounts.loss(shop.merchant.id): 70}
+    ledger.post(shop.session, "loss:1", amounts, shop.merchant.id, now=NOON)
+
+    (statement,) = shop.close()
+
+    assert (statement.taken_fen, statement.other_fen, statement.net_fen) == (10_000, -70, 9_930)
+    assert proof.wrong_days(shop.session, range(1, 10**6)) == []
 
 
 def test_the_proof_names_a_closed_day_that_got_another_entry(shop: Shop) -> None:
