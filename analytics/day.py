@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy.orm import Session
 
 from analytics import templates
 from catalogue.models import Product, ProductState, ShelfState, Sku, StoreSku
@@ -15,7 +15,6 @@ from crm.models import Member
 from crm.profiles import IMPORTED
 from crm.segments.compiling import customers
 from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
-from payments.models import Refund, RefundState
 
 PAID = (PaymentState.paid, PaymentState.part_refunded, PaymentState.refunded)
 LIVE = and_(Order.state != OrderState.cancelled, Order.payment_state != PaymentState.refunded)
@@ -205,23 +204,6 @@ def liability(session: Session, merchant_id: int, now: datetime) -> Liability:
         )
     ).one()
     return Liability(int(number), int(fen))
-
-
-def stuck_refunds(session: Session, store_ids: Sequence[int], since: datetime) -> int:
-    """Orders whose last refund the channel refused for good: somebody has to look."""
-    later = aliased(Refund)
-    found = session.scalar(
-        select(func.count())
-        .select_from(Order)
-        .join(Refund, Refund.order_id == Order.id)
-        .where(
-            Order.store_id.in_(store_ids),
-            Order.paid_at >= since,
-            Refund.state == RefundState.failed,
-            ~exists().where(later.order_id == Refund.order_id, later.id > Refund.id),
-        )
-    )
-    return int(found or 0)
 
 
 def sold_out(session: Session, store_ids: Sequence[int]) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from core.clock import now as clock_now
 from core.database import reading
 from orders.models import Order
 from payments import asking
+from payments.refunding import listing
 
 page = Blueprint("home", __name__)
 
@@ -167,17 +168,18 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
                 "href": url_for("console.orders.index", tab="placed"),
             }
         )
-    stuck = figures.stuck_refunds(session, me().store_ids, now - timedelta(days=30))
+    refunds = me().may("orders.refund")
+    stuck = listing.count_stuck(session, me().merchant_id, me().store_ids, now) if refunds else 0
     if stuck:
         rows.append(
             {
                 "kind": "bad",
-                "text": f"{stuck} 笔退款没退成",
-                "detail": "打开订单看原因，再退一次",
-                "href": url_for("console.orders.index", tab="cancelled"),
+                "text": f"{stuck} 笔退款要处理",
+                "detail": "没退成，或者一天还没有结果",
+                "href": url_for("console.refunds.index", state="stuck"),
             }
         )
-    if me().may("orders.refund"):
+    if refunds:
         rows.extend(
             {
                 "kind": "warn",

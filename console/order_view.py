@@ -31,6 +31,7 @@ from payments import asking
 from payments.models import Refund, RefundState
 from payments.plan_refunds import refundable_fen
 from payments.queries import list_refunds
+from payments.refunding import rules
 
 LATE_AFTER = timedelta(minutes=2)
 CANCELLABLE = [state for state, targets in NEXT.items() if OrderState.cancelled in targets]
@@ -158,6 +159,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
     refunds = list_refunds(session, order.id)
     may_see = who.may("members.view") and member is not None
     asked = asking.find_open(session, order.id)
+    limit = rules.limit_fen(rules.of(session, order.merchant_id), who.role, order.paid_at, now)
     gives_back = left > 0 and order.state is not OrderState.placed  # turning it down gives it all
     return {
         **row(order, around, who, now),
@@ -194,8 +196,8 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         "refunded": words.yuan(order.refunded_fen) if order.refunded_fen else "",
         "refunds": _refunds(refunds, now),
         "refunding": any(refund.state in ON_THE_WAY for refund in refunds),
-        "may_refund": gives_back and who.may("orders.refund"),
-        "may_ask": gives_back and not who.may("orders.refund") and asked is None,
+        "may_refund": gives_back and who.may("orders.manage") and (limit != 0 or asked is None),
+        "refund_words": "申请退款" if limit == 0 else "退款",
         "asked": asking.question(session, asked) if asked else "",
         "refundable": words.yuan(left) if left else "",
         "refund_rule": rule,

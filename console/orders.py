@@ -1,4 +1,4 @@
-"""Orders at the counter: the live list, accept, ready, hand over by pickup code, cancel, refund."""
+"""Orders at the counter: the live list, accept, ready, hand over by pickup code, cancel."""
 
 from typing import Any
 
@@ -10,22 +10,19 @@ from console.forms import Form
 from core import audit, idempotency
 from core.clock import now as clock_now
 from core.database import reading, transaction
-from core.errors import LinliError
 from core.idempotency import IdempotencyConflict
 from core.numbers import new_token
 from orders import handover
 from orders.errors import WrongPickupCode
 from orders.models import OrderState
 from orders.queries import get_for_staff
-from payments import cancelling, refunding
-from payments.plan_refunds import refundable_fen
+from payments import cancelling
 
 page = Blueprint("orders", __name__, url_prefix="/orders")
 
 CANCEL_REASONS = [
     (text, text) for text in ("原料用完了", "现在太忙，做不过来", "要打烊了", "顾客要求")
 ]
-REFUND_REASONS = [(text, text) for text in ("商品洒漏", "做错了", "等太久", "其他")]
 
 
 @page.get("/")
@@ -135,8 +132,8 @@ def cancel(no: str) -> Response:
     what a refund asks for.
     """
     form, now, who = Form(request.form), clock_now(), me()
-    click = _click("cancel", no, form, "reason", "other")
-    if said := _answered(click):
+    click = click_on("cancel", no, form, "reason", "other")
+    if said := answered(click):
         return reply.done(url_for("console.orders.show", no=no), said)
     seen = _may_cancel(no)
     proved_again = seen is not OrderState.placed
@@ -168,61 +165,6 @@ def cancel(no: str) -> Response:
     return response
 
 
-@page.get("/<no>/refund")
-@staff("orders.refund")
-def refunding_page(no: str) -> Response:
-    with reading() as session:
-        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
-        left, _ = refundable_fen(session, order, clock_now())
-    form = Form(amount=words.yuan(left), reason=REFUND_REASONS[0][0], key=new_token())
-    return _refund_page(no, form, left)
-
-
-@page.post("/<no>/refund")
-@staff("orders.refund")
-def refund(no: str) -> Response:
-    """Part or all of the money, by somebody who has just proved who they are.
-
-    Once per page that was shown: a second click hears what the first did.
-    """
-    form, now, who = Form(request.form), clock_now(), me()
-    click = _click("refund", no, form, "amount", "reason")
-    if said := _answered(click):
-        return reply.done(url_for("console.orders.show", no=no), said)
-    with reading() as session:
-        order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
-        left, _ = refundable_fen(session, order, now)
-    amount = form.yuan("amount", low=1, high=max(left, 1))
-    reason = form.one_of("reason", [value for value, _ in REFUND_REASONS])
-    if form.errors or amount is None or reason is None or not step_up.is_proved(form, now):
-        return _refund_page(no, form, left, 422)
-    said = f"¥{words.yuan(amount)} 正在退回"
-    try:
-        with transaction() as session:
-            if idempotency.begin(session, **click, now=now, result={"said": said}):
-                return reply.done(url_for("console.orders.show", no=no), said)
-            order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
-            refunding.request(session, order, amount, reason=reason, actor=who.actor, now=now)
-            audit.record(
-                session,
-                actor=who.actor,
-                action="order.refund",
-                subject=f"order:{order.no}",
-                after={"amount_fen": amount, "proved_again": True},
-                merchant_id=who.merchant_id,
-                reason=reason,
-                now=now,
-            )
-    except LinliError as refusal:
-        if refusal.status not in (409, 422):
-            raise
-        form.refuse_with(refusal, "amount")
-        return _refund_page(no, form, left, 422)
-    response = reply.done(url_for("console.orders.show", no=no), said)
-    step_up.remember(response, now)
-    return response
-
-
 def _page(
     template: str, no: str, form: Form | None = None, status: int = 200, **more: Any
 ) -> Response:
@@ -232,13 +174,13 @@ def _page(
     return reply.page(template, status, o=shown, form=form, **more)
 
 
-def _click(act: str, no: str, form: Form, *fields: str) -> dict[str, Any]:
+def click_on(act: str, no: str, form: Form, *fields: str) -> dict[str, Any]:
     """What makes two clicks on one page the same one."""
     body = {"no": no, **{name: form[name] for name in fields}}
     return {"scope": f"{act}:{me().staff_id}", "key": form["key"], "body": body}
 
 
-def _answered(click: dict[str, Any]) -> str:
+def answered(click: dict[str, Any]) -> str:
     """What an earlier click on the same page was told; "" for the first."""
     try:
         with reading() as session:
@@ -261,20 +203,6 @@ def _cancel_page(no: str, form: Form, status: int = 200) -> Response:
     proved = access.is_proved(clock_now())
     response = _page(
         "orders/cancel.html", no, form, status, reasons=CANCEL_REASONS, stepped_up=proved
-    )
-    step_up.remember(response, clock_now())
-    return response
-
-
-def _refund_page(no: str, form: Form, left: int, status: int = 200) -> Response:
-    response = _page(
-        "orders/refund.html",
-        no,
-        form,
-        status,
-        reasons=REFUND_REASONS,
-        refundable=words.yuan(left),
-        stepped_up=access.is_proved(clock_now()),
     )
     step_up.remember(response, clock_now())
     return response

@@ -33,7 +33,8 @@ from console import (
     points,
     promotions,
     redeem,
-    refund_asking,
+    refund_form,
+    refunds,
     results,
     segments,
     settlement,
@@ -50,7 +51,8 @@ PAGES = (
     login.page,
     wechat.page,
     home.page,
-    refund_asking.page,  # that of `orders`, with what hangs on it
+    refund_form.page,  # that of `orders`, with what hangs on it
+    refunds.page,
     stream.page,
     redeem.page,
     payments.page,

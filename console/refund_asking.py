@@ -1,21 +1,19 @@
-"""Refunds that clerks ask for: the question, a second person's answer, the rule for the chat."""
+"""Refunds that one asks for: a second person's answer, and the rules of who may give how much."""
 
 from flask import Response, request, url_for
 
 from console import access, order_view, reply, step_up, words
-from console.access import NotYours, me, staff
+from console.access import me, staff
 from console.forms import Form
-from console.orders import REFUND_REASONS, page
+from console.orders import page
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
 from merchants.models import Staff
-from orders.models import OrderState
 from orders.paying import CouponBack
 from orders.queries import get_for_staff
 from payments import asking
 from payments.errors import AskedNotFound
-from payments.queries import refundable_fen
 from payments.refunding import rules
 
 __all__ = ["page"]
@@ -27,41 +25,6 @@ COUPON_BACK = [
     (CouponBack.valid, "没过期的退回"),
     (CouponBack.never, "不退回"),
 ]
-
-
-@page.get("/<no>/ask-refund")
-@staff("orders.manage")
-def asking_page(no: str) -> Response:
-    with reading() as session:
-        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
-        left = refundable_fen(session, order.id)
-    return _ask_page(no, Form(amount=words.yuan(left), reason=REFUND_REASONS[0][0]), left)
-
-
-@page.post("/<no>/ask-refund")
-@staff("orders.manage")
-def ask_refund(no: str) -> Response:
-    """Nothing moves: whoever may give money back is asked."""
-    form, now, who = Form(request.form), clock_now(), me()
-    with reading() as session:
-        order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
-        left = refundable_fen(session, order.id)
-    amount = form.yuan("amount", low=1, high=max(left, 1))
-    reason = form.one_of("reason", [value for value, _ in REFUND_REASONS])
-    if form.errors or amount is None or reason is None:
-        return _ask_page(no, form, left, 422)
-    if order.state is OrderState.placed:
-        raise NotYours("没接的单直接拒单，钱会全退")
-    try:
-        with transaction() as session:
-            order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
-            asking.ask(session, order, amount, reason=reason, actor=who.actor, now=now)
-    except LinliError as refusal:
-        if refusal.status not in (409, 422):
-            raise
-        form.refuse_with(refusal, "amount")
-        return _ask_page(no, form, left, 422)
-    return reply.done(url_for("console.orders.show", no=no), "申请好了，等店长同意")
 
 
 @page.get("/<no>/asked-refund")
@@ -137,20 +100,6 @@ def set_refund_rules() -> Response:
     response = reply.done(url_for("console.stores.index"), "改好了")
     step_up.remember(response, now)
     return response
-
-
-def _ask_page(no: str, form: Form, left: int, status: int = 200) -> Response:
-    with reading() as session:
-        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
-        shown = order_view.whole(session, order, me(), clock_now())
-    return reply.page(
-        "orders/ask_refund.html",
-        status,
-        o=shown,
-        form=form,
-        reasons=REFUND_REASONS,
-        refundable=words.yuan(left),
-    )
 
 
 def _answer_page(no: str, form: Form, status: int = 200) -> Response:

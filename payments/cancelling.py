@@ -37,10 +37,10 @@ def cancel(
         raise PaymentInProgress
     if live is not None and live.amount_fen == 0:
         paying.record_refund(session, order, 0, now, reason=reason)  # coupon before stock
+    rest = live.amount_fen - live.refunded_fen if live is not None else 0
+    if live is not None and rest > 0:  # the balance's part touches coupon and member: before stock
+        refunding.request_of(session, live, order, rest, reason=reason, actor=actor, now=now)
     if not cancelling.cancel(session, order, actor=actor, reason=reason, now=now):
         raise wrong_state(order)
     billing.void_bill(session, bill)
-    rest = live.amount_fen - live.refunded_fen if live is not None else 0
-    if live is not None and rest > 0:
-        refunding.request_of(session, live, order, rest, reason=reason, actor=actor, now=now)
     return rest

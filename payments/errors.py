@@ -153,3 +153,8 @@ class SharingNotFound(NotFound):
 class ReceiverNotFound(NotFound):
     code = "sharing_receiver_not_found"
     title = "没有这个接收方"
+
+
+class RefundNotFound(NotFound):
+    code = "refund_not_found"
+    title = "没有这笔退款"

@@ -45,7 +45,9 @@ def take(
 
 
 def undo(session: Session, order: Order, cause: str, *, now: datetime) -> None:
-    """The money could not be given back: what was taken for `cause` is there again."""
+    """The money could not be given back: what was taken for `cause` is there again; once."""
+    if stored.moved_by(session, f"undo:{cause}") is not None:
+        return
     selling.undo_take_back(session, order, cause=cause, now=now)
     _post(session, order, f"undo:{cause}", now)
 

@@ -4,11 +4,8 @@ Whoever agrees hears the amount and says so once more. What is over the day's su
 agreed to in the console, which asks for a password.
 """
 
-from datetime import timedelta
-
 from sqlalchemy import func, select
 
-from analytics import day
 from core.errors import LinliError
 from core.money import format_yuan
 from messaging.words import plain
@@ -19,9 +16,9 @@ from payments import asking
 from payments.asked_models import AskedRefund, AskedState
 from payments.errors import AskedByOneself, AskedNotFound, AskedOver
 from payments.models import Refund, RefundState
+from payments.refunding import listing
 
 MOST = 5
-LATELY = timedelta(days=30)
 YES_OR_NO = "回复「确认」或「取消」。"
 
 
@@ -91,8 +88,8 @@ def _under_way(asker: Asker) -> str:
             Refund.state.in_((RefundState.requested, RefundState.processing)),
         )
     ).one()
-    stuck = day.stuck_refunds(asker.session, stores, asker.now - LATELY)
+    stuck = listing.count_stuck(asker.session, asker.merchant_id, stores, asker.now)
     words = f"{number} 笔退款在路上，共 ¥{format_yuan(int(fen))}" if number else "没有在路上的退款"
     if stuck:
-        words += f"；{stuck} 笔没退成，要再退一次"
-    return f"{words}。{asker.console('到订单里退款 →', '/console/orders/?tab=cancelled')}"
+        words += f"；{stuck} 笔没退成，要处理"
+    return f"{words}。{asker.console('到控制台看退款 →', '/console/refunds/')}"

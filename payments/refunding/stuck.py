@@ -9,6 +9,7 @@ from core import audit
 from core.outbox import enqueue
 from orders import selling
 from orders.models import Order
+from payments import plan_refunds
 from payments.errors import RefundNotStuck
 from payments.models import PaymentAttempt, Refund, RefundState
 from payments.queries import lock_bill
@@ -91,8 +92,7 @@ def restart(session: Session, refund: Refund, *, actor: str, now: datetime) -> R
         going = outcomes.ask_again(session, refund, attempt, actor=actor, now=now)
         order = session.get_one(Order, refund.order_id)
         if not selling.stays_taken(order):
-            amount, cause = going.amount_fen, f"refund:{going.id}"
-            selling.take_back(session, order, amount, cause=cause, actor=actor, now=now)
+            plan_refunds.take(session, order, going, going.amount_fen, 0, now=now)
     _audit(session, "refund.restart", refund, actor, "", now)
     return going
 
@@ -113,8 +113,7 @@ def finish_by_hand(
     if refund.error != ABNORMAL:
         done = outcomes.ask_again(session, refund, attempt, actor=actor, now=now, send=False)
         if not selling.stays_taken(order):
-            amount, cause = done.amount_fen, f"refund:{done.id}"
-            selling.take_back(session, order, amount, cause=cause, actor=actor, now=now)
+            plan_refunds.take(session, order, done, done.amount_fen, 0, now=now)
     values = {"finished_by": actor, "note": note, "settled_at": now}
     if not outcomes.move(session, done, RefundState.succeeded, **values):
         raise RefundNotStuck

@@ -314,20 +314,6 @@ def test_the_proof_of_one_session_is_no_use_in_another(chain: Chain) -> None:
     assert answer.status_code == 422
 
 
-def test_a_clerk_may_not_refund(chain: Chain) -> None:
-    order = chain.order(state=OrderState.completed)
-    clerk = chain.browser("clerk")
-
-    answer = clerk.post(
-        f"/orders/{order.no}/refund", amount="1", reason="其他", key="k1", password=PASSWORD
-    )
-
-    assert answer.status_code == 403
-    page = clerk.get(f"/orders/{order.no}").text
-    assert f"/orders/{order.no}/refund" not in page
-    assert "申请退款" in page  # somebody else may agree to it
-
-
 def test_an_order_explains_its_price(chain: Chain) -> None:
     order = chain.order(
         discount_fen=600,

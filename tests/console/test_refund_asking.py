@@ -3,13 +3,16 @@
 from typing import Any
 
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from core.database import reading
+from core.numbers import new_token
+from orders.models import Order
 from orders.paying import CouponBack
 from payments.asked_models import AskedRefund
 from payments.models import Refund
 from payments.refunding import rules
-from tests.console.conftest import PASSWORD, Chain
+from tests.console.conftest import PASSWORD, Browser, Chain
 
 
 def one() -> AskedRefund:
@@ -22,6 +25,11 @@ def amounts() -> list[int]:
         return list(session.scalars(select(Refund.amount_fen)))
 
 
+def ask(who: Browser, order: Order, **fields: str) -> TestResponse:
+    form = {"reason": "做错了", "key": new_token(), **fields}
+    return who.post(f"/orders/{order.no}/refund", **form)
+
+
 def test_a_clerk_asks_and_a_manager_agrees_with_a_password(chain: Chain) -> None:
     order = chain.order(state="ready")
     clerk, manager = chain.browser("clerk"), chain.browser("manager")
@@ -29,9 +37,9 @@ def test_a_clerk_asks_and_a_manager_agrees_with_a_password(chain: Chain) -> None
     assert "申请退款" in clerk.get(here).text
     assert "申请退款" not in manager.get(here).text  # they give money back themselves
 
-    assert clerk.post(f"{here}/ask-refund", amount="99", reason="做错了").status_code == 422
-    assert clerk.post(f"{here}/ask-refund", amount="26", reason="做错了").status_code == 303
-    again = clerk.post(f"{here}/ask-refund", amount="1", reason="做错了")
+    assert ask(clerk, order, amount="99").status_code == 422
+    assert ask(clerk, order, amount="26").status_code == 303
+    again = ask(clerk, order, amount="1")
     assert (again.status_code, "已经有一笔退款在等店长同意" in again.text) == (422, True)
 
     page = manager.get(here).text
@@ -50,7 +58,7 @@ def test_a_clerk_asks_and_a_manager_agrees_with_a_password(chain: Chain) -> None
 def test_a_manager_refuses_without_a_password(chain: Chain) -> None:
     order = chain.order(state="ready")
     here = f"/orders/{order.no}"
-    chain.browser("clerk").post(f"{here}/ask-refund", amount="26", reason="做错了")
+    ask(chain.browser("clerk"), order, amount="26")
 
     chain.browser("manager").post(f"{here}/asked-refund", code=one().code, do="refuse")
 
@@ -63,7 +71,7 @@ def test_an_order_that_nobody_accepted_is_turned_down_instead(chain: Chain) -> N
     clerk = chain.browser("clerk")
 
     assert "申请退款" not in clerk.get(f"/orders/{order.no}").text
-    refused = clerk.post(f"/orders/{order.no}/ask-refund", amount="1", reason="做错了")
+    refused = ask(clerk, order, amount="1")
 
     assert refused.status_code == 403
     assert one() is None
@@ -89,3 +97,48 @@ def test_the_owner_says_who_may_give_back_how_much(chain: Chain) -> None:
             coupon_back=CouponBack.valid,
         )
     assert chain.browser("manager").get("/orders/refund-rules").status_code == 403
+
+
+def test_within_the_rules_a_clerk_gives_back_alone_but_not_piece_by_piece(chain: Chain) -> None:
+    order = chain.order(state="ready", lines=(("柠檬茶", "中杯", 900, 3),))
+    with chain.writing() as session:
+        said = rules.Rules(clerk_fen=1_000)
+        rules.save(session, chain.merchant_id, said, actor="staff:1", now=chain.now)
+    clerk, here = chain.browser("clerk"), f"/orders/{order.no}/refund"
+
+    page = clerk.get(here).text
+    assert ("柠檬茶" in page, "退 3" in page, "你的登录密码" in page) == (True, True, True)
+    shown = clerk.touch(f"{here}/sum", **{"n-0": "1", "amount": ""}).text
+    assert ("柠檬茶 ×1" in shown, "退款 ¥9.00" in shown) == (True, True)
+    over = clerk.touch(f"{here}/sum", **{"n-0": "2", "amount": ""}).text
+    assert ("一单你自己最多退 ¥10.00" in over, "申请退 ¥18.00" in over) == (True, True)
+
+    assert ask(clerk, order, **{"n-0": "1", "restock-0": "1"}).status_code == 422
+    assert amounts() == []
+    done = ask(clerk, order, **{"n-0": "1", "restock-0": "1"}, password=PASSWORD)
+    assert (done.status_code, amounts(), one()) == (303, [900], None)
+    assert ask(clerk, order, **{"n-0": "1"}).status_code == 303  # the second: together too much
+
+    asked = one()
+    assert (amounts(), asked.amount_fen, asked.wanted["pieces"]) == ([900], 900, [[0, 1]])
+    manager = chain.browser("manager")
+    fields = {"code": asked.code, "password": PASSWORD}
+    assert manager.post(f"/orders/{order.no}/asked-refund", **fields).status_code == 303
+    assert amounts() == [900, 900]
+
+
+def test_above_a_managers_sum_an_owner_agrees(chain: Chain) -> None:
+    order = chain.order(state="ready")
+    with chain.writing() as session:
+        said = rules.Rules(manager_fen=2_000)
+        rules.save(session, chain.merchant_id, said, actor="staff:1", now=chain.now)
+    manager, owner = chain.browser("manager"), chain.browser("owner")
+    ask(chain.browser("clerk"), order, amount="20.01")
+    fields = {"code": one().code, "password": PASSWORD}
+
+    refused = manager.post(f"/orders/{order.no}/asked-refund", **fields)
+
+    assert (refused.status_code, "要老板来同意" in refused.text) == (422, True)
+    assert amounts() == []
+    assert owner.post(f"/orders/{order.no}/asked-refund", **fields).status_code == 303
+    assert amounts() == [2_001]

@@ -280,8 +280,9 @@ NEEDS = {
         "POST /official/try",
     ],
     "orders.manage": [
-        "GET /orders/<no>/ask-refund",
-        "POST /orders/<no>/ask-refund",
+        "GET /orders/<no>/refund",
+        "POST /orders/<no>/refund",
+        "POST /orders/<no>/refund/sum",
         "GET /orders/<no>/cancel",
         "GET /orders/<no>/hand-over",
         "POST /orders/<no>/accept",
@@ -292,8 +293,14 @@ NEEDS = {
     "orders.refund": [
         "GET /orders/<no>/asked-refund",
         "POST /orders/<no>/asked-refund",
-        "GET /orders/<no>/refund",
-        "POST /orders/<no>/refund",
+        "GET /refunds/",
+        "GET /refunds/<no>",
+        "GET /refunds/<no>/restart",
+        "POST /refunds/<no>/restart",
+        "GET /refunds/<no>/finish",
+        "POST /refunds/<no>/finish",
+        "GET /refunds/export",
+        "POST /refunds/export",
     ],
     "orders.view": [
         "GET /orders/",

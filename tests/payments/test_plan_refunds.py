@@ -12,9 +12,10 @@ from crm.tiers import editing
 from merchants.models import Merchant
 from orders.models import Order, PaymentState
 from orders.selling import place_plan
-from payments import billing, plan_refunds, queries, refunding
+from payments import billing, plan_refunds, queries, refunding, stored
 from payments.errors import RefundAmountInvalid
 from payments.models import Refund
+from payments.refunding import stuck
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member
 from tests.payments.conftest import Till
@@ -122,3 +123,23 @@ def test_two_members_who_pay_with_one_wallet_are_found_out(till: Till) -> None:
     assert not alike()
     paid_order(alone)
     assert alike()
+
+
+def test_a_top_up_whose_refund_was_started_again_fails_as_often_as_it_likes(till: Till) -> None:
+    """Each time the balance is taken, and is there again; the ledger hears of both, each once."""
+    order = bought(till, PlanKind.top_up, bonus_fen=2_000)
+    first = ask(order, 10_000)
+
+    def fail(refund: Refund) -> int:
+        with database.transaction() as session:
+            assert refunding.fail(session, refund.id, "USER_ACCOUNT_ABNORMAL", now())
+            return session.get_one(Member, till.member.id).balance_fen
+
+    assert fail(first) == 12_000
+    with database.transaction() as session:
+        mine = session.get_one(Refund, first.id)
+        again = stuck.restart(session, mine, actor="staff:8", now=now())
+        assert session.get_one(Member, till.member.id).balance_fen == 0
+    assert fail(again) == 12_000
+    with database.reading() as session:
+        assert stored.list_different(session, [order.merchant_id]) == []

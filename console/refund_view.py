@@ -1,0 +1,192 @@
+"""A refund as the shop sees it: a row of the list, or all that happened to it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from console import order_view, people, words
+from console.access import Me
+from core.clock import local
+from core.outbox import JobState, OutboxJob
+from crm.models import Member
+from merchants.models import Staff
+from orders.models import OrderLine
+from payments.models import AttemptState, Channel, Refund, RefundLine, RefundState
+from payments.refunding import listing, stuck
+from payments.refunding.listing import Listed
+from payments.refunding.outcomes import ABNORMAL
+
+CHANNELS = {
+    Channel.wechat: "微信支付",
+    Channel.alipay: "支付宝",
+    Channel.unionpay: "银联",
+    Channel.balance: "储值",
+    Channel.none: "",
+}
+HEADINGS = [
+    *("退款单号", "订单号", "门店", "退款", "退到", "状态", "原因"),
+    *("提交时间", "到账时间", "渠道退款号", "说明"),
+]
+JOBS = {
+    "payments.refund": "向渠道提交",
+    "payments.query_refund": "向渠道查询",
+    "payments.tell_stuck": "通知店里",
+}
+JOB_STATES = {
+    JobState.waiting: ("等着", ""),
+    JobState.pushed: ("在做", "note"),
+    JobState.done: ("做完了", "ok"),
+    JobState.dead: ("没做成", "bad"),
+}
+
+
+def row(found: Listed, who: Me, now: datetime) -> dict[str, Any]:
+    refund, order = found.refund, found.order
+    state, kind = _state(refund)
+    return {
+        "no": refund.out_refund_no,
+        "href": url_for("console.refunds.show", no=refund.out_refund_no),
+        "number": order.pickup_number or "线上",
+        "order_no": order.no,
+        "store": who.name_of(refund.store_id),
+        "amount": words.yuan(refund.amount_fen),
+        "to": to_words(found),
+        "reason": refund.reason,
+        "at": words.when(refund.requested_at, now),
+        "state": state,
+        "kind": kind,
+        "why": stuck.why(refund, now),
+    }
+
+
+def to_words(found: Listed) -> str:
+    return "储值" if found.refund.balance_fen else CHANNELS[found.attempt.channel]
+
+
+def cells(found: Listed, who: Me, now: datetime) -> list[str]:
+    refund = found.refund
+    moment = "%Y-%m-%d %H:%M:%S"
+    return [
+        refund.out_refund_no,
+        found.order.no,
+        who.name_of(refund.store_id),
+        f"{refund.amount_fen / 100:.2f}",
+        to_words(found),
+        _state(refund)[0],
+        refund.reason,
+        f"{local(refund.requested_at):{moment}}",
+        f"{local(refund.settled_at):{moment}}" if refund.settled_at else "",
+        refund.refund_id or "",
+        refund.note or stuck.why(refund, now),
+    ]
+
+
+def whole(session: Session, found: Listed, who: Me, now: datetime) -> dict[str, Any]:
+    refund, order, attempt = found.refund, found.order, found.attempt
+    member = session.get(Member, order.member_id)
+    batch = listing.siblings(session, refund)
+    mine = _chain(batch, refund)
+    jobs = listing.jobs_of(session, [each.id for each in mine])
+    names = _names(session, batch)
+    held = stuck.is_stuck(session, refund, now)
+    failed = refund.state is RefundState.failed
+    lines = session.execute(
+        select(OrderLine.name, RefundLine.pieces, RefundLine.amount_fen)
+        .join(RefundLine, RefundLine.order_line_id == OrderLine.id)
+        .where(RefundLine.refund_id == refund.id)
+        .order_by(OrderLine.position)
+    ).all()
+    free = refund.amount_fen - refund.delivery_fen - sum(line[2] for line in lines)
+    parts = [(f"{name} ×{n}" if n else name, words.yuan(fen)) for name, n, fen in lines]
+    if refund.delivery_fen:
+        parts.append(("配送费", words.yuan(refund.delivery_fen)))
+    if free:
+        parts.append(("不分商品", words.yuan(free)))
+    return {
+        **row(found, who, now),
+        "who": people.name_of(member),
+        "order_href": url_for("console.orders.show", no=order.no),
+        "late": attempt.state is AttemptState.succeeded_late,
+        "parts": parts,
+        "paid_no": attempt.out_trade_no,
+        "transaction": attempt.transaction_id or "",
+        "refund_id": refund.refund_id or "",
+        "note": refund.note,
+        "actor": names.get(refund.actor, "系统"),
+        "others": [
+            {
+                "href": url_for("console.refunds.show", no=each.out_refund_no),
+                "words": "储值" if each.balance_fen else "原路",
+                "amount": words.yuan(each.amount_fen),
+                "state": _state(each)[0],
+                "kind": _state(each)[1],
+            }
+            for each in batch
+            if each not in mine
+        ],
+        "may_restart": held and not (failed and refund.error == ABNORMAL),
+        "restart_words": "再退一次" if failed else "现在去问渠道",
+        "may_finish": held and failed,
+        "history": _history(mine, jobs, names, now),
+    }
+
+
+def _state(refund: Refund) -> tuple[str, str]:
+    if refund.finished_by:
+        return "线下已退", "ok"
+    return order_view.REFUNDS[refund.state]
+
+
+def _chain(batch: Sequence[Refund], refund: Refund) -> list[Refund]:
+    """The refund with those it replaced and those that replaced it, in order."""
+    of = {each.id: each for each in batch}
+    after = {each.replaces_id: each for each in batch if each.replaces_id}
+    first = refund
+    while first.replaces_id in of:
+        first = of[first.replaces_id]
+    found = [first]
+    while found[-1].id in after:
+        found.append(after[found[-1].id])
+    return found
+
+
+def _names(session: Session, batch: Sequence[Refund]) -> dict[str, str]:
+    actors = {actor for each in batch for actor in (each.actor, each.finished_by or "")}
+    ids = {int(actor[6:]) for actor in actors if actor.startswith("staff:")}
+    found = session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
+    names = {f"staff:{id_}": name for id_, name in found}
+    return names | {actor: "顾客" for actor in actors if actor.startswith("member:")}
+
+
+def _history(
+    mine: Sequence[Refund], jobs: Sequence[OutboxJob], names: dict[str, str], now: datetime
+) -> list[dict[str, str]]:
+    """Newest first: each number with what became of it, and the jobs that asked."""
+    told: list[tuple[datetime, str, str, str]] = []
+    for number, refund in enumerate(mine, 1):
+        what = "提交" if number == 1 else f"换第 {number} 个号再退"
+        no = f"单号 {refund.out_refund_no}"
+        told.append((refund.requested_at, f"{names.get(refund.actor, '系统')} {what}", no, ""))
+        if refund.settled_at is None:
+            continue
+        if refund.finished_by:
+            who = names.get(refund.finished_by, "员工")
+            told.append((refund.settled_at, f"{who} 记下已用别的办法退了", refund.note, "bad"))
+        elif refund.state is RefundState.succeeded:
+            told.append((refund.settled_at, "到账", refund.refund_id or "退回储值", "on"))
+        else:
+            told.append((refund.settled_at, stuck.why(refund, now), refund.error, "bad"))
+    for job in jobs:
+        words_, kind = JOB_STATES.get(job.state, ("", ""))
+        tries = f"试了 {job.attempt} 次" if job.attempt > 1 else ""
+        what = f"{JOBS[job.name]}：{words_}"
+        told.append((job.created_at, what, tries, "bad" if kind == "bad" else ""))
+    told.sort(key=lambda each: each[0], reverse=True)
+    return [
+        {"time": words.when(at, now), "text": text, "detail": detail, "kind": kind}
+        for at, text, detail, kind in told
+    ]

@@ -1,0 +1,202 @@
+"""资金 → 退款: every refund, what is stuck first to be seen, and what can be done about it."""
+
+import csv
+import io
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+
+from console import access, people, refund_view, reply, step_up, words
+from console.access import me, staff
+from console.forms import Form
+from core import audit
+from core.clock import business_day
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import LinliError
+from payments.refunding import listing, stuck
+from payments.refunding.listing import Filters
+
+page = Blueprint("refunds", __name__, url_prefix="/refunds")
+
+TABS = {"": "全部", "stuck": "要处理", "way": "在路上", "done": "已到账", "failed": "没退成"}
+MOST_EXPORTED = 50_000
+LONGEST_NOTE = 100
+
+
+@page.get("/")
+@staff("orders.refund")
+def index() -> Response:
+    now, who = clock_now(), me()
+    state, day, cursor = _asked()
+    with reading() as session:
+        waiting = listing.count_stuck(session, who.merchant_id, who.store_ids, now)
+        filters = Filters(who.store_ids, state, day)
+        found = listing.page(session, who.merchant_id, filters, now=now, cursor=cursor)
+        rows = [refund_view.row(each, who, now) for each in found.rows]
+    kept: dict[str, Any] = {"day": day.isoformat() if day else None}
+    tabs = [
+        (
+            text,
+            url_for("console.refunds.index", state=name or None, **kept),
+            waiting if name == "stuck" and waiting else None,
+            name == state,
+        )
+        for name, text in TABS.items()
+    ]
+    here = {"state": state or None, **kept}
+    return reply.page(
+        "refunds/index.html",
+        rows=rows,
+        tabs=tabs,
+        state=state,
+        day=day.isoformat() if day else "",
+        today=business_day(now).isoformat(),
+        export=url_for("console.refunds.exporting", **here),
+        pager={
+            "words": f"这页 {len(rows)} 笔",
+            "next": url_for("console.refunds.index", **here, cursor=found.next)
+            if found.next
+            else "",
+            "first": url_for("console.refunds.index", **here) if cursor else "",
+        },
+    )
+
+
+@page.get("/export")
+@staff("orders.refund")
+def exporting() -> Response:
+    return _export_page(Form(request.args.to_dict()))
+
+
+@page.post("/export")
+@staff("orders.refund")
+def export() -> Response:
+    form, now, who = Form(request.form), clock_now(), me()
+    if not step_up.is_proved(form, now):
+        return _export_page(form, 422)
+    filters = Filters(who.store_ids, _state(form["state"]), _day(form["day"]))
+    with transaction() as session:
+        found = listing.every(session, who.merchant_id, filters, now=now, most=MOST_EXPORTED)
+        rows = [refund_view.cells(each, who, now) for each in found]
+        audit.record(
+            session,
+            actor=who.actor,
+            action="refund.export",
+            subject=f"merchant:{who.merchant_id}",
+            after={"number": len(rows), "proved_again": True},
+            merchant_id=who.merchant_id,
+            now=now,
+        )
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(refund_view.HEADINGS)
+    writer.writerows([[people.harmless(cell) for cell in cells] for cells in rows])
+    response = Response("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = "attachment; filename=refunds.csv"
+    step_up.remember(response, now)
+    return response
+
+
+@page.get("/<no>")
+@staff("orders.refund")
+def show(no: str) -> Response:
+    now, who = clock_now(), me()
+    with reading() as session:
+        found = listing.get(session, who.merchant_id, who.all_store_ids, no)
+        shown = refund_view.whole(session, found, who, now)
+    return reply.page("refunds/show.html", r=shown)
+
+
+@page.get("/<no>/restart")
+@staff("orders.refund")
+def restarting(no: str) -> Response:
+    return _act_page(no, "restart", Form())
+
+
+@page.post("/<no>/restart")
+@staff("orders.refund")
+def restart(no: str) -> Response:
+    """Money moves once more: by somebody who has just proved who they are."""
+    return _act(no, "restart", "")
+
+
+@page.get("/<no>/finish")
+@staff("orders.refund")
+def finishing(no: str) -> Response:
+    return _act_page(no, "finish", Form())
+
+
+@page.post("/<no>/finish")
+@staff("orders.refund")
+def finish(no: str) -> Response:
+    """The books say that money moved, which no channel will confirm."""
+    form = Form(request.form)
+    note = form.text("note", longest=LONGEST_NOTE)
+    return _act_page(no, "finish", form, 422) if note is None else _act(no, "finish", note)
+
+
+def _act(no: str, act: str, note: str) -> Response:
+    form, now, who = Form(request.form), clock_now(), me()
+    if not step_up.is_proved(form, now):
+        return _act_page(no, act, form, 422)
+    try:
+        with transaction() as session:
+            refund = listing.get(session, who.merchant_id, who.all_store_ids, no).refund
+            if act == "restart":
+                going = stuck.restart(session, refund, actor=who.actor, now=now)
+            else:
+                going = stuck.finish_by_hand(session, refund, note, actor=who.actor, now=now)
+            to = going.out_refund_no
+    except LinliError as refusal:
+        if refusal.status not in (409, 422):
+            raise
+        form.refuse_with(refusal, "note")
+        return _act_page(no, act, form, 422)
+    said = "正在再退一次" if act == "restart" else "记好了，订单和账都按已退算"
+    response = reply.done(url_for("console.refunds.show", no=to), said)
+    step_up.remember(response, now)
+    return response
+
+
+def _asked() -> tuple[str, date | None, str]:
+    given = request.args
+    return _state(given.get("state", "")), _day(given.get("day", "")), given.get("cursor", "")
+
+
+def _state(given: str) -> str:
+    return given if given in TABS else ""
+
+
+def _day(given: str) -> date | None:
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        return None
+
+
+def _act_page(no: str, act: str, form: Form, status: int = 200) -> Response:
+    now, who = clock_now(), me()
+    with reading() as session:
+        found = listing.get(session, who.merchant_id, who.all_store_ids, no)
+        shown = refund_view.whole(session, found, who, now)
+    stepped_up = access.is_proved(now)
+    return reply.page(
+        "refunds/act.html", status, r=shown, act=act, form=form, stepped_up=stepped_up
+    )
+
+
+def _export_page(form: Form, status: int = 200) -> Response:
+    stepped_up = access.is_proved(clock_now())
+    about = TABS[_state(form["state"])]
+    if day := _day(form["day"]):
+        about += f" · {words.date_of(day)}"
+    return reply.page(
+        "refunds/export.html",
+        status,
+        form=form,
+        about=about,
+        stepped_up=stepped_up,
+        most=words.count(MOST_EXPORTED),
+    )

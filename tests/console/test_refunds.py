@@ -1,0 +1,113 @@
+"""资金 → 退款: the list, one refund's story, starting again and finishing by hand."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from core.audit import AuditEntry
+from core.database import reading
+from orders.models import Order
+from payments import refunding
+from payments.models import Refund, RefundState
+from payments.refunding import Wanted
+from tests.console.conftest import PASSWORD, Chain
+
+
+def refunded(chain: Chain, error: str = "", **values: Any) -> Refund:
+    """A refund of one of two teas; with `error` the channel said no."""
+    order = chain.order(lines=(("柠檬茶", "中杯", 900, 2),), state="completed", **values)
+    with chain.writing() as session:
+        mine = session.get_one(Order, order.id)
+        actor = f"staff:{chain.manager.id}"
+        refund = refunding.request(session, mine, Wanted({0: 1}), "洒了", actor, chain.now)
+        if error == "ABNORMAL":
+            refund.state, refund.error, refund.settled_at = RefundState.failed, error, chain.now
+        elif error:
+            refunding.fail(session, refund.id, error, chain.now)
+    return refund
+
+
+def states() -> list[str]:
+    with reading() as session:
+        return [state.value for state in session.scalars(select(Refund.state).order_by(Refund.id))]
+
+
+def test_the_list_shows_what_is_stuck_and_pages_by_keys(
+    chain: Chain, count_queries: Callable[[Callable[[], Any]], int]
+) -> None:
+    fine = refunded(chain)
+    manager = chain.browser("manager")
+    few = count_queries(lambda: manager.get("/refunds/"))
+    stuck, theirs = refunded(chain, "USER_ACCOUNT_ABNORMAL"), refunded(chain, store=chain.there)
+
+    page, wanted = manager.get("/refunds/").text, manager.get("/refunds/?state=stuck").text
+
+    assert all(each.out_refund_no in page for each in (fine, stuck, theirs))
+    assert (stuck.out_refund_no in wanted, fine.out_refund_no in wanted) == (True, False)
+    assert "顾客的支付账户异常或已注销" in wanted
+    assert count_queries(lambda: manager.get("/refunds/")) == few
+    day = (chain.now - timedelta(days=2)).date().isoformat()
+    assert "没有这样的退款" in manager.get(f"/refunds/?day={day}").text
+    assert manager.get("/refunds/?cursor=x").status_code == 400
+    assert "1 笔退款要处理" in manager.get("/home").text
+    assert chain.browser("rival").get(f"/refunds/{fine.out_refund_no}").status_code == 404
+    assert chain.browser("clerk").get("/refunds/").status_code == 403
+
+
+def test_a_failed_one_is_started_again_with_a_password(chain: Chain) -> None:
+    refund = refunded(chain, "USER_ACCOUNT_ABNORMAL")
+    manager, here = chain.browser("manager"), f"/refunds/{refund.out_refund_no}"
+    page = manager.get(here).text
+    assert ("再退一次" in page, "柠檬茶 ×1" in page, "没退成" in page) == (True, True, True)
+
+    assert manager.post(f"{here}/restart").status_code == 422
+    assert states() == ["failed"]
+    assert manager.post(f"{here}/restart", password=PASSWORD).status_code == 303
+
+    assert states() == ["failed", "requested"]
+    assert "换第 2 个号再退" in manager.get(here).text
+    again = manager.post(f"{here}/restart")
+    assert (again.status_code, "现在不用管它" in again.text) == (422, True)
+    assert states() == ["failed", "requested"]
+
+
+def test_an_abnormal_one_is_finished_with_a_note(chain: Chain) -> None:
+    refund = refunded(chain, "ABNORMAL")
+    manager, here = chain.browser("manager"), f"/refunds/{refund.out_refund_no}"
+    assert "再退一次" not in manager.get(here).text
+
+    assert manager.post(f"{here}/finish", password=PASSWORD).status_code == 422
+    assert states() == ["failed"]
+    done = manager.post(f"{here}/finish", note="店里退了现金", password=PASSWORD)
+
+    assert (done.status_code, states()) == (303, ["succeeded"])
+    page = manager.get(here).text
+    assert ("线下已退" in page, "店里退了现金" in page) == (True, True)
+    with reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "refund.finish"))
+        assert entry.one().reason == "店里退了现金"
+
+
+def test_the_file_needs_a_password_and_is_on_record(chain: Chain) -> None:
+    refund = refunded(chain)
+    manager = chain.browser("manager")
+
+    assert manager.post("/refunds/export").status_code == 422
+    file = manager.post("/refunds/export", state="way", day="", password=PASSWORD)
+
+    heading, line, rest = file.get_data(as_text=True).split("\r\n")
+    assert heading.startswith("\ufeff退款单号,订单号,门店")
+    assert line.split(",")[:6] == [
+        refund.out_refund_no, mine(refund), "静安寺店", "9.00", "微信支付", "已提交",
+    ]  # fmt: skip
+    assert rest == ""
+    with reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "refund.export"))
+        assert entry.one().after == {"number": 1, "proved_again": True}
+
+
+def mine(refund: Refund) -> str:
+    with reading() as session:
+        return session.get_one(Order, refund.order_id).no
