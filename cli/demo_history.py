@@ -24,6 +24,7 @@ from cli import (
     demo_codes,
     demo_import,
     demo_journeys,
+    demo_recon,
     demo_settlement,
     demo_shippings,
     demo_tags,
@@ -129,6 +130,7 @@ def write(
         demo_club.run(session, merchant, stores, _pay, now)
         demo_tags.put(session, merchant, now)
         demo_import.look(session, merchant, now)
+        demo_recon.run(session, merchant, now)
         demo_settlement.run(session, merchant, now)
         crm.demo.refresh(session, merchant.id, now)
         _forget_jobs(session, last_job)

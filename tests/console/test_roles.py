@@ -36,6 +36,11 @@ NEEDS = {
         "GET /settlement/payouts/<int:payout_id>/take-back",
         "POST /settlement/payouts/<int:payout_id>/take-back",
     ],
+    "money.reconcile": [
+        "GET /recon/",
+        "GET /recon/<int:discrepancy_id>",
+        "POST /recon/<int:discrepancy_id>",
+    ],
     "payments.collect": [
         "GET /collect/",
         "POST /collect/",

@@ -1,0 +1,109 @@
+"""资金 → 对账: three books side by side, one act each, a password for what is given up."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from core.audit import AuditEntry
+from core.clock import business_day, day_bounds
+from core.database import reading
+from payments.models import Discrepancy, DiscrepancyState, StatementDay, StatementState
+from payments.models.statements import About, Difference, StatementKind, StatementTotal
+from tests.console.conftest import PASSWORD, Chain
+
+REF = "P20261122STRANGER"
+
+
+def differ(chain: Chain) -> int:
+    """A day of the shop `here` on which the bill has a payment that nobody knows; its id."""
+    day = business_day(chain.now) - timedelta(days=1)
+    with chain.writing() as session:
+        statement = StatementDay(
+            channel="wechat",
+            account="1900000001",
+            day=day,
+            kind=StatementKind.trade,
+            merchant_id=chain.merchant_id,
+            state=StatementState.differs,
+            rows=3,
+            wanted_at=chain.now,
+            matched_at=chain.now,
+        )
+        session.add(statement)
+        session.flush()
+        session.add(
+            StatementTotal(
+                day_id=statement.id,
+                merchant_id=chain.merchant_id,
+                bill_payments=3,
+                bill_paid_fen=12_345,
+                fee_fen=67,
+                payments=2,
+                paid_fen=11_345,
+                orders=2,
+                ordered_fen=11_345,
+            )
+        )
+        found = Discrepancy(
+            day_id=statement.id,
+            merchant_id=chain.merchant_id,
+            kind=Difference.long,
+            about=About.payment,
+            ref=REF,
+            theirs_fen=1_000,
+            at=day_bounds(day)[0],
+            found_at=chain.now,
+        )
+        session.add(found)
+        session.flush()
+        return found.id
+
+
+def test_a_day_shows_three_books_and_its_difference(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    assert "还没有对过账" in owner.get("/recon/").text
+    found = differ(chain)
+
+    shown = owner.get("/recon/").text
+
+    for words in ("113.45", "123.45", "多 ¥10.00", "0.67", REF, "账单里多了一笔收款", "建议"):
+        assert words in shown
+    assert owner.get("/recon/?day=never&tab=never").status_code == 200
+    assert "还没有解决过的" in owner.get("/recon/?tab=solved").text
+    rival = chain.browser("rival")
+    assert rival.get(f"/recon/{found}").status_code == 404
+    assert REF not in rival.get("/recon/").text
+    assert rival.post(f"/recon/{found}", act="accept", note="x", password=PASSWORD).status_code == (
+        404
+    )
+
+
+def test_to_accept_needs_a_reason_and_the_password_and_is_on_record(chain: Chain) -> None:
+    found, owner = differ(chain), chain.browser("owner")
+    path = f"/recon/{found}"
+    for fields in (
+        {"act": "accept", "note": "另一套系统收的"},
+        {"act": "accept", "password": PASSWORD},
+        {"act": "accept", "note": "另一套系统收的", "password": "wrong"},
+        {"act": "never"},
+        {"act": "wait"},
+    ):
+        assert owner.post(path, **fields).status_code == 422
+    assert state(found) is DiscrepancyState.open
+
+    fields = {"act": "accept", "note": "另一套系统收的", "password": PASSWORD}
+    assert owner.post(path, **fields).status_code == 303
+
+    assert state(found) is DiscrepancyState.accepted
+    with reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "recon.accept")).one()
+        day = session.scalars(select(StatementDay)).one()
+    assert (entry.subject, entry.reason) == (f"discrepancy:{found}", "另一套系统收的")
+    assert day.state is StatementState.matched
+    assert "另一套系统收的" in owner.get("/recon/?tab=solved").text + owner.get(path).text
+    assert owner.post(path, **fields).status_code == 422
+
+
+def state(found: int) -> DiscrepancyState:
+    with reading() as session:
+        return session.get_one(Discrepancy, found).state
