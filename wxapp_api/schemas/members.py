@@ -16,8 +16,14 @@ class ShopOut(Out):
     logo: str
 
 
+class ChannelOut(Out):
+    channel: Literal["wechat", "alipay", "unionpay"]
+    ways: list[Way]
+
+
 class ConfigOut(Out):
     merchant: ShopOut
+    payments: list[ChannelOut] = Field(description="how this shop can be paid, by channel")
     subscribe_templates: dict[str, str] = Field(description="template ids by moment")
 
 
