@@ -1,7 +1,7 @@
 """`/m/`: the mini-program's browser build, and what it must know before it can call us.
 
 Nothing here tells a browser from WeChat: the page logs in with a code like any mini-program. In the
-demo it is framed by the virtual phone, whose origin alone may frame it; beside the phone, and in any
+demo it is framed by the virtual phone, whose origin alone may frame it; beside it, and in any
 browser where a website is configured, the code comes from WeChat's log-in page.
 """
 
@@ -51,7 +51,8 @@ def config() -> dict[str, Any]:
     programs = current_config().wechat.mini_programs
     wanted = request.args.get("appid", "")
     known = [program.appid for program in programs]
-    answer = {"appid": wanted if wanted in known else known[0] if known else "", "api_base": ""}
+    appid = wanted if wanted in known else known[0] if known else ""
+    answer: dict[str, Any] = {"appid": appid, "api_base": ""}
     if phone := _phone_origin():
         answer["phone_origin"] = phone
     if websites := current_config().wechat.websites:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
+from gateways.pay.records import Way
 from wxapp_api.schemas.common import In, Name, Out, Params, no_control_characters
 
 
