@@ -1,5 +1,5 @@
-"""The shop in a browser beside WeChat: logged in by WeChat's page with the QR, the same member as on
-the phone; and what the shop tells a browser before it knows anybody."""
+"""The shop in a browser beside WeChat: logged in by WeChat's page with the QR, the member of the
+phone; and what the shop tells a browser before it knows anybody."""
 
 from collections.abc import Callable
 from typing import Any
