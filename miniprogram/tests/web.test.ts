@@ -35,7 +35,8 @@ test('a form carries every field to the channel, and no address', () => {
   void leave('form', { url: 'https://gateway.test/front', orderId: 'P1', signature: 'a+b=' })
   const form = submit.mock.instances[0] as unknown as HTMLFormElement
   expect([form.method, form.action]).toEqual(['post', 'https://gateway.test/front'])
-  expect([...new FormData(form)]).toEqual([['orderId', 'P1'], ['signature', 'a+b=']])
+  const fields = Array.from(form.querySelectorAll('input'), (each) => [each.type, each.name, each.value])
+  expect(fields).toEqual([['hidden', 'orderId', 'P1'], ['hidden', 'signature', 'a+b=']])
 })
 
 test('one way a channel, the one that fits the screen', () => {
