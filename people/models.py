@@ -13,7 +13,6 @@ from core.database import Base, Code, Id, State
 class IdentityKind(StrEnum):
     official = "official"
     mini = "mini"
-    website = "website"
 
 
 class Audience(StrEnum):

@@ -109,6 +109,51 @@ def lose_notice(story: Story) -> str:
     return f"订单 {made['no']} 的通知迟迟不到，查单补上了"
 
 
+def store_value(story: Story) -> str:
+    """A top-up; then an order that the balance pays alone, and one that it pays a part of."""
+    guest, store_id = story.guest, story.seen["store_id"]
+    plan = min(guest.call("GET", "plans?kind=top_up")["items"], key=lambda each: each["price_fen"])
+    key = {"Idempotency-Key": "story-top-up"}
+    bought = guest.call("POST", f"plans/{plan['id']}/orders", json={}, headers=key)
+    guest.pay(bought["no"])
+    guest.wait_paid(bought["no"])
+    full = plan["price_fen"] + plan["bonus_fen"]
+    expect(balance(guest) == full, "本金和赠送都应到账")
+
+    cup = guest.menu(store_id)["桂花乌龙鲜奶"]
+    alone = guest.order(cart(cup, store_id))
+    answer = guest.call("POST", f"orders/{alone['no']}/payment", json={"channel": "balance"})
+    expect(answer["show"] == "done", "余额够，就不用打开支付")
+    paid = guest.show(alone["no"])
+    expect(paid["payment_state"] == "paid", "余额应当场付好")
+    left = full - paid["paid_fen"]
+    expect(balance(guest) == left, "余额应少了这一单的钱")
+
+    beside = guest.order(cart(cup, store_id, 2 + left // paid["paid_fen"]))
+    part = {"channel": "wechat", "balance_fen": left}
+    sheet = guest.call("POST", f"orders/{beside['no']}/payment", json=part)["params"]
+    expect(balance(guest) == 0, "付款没完成时，这部分余额先留着")
+    guest.act("pay", appid=guest.mini, **sheet)
+    parts = guest.wait_paid(beside["no"])["payments"]
+    rest = beside["payable_fen"] - left
+    said = [(part["channel"], part["amount_fen"], part["state"]) for part in parts]
+    expect(said == [("balance", left, "paid"), ("wechat", rest, "paid")], f"两份各付各的：{said}")
+    story.seen["mixed"] = (beside["no"], left, rest)
+    moved = guest.call("GET", "balance")["items"]
+    told = [(row["amount_fen"], row["order_no"]) for row in moved]
+    expected = [
+        (-left, beside["no"]),
+        (-paid["paid_fen"], alone["no"]),
+        (full, bought["no"]),
+    ]
+    expect(told == expected, f"储值明细应逐笔对上订单：{told}")
+    return f"充值到账 {full} 分；一单全用余额，一单余额 {left} 分加微信 {rest} 分"
+
+
+def balance(person: Person) -> int:
+    return int(person.call("GET", "membership")["balance_fen"])
+
+
 def hand_over(story: Story) -> str:
     no = story.seen["no"]
     expect(no in story.owner.get("orders/"), "后台列表里应有这一单")
@@ -185,17 +230,48 @@ def report(story: Story) -> str:
 
 def refund(story: Story) -> str:
     no = story.seen["no"]
-    page = story.owner.get(f"orders/{no}/refund")
-    reason = option(page, "reason", "")
+    before = story.guest.call("GET", "me")["points_pending"]
     amount = f"{story.seen['payable_fen'] / 100:.2f}"
-    password = next(s for s in story.tree.data["staff"] if s["username"] == "owner")["password"]
-    (key,) = re.findall(r'name="key" value="([^"]+)"', page)
-    form = {"amount": amount, "reason": reason, "password": password, "key": key}
-    story.owner.post(f"orders/{no}/refund", **form)
+    give_back(story, no, amount=amount)
     eventually(lambda: story.guest.show(no)["payment_state"] == "refunded", "退款到账", seconds=40)
     points = story.guest.call("GET", "me")["points_pending"]
-    expect(points < story.seen["points"] + 100, "积分应已收回")
+    expect(points == before - story.seen["points"], "积分应已收回")
     return f"全额退款 ¥{amount}，积分收回"
+
+
+def refund_line(story: Story) -> str:
+    """One cup of the order that balance and WeChat paid together: each gets back its part."""
+    no, paid_balance, paid_channel = story.seen["mixed"]
+    page = story.owner.get(f"orders/{no}/refund")
+    (line,) = re.findall(r'<select[^>]*name="(n-\d+)"', page)
+    give_back(story, no, **{line: "1"})
+
+    def settled() -> bool:
+        states = [each["state"] for each in story.guest.show(no)["refunds"]]
+        return bool(states) and set(states) == {"succeeded"}
+
+    eventually(settled, "一杯的退款到账", seconds=40)
+    order = story.guest.show(no)
+    amount, channel, stored = (
+        sum(each[name] for each in order["refunds"])
+        for name in ("amount_fen", "channel_fen", "balance_fen")
+    )
+    expect(order["payment_state"] == "part_refunded", "应是部分退款")
+    expect(order["refunded_fen"] == amount == channel + stored, "退了多少就记多少，两份加得起来")
+    share = amount * paid_balance / (paid_balance + paid_channel)
+    expect(abs(stored - share) < 1, "余额和微信按付款的比例退")
+    expect(balance(story.guest) == stored, "余额那份应回到余额里")
+    return f"退一杯 {amount} 分：微信 {channel} 分，余额 {stored} 分"
+
+
+def give_back(story: Story, no: str, **what: str) -> None:
+    """The owner's refund in the console, proved by the password."""
+    page = story.owner.get(f"orders/{no}/refund")
+    reason = option(page, "reason", "")
+    password = next(s for s in story.tree.data["staff"] if s["username"] == "owner")["password"]
+    (key,) = re.findall(r'name="key" value="([^"]+)"', page)
+    form = {**what, "reason": reason, "password": password, "key": key}
+    story.owner.post(f"orders/{no}/refund", **form)
 
 
 STEPS: tuple[tuple[str, Callable[[Story], str]], ...] = (
@@ -204,12 +280,14 @@ STEPS: tuple[tuple[str, Callable[[Story], str]], ...] = (
     ("下单", order),
     ("付款", pay),
     ("丢了通知", lose_notice),
+    ("储值", store_value),
     ("交付", hand_over),
     ("店员上岗", bind_clerk),
     ("活动", campaign),
     ("核销", redeem),
     ("报告", report),
     ("退款", refund),
+    ("退一杯", refund_line),
 )
 
 
