@@ -3,7 +3,6 @@
 import csv
 import io
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
@@ -38,7 +37,7 @@ def index() -> Response:
     sums = settlement_view.whole(figures for _, figures, _ in found)
     return reply.page(
         "settlement/month.html",
-        tabs=_tabs("index"),
+        tabs=settlement_view.tabs("settlement.index"),
         month={
             "name": f"{begin.year} 年 {begin.month} 月",
             "value": f"{begin:%Y-%m}",
@@ -196,7 +195,7 @@ def _payouts(form: Form, status: int = 200) -> Response:
     return reply.page(
         "settlement/payouts.html",
         status,
-        tabs=_tabs("list_payouts"),
+        tabs=settlement_view.tabs("settlement.list_payouts"),
         form=form,
         refused=refused,
         stores=[
@@ -277,11 +276,6 @@ def _coupons(figures: Figures) -> list[tuple[str, str]]:
         ("自己承担", settlement_view.signed(figures.coupon_cost_fen)),
         ("平台承担，欠着商家", settlement_view.signed(figures.subsidy_fen)),
     ] if figures.coupon_cost_fen or figures.subsidy_fen else []  # fmt: skip
-
-
-def _tabs(here: str) -> list[tuple[str, str, Any, bool]]:
-    places = (("日结单", "index"), ("划给门店", "list_payouts"))
-    return [(name, url_for(f"console.settlement.{to}"), None, to == here) for name, to in places]
 
 
 def _month(text: str, today: date) -> tuple[date, date]:

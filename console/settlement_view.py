@@ -56,6 +56,16 @@ CHECKED = {
 HEADS = ("收款", "退款", "手续费", "平台服务费", "分给别人", "对账调整", "净额")
 
 
+def tabs(here: str) -> list[tuple[str, str, Any, bool]]:
+    """The three pages of 结算; `here` is an endpoint without its blueprint's."""
+    places = (
+        ("日结单", "settlement.index"),
+        ("划给门店", "settlement.list_payouts"),
+        ("分账", "sharing.index"),
+    )
+    return [(name, url_for(f"console.{to}"), None, to == here) for name, to in places]
+
+
 def columns(figures: Figures) -> list[int]:
     """In the order of `HEADS`; what goes out is negative, so that a row adds up."""
     return [

@@ -59,7 +59,7 @@ def prepare(session: Session, sharing_id: int, *, now: datetime) -> Asking:
             return Asking(Step.wait)
         _fix(session, sharing, attempt, now)
     if sharing.state is SharingState.shared and not sharing.error:
-        _begin_release(session, sharing, now)
+        begin_release(session, sharing, now)
     if sharing.state is SharingState.asked:
         parts = tuple(_as_part(*found) for found in asked_parts(session, sharing))
         return _asking(Step.share, sharing, attempt, sharing.no, parts)
@@ -115,7 +115,7 @@ def _fix(session: Session, sharing: Sharing, attempt: PaymentAttempt, now: datet
         if one.receiver.id not in served
     ]
     if not found:
-        _begin_release(session, sharing, now)
+        begin_release(session, sharing, now)
         return
     no = f"S{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}"
     round_ = sharing.round + 1
@@ -138,9 +138,10 @@ def _fix(session: Session, sharing: Sharing, attempt: PaymentAttempt, now: datet
     )
 
 
-def _begin_release(session: Session, sharing: Sharing, now: datetime) -> None:
+def begin_release(session: Session, sharing: Sharing, now: datetime) -> bool:
+    """What is left is the seller's; the number stays the same however often it is asked for."""
     no = sharing.release_no or f"U{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}"
-    move(session, sharing, SharingState.releasing, release_no=no, asked_at=now)
+    return move(session, sharing, SharingState.releasing, release_no=no, asked_at=now, error="")
 
 
 def _refund_under_way(session: Session, attempt_id: int) -> bool:

@@ -11,7 +11,7 @@ from core.clock import business_day, day_bounds
 from core.outbox import enqueue
 from payments.errors import SharingNotFound
 from payments.models import Sharing, SharingState
-from payments.sharing.asking import move
+from payments.sharing.asking import begin_release, move
 
 SLICE = 500
 # After thirty days the channel releases what is held back by itself.
@@ -54,7 +54,7 @@ def release_old(session: Session, merchant_id: int, *, now: datetime) -> int:
         .limit(SLICE)
     )
     old = session.scalars(found).all()
-    return sum(_to(session, one, SharingState.due) for one in old)
+    return sum(begin_release(session, one, now) for one in old)
 
 
 def list_stuck(session: Session, merchant_id: int, *, limit: int = 50) -> Sequence[Sharing]:
@@ -73,7 +73,7 @@ def again(
     found = session.get(Sharing, sharing_id, populate_existing=True)
     if found is None or found.merchant_id != merchant_id or not found.error:
         raise SharingNotFound
-    if not _to(session, found, SharingState.due):
+    if not move(session, found, SharingState.due, error=""):
         raise SharingNotFound
     enqueue(session, "payments.share", sharing_id=sharing_id)
     audit.record(
@@ -84,7 +84,3 @@ def again(
         merchant_id=merchant_id,
         now=now,
     )
-
-
-def _to(session: Session, sharing: Sharing, to: SharingState) -> bool:
-    return move(session, sharing, to, error="")

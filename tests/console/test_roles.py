@@ -29,6 +29,11 @@ NEEDS = {
     "money.settle": [
         "GET /settlement/",
         "GET /settlement/<day>",
+        "GET /settlement/sharing/",
+        "POST /settlement/sharing/",
+        "GET /settlement/sharing/<int:receiver_id>/end",
+        "POST /settlement/sharing/<int:receiver_id>/end",
+        "POST /settlement/sharing/<int:sharing_id>/again",
         "GET /settlement/export",
         "POST /settlement/export",
         "GET /settlement/payouts/",

@@ -351,3 +351,23 @@ def test_the_run_closes_days_and_queues_what_is_due(provider: Provider) -> None:
     with database.reading() as session:
         now = datetime.now(UTC)
         assert days.list_closable(session, provider.merchant_id, now=now) == []
+
+
+def test_what_nobody_put_right_is_released_before_the_month_is_over(provider: Provider) -> None:
+    provider.agree(60)
+    provider.sell()
+    provider.settle(**{MCHID: "RECEIVER_HIGH_RISK"})
+    later = datetime.now(UTC) + timedelta(days=27)
+    with database.transaction() as session:
+        assert running.release_old(session, provider.merchant_id, now=later) == 0
+        later += timedelta(days=2)
+        assert running.release_old(session, provider.merchant_id, now=later) == 1
+        [stuck] = session.scalars(select(Sharing)).all()
+        outbox.enqueue(session, "payments.share", sharing_id=stuck.id)
+    provider.till.run_jobs("payments.share")
+    provider.decide()
+    provider.till.run_jobs("payments.share")
+
+    [sharing] = provider.all(Sharing)
+    assert sharing.state is SharingState.released
+    assert provider.sums() == {"channel": 10_000, "sales": -10_000}

@@ -1,0 +1,187 @@
+"""资金 → 结算 → 分账: who gets a part of the payments, and where somebody got nothing."""
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import select
+
+import gateways
+from console import access, reply, settlement_view, step_up, words
+from console.access import me, staff
+from console.forms import Form
+from core.clock import business_day
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from core.errors import LinliError
+from gateways.pay.sharing import Party, PartyKind
+from messaging.accounts import minis_of
+from orders.models import Order
+from payments.models import ReceiverPurpose, ReceiverState
+from payments.settlement.terms import terms_on
+from payments.sharing import receivers, running
+
+page = Blueprint("sharing", __name__, url_prefix="/settlement/sharing")
+
+RELATIONS = {
+    "HEADQUARTER": "总部",
+    "STORE": "门店",
+    "BRAND": "品牌方",
+    "PARTNER": "合作伙伴",
+    "SUPPLIER": "供应商",
+}
+STATES = {
+    ReceiverState.wanted: ("等微信登记", "warn"),
+    ReceiverState.active: ("在收", "ok"),
+    ReceiverState.ending: ("正在取消", "warn"),
+    ReceiverState.ended: ("不再收", ""),
+}
+REASONS = {
+    "NO_RELATION": "微信还没登记这个接收方",
+    "RECEIVER_HIGH_RISK": "微信认为接收方有风险",
+    "RECEIVER_REAL_NAME_NOT_VERIFIED": "接收方没有实名",
+    "RECEIVER_RECEIPT_LIMIT": "接收方到了收款上限",
+    "ACCOUNT_ABNORMAL": "接收方的账户不正常",
+    "NO_AUTH": "商户没有授权分账，到微信支付商户平台授权",
+    "RULE_LIMIT": "超过了能分的比例或期限",
+    "INVALID_REQUEST": "微信说现在还不能分，会自己再试",
+}
+
+
+@page.get("/")
+@staff("money.settle")
+def index() -> Response:
+    return _page(Form())
+
+
+@page.post("/")
+@staff("money.settle")
+def add() -> Response:
+    form, now = Form(request.form, account="", name="", relation="", percent=""), clock_now()
+    account = form.text("account", longest=32)
+    name = form.text("name", longest=60)
+    relation = form.one_of("relation", RELATIONS, "选一个关系")
+    share_bp = _percent(form)
+    if account and not (account.isascii() and account.isdigit()):
+        form.refuse("account", "商户号是一串数字")
+    if form.errors or not step_up.is_proved(form, now):
+        return _page(form, 422)
+    assert account is not None and name is not None  # noqa: PT018
+    assert relation is not None and share_bp is not None  # noqa: PT018
+    try:
+        with transaction() as session:
+            receivers.add(
+                session,
+                me().merchant_id,
+                Party(PartyKind.merchant, account, _appid(), name, relation),
+                purpose=ReceiverPurpose.share,
+                share_bp=share_bp,
+                actor=me().actor,
+                now=now,
+            )
+    except LinliError as refused:
+        form.refuse_with(refused, "account")
+        return _page(form, 422)
+    response = reply.done(url_for("console.sharing.index"), "加上了，微信登记好就开始分")
+    step_up.remember(response, now)
+    return response
+
+
+@page.get("/<int:receiver_id>/end")
+@staff("money.settle")
+def ending(receiver_id: int) -> Response:
+    return _ending(receiver_id, Form(), 200)
+
+
+@page.post("/<int:receiver_id>/end")
+@staff("money.settle")
+def end(receiver_id: int) -> Response:
+    form, now = Form(request.form), clock_now()
+    if not step_up.is_proved(form, now):
+        return _ending(receiver_id, form, 422)
+    with transaction() as session:
+        receivers.end(session, me().merchant_id, receiver_id, actor=me().actor, now=now)
+    response = reply.done(url_for("console.sharing.index"), "以后的收款不再分给它")
+    step_up.remember(response, now)
+    return response
+
+
+@page.post("/<int:sharing_id>/again")
+@staff("money.settle")
+def again(sharing_id: int) -> Response:
+    with transaction() as session:
+        running.again(session, me().merchant_id, sharing_id, actor=me().actor, now=clock_now())
+    return reply.done(url_for("console.sharing.index"), "马上再分一次")
+
+
+def _page(form: Form, status: int = 200) -> Response:
+    now = clock_now()
+    can = gateways.cashier().sharing_for(me().merchant_code) is not None
+    with reading() as session:
+        found = receivers.list_all(session, me().merchant_id)
+        terms = terms_on(session, me().merchant_id, business_day(now))
+        stuck = running.list_stuck(session, me().merchant_id)
+        ids = [one.order_id for one in stuck]
+        numbers = dict(session.execute(select(Order.id, Order.no).where(Order.id.in_(ids))).all())
+    commission = f"{terms.commission_bp / 100:g}%" if terms else "没有约定"
+    return reply.page(
+        "settlement/sharing.html",
+        status,
+        tabs=settlement_view.tabs("sharing.index"),
+        can=can,
+        form=form,
+        relations=[("", "选关系"), *RELATIONS.items()],
+        receivers=[
+            {
+                "id": one.id,
+                "name": one.name or one.account,
+                "account": one.account,
+                "part": commission
+                if one.purpose is ReceiverPurpose.commission
+                else f"{one.share_bp / 100:g}%",
+                "what": "平台服务费"
+                if one.purpose is ReceiverPurpose.commission
+                else RELATIONS.get(one.relation, "接收方"),
+                "state": STATES[one.state],
+                "error": REASONS.get(one.error, "微信没有接受") if one.error else "",
+                "mine": one.purpose is ReceiverPurpose.share
+                and one.state in (ReceiverState.wanted, ReceiverState.active),
+            }
+            for one in found
+        ],
+        stuck=[
+            {
+                "id": one.id,
+                "no": numbers.get(one.order_id, ""),
+                "at": words.when(one.paid_at, now),
+                "why": REASONS.get(one.error, "微信没有接受"),
+            }
+            for one in stuck
+        ],
+        stepped_up=access.is_proved(now),
+    )
+
+
+def _ending(receiver_id: int, form: Form, status: int) -> Response:
+    with reading() as session:
+        found = receivers.get(session, me().merchant_id, receiver_id)
+    return reply.page(
+        "settlement/end_receiver.html",
+        status,
+        receiver={"id": found.id, "name": found.name or found.account},
+        form=form,
+        stepped_up=access.is_proved(clock_now()),
+    )
+
+
+def _percent(form: Form) -> int | None:
+    try:
+        share_bp = round(float(form["percent"].strip().rstrip("%")) * 100)
+    except (ValueError, OverflowError):
+        share_bp = 0
+    if not 1 <= share_bp <= receivers.MOST_BP:
+        form.refuse("percent", "填 0.01 到 30")
+        return None
+    return share_bp
+
+
+def _appid() -> str:
+    minis = minis_of(me().merchant_code)
+    return minis[0].appid if minis else ""

@@ -1,0 +1,121 @@
+"""分账: who receives is added and ended with the password, what failed is asked again."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+import gateways
+from core.config import PayMerchant, current_config
+from core.database import reading
+from core.outbox import OutboxJob
+from payments.models import (
+    PaymentAttempt,
+    ReceiverPurpose,
+    ReceiverState,
+    Sharing,
+    SharingReceiver,
+    SharingState,
+)
+from tests.console.conftest import PASSWORD, Chain
+
+OFFICE = {
+    "account": "1900008001",
+    "name": "青禾总部有限公司",
+    "relation": "HEADQUARTER",
+    "percent": "5.5",
+}
+
+
+@pytest.fixture
+def provider(chain: Chain, tmp_path: Path) -> Chain:
+    """The same chain, whose money comes in through a service provider."""
+    (tmp_path / "key.pem").write_text("-")
+    account = PayMerchant.model_validate(
+        {
+            "mchid": "1900000001",
+            "serial_no": "5157F09EFDC096DE",
+            "private_key_path": tmp_path / "key.pem",
+            "api_v3_key": "0" * 32,
+            "sub_mchid": "1900007001",
+        }
+    )
+    config = current_config()
+    wechat = config.wechat.model_copy(update={"pay_merchants": [account]})
+    gateways.connect(chain.app, config.model_copy(update={"wechat": wechat}))
+    return chain
+
+
+def receivers() -> list[SharingReceiver]:
+    with reading() as session:
+        return list(session.scalars(select(SharingReceiver)))
+
+
+def test_a_merchant_with_a_number_of_its_own_shares_nothing(chain: Chain) -> None:
+    page = chain.browser("owner").get("/settlement/sharing/").text
+
+    assert "现在的商户号不能分账" in page
+    assert "加一个接收方" not in page
+
+
+def test_a_receiver_is_added_with_proof_and_ended(provider: Chain) -> None:
+    owner = provider.browser("owner")
+    unproved = owner.post("/settlement/sharing/", **OFFICE)
+    wrong = owner.post("/settlement/sharing/", **(OFFICE | {"percent": "31"}), password=PASSWORD)
+    assert (unproved.status_code, wrong.status_code) == (422, 422)
+    assert "填 0.01 到 30" in wrong.text
+    assert receivers() == []
+
+    assert owner.post("/settlement/sharing/", **OFFICE, password=PASSWORD).status_code == 303
+    again = owner.post("/settlement/sharing/", **OFFICE, password=PASSWORD)
+
+    assert "这个账号已经是接收方了" in again.text
+    [made] = receivers()
+    assert (made.account, made.share_bp, made.state) == ("1900008001", 550, ReceiverState.wanted)
+    assert made.purpose is ReceiverPurpose.share
+    assert made.merchant_id == provider.merchant_id
+    shown = owner.get("/settlement/sharing/").text
+    assert "青禾总部有限公司" in shown
+    assert "等微信登记" in shown
+    path = f"/settlement/sharing/{made.id}/end"
+    assert provider.browser("rival").get(path).status_code == 404
+    assert owner.post(path, password=PASSWORD).status_code == 303
+    assert [one.state for one in receivers()] == [ReceiverState.ending]
+    with reading() as session:
+        jobs = session.scalars(select(OutboxJob.name)).all()
+    assert jobs.count("payments.tell_receiver") == 2
+    records = owner.get("/audit/").text
+    assert "加分账接收方" in records
+    assert "不再分账给" in records
+
+
+def test_what_failed_is_named_and_asked_again(provider: Chain) -> None:
+    order = provider.order()
+    with provider.writing() as session:
+        attempt_id = session.scalars(select(PaymentAttempt.id)).one()
+        session.add(
+            Sharing(
+                attempt_id=attempt_id,
+                merchant_id=provider.merchant_id,
+                order_id=order.id,
+                state=SharingState.shared,
+                error="RECEIVER_RECEIPT_LIMIT",
+                paid_at=provider.now,
+            )
+        )
+    owner = provider.browser("owner")
+    shown = owner.get("/settlement/sharing/").text
+    assert order.no in shown
+    assert "接收方到了收款上限" in shown
+    with reading() as session:
+        [sharing] = session.scalars(select(Sharing)).all()
+
+    path = f"/settlement/sharing/{sharing.id}/again"
+    assert provider.browser("rival").post(path).status_code == 404
+    assert owner.post(path).status_code == 303
+
+    with reading() as session:
+        [sharing] = session.scalars(select(Sharing)).all()
+        assert (sharing.state, sharing.error) == (SharingState.due, "")
+        jobs = session.scalars(select(OutboxJob).where(OutboxJob.name == "payments.share")).all()
+    assert [job.args for job in jobs] == [{"sharing_id": sharing.id}]
