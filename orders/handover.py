@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core import audit, lockouts
-from core.outbox import enqueue
+from core.outbox import enqueue, enqueue_first
 from crm import visits
 from orders.errors import WrongPickupCode
 from orders.models import Order, OrderState, PaymentState
@@ -44,7 +44,7 @@ def complete(session: Session, order: Order, *, code: str, actor: str, now: date
     _move(session, order, OrderState.completed, actor=actor, now=now, completed_at=now)
     lockouts.clear(session, _subject(actor), now=now)
     key = f"orders.after_completed:{order.id}"
-    enqueue(session, "orders.after_completed", key=key, order_id=order.id)
+    enqueue_first(session, "orders.after_completed", key=key, order_id=order.id)
     cause = {"order_id": order.id}
     visits.record_visit(session, order.buyer_id, order.store_id, now, cause=cause)
 
