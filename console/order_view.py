@@ -32,6 +32,7 @@ from payments.models import Refund, RefundState
 from payments.plan_refunds import refundable_fen
 from payments.queries import list_refunds
 from payments.refunding import rules
+from payments.refunding.outcomes import ABNORMAL
 
 LATE_AFTER = timedelta(minutes=2)
 CANCELLABLE = [state for state, targets in NEXT.items() if OrderState.cancelled in targets]
@@ -194,7 +195,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         "paid_words": "实付" if order.payment_state is not PaymentState.unpaid else "应付",
         "pay": words.yuan(order.paid_fen or order.payable_fen),
         "refunded": words.yuan(order.refunded_fen) if order.refunded_fen else "",
-        "refunds": _refunds(refunds, now),
+        "refunds": _refunds(refunds, who, now),
         "refunding": any(refund.state in ON_THE_WAY for refund in refunds),
         "may_refund": gives_back and who.may("orders.manage") and (limit != 0 or asked is None),
         "refund_words": "申请退款" if limit == 0 else "退款",
@@ -252,6 +253,8 @@ def _track(order: Order) -> list[tuple[str, bool, bool]]:
     """已付 → 已接 → 制作 → 待取 → 完成, with where it is; nothing for a cancelled order."""
     if order.state is OrderState.cancelled or order.paid_at is None:
         return []
+    if order.kind is LineKind.amount:  # nothing is made or handed over
+        return []
     at = {
         OrderState.placed: 0,
         OrderState.accepted: 2,
@@ -263,7 +266,7 @@ def _track(order: Order) -> list[tuple[str, bool, bool]]:
     return [(name, place <= at, place == at) for place, name in enumerate(names)]
 
 
-def _refunds(found: Sequence[Refund], now: datetime) -> list[dict[str, Any]]:
+def _refunds(found: Sequence[Refund], who: Me, now: datetime) -> list[dict[str, Any]]:
     """Newest first."""
     return [
         {
@@ -272,6 +275,11 @@ def _refunds(found: Sequence[Refund], now: datetime) -> list[dict[str, Any]]:
             "time": words.when(refund.requested_at, now),
             "state": REFUNDS[refund.state][0],
             "kind": REFUNDS[refund.state][1],
+            "redirect": url_for("console.redirects.ask", no=refund.out_refund_no)
+            if refund.error == ABNORMAL
+            and refund.state is RefundState.failed
+            and who.may("orders.refund")
+            else "",
         }
         for refund in reversed(found)
     ]

@@ -131,6 +131,7 @@ def whole(session: Session, found: Listed, who: Me, now: datetime) -> dict[str, 
         "may_restart": held and not (failed and refund.error == ABNORMAL),
         "restart_words": "再退一次" if failed else "现在去问渠道",
         "may_finish": held and failed,
+        "may_redirect": held and failed and refund.error == ABNORMAL,
         "history": _history(mine, jobs, names, now),
     }
 

@@ -161,6 +161,16 @@ class OfficialAccount(Credentials):
     templates: dict[str, str] = {}
 
 
+class Website(Section):
+    """A web application of WeChat's Open Platform: people log in to our pages in any browser by
+    scanning a code with their WeChat."""
+
+    appid: Appid
+    secret: SecretStr
+    name: str = ""
+    merchant: str | None = None
+
+
 class ServiceCards(Section):
     """WeChat's own card of an order (服务卡片), by how it is handed over; none: no cards.
 
@@ -252,6 +262,7 @@ class Wechat(Section):
     sends_per_second: int = Field(default=200, ge=1, le=10_000)
     official_accounts: list[OfficialAccount] = []
     mini_programs: list[MiniProgram] = []
+    websites: list[Website] = []
     pay_merchants: list[PayMerchant] = []
     brands: list[Brand] = []
 
@@ -261,9 +272,13 @@ class Wechat(Section):
         backup = PAY_BACKUP if self.pay_base == PAY_BASE else None
         return [base for base in (self.pay_base, self.pay_backup_base or backup) if base]
 
+    @property
+    def accounts(self) -> list[OfficialAccount | MiniProgram | Website]:
+        return [*self.official_accounts, *self.mini_programs, *self.websites]
+
     @model_validator(mode="after")
     def _unique(self) -> Self:
-        appids = [account.appid for account in (*self.official_accounts, *self.mini_programs)]
+        appids = [account.appid for account in self.accounts]
         mchids = [merchant.mchid for merchant in self.pay_merchants]
         brands = [brand.brand_id for brand in self.brands]
         for name, ids in (("appid", appids), ("mchid", mchids), ("brand_id", brands)):

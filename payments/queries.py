@@ -155,6 +155,15 @@ def list_live_attempts(session: Session, order_id: int) -> list[PaymentAttempt]:
     )
 
 
+def order_no_of(session: Session, number: str) -> str:
+    """Of a payment's number, the order's; any other number as it came.
+
+    A platform's message about a payment knows the order by no other number.
+    """
+    paid = select(Order.no).join(Bill, Bill.order_id == Order.id).join(PaymentAttempt)
+    return session.scalar(paid.where(PaymentAttempt.out_trade_no == number)) or number
+
+
 def find_refund(session: Session, out_refund_no: str) -> Refund | None:
     return session.scalars(
         select(Refund).where(Refund.out_refund_no == out_refund_no)

@@ -13,6 +13,7 @@ from core.database import Base, Code, Id, State
 class IdentityKind(StrEnum):
     official = "official"
     mini = "mini"
+    website = "website"
 
 
 class Audience(StrEnum):

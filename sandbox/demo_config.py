@@ -10,6 +10,7 @@ from typing import Any
 from sandbox import channel_keys
 from sandbox import keys as key_files
 
+WEBSITE = "wx5d2f08b71c9e3a46"
 OFFICIAL, MINI, MCHID, MERCHANT = (
     "wx7c3e1a905b2d4f60",
     "wxa41f0c6d8e2b7593",
@@ -116,6 +117,15 @@ def write(
                 "service_cards": {"pickup": 2007, "dine_in": 2007},
             },
         ),
+        (
+            "[[wechat.websites]]",
+            {
+                "appid": WEBSITE,
+                "secret": own[f"{WEBSITE}.secret"],
+                "name": NAME,
+                "merchant": MERCHANT,
+            },
+        ),
         ("[[wechat.pay_merchants]]", pay),
         (
             "[[wechat.brands]]",
@@ -203,6 +213,7 @@ def _secrets(path: Path) -> dict[str, str]:
         "encryption_key": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "api_v3_key": _letters(32),
         "api_v2_key": _letters(32),
+        f"{WEBSITE}.secret": secrets.token_hex(16),
     }
     for appid in (OFFICIAL, MINI):
         fresh[f"{appid}.secret"] = secrets.token_hex(16)

@@ -136,6 +136,7 @@ def from_mapping(
     for kind, section, key in (
         ("official", "official_accounts", "templates"),
         ("mini", "mini_programs", "subscribe_templates"),
+        ("website", "websites", ""),
     ):
         for row in wechat.get(section, []):
             accounts[row["appid"]] = Account(

@@ -13,7 +13,7 @@ from core.inbox import InboundEvent
 from core.logs import log
 from core.outbox import JobState, OutboxJob, enqueue
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
-from payments import counter, notices, remote, telling
+from payments import counter, notices, redirecting, remote, telling
 from payments.models import UNSETTLED, PaymentAttempt, Refund
 from payments.refunding import stuck
 from payments.settling import Settlement
@@ -138,6 +138,20 @@ def query_refund(run: Run, refund_id: int) -> None:
         raise Later(SOON_SECONDS) from None
     if outcome == "processing":
         raise Later(_growing(requested_at, now, at_most=MOST_SECONDS))
+
+
+@job("payments.query_redirected", queue="default")
+def query_redirected(run: Run, refund_id: int) -> None:
+    """Ask for a refund that goes to another account, less and less often."""
+    now = clock.now()
+    with reading() as session:
+        settled_at = session.get_one(Refund, refund_id).settled_at or now
+    try:
+        state = redirecting.check(gateways.cashier(), refund_id, now)
+    except ChannelUnavailable:
+        raise Later(SOON_SECONDS) from None
+    if state == "PROCESSING":
+        raise Later(_growing(settled_at, now, at_most=MOST_SECONDS))
 
 
 def _growing(since: datetime, now: datetime, *, at_most: float) -> float:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from core import web
 from core.clock import now
-from core.config import MiniProgram, current_config
+from core.config import MiniProgram, Website, current_config
 from core.database import reading, transaction
 from core.errors import NotFound, Unauthorized
 from core.parsing import parsed
@@ -95,11 +95,17 @@ def mini_appid(appid: str | None) -> str:
 
 
 def merchant_code(appid: str | None) -> str:
-    """The merchant behind a mini-program; without `appid`, the only configured one."""
-    owner = _program(appid).merchant
+    """The merchant behind a mini-program or website; without `appid`, the only mini-program."""
+    owner = (website(appid) or _program(appid)).merchant
     if not owner:
         raise UnknownMiniProgram("这个小程序不属于某一个商家")
     return owner
+
+
+def website(appid: str | None) -> Website | None:
+    """The website that is meant; None: no website."""
+    known = (each for each in current_config().wechat.websites if each.appid == appid)
+    return next(known, None)
 
 
 def _program(appid: str | None) -> MiniProgram:

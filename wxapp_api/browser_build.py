@@ -1,7 +1,8 @@
 """`/m/`: the mini-program's browser build, and what it must know before it can call us.
 
 Nothing here tells a browser from WeChat: the page logs in with a code like any mini-program. In the
-demo it is framed by the virtual phone, whose origin alone may frame it.
+demo it is framed by the virtual phone, whose origin alone may frame it; beside it, and in any
+browser where a website is configured, the code comes from WeChat's log-in page.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, redirect, request, send_from_directory
 from werkzeug.wrappers import Response as BaseResponse
 
+import gateways
 from core.config import current_config
 from core.errors import Unavailable
 from core.web import public
@@ -49,9 +51,14 @@ def config() -> dict[str, Any]:
     programs = current_config().wechat.mini_programs
     wanted = request.args.get("appid", "")
     known = [program.appid for program in programs]
-    answer = {"appid": wanted if wanted in known else known[0] if known else "", "api_base": ""}
+    appid = wanted if wanted in known else known[0] if known else ""
+    answer: dict[str, Any] = {"appid": appid, "api_base": ""}
     if phone := _phone_origin():
         answer["phone_origin"] = phone
+    if websites := current_config().wechat.websites:
+        web = websites[0]
+        url = gateways.wechat().website(web.appid).login_url
+        answer["website"] = {"appid": web.appid, "login_url": url}
     return answer
 
 
@@ -80,5 +87,16 @@ def _policy() -> str:
     return (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: https:; font-src 'self' data:; connect-src 'self'; "
-        f"base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
+        f"base-uri 'none'; form-action {_forms()}; frame-ancestors {ancestors}"
     )
+
+
+def _forms() -> str:
+    """Where the cashier may post: UnionPay's gateway, which sends on within its own domain."""
+    unionpay = current_config().unionpay
+    if not unionpay.accounts:
+        return "'none'"
+    parts = urlsplit(unionpay.gateway)
+    domain = ".".join((parts.hostname or "").split(".")[-2:])
+    within = f" https://*.{domain}" if parts.scheme == "https" else ""
+    return f"{parts.scheme}://{parts.netloc}{within}"

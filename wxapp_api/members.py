@@ -22,6 +22,7 @@ from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.schemas.members import (
     AskOut,
     AskQuery,
+    ChannelOut,
     ConfigOut,
     EventsIn,
     EventsOut,
@@ -45,8 +46,10 @@ def show_config(query: AppQuery) -> ConfigOut:
     account = gateways.wechat().mini(appid).account
     with reading() as session:
         merchant = get_merchant(session, merchant_code(appid))
+    taking = gateways.cashier().list_for(merchant.code)
     return ConfigOut(
         merchant=ShopOut.model_validate(merchant),
+        payments=[ChannelOut(channel=pay.channel, ways=sorted(pay.ways)) for pay in taking],
         subscribe_templates=account.subscribe_templates,
     )
 

@@ -12,7 +12,7 @@ from orders.cancelling import member_may_cancel
 from orders.placing import place
 from orders.queries import Details
 from payments import billing, remote
-from payments.queries import list_live_attempts, list_refunds
+from payments.queries import list_live_attempts, list_refunds, order_no_of
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.order_views import order_out, order_row
@@ -78,8 +78,13 @@ def list_orders(query: OrdersQuery) -> OrdersOut:
 @blueprint.get("/orders/<no>", responses={200: OrderOut}, security=MEMBER)
 @member
 def show_order(path: OrderPath) -> OrderOut:
-    """One order with its lines, discounts, history and refunds."""
-    return show(path.no)
+    """One order with its lines, discounts, history and refunds: by its number, or by that of a
+    payment of it, which is all that a message of WeChat's knows."""
+    if path.no[0].isdigit():
+        return show(path.no)
+    with reading() as session:
+        no = order_no_of(session, path.no)
+    return show(no)
 
 
 @blueprint.post("/orders/<no>/cancel", responses={200: OrderOut}, security=MEMBER)

@@ -14,6 +14,7 @@ from payments import remote
 from payments.attempts import Means
 from payments.errors import WayNotOffered
 from payments.models import Channel
+from people.models import IdentityKind
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.schemas.orders import OrderPath
@@ -57,9 +58,17 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
     return shown
 
 
-def _payer(channel: str) -> tuple[str, str]:
-    """Who pays, as the channel knows them: only WeChat is told, the others ask themselves."""
-    return (g.identity.appid, g.identity.openid) if channel == "wechat" else ("", "")
+def _payer(channel: str, merchant: Merchant) -> tuple[str, str]:
+    """Who pays, as the channel knows them: only WeChat is told, the others ask themselves.
+
+    A website's appid is bound to no merchant number: who pays there pays under the mini-program's.
+    """
+    if channel != "wechat":
+        return "", ""
+    if g.identity.kind is not IdentityKind.website:
+        return g.identity.appid, g.identity.openid
+    minis = current_config().wechat.mini_programs
+    return next((each.appid for each in minis if each.merchant == merchant.code), ""), ""
 
 
 def _return_url(channel: str, account: str, no: str) -> str:
@@ -78,6 +87,6 @@ def _means(cashier: Cashier, merchant: Merchant, body: PaymentIn) -> Means:
         channel,
         way,
         account.account,
-        *_payer(body.channel),
+        *_payer(body.channel, merchant),
         balance_fen=body.balance_fen,
     )

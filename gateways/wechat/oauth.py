@@ -1,8 +1,9 @@
-"""OAuth of the official account: who looks at a page inside WeChat."""
+"""OAuth: who looks at a page of ours inside WeChat, or in a browser beside it."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from core.config import Website
 from gateways.wechat.api import Api
 from gateways.wechat.errors import InvalidCode, WechatError, WechatUnavailable
 
@@ -25,6 +26,19 @@ def page_url(oauth_base: str, appid: str, redirect_uri: str, state: str, scope: 
         f"&redirect_uri={quote(redirect_uri, safe='')}&response_type=code"
         f"&scope={quote(scope, safe='')}&state={quote(state, safe='')}#wechat_redirect"
     )
+
+
+class WebsiteLogin:
+    """A web application: its codes come from WeChat's page with the QR (`login_url`)."""
+
+    def __init__(self, account: Website, api: Api, *, oauth_base: str) -> None:
+        self.account = account
+        self._api = api
+        self.login_url = f"{oauth_base.rstrip('/')}/connect/qrconnect"
+
+    def user(self, code: str) -> OAuthUser:
+        """Spend a code. Raises InvalidCode when it is wrong, used or out of time."""
+        return spend(self._api, code)
 
 
 def spend(api: Api, code: str) -> OAuthUser:

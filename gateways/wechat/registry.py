@@ -10,6 +10,7 @@ from gateways.wechat.brand import Brand
 from gateways.wechat.callback import Callback
 from gateways.wechat.errors import BadSignature
 from gateways.wechat.mini import MiniProgram
+from gateways.wechat.oauth import WebsiteLogin
 from gateways.wechat.official import OfficialAccount
 from gateways.wechat.pay import PayMerchant
 from gateways.wechat.pay_hosts import PayHosts
@@ -42,6 +43,12 @@ class Wechat:
             account.appid: MiniProgram(account, _api(settings, account, http), _callback(account))
             for account in settings.mini_programs
         }
+        self._websites = {
+            account.appid: WebsiteLogin(
+                account, _api(settings, account, http), oauth_base=settings.oauth_base
+            )
+            for account in settings.websites
+        }
         self._pays = {
             account.mchid: PayMerchant(account, http, hosts, read_seconds=settings.timeout_seconds)
             for account in settings.pay_merchants
@@ -56,6 +63,9 @@ class Wechat:
 
     def mini(self, appid: str) -> MiniProgram:
         return _get(self._minis, appid)
+
+    def website(self, appid: str) -> WebsiteLogin:
+        return _get(self._websites, appid)
 
     def pay(self, mchid: str) -> PayMerchant:
         return _get(self._pays, mchid)
@@ -89,7 +99,7 @@ def _get(accounts: dict[str, T], key: str) -> T:
     return accounts[key]
 
 
-def _api(settings: config.Wechat, account: config.Credentials, http: Http) -> Api:
+def _api(settings: config.Wechat, account: config.Credentials | config.Website, http: Http) -> Api:
     return Api(
         http,
         settings.api_base,

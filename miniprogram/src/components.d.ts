@@ -17,6 +17,7 @@ type Linli = {
   LSheet: typeof import('./components/l-sheet.vue')['default']
   LStepper: typeof import('./components/l-stepper.vue')['default']
   LTabbar: typeof import('./components/l-tabbar.vue')['default']
+  LTill: typeof import('./components/l-till.vue')['default']
   LTicket: typeof import('./components/l-ticket.vue')['default']
 }
 

@@ -52,11 +52,36 @@ def authorize() -> ResponseReturnValue:
     return redirect(urlunsplit(parts._replace(query=urlencode(added))))
 
 
+@api.get("/connect/qrconnect")
+def website() -> ResponseReturnValue:
+    """The page with the QR of a website: here the choice of who scans it."""
+    world: World = current_app.extensions["sandbox"]
+    query = request.args
+    account = world.settings.accounts.get(query.get("appid", ""))
+    target = query.get("redirect_uri", "")
+    if account is None or account.kind != "website" or not world.settings.knows_host(target):
+        return _page("Oops! Something went wrong:(", "appid 或 redirect_uri 不对"), 400
+    if query.get("scope") != "snsapi_login" or query.get("response_type") != "code":
+        return _page("Oops! Something went wrong:(", "scope 或 response_type 不对"), 400
+    try:
+        person = world.people.get(query.get("person", ""))
+    except KeyError:
+        return _choice(world)
+    with world.lock:
+        code = world.codes.new("oauth", account.appid, person.id, "snsapi_login")
+    parts = urlsplit(target)
+    added = [*parse_qsl(parts.query, keep_blank_values=True), ("code", code)]
+    added.append(("state", query.get("state", "")))
+    return redirect(urlunsplit(parts._replace(query=urlencode(added))))
+
+
 @wechat_api(
     "oauth_token", "/sns/oauth2/access_token", method="GET", token=False, title="换网页身份"
 )
 def access_token(call: Call) -> Body:
-    account = by_secret(call, kind="official")
+    account = by_secret(call)
+    if account.kind == "mini":
+        raise ApiError(40013)
     code = used(call.world, call.query.get("code", ""), "oauth", account.appid)
     person = call.world.people.get(code.person_id)
     if person.id in call.world.snapshots:

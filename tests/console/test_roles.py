@@ -301,6 +301,8 @@ NEEDS = {
         "POST /orders/<no>/ready",
     ],
     "orders.refund": [
+        "GET /redirects/<no>",
+        "POST /redirects/<no>",
         "GET /orders/<no>/asked-refund",
         "POST /orders/<no>/asked-refund",
         "GET /refunds/",

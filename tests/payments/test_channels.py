@@ -17,7 +17,6 @@ from payments import refunding, remote
 from payments.models import AttemptState, Channel, RefundState
 from sandbox.channel_keys import APP_ID, MER_ID
 from tests.payments.conftest import HeldNotice, Till
-from tests.payments.test_door import post  # noqa: F401  (a fixture)
 
 Post = Callable[..., TestResponse]
 ACCOUNTS = {"alipay": APP_ID, "unionpay": MER_ID}
@@ -28,7 +27,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def ask(post: Post, order: Order, name: str, way: str = "page") -> dict[str, Any]:  # noqa: F811
+def ask(post: Post, order: Order, name: str, way: str = "page") -> dict[str, Any]:
     answer = post(f"orders/{order.no}/payment", body={"channel": name, "way": way})
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.get_json()
@@ -56,14 +55,14 @@ def tell(till: Till, notice: HeldNotice, **changes: str) -> TestResponse:
     )
 
 
-def paid(till: Till, post: Post, name: str) -> Order:  # noqa: F811
+def paid(till: Till, post: Post, name: str) -> Order:
     order = till.order(2500)
     press(go(ask(post, order, name)))
     assert tell(till, till.channel.next_notice()).status_code == 200
     return order
 
 
-def test_a_payment_through_the_doors(till: Till, post: Post, name: str) -> None:  # noqa: F811
+def test_a_payment_through_the_doors(till: Till, post: Post, name: str) -> None:
     order = till.order(2500)
     page = go(ask(post, order, name))
     assert ("25.00" in page.text, "沙箱收银台" in page.text) == (True, True)
@@ -92,7 +91,7 @@ def test_a_payment_through_the_doors(till: Till, post: Post, name: str) -> None:
 
 def test_a_notice_that_was_changed_changes_nothing(
     till: Till,
-    post: Post,  # noqa: F811
+    post: Post,
     name: str,
 ) -> None:
     order = till.order(2500)
@@ -116,7 +115,7 @@ def test_a_notice_that_was_changed_changes_nothing(
     assert till.ledger() == []
 
 
-def test_a_lost_notice_is_healed_by_a_question(till: Till, post: Post, name: str) -> None:  # noqa: F811
+def test_a_lost_notice_is_healed_by_a_question(till: Till, post: Post, name: str) -> None:
     order = till.order(2500)
     press(go(ask(post, order, name)))
     till.channel.next_notice()  # never delivered
@@ -126,7 +125,7 @@ def test_a_lost_notice_is_healed_by_a_question(till: Till, post: Post, name: str
 
 def test_coming_back_settles_nothing_and_leads_to_the_order(
     till: Till,
-    post: Post,  # noqa: F811
+    post: Post,
     name: str,
 ) -> None:
     order = till.order(2500)
@@ -149,17 +148,11 @@ def test_coming_back_settles_nothing_and_leads_to_the_order(
     assert till.read(order).payment_state is PaymentState.unpaid
 
 
-def test_money_goes_back_the_way_it_came(till: Till, post: Post, name: str) -> None:  # noqa: F811
+def test_money_goes_back_the_way_it_came(till: Till, post: Post, name: str) -> None:
     order = paid(till, post, name)
     with transaction() as session:
-        refunding.request(
-            session,
-            session.get_one(Order, order.id),
-            amount_fen=1000,
-            reason="少了一杯",
-            actor="staff:1",
-            now=clock.now(),
-        )
+        mine = session.get_one(Order, order.id)
+        refunding.request(session, mine, 1000, "少了一杯", "staff:1", clock.now())
     till.run_jobs("payments.refund")
     if name == "unionpay":
         assert till.refunds(order)[0].state is RefundState.processing
@@ -171,7 +164,7 @@ def test_money_goes_back_the_way_it_came(till: Till, post: Post, name: str) -> N
     assert sum(amount for _, amount in till.ledger()) == 0
 
 
-def test_whoever_changes_the_channel_pays_once(till: Till, post: Post) -> None:  # noqa: F811
+def test_whoever_changes_the_channel_pays_once(till: Till, post: Post) -> None:
     """The page of the first stays open in another tab: what is paid there goes back by itself."""
     order = till.order(2500)
     first = go(ask(post, order, "unionpay"))
@@ -195,7 +188,7 @@ def test_whoever_changes_the_channel_pays_once(till: Till, post: Post) -> None: 
 
 def test_a_trade_that_was_opened_is_closed_at_alipay_with_its_order(
     till: Till,
-    post: Post,  # noqa: F811
+    post: Post,
 ) -> None:
     order = till.order(2500)
     page = go(ask(post, order, "alipay"))
@@ -204,7 +197,7 @@ def test_a_trade_that_was_opened_is_closed_at_alipay_with_its_order(
     assert "交易已经关闭" in requests.get(page.url, timeout=10).text
 
 
-def test_what_a_shop_has_not_is_not_offered(till: Till, post: Post) -> None:  # noqa: F811
+def test_what_a_shop_has_not_is_not_offered(till: Till, post: Post) -> None:
     order = till.order(2500)
     for body in (
         {"channel": "unionpay", "way": "native"},
@@ -215,7 +208,7 @@ def test_what_a_shop_has_not_is_not_offered(till: Till, post: Post) -> None:  # 
     assert till.attempts(order) == []
 
 
-def test_an_order_that_expires_under_a_page_of_alipay(till: Till, post: Post) -> None:  # noqa: F811
+def test_an_order_that_expires_under_a_page_of_alipay(till: Till, post: Post) -> None:
     """Nobody came to the cashier: there is nothing to close, and the address dies with its time."""
     order = till.order(2500)
     shown = ask(post, order, "alipay")

@@ -10,7 +10,7 @@ from core.audit import AuditEntry
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from crm.models import Member
-from merchants.models import Merchant, Store
+from merchants.models import Merchant, Role, Store
 from orders.models import LineKind, Order, OrderState
 from payments.models import AttemptState
 from people import logins
@@ -27,10 +27,10 @@ def clerk(till: Till) -> Browser:
     return log_in(till, till.store)
 
 
-def log_in(till: Till, store: Store) -> Browser:
+def log_in(till: Till, store: Store, role: Role = Role.clerk) -> Browser:
     with transaction() as session:
         merchant = session.get_one(Merchant, store.merchant_id)
-        who = make_staff(session, merchant, stores=(session.get_one(Store, store.id),))
+        who = make_staff(session, merchant, role=role, stores=(session.get_one(Store, store.id),))
         token = logins.open_session(
             session,
             person=None,

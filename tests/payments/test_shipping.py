@@ -35,6 +35,7 @@ from payments.shipping.wishes import Wish, WrongShipping
 from sandbox.people import openid_of
 from tests.payments.conftest import MCHID, MINI, Till
 from tests.payments.test_paying import open_sheet
+from tests.racing import race, refusals
 
 PAID, TELL = "orders.after_paid", "payments.tell_shipping"
 TEA = Wish(Logistics.pickup, (Parcel("杨枝甘露"),))
@@ -440,3 +441,31 @@ def test_staff_are_warned_once_before_it_is_late_and_once_when_it_is(till: Till)
 
 def desk(appid: str) -> Any:
     return gateways.wechat().mini(appid).shipping
+
+
+@pytest.mark.mariadb
+def test_of_many_who_correct_or_tell_at_once_one_does(mariadb_till: Till) -> None:
+    till = mariadb_till
+    hand_over(till, pay(till))
+
+    def tell(_: int) -> str:
+        try:
+            return remote.tell(desk, row().id, clock.now())
+        except remote.ShippingBusy:
+            return "busy"
+
+    def correct(_: int) -> str:
+        with transaction() as session:
+            owing.correct(session, row().id, TEA, now=clock.now())
+        return "corrected"
+
+    told_by = race(till.app, 8, tell)
+    assert told_by.count("uploaded") == 1
+    assert set(told_by) <= {"uploaded", "busy", "nothing"}
+    assert (at_wechat(till).told, row().state) == (1, ShippingState.uploaded)
+    corrected = race(till.app, 8, correct)
+    assert corrected.count("corrected") == 1
+    assert refusals(corrected) == ["correction_used"] * 7
+    assert row().corrections == 1
+    assert race(till.app, 8, tell).count("corrected") == 1
+    assert at_wechat(till).told == 2

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
+from gateways.pay.records import Way
 from wxapp_api.schemas.common import In, Name, Out, Params, no_control_characters
 
 
@@ -16,8 +17,14 @@ class ShopOut(Out):
     logo: str
 
 
+class ChannelOut(Out):
+    channel: Literal["wechat", "alipay", "unionpay"]
+    ways: list[Way]
+
+
 class ConfigOut(Out):
     merchant: ShopOut
+    payments: list[ChannelOut] = Field(description="how this shop can be paid, by channel")
     subscribe_templates: dict[str, str] = Field(description="template ids by moment")
 
 

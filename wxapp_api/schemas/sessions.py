@@ -9,10 +9,10 @@ from wxapp_api.schemas.common import In, Out
 
 class SessionIn(In):
     code: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
-        description="of wx.login"
+        description="of wx.login, or of WeChat's log-in page for websites"
     )
     appid: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        None, description="which mini-program; may be left out when there is only one"
+        None, description="which mini-program or website; may be left out for the only mini-program"
     )
 
 

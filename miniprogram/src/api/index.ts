@@ -25,7 +25,7 @@ export const findTable = (qr: string) => call<Reply<'/api/v1/tables', 'get'>>('G
 export const getQuote = (data: Cart) => call<Reply<'/api/v1/quotes', 'post'>>('POST', '/quotes', { data })
 export const placeOrder = (data: OrderBody, key: string) =>
   call<Reply<'/api/v1/orders', 'post'>>('POST', '/orders', { data, key })
-export const getPayment = (no: string, data: Body<'/api/v1/orders/{no}/payment', 'post'>, key: string) =>
+export const getPayment = (no: string, data: Body<'/api/v1/orders/{no}/payment', 'post'>, key?: string) =>
   call<Reply<'/api/v1/orders/{no}/payment', 'post'>>('POST', `/orders/${no}/payment`, { data, key })
 export const getOrder = (no: string) => call<Reply<'/api/v1/orders/{no}', 'get'>>('GET', `/orders/${no}`)
 export const getOrders = (state: string, cursor?: string) =>

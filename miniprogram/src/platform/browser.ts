@@ -1,10 +1,12 @@
 import { Bridge } from './bridge'
-import { Outside, type Answer, type Frame, type Platform, type Surroundings } from './types'
+import { codeOf, leave, restorePage, toLogIn, type Website } from './web'
+import { Outside, Refused, type Answer, type Frame, type Platform, type Surroundings } from './types'
 
 interface Config {
   phone_origin?: string
   appid?: string
   api_base?: string
+  website?: Website
 }
 
 interface Hello {
@@ -17,10 +19,13 @@ interface Hello {
 }
 
 let bridge: Bridge | undefined
-/** Asks the phone, once it has said hello. */
+/** Where people log in who have no phone around the page. */
+let website: Website | undefined
+/** Asks the phone, once it has said hello; without a phone nobody can. */
 async function ask<T>(name: string, args: object = {}): Promise<T> {
   await platform.ready()
-  return bridge!.call<T>(name, args)
+  if (!bridge) throw new Refused(`${name}:fail no phone`)
+  return bridge.call<T>(name, args)
 }
 const quietly = (name: string, args: object = {}) => {
   void ask(name, args).catch(() => {})
@@ -46,6 +51,10 @@ export function frameOf({ systemInfo: info }: Hello): Frame {
 async function connect(): Promise<Surroundings> {
   const config = await readConfig()
   const origin = config.phone_origin
+  if (window.parent === window && config.website) {
+    website = config.website
+    return { appid: website.appid, apiBase: config.api_base ?? '', frame: { statusBar: 0, capsule: 0, capsuleTop: 0, capsuleHeight: 32, safeBottom: 0 } }
+  }
   if (!origin || window.parent === window) throw new Outside(origin ? `${origin}/sandbox/` : '')
   bridge = new Bridge(window, window.parent, origin)
   bridge.on('navigate', ({ path }) => path && opener(path))
@@ -55,14 +64,21 @@ async function connect(): Promise<Surroundings> {
   return { appid: config.appid ?? '', apiBase: config.api_base ?? '', frame: frameOf(hello) }
 }
 
+if (typeof location !== 'undefined') restorePage()
+
 let connected: Promise<Surroundings> | undefined
 let opener: (path: string) => void = () => {}
 
 export const platform: Platform = {
   space: typeof location === 'undefined' ? '' : (new URLSearchParams(location.search).get('phone') ?? ''),
   ready: () => (connected ??= connect()),
-  login: async () => (await ask<{ code: string }>('login')).code,
+  login: async () => {
+    await platform.ready()
+    return website ? (codeOf() ?? toLogIn(website)) : (await ask<{ code: string }>('login')).code
+  },
   pay: async (params) => void (await ask('pay', params)),
+  alone: () => !!website,
+  leave,
   subscribe: (tmplIds) => ask<Record<string, Answer>>('subscribe', { tmplIds }),
   scan: async () => (await ask<{ result: string }>('scan')).result,
   location: () => ask<{ latitude: number; longitude: number }>('location'),

@@ -53,6 +53,10 @@ export interface Platform {
   login(): Promise<string>
   /** Resolves once WeChat took the payment; rejects with `Refused` when the customer cancels. */
   pay(params: PayParams): Promise<void>
+  /** Whether this is a browser with no WeChat around it: who pays goes over to a channel's page. */
+  alone(): boolean
+  /** Goes over to a channel's page; resolves if the customer comes back by the browser's own button. */
+  leave(show: 'redirect' | 'form', params: Record<string, string>): Promise<void>
   /** What the customer answered, per template id. */
   subscribe(templateIds: string[]): Promise<Record<string, Answer>>
   /** The text of a scanned code; rejects with `Refused` when cancelled. */

@@ -39,6 +39,8 @@ export const platform: Platform = {
   }),
   login: async () => (await uni.login()).code,
   pay: (params) => orRefused(requestPayment(params)),
+  alone: () => false,
+  leave: () => Promise.reject(new Refused('leave:fail')),
   subscribe: (tmplIds) =>
     new Promise((resolve) => {
       uni.requestSubscribeMessage({

@@ -5,12 +5,14 @@ import { getOrder, getPayment, type Order } from '@/api'
 import { attempt } from '@/lib/attempt'
 import { storage } from '@/lib/storage'
 import { Refused, type PayParams } from '@/platform/types'
+import { payAtTill } from './till'
 
-/** `unsure`: WeChat took it, the server has not heard yet; nobody should pay again. */
-export type Outcome = 'paid' | 'cancelled' | 'unsure'
+/** `unsure`: WeChat took it, the server has not heard yet; nobody should pay again. `left`: somebody went
+ * over to a channel's page and came back by the browser's own button. */
+export type Outcome = 'paid' | 'cancelled' | 'unsure' | 'left'
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms))
-const settled = (order: Order) => order.payment_state !== 'unpaid' || order.state === 'cancelled'
+export const settled = (order: Order) => order.payment_state !== 'unpaid' || order.state === 'cancelled'
 
 /** Orders whose payment is being confirmed, and until when nobody should pay them again. */
 const unsure = reactive<Record<string, number>>(storage.get('unsure') ?? {})
@@ -27,6 +29,7 @@ function remember(no: string) {
 export async function pay(order: Pick<Order, 'no' | 'payable_fen'>, balanceFen = 0): Promise<Outcome> {
   if (order.payable_fen === 0) return 'paid'
   const whole = balanceFen >= order.payable_fen
+  if (platform.alone() && !whole) return payAtTill(order, balanceFen)
   const how = whole ? { channel: 'balance' as const } : { channel: 'wechat' as const, ...(balanceFen ? { balance_fen: balanceFen } : {}) }
   const once = attempt(`pay.${order.no}`, { no: order.no, ...how })
   const { show, params } = await getPayment(order.no, how, once.key)

@@ -9,7 +9,20 @@ interface Dialog {
   answer(agreed: boolean): void
 }
 
+/** How somebody in a browser may pay; `qr`: what they scan instead of going anywhere. */
+export interface Till {
+  fen: number
+  choices: Choice[]
+  qr: string
+  answer(choice?: Choice): void
+}
+export interface Choice {
+  channel: 'wechat' | 'alipay' | 'unionpay'
+  way: 'h5' | 'native' | 'page' | 'wap'
+}
+
 export const ui = reactive({
+  till: undefined as Till | undefined,
   toast: '' as string,
   undo: undefined as { label: string; run(): void } | undefined,
   dialog: undefined as Dialog | undefined,

@@ -1,0 +1,55 @@
+/** Paying in a browser with no WeChat around it: one of the shop's channels, on the channel's page or by its QR. */
+import { platform } from '@platform'
+import { getOrder, getPayment, type Order } from '@/api'
+import { loadConfig, shop } from './shop'
+import { ui, type Choice } from './ui'
+import { settled, type Outcome } from './pay'
+
+const WAYS: Record<string, { phone: Choice['way'][]; desk: Choice['way'][] }> = {
+  wechat: { phone: ['h5', 'native'], desk: ['native'] },
+  alipay: { phone: ['wap', 'page'], desk: ['page', 'wap'] },
+  unionpay: { phone: ['wap', 'page'], desk: ['page', 'wap'] },
+}
+const LOOK_MS = 2000
+
+/** What this shop takes on this kind of screen, one way a channel. */
+export function choices(payments: { channel: string; ways: string[] }[], phone: boolean): Choice[] {
+  return payments.flatMap(({ channel, ways }) => {
+    const way = WAYS[channel]?.[phone ? 'phone' : 'desk'].find((each) => ways.includes(each))
+    return way ? [{ channel: channel as Choice['channel'], way }] : []
+  })
+}
+
+const isPhone = () => matchMedia('(pointer: coarse)').matches || innerWidth < 700
+
+/** `balanceFen` of it come from the stored balance, the rest from a channel. */
+export async function payAtTill(order: Pick<Order, 'no' | 'payable_fen'>, balanceFen: number): Promise<Outcome> {
+  if (!shop.config) await loadConfig()
+  const found = choices(shop.config?.payments ?? [], isPhone())
+  const choice = await new Promise<Choice | undefined>((answer) => {
+    ui.till = { fen: order.payable_fen - balanceFen, choices: found, qr: '', answer }
+  })
+  try {
+    if (!choice) return 'cancelled'
+    const { show, params } = await getPayment(order.no, { ...choice, ...(balanceFen ? { balance_fen: balanceFen } : {}) })
+    if (show === 'redirect' || show === 'form') {
+      await platform.leave(show, params)
+      return 'left'
+    }
+    return show === 'qr' ? await scanned(order.no, params.code_url ?? '') : 'unsure'
+  } finally {
+    ui.till = undefined
+  }
+}
+
+/** Shows the code until it is paid, or closed. */
+async function scanned(no: string, qr: string): Promise<Outcome> {
+  let open = true
+  ui.till = { fen: 0, choices: [], ...ui.till, qr, answer: () => { open = false } }
+  while (open) {
+    await new Promise((done) => setTimeout(done, LOOK_MS))
+    const now = await getOrder(no).catch(() => undefined)
+    if (now && settled(now)) return 'paid'
+  }
+  return 'cancelled'
+}
