@@ -25,6 +25,7 @@ from cli import (
     demo_import,
     demo_journeys,
     demo_recon,
+    demo_refunds,
     demo_settlement,
     demo_shippings,
     demo_tags,
@@ -131,6 +132,9 @@ def write(
         demo_tags.put(session, merchant, now)
         demo_import.look(session, merchant, now)
         demo_recon.run(session, merchant, now)
+        demo_refunds.run(
+            session, merchant, now
+        )  # the channel's bills of these days are read by now
         demo_settlement.run(session, merchant, now)
         crm.demo.refresh(session, merchant.id, now)
         _forget_jobs(session, last_job)

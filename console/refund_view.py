@@ -47,6 +47,7 @@ JOB_STATES = {
 def row(found: Listed, who: Me, now: datetime) -> dict[str, Any]:
     refund, order = found.refund, found.order
     state, kind = _state(refund)
+    why = stuck.why(refund, now)
     return {
         "no": refund.out_refund_no,
         "href": url_for("console.refunds.show", no=refund.out_refund_no),
@@ -59,7 +60,7 @@ def row(found: Listed, who: Me, now: datetime) -> dict[str, Any]:
         "at": words.when(refund.requested_at, now),
         "state": state,
         "kind": kind,
-        "why": stuck.why(refund, now),
+        "why": "" if why == state else why,
     }
 
 
@@ -180,7 +181,8 @@ def _history(
         elif refund.state is RefundState.succeeded:
             told.append((refund.settled_at, "到账", refund.refund_id or "退回储值", "on"))
         else:
-            told.append((refund.settled_at, stuck.why(refund, now), refund.error, "bad"))
+            unknown = "" if refund.error in stuck.WORDS else f"渠道的代码 {refund.error}"
+            told.append((refund.settled_at, stuck.why(refund, now), unknown, "bad"))
     for job in jobs:
         words_, kind = JOB_STATES.get(job.state, ("", ""))
         tries = f"试了 {job.attempt} 次" if job.attempt > 1 else ""

@@ -26,6 +26,7 @@ WORDS = {
     "USER_ACCOUNT_ABNORMAL": "没退成：顾客的支付账户异常或已注销",
     "TRADE_NOT_EXIST": "没退成：渠道找不到这笔付款",
     "ORDER_NOT_EXIST": "没退成：渠道找不到这笔付款",
+    "RESOURCE_NOT_EXISTS": "没退成：渠道找不到这笔付款",
     "ACCOUNT_RELATION_NOT_EXIST": "没退成：收款关系已解除",
 }
 
