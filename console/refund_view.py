@@ -88,7 +88,7 @@ def cells(found: Listed, who: Me, now: datetime) -> list[str]:
 
 def whole(session: Session, found: Listed, who: Me, now: datetime) -> dict[str, Any]:
     refund, order, attempt = found.refund, found.order, found.attempt
-    member = session.get(Member, order.member_id)
+    member = session.get(Member, order.member_id) if order.member_id else None
     batch = listing.siblings(session, refund)
     mine = _chain(batch, refund)
     jobs = listing.jobs_of(session, [each.id for each in mine])

@@ -15,7 +15,7 @@ from payments import redirecting, refunding
 from payments.errors import RefundNotStuck
 from payments.models import Refund, RefundState
 from tests.payments.conftest import MCHID, Till
-from tests.payments.test_counter_page import log_in
+from tests.payments.test_counter_page import collect, log_in, order_of, shown
 
 CARD = Card("CMB_DEBIT", "6225880212345678", "阿青")
 
@@ -121,3 +121,18 @@ def test_the_page_asks_for_proof_and_for_a_whole_card(till: Till) -> None:
     assert [answer.status_code for answer in answers] == [422, 422, 403]
     assert "卡号是 12 到 20 位数字" in answers[1].text
     assert state_there(till, refund) == "ABNORMAL"
+
+
+def test_a_refund_of_a_sum_of_nobody_known_has_its_page(till: Till) -> None:
+    manager = log_in(till, till.store, role=Role.manager)
+    path = collect(manager)
+    manager.post(f"{path}/code", code=shown(till))
+    with transaction() as session:
+        paid = session.get_one(Order, order_of(path).id)
+        refunding.request(session, paid, 250, reason="收多了", actor="staff:1", now=now())
+    [refund] = till.refunds(order_of(path))
+
+    assert "¥2.50" in manager.get(f"/refunds/{refund.out_refund_no}").text
+    assert "¥2.50" in manager.get(f"/orders/{order_of(path).no}").text
+    assert manager.get("/payments/").status_code == 200
+    assert manager.get("/refunds/").status_code == 200
