@@ -100,13 +100,16 @@ def _ensure_key(path: Path) -> rsa.RSAPrivateKey:
 
 def _ensure_certificate(key_path: Path, path: Path, name: str) -> None:
     key = _ensure_key(key_path)
-    if path.exists():
-        return
+    if not path.exists():
+        path.write_bytes(make_certificate(key, name).public_bytes(serialization.Encoding.PEM))
+
+
+def make_certificate(key: rsa.RSAPrivateKey, name: str) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.now(UTC) - timedelta(days=1)
     # A high bit is set: clients compare the hex text, so it must never lose a leading zero.
     serial = x509.random_serial_number() | (1 << 158)
-    certificate = (
+    return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -116,4 +119,3 @@ def _ensure_certificate(key_path: Path, path: Path, name: str) -> None:
         .not_valid_after(start + timedelta(days=5 * 365))
         .sign(key, hashes.SHA256())
     )
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

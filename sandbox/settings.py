@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,13 @@ class Merchant:
     sub_mchid: str = ""  # the merchant that this service provider looks after
 
 
+@dataclass(frozen=True)
+class Former:
+    serial: str
+    key: rsa.RSAPrivateKey
+    certificate: x509.Certificate
+
+
 @dataclass(frozen=True, kw_only=True)
 class Platform:
     """WeChat Pay's own keys: the certificate and the newer public key are two pairs."""
@@ -65,6 +72,7 @@ class Platform:
     serial: str
     public_key_private: rsa.RSAPrivateKey
     public_key_id: str
+    former: tuple["Former", ...] = ()  # certificates that count beside the newest for a while
 
     @classmethod
     def of(cls, keys: key_files.Keys) -> "Platform":
@@ -74,6 +82,24 @@ class Platform:
             serial=keys.platform_serial,
             public_key_private=key_files.load_private_key(keys.public_key_private),
             public_key_id=keys.public_key_id,
+        )
+
+    @property
+    def certificates(self) -> list[Former]:
+        """Those that count, the newest first."""
+        newest = Former(self.serial, self.certificate_key, self.certificate)
+        return [newest, *self.former]
+
+    def renewed(self) -> "Platform":
+        """With a new certificate in front; what is signed from now on is signed by it."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        certificate = key_files.make_certificate(key, "Tenpay.com sandbox")
+        return replace(
+            self,
+            certificate_key=key,
+            certificate=certificate,
+            serial=f"{certificate.serial_number:040X}",
+            former=tuple(self.certificates),
         )
 
 

@@ -1,5 +1,7 @@
 """Paying on the phones: the sheet, a QR, the payer's own code; and the bank's verdicts."""
 
+from dataclasses import replace
+
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
@@ -75,6 +77,15 @@ def answer_asked(person_id: str, out_trade_no: str) -> ResponseReturnValue:
     outcome = _outcome(body(), codes.OUTCOMES)
     order = codes.answer(the_world(), person_of(person_id), out_trade_no, outcome)
     return jsonify(state=order.state)
+
+
+@control.post("/certificate")
+def renew_certificate() -> ResponseReturnValue:
+    """WeChat Pay signs with a new platform certificate from now on; the old ones still count."""
+    world = the_world()
+    with world.lock:
+        world.settings = replace(world.settings, platform=world.settings.platform.renewed())
+    return jsonify(serial=world.settings.platform.serial)
 
 
 @control.post("/refunds/<mchid>/<number>")

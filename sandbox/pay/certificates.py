@@ -13,16 +13,17 @@ def certificates(call: Call) -> Body:
     platform = call.world.settings.platform
     if call.merchant.public_key_id and not call.world.settings.mixed_keys:
         raise PayError(404, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台使用微信支付公钥")
-    pem = platform.certificate.public_bytes(Encoding.PEM)
+    key = call.merchant.api_v3_key
     return {
         "data": [
             {
-                "serial_no": platform.serial,
-                "effective_time": rfc3339(platform.certificate.not_valid_before_utc.timestamp()),
-                "expire_time": rfc3339(platform.certificate.not_valid_after_utc.timestamp()),
+                "serial_no": each.serial,
+                "effective_time": rfc3339(each.certificate.not_valid_before_utc.timestamp()),
+                "expire_time": rfc3339(each.certificate.not_valid_after_utc.timestamp()),
                 "encrypt_certificate": signing.encrypt(
-                    call.merchant.api_v3_key, pem, "certificate"
+                    key, each.certificate.public_bytes(Encoding.PEM), "certificate"
                 ),
             }
+            for each in platform.certificates
         ]
     }

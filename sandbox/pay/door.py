@@ -106,7 +106,7 @@ def signer(world: World) -> Merchant:
     serial = request.headers.get("Wechatpay-Serial")
     platform = world.settings.platform
     known = platform.public_key_id if merchant.public_key_id else platform.serial
-    if serial and serial not in (known, platform.serial):
+    if serial and serial not in (known, *(each.serial for each in platform.certificates)):
         raise PayError(400, "PARAM_ERROR", f"Wechatpay-Serial 不正确：{serial}")
     return merchant
 

@@ -17,10 +17,8 @@ _PADDING = OAEP(mgf=MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  #
 def unseal(platform: Platform, sealed: str) -> str:
     """The request's `Wechatpay-Serial` says which of the two keys; without one nobody can tell."""
     serial = request.headers.get("Wechatpay-Serial", "")
-    keys = {
-        platform.public_key_id: platform.public_key_private,
-        platform.serial: platform.certificate_key,
-    }
+    keys = {each.serial: each.key for each in platform.certificates}
+    keys[platform.public_key_id] = platform.public_key_private
     if serial not in keys:
         raise PayError(400, "PARAM_ERROR", "有敏感字段的请求要带 Wechatpay-Serial")
     try:

@@ -12,6 +12,7 @@ from core import config
 from gateways.http import Http
 from gateways.pay.errors import ChannelRefused
 from gateways.pay.records import Ask, Show, Way
+from gateways.wechat import pay_keys
 from gateways.wechat.errors import WechatUnavailable
 from gateways.wechat.pay import PayMerchant
 from gateways.wechat.pay_hosts import PayHosts
@@ -193,6 +194,26 @@ def test_signatures_and_seals_are_tried_out(make: Make, running: live.Live, mode
         merchant = replace(running.world.settings.merchants[MCHID], public_key_id=None)
         running.world.settings = replace(running.world.settings, merchants={MCHID: merchant})
     assert make(**chosen).try_out("邻里", datetime.now(UTC)) is True
+
+
+def test_a_new_certificate_of_the_platform_is_fetched_when_it_first_signs(
+    make: Make, running: live.Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant = replace(running.world.settings.merchants[MCHID], public_key_id=None)
+    running.world.settings = replace(running.world.settings, merchants={MCHID: merchant})
+    pay, asked = make(public_key_id=None, public_key_path=None), ask(Way.native)
+    pay.open(asked, asked.asked_at)
+    old = running.world.settings.platform
+    running.world.settings = replace(running.world.settings, platform=old.renewed())
+
+    with pytest.raises(WechatUnavailable):  # strangers could make us ask: once a minute at most
+        pay.query(asked.as_asked())
+    monkeypatch.setattr(pay_keys, "_NOT_AGAIN", timedelta(0))
+    known = pay.query(asked.as_asked())
+
+    assert known is not None
+    assert old.serial != running.world.settings.platform.serial
+    assert pay.try_out("邻里", datetime.now(UTC)) is True
 
 
 def test_a_key_of_somebody_else_is_found_out(make: Make, merchant_keys: keys.Keys) -> None:
