@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from catalogue import stock
 from coupons import locking, rationing
 from crm import events, points
-from orders.models import Order, OrderState, PaymentState
+from orders.models import OWING, Order, OrderState
 from orders.moving import move
 
 UNMADE = (OrderState.placed, OrderState.accepted)
@@ -17,12 +17,12 @@ UNMADE = (OrderState.placed, OrderState.accepted)
 def cancel(session: Session, order: Order, *, actor: str, reason: str, now: datetime) -> bool:
     """Cancel an order in the state that `order` shows; False when it has moved on meanwhile.
 
-    The coupon and the points of an unpaid order are released; stock goes back unless the goods were
-    made already. A paid order's money is the caller's: it requests the refund in the same
-    transaction, and coupon and points return when the refund is through.
+    The coupon and the points of an order that was not paid in full are released; stock goes back
+    unless the goods were made already. A paid order's money is the caller's: it requests the refund
+    in the same transaction, and coupon and points return when the refund is through.
     """
     made = order.state not in UNMADE
-    unpaid = order.payment_state is PaymentState.unpaid
+    unpaid = order.payment_state in OWING
     moved = move(
         session,
         order,
@@ -39,7 +39,7 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
     locking.release(session, order.id, now)
     if unpaid:
         give_rations_back(session, order, now)
-    if order.points_used and order.payment_state is PaymentState.unpaid:
+    if order.points_used and unpaid:
         points.give_back(session, order.id, part=1, whole=1, now=now)
     if not made:
         stock.give_back(session, order.id, now)

@@ -51,17 +51,27 @@ NEXT = {
 
 class PaymentState(StrEnum):
     unpaid = "unpaid"
+    part_paid = "part_paid"
     paid = "paid"
     part_refunded = "part_refunded"
     refunded = "refunded"
 
 
 NEXT_PAYMENT = {
-    PaymentState.unpaid: {PaymentState.paid},
+    PaymentState.unpaid: {PaymentState.part_paid, PaymentState.paid},
+    PaymentState.part_paid: {
+        PaymentState.part_paid,
+        PaymentState.paid,
+        PaymentState.part_refunded,
+        PaymentState.refunded,
+    },
     PaymentState.paid: {PaymentState.part_refunded, PaymentState.refunded},
     PaymentState.part_refunded: {PaymentState.part_refunded, PaymentState.refunded},
     PaymentState.refunded: set(),
 }
+
+
+OWING = (PaymentState.unpaid, PaymentState.part_paid)
 
 
 class HistoryKind(StrEnum):

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from catalogue import stock
 from catalogue.models import Product
 from core import later, rows
-from core.outbox import enqueue_first
+from core.outbox import enqueue, enqueue_first
 from coupons import locking
 from coupons.models import Coupon
 from crm import points, purchases
 from crm.models import Purchase, PurchaseLine
 from orders import selling
 from orders.cancelling import give_rations_back
-from orders.models import LineKind, Order, OrderLine, OrderState, PaymentState
+from orders.models import OWING, LineKind, Order, OrderLine, OrderState, PaymentState
 from orders.moving import move_payment
 
 _BOUGHT = rows.table_of(Purchase).c
@@ -73,7 +73,8 @@ def mark_paid(
     reason: str = "",
     held: bool = False,
 ) -> bool:
-    """Note the whole `amount_fen` as paid. False: too late (cancelled, or paid before), refund it.
+    """Note `amount_fen` as paid, with which all is. False: too late (cancelled, or paid before),
+    refund it.
 
     The caller has just read `order` and holds its bill: what it shows decides what is too late.
     `held`: it was read under a lock of its own row too.
@@ -81,10 +82,11 @@ def mark_paid(
     all once, by the compare-and-set. Raises ValueError when the amount is not what is due: the
     caller has compared it with its bill.
     """
-    if order.state is not OrderState.placed or order.payment_state is not PaymentState.unpaid:
+    if order.state is not OrderState.placed or order.payment_state not in OWING:
         return False
-    if amount_fen != order.payable_fen:
-        raise ValueError(f"order {order.id}: {amount_fen} fen, {order.payable_fen} are due")
+    whole_fen = order.paid_fen + amount_fen
+    if whole_fen != order.payable_fen:
+        raise ValueError(f"order {order.id}: {whole_fen} fen, {order.payable_fen} are due")
     moved = move_payment(
         session,
         order,
@@ -94,7 +96,7 @@ def mark_paid(
         reason=reason,
         now=now,
         held=held,
-        paid_fen=amount_fen,
+        paid_fen=whole_fen,
         paid_at=now,
     )
     if not moved:
@@ -113,7 +115,7 @@ def mark_paid(
         order.buyer_id,
         order.id,
         order.store_id,
-        amount_fen,
+        whole_fen,
         now,
         used=used,
         channel=order.fulfilment.value,
@@ -123,6 +125,40 @@ def mark_paid(
     key = f"orders.after_paid:{order.id}"
     enqueue_first(session, "orders.after_paid", key=key, order_id=order.id)
     return True
+
+
+def mark_part_paid(
+    session: Session,
+    order: Order,
+    *,
+    amount_fen: int,
+    reason: str,
+    now: datetime,
+    rest_by: datetime | None = None,
+) -> bool:
+    """Note one of several bills as paid, which is not all yet: the store hears nothing, what the
+    order holds stays held. `rest_by`: until then the rest is waited for. False: too late.
+
+    The caller holds the order's row and has compared the amount with its bill.
+    """
+    if order.state is not OrderState.placed or order.payment_state not in OWING:
+        return False
+    until = {} if rest_by is None else {"expires_at": rest_by}
+    if rest_by is not None:
+        key = f"orders.expire:{order.id}:rest"
+        enqueue(session, "orders.expire", run_at=rest_by, key=key, order_id=order.id)
+    return move_payment(
+        session,
+        order,
+        PaymentState.part_paid,
+        expected={"state": OrderState.placed},
+        actor="system",
+        reason=reason,
+        now=now,
+        held=True,
+        paid_fen=order.paid_fen + amount_fen,
+        **until,
+    )
 
 
 def record_refund(
@@ -157,6 +193,8 @@ def record_refund(
     )
     if not moved:
         return False
+    if order.paid_at is None:
+        return True  # never paid in full: what it held went back when it was cancelled
     if whole:
         if coupon_back is not CouponBack.never:
             why, valid = reason or "整单退款", coupon_back is CouponBack.valid

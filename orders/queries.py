@@ -12,12 +12,12 @@ from core import cursors
 from merchants.models import Store, StoreTable
 from orders.errors import OrderNotFound
 from orders.models import (
+    OWING,
     Order,
     OrderDiscount,
     OrderHistory,
     OrderLine,
     OrderState,
-    PaymentState,
 )
 
 MemberTab = Literal["", "unpaid", "active", "completed", "cancelled"]
@@ -101,7 +101,7 @@ def _member_tab(tab: MemberTab) -> list[ColumnElement[bool]]:
     if tab == "unpaid":
         return [
             Order.state == OrderState.placed,
-            Order.payment_state == PaymentState.unpaid,
+            Order.payment_state.in_(OWING),
         ]
     if tab == "active":
         finished = [OrderState.completed, OrderState.cancelled]

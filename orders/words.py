@@ -1,6 +1,6 @@
 """What people read about an order."""
 
-from orders.models import HistoryKind, Order, OrderHistory, OrderState, PaymentState
+from orders.models import OWING, HistoryKind, Order, OrderHistory, OrderState, PaymentState
 
 STATES = {
     OrderState.placed: "待接单",
@@ -13,6 +13,7 @@ STATES = {
 
 PAYMENTS = {
     PaymentState.unpaid: "待付款",
+    PaymentState.part_paid: "已付一部分",
     PaymentState.paid: "已付款",
     PaymentState.part_refunded: "部分退款",
     PaymentState.refunded: "已退款",
@@ -21,12 +22,13 @@ PAYMENTS = {
 
 def state(order: Order) -> str:
     """One word for both states: what matters most to the person."""
-    if order.state is OrderState.cancelled and order.payment_state is PaymentState.paid:
+    back = (PaymentState.paid, PaymentState.part_paid)
+    if order.state is OrderState.cancelled and order.payment_state in back:
         return "退款中"
     if order.payment_state is PaymentState.refunded:
         return PAYMENTS[PaymentState.refunded]
-    if order.state is OrderState.placed and order.payment_state is PaymentState.unpaid:
-        return PAYMENTS[PaymentState.unpaid]
+    if order.state is OrderState.placed and order.payment_state in OWING:
+        return PAYMENTS[order.payment_state]
     return STATES[order.state]
 
 

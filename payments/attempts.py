@@ -1,5 +1,6 @@
 """Attempts: one live one per bill, what opened it shown again while it is fresh."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,11 +13,12 @@ from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from crm import balance
 from gateways.pay.records import Opening, Way
-from orders.models import LineKind, Order, OrderState, PaymentState
+from orders.models import OWING, LineKind, Order, OrderState
 from payments.errors import (
     AlreadyPaid,
     BalanceNotTaken,
     BalancePartInvalid,
+    BillNotFound,
     NotPayable,
     OrderExpired,
 )
@@ -29,7 +31,7 @@ from payments.models import (
     Channel,
     PaymentAttempt,
 )
-from payments.queries import find_live_attempt, lock_bill_of
+from payments.queries import find_live_attempt, lock_bills_of
 from payments.sharing import planning
 
 # WeChat refuses an end that is nearer than that.
@@ -63,18 +65,25 @@ class Step(StrEnum):
 
 
 def start(
-    session: Session, order: Order, means: Means, *, may_share: bool = False, now: datetime
+    session: Session,
+    order: Order,
+    means: Means,
+    *,
+    may_share: bool = False,
+    now: datetime,
+    seq: int | None = None,
 ) -> tuple[PaymentAttempt, Step]:
-    """The attempt to go on with, and how. `may_share`: its account can give others a part of it.
+    """The attempt to go on with, and how. `may_share`: its account can give others a part of it;
+    `seq`: of the order's bills the one with this number, else the first that is open.
 
     The same payer by the same means gets the same attempt again. Any other one has to be closed at
     its channel first, because both could be paid. What the balance pays is frozen here. Raises
     AlreadyPaid, NotPayable, OrderExpired, BalanceNotTaken, BalancePartInvalid, NotEnoughBalance.
     """
-    bill = lock_bill_of(session, order.id)
+    bill = _choose(lock_bills_of(session, order.id), seq)
     session.refresh(order)
     live = find_live_attempt(session, bill.id)
-    if bill.state is BillState.paid or order.payment_state is not PaymentState.unpaid:
+    if bill.state is BillState.paid or order.payment_state not in OWING:
         if live is not None and live.channel is means.channel is Channel.balance:
             return live, Step.done
         raise AlreadyPaid
@@ -189,6 +198,16 @@ def must_move(session: Session, attempt_id: int, to: AttemptState, **values: obj
 def _before(attempt_id: int, to: AttemptState) -> dict[str, object]:
     sources = tuple(state for state, targets in NEXT_ATTEMPT.items() if to in targets)
     return {"id": attempt_id, "state": sources}
+
+
+def _choose(bills: Sequence[Bill], seq: int | None) -> Bill:
+    """The bill that is meant, else the first that is open; void only where all are."""
+    asked = [bill for bill in bills if bill.state is not BillState.void] or list(bills)
+    if seq is not None:
+        asked = [bill for bill in asked if bill.seq == seq]
+        if not asked:
+            raise BillNotFound
+    return next((bill for bill in asked if bill.state is BillState.open), asked[-1])
 
 
 def _with_balance(order: Order, bill: Bill, means: Means) -> Means:

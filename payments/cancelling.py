@@ -1,4 +1,4 @@
-"""An order ends before its time, and its bill with it: what was paid is asked back."""
+"""An order ends before its time, and its bills with it: what was paid is asked back."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from orders.moving import wrong_state
 from payments import billing, refunding
 from payments.errors import PaymentInProgress
 from payments.models import UNSETTLED
-from payments.queries import find_live_attempt, lock_bill_of
+from payments.queries import list_live_attempts, lock_bills_of
 
 
 def cancel(
@@ -22,25 +22,29 @@ def cancel(
     now: datetime,
     seen: OrderState | None = None,
 ) -> int:
-    """Cancel the order and void its bill, or ask all of its money back; how much, in fen.
+    """Cancel the order, void its open bills and ask all of its money back; how much, in fen.
 
     An order of 0 fen is given back at once: no channel will ever report on it. `seen`: the state
     in which the caller was allowed to. Raises PaymentInProgress while somebody may still pay,
     WrongState when the order has moved on.
     """
-    bill = lock_bill_of(session, order.id)
+    bills = lock_bills_of(session, order.id)
     session.refresh(order)
     if seen is not None and order.state is not seen:
         raise wrong_state(order)
-    live = find_live_attempt(session, bill.id)
-    if live is not None and live.state in UNSETTLED:
+    lives = list_live_attempts(session, order.id)
+    if any(live.state in UNSETTLED for live in lives):
         raise PaymentInProgress
-    if live is not None and live.amount_fen == 0:
+    if any(live.amount_fen == 0 for live in lives):
         paying.record_refund(session, order, 0, now, reason=reason)  # coupon before stock
-    rest = live.amount_fen - live.refunded_fen if live is not None else 0
-    if live is not None and rest > 0:  # the balance's part touches coupon and member: before stock
-        refunding.request_of(session, live, order, rest, reason=reason, actor=actor, now=now)
     if not cancelling.cancel(session, order, actor=actor, reason=reason, now=now):
         raise wrong_state(order)
-    billing.void_bill(session, bill)
-    return rest
+    for bill in bills:
+        billing.void_bill(session, bill)
+    back = 0
+    for live in lives:
+        rest = live.amount_fen - live.refunded_fen
+        if rest > 0:
+            refunding.request_of(session, live, order, rest, reason=reason, actor=actor, now=now)
+            back += rest
+    return back

@@ -13,6 +13,11 @@ class WayNotOffered(Conflict):
     title = "这里不收这种付款方式"
 
 
+class BillsInvalid(Invalid):
+    code = "bills_invalid"
+    title = "分开付的金额加起来不对"
+
+
 class BalanceNotTaken(Conflict):
     code = "balance_not_taken"
     title = "这笔订单不能用储值余额付"

@@ -1,6 +1,7 @@
 """Reads and locks that more than one verb needs."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Select, String, bindparam, func, select
@@ -14,6 +15,7 @@ from payments.models import (
     PAID,
     AttemptState,
     Bill,
+    BillState,
     Channel,
     PaymentAttempt,
     Refund,
@@ -133,6 +135,12 @@ def merchant_of(session: Session, bill_id: int) -> int | None:
 def find_live_attempt(session: Session, bill_id: int) -> PaymentAttempt | None:
     """The attempt that may still be paid, or the one that was."""
     return session.scalars(_LIVE, {"bill_id": bill_id}).one_or_none()
+
+
+def next_due(session: Session, order_id: int, after_id: int) -> datetime | None:
+    """Until when the next of the order's open bills may be paid, where it says so itself."""
+    others = (Bill.order_id == order_id, Bill.state == BillState.open, Bill.id != after_id)
+    return session.scalar(select(Bill.due_at).where(*others).order_by(Bill.seq).limit(1))
 
 
 def find_live_attempt_of(session: Session, order_id: int) -> PaymentAttempt | None:

@@ -13,7 +13,7 @@ from core.outbox import enqueue
 from gateways.cashier import Cashier
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from gateways.pay.records import Ask, Opening, RefundResult, Show, Way
-from orders.models import Order, OrderState
+from orders.models import OWING, Order, OrderState
 from orders.moving import wrong_state
 from payments import attempts, cancelling, refunding, settling
 from payments.asks import ask_of, asked_of, refund_of
@@ -22,12 +22,11 @@ from payments.errors import AlreadyPaid, PaymentInProgress
 from payments.models import (
     UNSETTLED,
     AttemptState,
-    BillState,
     PaymentAttempt,
     Refund,
     RefundState,
 )
-from payments.queries import find_live_attempt_of, lock_bill_of
+from payments.queries import list_live_attempts, lock_bills_of
 from payments.settling import Settlement
 
 # Answers to an opening that say: this number is used up one way or another.
@@ -48,8 +47,10 @@ def open_payment(
     now: datetime,
     client_ip: str = "",
     return_url: str = "",
+    seq: int | None = None,
 ) -> Opening:
-    """What the payer sees next, for the order's one live attempt.
+    """What the payer sees next, for the one live attempt of the order's bill: of the first that is
+    open, or of the one with this number.
 
     Safe to repeat: the same payer by the same means sees the same while it is fresh; any other
     attempt is closed at its channel first. Raises AlreadyPaid, NotPayable, OrderExpired,
@@ -59,7 +60,9 @@ def open_payment(
     for _ in range(_ROUNDS):
         with transaction() as session:
             order = session.get_one(Order, order_id)
-            attempt, step = attempts.start(session, order, means, may_share=may_share, now=now)
+            attempt, step = attempts.start(
+                session, order, means, may_share=may_share, now=now, seq=seq
+            )
             if step is Step.settle:
                 settling.settle_balance(session, attempt, now)
             if step in (Step.settle, Step.done):
@@ -148,13 +151,15 @@ def cancel_order(
     Raises WrongState, PaymentInProgress, or ChannelUnavailable when the channel cannot be asked.
     """
     with reading() as session:
-        live = find_live_attempt_of(session, order_id)
-    if live is not None and live.state in UNSETTLED:
-        close(cashier, live, now, close_later=True)
+        lives = list_live_attempts(session, order_id)
+    for live in lives:
+        if live.state in UNSETTLED:
+            close(cashier, live, now, close_later=True)
     with transaction() as session:
-        bill = lock_bill_of(session, order_id)
+        lock_bills_of(session, order_id)
         order = session.get_one(Order, order_id)
-        if order.state is OrderState.cancelled or (keep_paid and bill.state is BillState.paid):
+        paid = order.payment_state not in OWING
+        if order.state is OrderState.cancelled or (keep_paid and paid):
             return order
         if not allowed(order):
             raise wrong_state(order)

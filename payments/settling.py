@@ -28,6 +28,7 @@ from payments.queries import (
     lock_bill_of,
     lock_for_settling,
     merchant_of,
+    next_due,
 )
 from payments.sharing import planning
 
@@ -112,14 +113,7 @@ def _pay(
 ) -> bool:
     """False: too late, and nothing was changed."""
     in_time = attempt.state in UNSETTLED and bill.state is BillState.open
-    if not in_time or not paying.mark_paid(
-        session,
-        order,
-        amount_fen=attempt.amount_fen,
-        reason=_words(attempt),
-        now=now,
-        held=True,
-    ):
+    if not in_time or not _mark(session, bill, attempt, order, now):
         return False
     attempts.must_move(
         session,
@@ -138,6 +132,19 @@ def _pay(
         planning.plan(session, attempt, order, now=now)
     log.info("payment_settled", order_no=order.no, amount_fen=attempt.amount_fen)
     return True
+
+
+def _mark(
+    session: Session, bill: Bill, attempt: PaymentAttempt, order: Order, now: datetime
+) -> bool:
+    """The order is paid, or where this is one of several bills a part of it is."""
+    fen, words = attempt.amount_fen, _words(attempt)
+    if order.paid_fen + fen == order.payable_fen:
+        return paying.mark_paid(session, order, amount_fen=fen, reason=words, now=now, held=True)
+    rest_by = next_due(session, order.id, bill.id)
+    return paying.mark_part_paid(
+        session, order, amount_fen=fen, reason=words, now=now, rest_by=rest_by
+    )
 
 
 def _words(attempt: PaymentAttempt) -> str:

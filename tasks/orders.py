@@ -4,7 +4,7 @@ import gateways
 from core import clock
 from core.database import reading
 from orders import showing, telling
-from orders.models import OrderState, PaymentState
+from orders.models import OWING, OrderState
 from orders.queries import get_order
 from payments import remote
 from payments.errors import PaymentInProgress
@@ -22,7 +22,7 @@ def expire(run: Run, order_id: int) -> None:
     now = clock.now()
     with reading() as session:
         order = get_order(session, order_id)
-    if order.state is not OrderState.placed or order.payment_state is not PaymentState.unpaid:
+    if order.state is not OrderState.placed or order.payment_state not in OWING:
         return
     if order.expires_at > now:
         raise Later((order.expires_at - now).total_seconds())

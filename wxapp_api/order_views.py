@@ -6,7 +6,7 @@ from typing import Literal
 
 from orders import words
 from orders.cancelling import member_may_cancel
-from orders.models import Order, OrderHistory, OrderLine, OrderState, PaymentState
+from orders.models import OWING, Order, OrderHistory, OrderLine, OrderState, PaymentState
 from orders.queries import Details, Listed
 from orders.telling import title
 from payments.models import Channel, PaymentAttempt, Refund
@@ -157,7 +157,7 @@ def pickup_code(order: Order) -> str | None:
 
 
 def pay_before(order: Order) -> datetime | None:
-    waiting = order.state is OrderState.placed and order.payment_state is PaymentState.unpaid
+    waiting = order.state is OrderState.placed and order.payment_state in OWING
     return order.expires_at if waiting else None
 
 

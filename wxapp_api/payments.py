@@ -43,6 +43,7 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
         description=f"{merchant.name} {order.no}",
         now=at,
         client_ip=request.remote_addr or "",
+        seq=body.bill,
         return_url=_return_url(means.channel, means.account, order.no),
     )
     shown = PaymentOut(show=opening.show, params=dict(opening.params))

@@ -75,7 +75,10 @@ PAID = (AttemptState.succeeded, AttemptState.succeeded_late)
 
 
 class Bill(Base):
-    """What an order asks to be paid, in one piece or in several; `seq` counts from one."""
+    """What an order asks to be paid, in one piece or in several; `seq` counts from one.
+
+    `due_at`: until then it may be paid, where that is later than the order says.
+    """
 
     __tablename__ = "bills"
     __table_args__ = (
@@ -91,6 +94,7 @@ class Bill(Base):
     currency: Mapped[str] = mapped_column(Code(3), default="CNY")
     state: Mapped[BillState] = mapped_column(State(BillState), default=BillState.open)
     created_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from catalogue import stock
-from orders.models import LineKind, Order
+from orders.models import LineKind, Order, PaymentState
 from payments import plan_refunds
-from payments.errors import RefundAmountInvalid, RefundTooMuch
+from payments.errors import NothingToRefund, RefundAmountInvalid, RefundTooMuch
 from payments.models import PaymentAttempt, Refund
 from payments.queries import lock_bills_of
 from payments.refunding import amounts, outcomes, writing
@@ -37,6 +37,9 @@ def request(
     if order.kind in PLANS and (wanted.pieces or wanted.delivery_fen):
         raise RefundAmountInvalid
     lock_bills_of(session, order.id)
+    session.refresh(order)
+    if order.payment_state is PaymentState.part_paid:
+        raise NothingToRefund("还没有付完，要退就取消订单")
     proposal = propose(session, order, wanted)
     earlier = plan_refunds.failed_fen(session, order)
     refunds = _write(session, order, proposal, reason=reason, actor=actor, now=now)

@@ -8,7 +8,7 @@ from wxapp_api.schemas.common import Fen, IdOut, In, Moment, Note, Out, PageQuer
 from wxapp_api.schemas.quotes import CartIn, DiscountOut, LineOut
 
 State = Literal["placed", "accepted", "preparing", "ready", "completed", "cancelled"]
-PaymentState = Literal["unpaid", "paid", "part_refunded", "refunded"]
+PaymentState = Literal["unpaid", "part_paid", "paid", "part_refunded", "refunded"]
 
 
 class OrderIn(CartIn):

@@ -17,6 +17,7 @@ class PaymentIn(In):
 
     channel: Literal["wechat", "alipay", "unionpay", "balance"] = "wechat"
     balance_fen: int = Field(0, ge=0)
+    bill: int | None = Field(None, ge=1, description="of several bills the one with this number")
     way: Literal["mini", "jsapi", "native", "h5", "page", "wap"] | None = None
 
     def usual_way(self) -> Way:
