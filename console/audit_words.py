@@ -316,6 +316,9 @@ EVENTS = {
     "phone_refused": Event(
         "手机号没有合并", "号码登记在一位店员名下：核对后发邀请，让本人用微信绑定"
     ),
+    "payment_late": Event(
+        "收到一笔晚到或重复的付款", "已经自动原路退回，看退款里有没有退成", "warn"
+    ),
     "payment_mismatch": Event("付款和订单对不上", "没有入账，到商户平台核对这一笔", "bad"),
     "refund_mismatch": Event("退款金额对不上", "没有改账，到商户平台核对这一笔", "bad"),
     "refund_after_failure": Event("失败的退款又成功了", "账上没有记，到商户平台核对这一笔", "bad"),

@@ -85,6 +85,13 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
         return Settlement.paid
     attempts.settle_late(session, attempt, transaction_id=number, at=at, now=now)
     ledger.post_payment(session, attempt, order, late=True, now=now)
+    security_events.record(
+        session,
+        "payment_late",
+        f"payment:{known.out_trade_no}",
+        merchant_id=order.merchant_id,
+        now=now,
+    )
     refunding.request_of(
         session, attempt, order, attempt.amount_fen, reason=LATE, actor="system", now=now
     )

@@ -204,6 +204,9 @@ def test_a_success_of_a_closed_attempt_is_late(till: Till) -> None:
 
     assert len(till.refunds(order)) == 1
     assert till.bill(order).state is BillState.open
+    with database.reading() as session:
+        event = session.scalars(select(SecurityEvent)).one()
+    assert (event.kind, event.merchant_id) == ("payment_late", order.merchant_id)
 
 
 def test_an_order_of_nothing_is_settled_while_it_is_placed(till: Till) -> None:
