@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from core.config_channels import AlipayAccount
 from gateways.alipay import wire
+from gateways.alipay.bills import AlipayBills
 from gateways.alipay.client import AlipayClient
 from gateways.alipay.errors import AlipayError, AlipayUnavailable
 from gateways.alipay.reading import (
@@ -57,6 +58,7 @@ class AlipayChannel:
     ) -> None:
         self.settings = account
         self._client = AlipayClient(account, http, gateway, read_seconds=read_seconds)
+        self.bills = AlipayBills(self.bill_url, http)
 
     @property
     def account(self) -> str:

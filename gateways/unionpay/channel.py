@@ -22,6 +22,7 @@ from gateways.pay.records import (
     Way,
 )
 from gateways.unionpay import wire
+from gateways.unionpay.bills import UnionPayBills
 from gateways.unionpay.client import UnionPayClient
 from gateways.unionpay.errors import WAITING, UnionPayError, UnionPayUnavailable
 from gateways.unionpay.reading import (
@@ -53,6 +54,7 @@ class UnionPayChannel:
     def __init__(self, settings: UnionPay, account: UnionPayAccount, http: Http) -> None:
         self.settings = account
         self._client = UnionPayClient(settings, account, http)
+        self.bills = UnionPayBills(self.bill)
 
     @property
     def account(self) -> str:

@@ -1,19 +1,23 @@
 """Alipay and UnionPay, played by the sandbox over loopback, with the clients of production."""
 
+import hashlib
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from core.config_channels import Alipay, UnionPay
 from gateways.alipay.channel import AlipayChannel
 from gateways.http import Http
+from gateways.pay.bills import BillKind, BillNotReady, BillRow, BillSource
 from gateways.pay.records import Ask, Asked, RefundAsk, Way
 from gateways.unionpay.channel import UnionPayChannel
 from sandbox import demo_config, live, settings
@@ -114,3 +118,19 @@ def refund_ask(fen: int, number: str = "R20261123ABCDEFGH12345678", **values: An
 
 def with_id(asked: Asked, transaction_id: str | None) -> Asked:
     return replace(asked, transaction_id=transaction_id)
+
+
+def read_bill(source: BillSource, day: str) -> list[BillRow]:
+    """Fetched and read as the nightly job does; a day without any is none, today's is not ready."""
+    assert source.fetch(date(2020, 1, 1), BillKind.trade, BytesIO()) is None
+    today = (datetime.now(UTC) + timedelta(hours=8)).date()
+    with pytest.raises(BillNotReady):
+        source.fetch(today, BillKind.trade, BytesIO())
+    file = BytesIO()
+    found = source.fetch(date.fromisoformat(day), BillKind.trade, file)
+    assert found is not None
+    assert (found.size, found.hash) == (
+        len(file.getvalue()),
+        hashlib.sha256(file.getvalue()).hexdigest(),
+    )
+    return list(source.rows(file))

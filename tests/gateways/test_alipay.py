@@ -31,12 +31,13 @@ from gateways.alipay.channel import AlipayChannel
 from gateways.alipay.errors import SUB_CODES, AlipayError, AlipayUnavailable, refusal
 from gateways.alipay.reading import read_notice
 from gateways.http import Http
+from gateways.pay.bills import BadBill
 from gateways.pay.errors import BadSignature, MalformedMessage, StaleMessage
 from gateways.pay.money import to_fen, to_yuan
 from gateways.pay.records import Show, Way
 from sandbox import channel_keys
 from sandbox.alipay.signing import signed_form
-from tests.gateways.played import BACK, NUMBER, Played, ask, played, refund_ask
+from tests.gateways.played import BACK, NUMBER, Played, ask, played, read_bill, refund_ask
 
 DAY = timedelta(days=1)
 
@@ -318,6 +319,14 @@ def test_the_bill_of_a_day(world: Played) -> None:
     trade.refunds["R1"]["at"] -= 86_400
     before = f"{now() + timedelta(hours=8) - DAY:%Y-%m-%d}"
     packed = requests.get(world.alipay.bill_url(before), timeout=10).content
+    rows = read_bill(world.alipay.bills, before)
+    assert [(r.kind, r.our_no, r.amount_fen, r.settled_fen, r.fee_fen) for r in rows] == [
+        ("payment", NUMBER, 2_650, 2_650, 16),
+        ("refund", "R1", 650, 650, -4),
+    ]
+    assert [r.payment_no for r in rows] == [trade.trade_no, trade.trade_no]
+    with pytest.raises(BadBill):
+        list(world.alipay.bills.rows(BytesIO(packed[:-30])))
     with zipfile.ZipFile(BytesIO(packed)) as archive:
         text = archive.read(archive.namelist()[0]).decode("gbk")
     rows = [line.split(",") for line in text.splitlines() if line[:1].isdigit()]

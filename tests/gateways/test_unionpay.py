@@ -29,7 +29,16 @@ from gateways.unionpay.reading import read_notice, read_payment, read_refund
 from sandbox import channel_keys
 from sandbox.unionpay import moves
 from sandbox.unionpay.door import signed
-from tests.gateways.played import BACK, NUMBER, Played, ask, played, refund_ask, with_id
+from tests.gateways.played import (
+    BACK,
+    NUMBER,
+    Played,
+    ask,
+    played,
+    read_bill,
+    refund_ask,
+    with_id,
+)
 
 DAY = timedelta(days=1)
 AT = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -352,6 +361,12 @@ def test_the_file_of_a_day(world: Played) -> None:
     for move in world.world.moves.moves.values():
         move.at -= 86_400
     day = f"{now() + timedelta(hours=8) - DAY:%m%d}"
+    rows = read_bill(world.unionpay.bills, f"{now() + timedelta(hours=8) - DAY:%Y-%m-%d}")
+    known = world.unionpay.query(ask(Way.page, asked_at=at).as_asked())
+    assert known is not None
+    assert [(r.kind, r.our_no, r.channel_no, r.amount_fen, r.fee_fen) for r in rows] == [
+        ("payment", NUMBER, known.transaction_id, 2_650, 15)
+    ]
     with zipfile.ZipFile(BytesIO(world.unionpay.bill(day, now()))) as archive:
         name = archive.namelist()[0]
         line = archive.read(name).decode("gbk").splitlines()[0]
