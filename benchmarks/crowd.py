@@ -59,13 +59,13 @@ def fill(session: Session, *, members: int = MEMBERS, orders_each: int = ORDERS_
     session.flush()
     values = {"now": NOW.replace(tzinfo=None), "members": members}
     for step in _STEPS:
-        statement, defaults = _whole(step)
+        statement, defaults = whole(step)
         sized = statement.format(members=members, orders=members * orders_each)
         session.execute(text(sized), values | defaults)
     session.commit()
 
 
-def _whole(step: str) -> tuple[str, dict[str, Any]]:
+def whole(step: str) -> tuple[str, dict[str, Any]]:
     """An INSERT … SELECT with the columns that it leaves to the model's defaults, and these."""
     found = re.match(r"INSERT INTO (\w+) \(([^)]*)\)\s+SELECT ", step)
     if found is None:

@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, int]] = {
     "notification": {"HANDS": 2, "EACH": 1},
     "redemption": {"CLERKS": 2, "EACH": 1},
     "bulk_issue": {"SLICE": 100},
+    "reconciliation": {"EACH": 20, "DAYS": 2},
 }
 CROWD = {"MEMBERS": 400}
 
