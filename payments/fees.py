@@ -12,13 +12,8 @@ from sqlalchemy.orm import Session
 from core import rows
 from orders.models import Order
 from payments import accounts, ledger
-from payments.models import Bill, LedgerEntry, PaymentAttempt, Refund
+from payments.models import Bill, LedgerEntry, PaymentAttempt
 from payments.settlement.holding import hold
-
-
-def post_fee(session: Session, attempt_id: int, fee_fen: int, day: date, *, now: datetime) -> bool:
-    """The fee of one payment; False when it was booked before."""
-    return post_fees(session, {attempt_id: fee_fen}, day, now=now) > 0
 
 
 def post_fees(session: Session, fees: Mapping[int, int], day: date, *, now: datetime) -> int:
@@ -31,18 +26,6 @@ def post_fees(session: Session, fees: Mapping[int, int], day: date, *, now: date
         .where(PaymentAttempt.id.in_(fees))
     )  # fmt: skip
     return _post(session, "fee", paid, fees, day, now)
-
-
-def post_fees_back(session: Session, fees: Mapping[int, int], day: date, *, now: datetime) -> int:
-    """Refund → what the channel gives back of its fee; how many were new."""
-    back = (
-        select(Refund.id, PaymentAttempt.channel, PaymentAttempt.account, Order.id,
-               Order.merchant_id)
-        .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
-        .join(Order, Order.id == Refund.order_id)
-        .where(Refund.id.in_(fees))
-    )  # fmt: skip
-    return _post(session, "fee_back", back, {id_: -fee for id_, fee in fees.items()}, day, now)
 
 
 def _post(

@@ -1,5 +1,6 @@
 """A day becomes a statement: what the ledger says to the fen, and the same for ever once closed."""
 
+import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import database
 from core.clock import business_day
 from core.config import Config, PayMerchant
 from core.numbers import random_code
@@ -38,6 +40,7 @@ from tests.factories.coupons import make_coupon, make_template
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant, make_store
 from tests.factories.orders import make_order
+from tests.payments.conftest import Till
 
 MCHID = "1900006789"
 MEANS = Means(Channel.wechat, Way.mini, MCHID, "wxa41f0c6d8e2b7593", "openid")
@@ -97,7 +100,7 @@ class Shop:
         assert all(days.close(self.session, one.id, now=now) for one in due)
         return [self.session.get_one(SettlementDay, one.id, populate_existing=True) for one in due]
 
-    def pay_out(self, fen: int, voucher: str, *, store: int = 0) -> Payout:
+    def pay_out(self, fen: int, voucher: str, *, store: int = 0, at: datetime = CLOSING) -> Payout:
         return payouts.record(
             self.session,
             self.merchant.id,
@@ -106,7 +109,7 @@ class Shop:
             voucher=voucher,
             note="",
             actor="staff:1",
-            now=CLOSING,
+            now=at,
         )
 
     def account(self, kind: str) -> int:
@@ -165,7 +168,7 @@ def test_what_comes_after_the_end_of_a_day_falls_into_the_next(shop: Shop) -> No
     shop.sell(10_000)
     (closed,) = shop.close()
 
-    assert fees.post_fee(shop.session, shop.paid[0].id, 60, DAY, now=CLOSING)
+    assert fees.post_fees(shop.session, {shop.paid[0].id: 60}, DAY, now=CLOSING)
 
     fee = shop.session.scalars(select(LedgerEntry).where(LedgerEntry.cause.startswith("fee:")))
     assert {(e.account, e.amount_fen, e.day) for e in fee} == {
@@ -175,19 +178,8 @@ def test_what_comes_after_the_end_of_a_day_falls_into_the_next(shop: Shop) -> No
     assert (closed.fee_fen, closed.net_fen) == (0, 10_000)
     (following,) = shop.close(CLOSING + timedelta(days=1))
     assert (following.taken_fen, following.fee_fen, following.net_fen) == (0, 60, -60)
-    assert not fees.post_fee(shop.session, shop.paid[0].id, 61, DAY, now=CLOSING)
+    assert not fees.post_fees(shop.session, {shop.paid[0].id: 61}, DAY, now=CLOSING)
     assert shop.account("fee") == 60
-
-
-def test_a_fee_goes_back_with_its_refund(shop: Shop) -> None:
-    order = shop.sell(10_000)
-    fees.post_fee(shop.session, shop.paid[0].id, 60, DAY, now=MORNING_AFTER)
-    refund = shop.refund(order, 5_000)
-
-    assert fees.post_fees_back(shop.session, {refund.id: 30}, DAY, now=MORNING_AFTER) == 1
-
-    (statement,) = shop.close()
-    assert (statement.fee_fen, statement.net_fen) == (30, 4_970)
 
 
 def give_coupon(shop: Shop, order: Order, fen: int, template: CouponTemplate) -> None:
@@ -307,7 +299,9 @@ def test_whatever_happens_statements_are_the_sum_of_the_entries(
             sold.append(shop.sell(fen, at=now, store=which % 2))
         elif verb == "fee" and sold:
             attempt = shop.paid[which % len(sold)]
-            fees.post_fee(session, attempt.id, fen % 50, business_day(attempt.created_at), now=now)
+            fees.post_fees(
+                session, {attempt.id: fen % 50}, business_day(attempt.created_at), now=now
+            )
         elif verb == "refund" and sold:
             order = sold[which % len(sold)]
             if left := order.paid_fen - order.refunded_fen:
@@ -315,7 +309,7 @@ def test_whatever_happens_statements_are_the_sum_of_the_entries(
         elif verb == "payout":
             left = payouts.left_fen(session, shop.stores[which % 2].id)
             if left > 0:
-                shop.pay_out(min(fen, left), f"V{number}", store=which % 2)
+                shop.pay_out(min(fen, left), f"V{number}", store=which % 2, at=now)
         elif verb == "next day":
             now += timedelta(days=1)
             shop.close(now)
@@ -385,3 +379,51 @@ def test_the_proof_names_a_purse_and_a_payout(shop: Shop) -> None:
 
     assert proof.wrong_purses(shop.session, every) == [shop.stores[0].id]
     assert proof.wrong_payouts(shop.session, every) == [made.id]
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize("held", [True, False], ids=["held", "control"])
+def test_what_is_being_booked_while_a_day_is_closed(mariadb_till: Till, held: bool) -> None:
+    """Whoever holds the day is waited for; who does not slips in behind it, and the proof tells."""
+    with database.transaction() as session:
+        shop = open_shop(session)
+        shop.sell(10_000)
+        merchant_id, attempt_id = shop.merchant.id, shop.paid[0].id
+        days.open_due(session, merchant_id, now=CLOSING)
+    booked, closed = threading.Event(), threading.Event()
+
+    def book() -> None:
+        with mariadb_till.app.app_context(), database.transaction() as session:
+            if held:
+                fees.post_fees(session, {attempt_id: 60}, DAY, now=MORNING_AFTER)
+            else:
+                amounts = {f"channel:wechat:{MCHID}": -60, f"fee:wechat:{merchant_id}": 60}
+                ledger.post(session, "fee:0", amounts, merchant_id, day=DAY, now=MORNING_AFTER)
+            session.flush()
+            booked.set()
+            closed.wait(0.4)
+
+    clerk = threading.Thread(target=book)
+    clerk.start()
+    assert booked.wait(10)
+    with database.transaction() as session:
+        [due] = days.list_closable(session, merchant_id, now=CLOSING)
+        assert days.close(session, due.id, now=CLOSING)
+    closed.set()
+    clerk.join()
+
+    every = range(1, 10**6)
+    with database.reading() as session:
+        [statement] = session.scalars(select(SettlementDay)).all()
+        assert (statement.fee_fen, statement.net_fen) == ((60, 9_940) if held else (0, 10_000))
+        assert proof.wrong_days(session, every) == ([] if held else [statement.id])
+        assert proof.wrong_purses(session, every) == []
+        assert proof.wrong_payments(session, every) == []
+    if held:
+        with database.transaction() as session:
+            shop.session = session
+            made = shop.pay_out(9_940, "V1")
+        with database.reading() as session:
+            assert made.amount_fen == 9_940
+            assert proof.wrong_payouts(session, every) == []
+            assert proof.wrong_purses(session, every) == []
