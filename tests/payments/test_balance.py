@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from core import clock, database
 from core.outbox import enqueue
 from crm.balance import NotEnoughBalance
+from crm.journeys import drafting
 from crm.models import BalanceHold, HoldState, Member, MemberEvent, Plan, PlanKind
 from crm.plans import offers
 from crm.tiers import editing
@@ -19,6 +20,7 @@ from payments.attempts import Means
 from payments.errors import BalanceNotTaken, BalancePartInvalid
 from payments.models import AttemptState, BillState, Channel, LedgerEntry
 from sandbox.people import openid_of
+from tests.factories.journeys import plan, runs_of
 from tests.payments.conftest import MINI, Post, Till
 
 BALANCE = Means(Channel.balance)
@@ -259,17 +261,27 @@ def test_another_payer_has_no_part_in_what_the_member_stored(till: Till, post: P
     assert till.attempts(order)[1].channel_fen == 2_500
 
 
-def test_who_falls_below_the_line_by_paying_is_told_of_it(till: Till, post: Post) -> None:
+def test_who_falls_below_the_line_by_paying_enters_the_journey(till: Till, post: Post) -> None:
     top_up(till)
     order = till.order(10_500)
+    with database.transaction() as session:
+        member = session.get_one(Member, till.member.id)
+        hello = {"kind": "message", "text": "余额不多了"}
+        low = plan(hello, trigger={"kind": "low_balance"})
+        made = {"name": "余额快用完", "graph": low, "actor": "staff:1", "now": clock.now()}
+        journey = drafting.create(session, member.merchant_id, **made)
+        drafting.publish(session, journey, actor="staff:1", now=clock.now())
 
     assert post(f"orders/{order.no}/payment", body={"channel": "balance"}).status_code == 200
+    assert till.run_jobs("crm.journey_heard")[-1] == "done"
 
     with database.reading() as session:
         low = session.scalars(select(MemberEvent).where(MemberEvent.kind == "balance_low")).all()
     assert [(event.member_id, event.data) for event in low] == [
         (till.member.id, {"balance_fen": 1_500})
     ]
+    with database.reading() as session:
+        assert [run.member_id for run in runs_of(session, journey)] == [till.member.id]
 
 
 def test_the_nightly_look_finds_stored_value_that_the_ledger_does_not_owe(till: Till) -> None:

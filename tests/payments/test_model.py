@@ -97,6 +97,17 @@ class Paying(RuleBasedStateMachine):
         with suppress(*REFUSED):
             self.sheets.append({**self.till.open(self._order(), means), "by": who})
 
+    @rule(first=st.integers(1, 3_000), deposit=st.booleans())
+    def several_bills(self, first: int, deposit: bool) -> None:
+        now = clock.now()
+        with suppress(*REFUSED), database.transaction() as session:
+            order = session.get_one(Order, self.order_id)
+            if deposit:
+                rest_by = now + timedelta(days=1)
+                billing.open_deposit(session, order, first, rest_by=rest_by, now=now)
+            else:
+                billing.split(session, order, [first, order.payable_fen - first], now=now)
+
     @rule()
     def pay_with_the_balance(self) -> None:
         with suppress(*REFUSED):
@@ -223,19 +234,24 @@ class Paying(RuleBasedStateMachine):
             causes = select(LedgerEntry.cause, func.sum(LedgerEntry.amount_fen)).where(mine)
             for cause, total in session.execute(causes.group_by(LedgerEntry.cause)):
                 assert total == 0, cause
-            bill = session.scalars(select(Bill).where(Bill.order_id == order.id)).one()
+            bills = session.scalars(
+                select(Bill).where(Bill.order_id == order.id, Bill.state != BillState.void)
+            ).all()
             coupon = session.get_one(Coupon, self.coupon_id)
             left = available(session, self.till.store, self.sku)
         failed = sum(r.amount_fen for r in refunds if r.state is RefundState.failed)
         owed = order.paid_fen - order.refunded_fen
         assert (taken - returned) + spent == owed + self._stuck(paid, refunds)
-        assert sum(1 for a in attempts if a.state is AttemptState.succeeded) == (order.paid_fen > 0)
-        assert (bill.state is BillState.paid) == (order.paid_fen > 0)
+        ours = [attempt for attempt in attempts if attempt.state is AttemptState.succeeded]
+        settled = [bill for bill in bills if bill.state is BillState.paid]
+        assert sorted(attempt.bill_id for attempt in ours) == [bill.id for bill in settled]
+        assert order.paid_fen == sum(attempt.amount_fen for attempt in ours)
+        assert (order.paid_at is not None) == (bool(settled) and settled == list(bills))
         gone = order.state is OrderState.cancelled
         assert left == self.had - (0 if gone else self.pieces)
         if gone and not failed:
             assert owed == 0
-        if order.payment_state is PaymentState.unpaid:
+        if order.paid_at is None:
             assert coupon.state is (CouponState.issued if gone else CouponState.locked)
         elif order.payment_state is PaymentState.refunded:
             assert coupon.state is CouponState.issued
