@@ -155,6 +155,25 @@ def test_a_busy_channel_is_asked_later(till: Till, code: str) -> None:
     assert till.refunds(order)[0].state is RefundState.processing
 
 
+def test_a_channel_that_is_out_of_our_money_waits_and_people_are_told_once(till: Till) -> None:
+    order = paid_order(till)
+    refund = request(order, 2500)
+    till.channel.fault(api="pay.refund", kind="error", status=403, code="NOT_ENOUGH", times=2)
+
+    assert [till.run_jobs("payments.refund") for _ in range(2)] == [["later"], ["later"]]
+
+    [row] = till.refunds(order)
+    assert (row.out_refund_no, row.state, row.error) == (
+        refund.out_refund_no,
+        RefundState.requested,
+        "NOT_ENOUGH",
+    )
+    assert till.run_jobs("payments.tell_stuck") == ["done"]
+    assert till.run_jobs("payments.refund") == ["done"]
+    [row] = till.refunds(order)
+    assert (row.state, row.error) == (RefundState.processing, "")
+
+
 def test_a_lost_refund_notice_is_healed_by_asking(till: Till) -> None:
     order = paid_order(till)
     refund = request(order, 2500)
