@@ -14,6 +14,7 @@ from gateways.http import Http
 from gateways.pay.sharing import Part, PartResult, Party, PartyKind
 from gateways.wechat.errors import PayError, WechatUnavailable
 from gateways.wechat.pay_channel import PayChannel
+from gateways.wechat.pay_hosts import PayHosts
 from gateways.wechat.sharing import ProfitSharing
 from sandbox import live
 from sandbox.pay.ledger import Order
@@ -60,7 +61,7 @@ def bench(
         chosen = replace(chosen, merchants={MCHID: merchant})
     with live.running(chosen, deliver=shop) as sandbox:
         account = config.PayMerchant(**(row | {"sub_mchid": SUB}))
-        channel = PayChannel(account, Http(), sandbox.url, read_seconds=5.0)
+        channel = PayChannel(account, Http(), PayHosts([sandbox.url]), read_seconds=5.0)
         client = ProfitSharing(channel, mchid=MCHID, sub_mchid=SUB)
         yield Bench(sandbox.world, client, sandbox.url)
 
