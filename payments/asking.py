@@ -98,7 +98,7 @@ def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: 
         raise AskedChanged
     refund = refunding.request(session, order, wanted, reason=asked.reason, actor=actor, now=now)
     mine = update(AskedRefund).where(AskedRefund.id == asked.id)
-    claim(session, mine.values(refund_id=refund.id))
+    rows.all_moved(AskedRefund, claim(session, mine.values(refund_id=refund.id)))
     _audit(session, asked, order, "refund.agree", actor, now, via=via)
     return refund
 

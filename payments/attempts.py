@@ -80,7 +80,7 @@ def start(
     its channel first, because both could be paid. What the balance pays is frozen here. Raises
     AlreadyPaid, NotPayable, OrderExpired, BalanceNotTaken, BalancePartInvalid, NotEnoughBalance.
     """
-    bill = _choose(lock_bills_of(session, order.id), seq)
+    bill = choose(lock_bills_of(session, order.id), seq)
     session.refresh(order)
     live = find_live_attempt(session, bill.id)
     if bill.state is BillState.paid or order.payment_state not in OWING:
@@ -117,7 +117,9 @@ def start(
     session.add(attempt)
     session.flush()
     if means.balance_fen:
-        balance.freeze(session, order.buyer_id, kept_for(attempt.id), means.balance_fen, now=now)
+        kept = kept_for(attempt.id)
+        if not balance.freeze(session, order.buyer_id, kept, means.balance_fen, now=now):
+            raise rows.NotMoved(f"attempt {attempt.id} is new, and something was frozen for it")
     if means.channel is Channel.balance:
         return attempt, Step.settle
     # Whatever happens to the answer or to the notice, somebody asks.
@@ -149,7 +151,7 @@ def end(session: Session, attempt_id: int, to: AttemptState, *, now: datetime) -
     if not move(session, attempt_id, to, live=None, settled_at=now):
         return False
     if session.get_one(PaymentAttempt, attempt_id).balance_fen:
-        balance.release(session, kept_for(attempt_id), now=now)
+        _release(session, attempt_id, now)
     return True
 
 
@@ -164,6 +166,7 @@ def settle_late(
     """Money came for what nobody owes any more: all that it is now is what the channel took, and
     the balance's part is the member's again."""
     came = {"amount_fen": attempt.channel_fen, "balance_fen": 0}
+    frozen = attempt.balance_fen and attempt.state in UNSETTLED  # else it was freed when it ended
     must_move(
         session,
         attempt.id,
@@ -173,9 +176,15 @@ def settle_late(
         settled_at=at,
         **(came if attempt.balance_fen else {}),
     )
+    if frozen:
+        _release(session, attempt.id, now)
     if attempt.balance_fen:
-        balance.release(session, kept_for(attempt.id), now=now)
         rows.note(attempt, came)
+
+
+def _release(session: Session, attempt_id: int, now: datetime) -> None:
+    if not balance.release(session, kept_for(attempt_id), now=now):
+        raise rows.NotMoved(f"nothing was frozen for attempt {attempt_id}")
 
 
 def kept_for(attempt_id: int) -> str:
@@ -200,7 +209,7 @@ def _before(attempt_id: int, to: AttemptState) -> dict[str, object]:
     return {"id": attempt_id, "state": sources}
 
 
-def _choose(bills: Sequence[Bill], seq: int | None) -> Bill:
+def choose(bills: Sequence[Bill], seq: int | None) -> Bill:
     """The bill that is meant, else the first that is open; void only where all are."""
     asked = [bill for bill in bills if bill.state is not BillState.void] or list(bills)
     if seq is not None:

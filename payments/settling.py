@@ -25,7 +25,7 @@ from payments.queries import (
     Known,
     find_known,
     is_paid,
-    lock_bill_of,
+    lock_bills_of,
     lock_for_settling,
     merchant_of,
     next_due,
@@ -162,7 +162,7 @@ def _words(attempt: PaymentAttempt) -> str:
 
 def settle_free(session: Session, order: Order, *, now: datetime) -> None:
     """Pay a bill of 0 fen, without any channel; again: nothing. Raises ValueError on any other."""
-    bill = lock_bill_of(session, order.id)
+    bill = lock_bills_of(session, order.id)[0]
     if bill.amount_fen != 0:
         raise ValueError("only a bill of 0 fen settles by itself")
     if bill.state is not BillState.open or not paying.mark_paid(
@@ -200,8 +200,11 @@ def _settle_unpaid(
     if not transaction.is_over:
         return Settlement.waiting
     failed = transaction.state == "PAYERROR"
-    attempts.end(session, known.id, AttemptState.failed if failed else AttemptState.closed, now=now)
-    return Settlement.closed
+    to = AttemptState.failed if failed else AttemptState.closed
+    if attempts.end(session, known.id, to, now=now):
+        return Settlement.closed
+    stands = session.get_one(PaymentAttempt, known.id, populate_existing=True)
+    return Settlement.repeated if is_paid(stands) else Settlement.closed
 
 
 def _differences(known: Known, transaction: Transaction) -> list[str]:

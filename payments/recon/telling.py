@@ -37,7 +37,8 @@ def tell(session: Session, *, now: datetime) -> int:
 
 def _tell(session: Session, day: StatementDay, now: datetime) -> int:
     expected = {"id": day.id, "told_at": None}
-    rows.compare_and_set(session, StatementDay, expected, {"told_at": now})
+    if not rows.compare_and_set(session, StatementDay, expected, {"told_at": now}):
+        return 0  # another copy of the job tells of it
     return sum(
         questions.put(
             session,

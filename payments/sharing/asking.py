@@ -91,6 +91,12 @@ def move(session: Session, sharing: Sharing, to: SharingState, **values: object)
     return moved == 1
 
 
+def must_move(session: Session, sharing: Sharing, to: SharingState, **values: object) -> None:
+    """The same for a row that is held. Raises NotMoved."""
+    if not move(session, sharing, to, **values):
+        raise rows.NotMoved(f"sharing {sharing.id} did not become {to}")
+
+
 def base_fen(session: Session, attempt: PaymentAttempt) -> int:
     """What of a payment is still the merchant's to share."""
     if attempt.amount_fen == 0:
@@ -102,7 +108,7 @@ def base_fen(session: Session, attempt: PaymentAttempt) -> int:
 def _fix(session: Session, sharing: Sharing, attempt: PaymentAttempt, now: datetime) -> None:
     base = base_fen(session, attempt)
     if base == 0:
-        move(session, sharing, SharingState.released, done_at=now)
+        must_move(session, sharing, SharingState.released, done_at=now)
         return
     day = business_day(sharing.paid_at)
     given = select(SharingPart.receiver_id).where(
@@ -119,7 +125,7 @@ def _fix(session: Session, sharing: Sharing, attempt: PaymentAttempt, now: datet
         return
     no = f"S{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}"
     round_ = sharing.round + 1
-    move(session, sharing, SharingState.asked, no=no, round=round_, error="", asked_at=now)
+    must_move(session, sharing, SharingState.asked, no=no, round=round_, error="", asked_at=now)
     rows.add_all(
         session,
         SharingPart,

@@ -21,7 +21,7 @@ from payments.models import (
     SharingReturn,
     SharingState,
 )
-from payments.sharing.asking import asked_parts, move
+from payments.sharing.asking import asked_parts, move, must_move
 
 _PARTS = {"SUCCESS": PartState.succeeded, "CLOSED": PartState.failed}
 _RETURNS = {"SUCCESS": ReturnState.succeeded, "FAILED": ReturnState.failed}
@@ -47,7 +47,7 @@ def sharing(session: Session, sharing_id: int, result: SharingResult, *, now: da
         errors += [error] if error else []
     if not result.is_finished:
         return "asked"
-    move(session, found, SharingState.shared, error=errors[0] if errors else "")
+    must_move(session, found, SharingState.shared, error=errors[0] if errors else "")
     if errors:
         log.error("sharing_refused", sharing_id=sharing_id, error=errors[0])
     return "shared"

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
+from core import rows
 from core.database import claim
 from core.outbox import enqueue
 from gateways.pay.shipping import Logistics
@@ -70,14 +71,16 @@ def warn(session: Session, *, now: datetime) -> int:
             .where(*old)
             .order_by(PaymentShipping.paid_at)
             .limit(LIMIT)
+            .with_for_update(skip_locked=True)
         ).all()
         values = {"warned_at": now, mark: now}
-        claim(
+        marked = claim(
             session,
             update(PaymentShipping)
             .where(PaymentShipping.id.in_([id_ for id_, _, _ in found]), column.is_(None))
             .values(**values),
         )
+        rows.all_moved(PaymentShipping, marked, len(found))
         stores = Counter((merchant_id, store_id) for _, merchant_id, store_id in found)
         for (merchant_id, store_id), number in stores.items():
             told += _say(session, merchant_id, store_id, number, mark == "late_at", now)

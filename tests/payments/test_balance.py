@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from core import clock, database
 from core.outbox import enqueue
+from core.rows import NotMoved
 from crm.balance import NotEnoughBalance
 from crm.journeys import drafting
 from crm.models import BalanceHold, HoldState, Member, MemberEvent, Plan, PlanKind
@@ -205,6 +206,41 @@ def test_a_success_after_the_order_has_gone_frees_what_is_still_frozen(till: Til
     assert has(till) == (12_000, 2_000)
     assert [refund.amount_fen for refund in till.refunds(order)] == [1_500]
     assert_books_agree(till)
+
+
+def lose_the_hold() -> None:
+    """What should be frozen is not: a bug, or somebody in the tables."""
+    with database.transaction() as session:
+        session.execute(update(BalanceHold).values(state=HoldState.returned))
+
+
+def test_a_part_that_is_frozen_no_more_pays_nothing(till: Till) -> None:
+    top_up(till)
+    order = till.order(2_500)
+    till.channel.pay(till.open(order, mixed(till)))
+    lose_the_hold()
+
+    assert till.deliver(till.channel.next_notice()) == 500
+
+    unpaid, [attempt] = till.read(order), till.attempts(order)
+    assert (unpaid.payment_state, unpaid.paid_fen) == (PaymentState.unpaid, 0)
+    assert attempt.state is AttemptState.pending
+    assert len(till.ledger()) == 3
+    assert till.queued().count("orders.after_paid") == 1  # of the top-up
+
+
+def test_an_attempt_does_not_end_without_freeing_what_it_froze(till: Till) -> None:
+    top_up(till)
+    order = till.order(2_500)
+    till.open(order, mixed(till))
+    [attempt] = till.attempts(order)
+    lose_the_hold()
+
+    with pytest.raises(NotMoved), database.transaction() as session:
+        attempts.end(session, attempt.id, AttemptState.closed, now=clock.now())
+
+    assert till.attempts(order)[0].state is AttemptState.pending
+    assert has(till) == (11_000, 2_000)
 
 
 @pytest.mark.parametrize(
