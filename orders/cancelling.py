@@ -1,5 +1,6 @@
 """An order ends before its time: what it held goes back."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,12 +15,21 @@ UNMADE = (OrderState.placed, OrderState.accepted)
 """States in which nothing has been made yet, so that stock can be sold again."""
 
 
-def cancel(session: Session, order: Order, *, actor: str, reason: str, now: datetime) -> bool:
+def cancel(
+    session: Session,
+    order: Order,
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+    money: Callable[[], object] = lambda: None,
+) -> bool:
     """Cancel an order in the state that `order` shows; False when it has moved on meanwhile.
 
     The coupon and the points of an order that was not paid in full are released; stock goes back
-    unless the goods were made already. A paid order's money is the caller's: it requests the refund
-    in the same transaction, and coupon and points return when the refund is through.
+    unless the goods were made already. A paid order's money is the caller's: `money` requests the
+    refund where its turn is in the order of the locks, and coupon and points return when the refund
+    is through.
     """
     made = order.state not in UNMADE
     unpaid = order.payment_state in OWING
@@ -41,6 +51,7 @@ def cancel(session: Session, order: Order, *, actor: str, reason: str, now: date
         give_rations_back(session, order, now)
     if order.points_used and unpaid:
         points.give_back(session, order.id, part=1, whole=1, now=now)
+    money()
     if not made:
         stock.give_back(session, order.id, now)
     if unpaid and actor == "system" and order.member_id is not None:

@@ -4,12 +4,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from core import rows
 from orders import cancelling, paying
 from orders.models import Order, OrderState
 from orders.moving import wrong_state
 from payments import billing, refunding
 from payments.errors import PaymentInProgress
-from payments.models import UNSETTLED
+from payments.models import UNSETTLED, BillState
 from payments.queries import list_live_attempts, lock_bills_of
 
 
@@ -37,14 +38,18 @@ def cancel(
         raise PaymentInProgress
     if any(live.amount_fen == 0 for live in lives):
         paying.record_refund(session, order, 0, now, reason=reason)  # coupon before stock
-    if not cancelling.cancel(session, order, actor=actor, reason=reason, now=now):
-        raise wrong_state(order)
+    left = [(live, live.amount_fen - live.refunded_fen) for live in lives]
+
+    def money() -> None:
+        for live, rest in left:
+            if rest > 0:
+                refunding.request_of(
+                    session, live, order, rest, reason=reason, actor=actor, now=now
+                )
+
     for bill in bills:
-        billing.void_bill(session, bill)
-    back = 0
-    for live in lives:
-        rest = live.amount_fen - live.refunded_fen
-        if rest > 0:
-            refunding.request_of(session, live, order, rest, reason=reason, actor=actor, now=now)
-            back += rest
-    return back
+        if bill.state is BillState.open and not billing.void_bill(session, bill):
+            raise rows.NotMoved(f"bill {bill.id} is held and was open")
+    if not cancelling.cancel(session, order, actor=actor, reason=reason, now=now, money=money):
+        raise wrong_state(order)
+    return sum(rest for _, rest in left)

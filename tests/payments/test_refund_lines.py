@@ -142,6 +142,23 @@ def open_shop(session: Session, balance_fen: int = 0, deposit_fen: int = 0) -> S
     return Shop(session, store, member, order, skus)
 
 
+def another_order(shop: Shop, balance_fen: int) -> Order:
+    """The same member's, of three of the same tea, paid by the balance in part."""
+    session, sku = shop.session, shop.skus[0]
+    order = make_order(session, shop.member, shop.store, payable_fen=2_000, placed_at=NOW)
+    line = {"order_id": order.id, "position": 0, "sku_id": sku, "name": "茶", "quantity": 3}
+    session.add(OrderLine(**line, unit_fen=2_000, amount_fen=2_000, payable_fen=2_000))
+    session.flush()
+    stock.hold(session, order.id, shop.store.id, {sku: 3}, NOW)
+    top_up = make_order_id(session, shop.member, shop.store)
+    balance.credit(session, shop.member.id, top_up, paid_fen=balance_fen, bonus_fen=0, now=NOW)
+    pay(session, order, 1, BillKind.whole, 2_000, balance_fen)
+    assert paying.mark_paid(session, order, amount_fen=2_000, now=NOW)
+    session.flush()
+    session.refresh(order)
+    return order
+
+
 def pay(
     session: Session, order: Order, seq: int, kind: BillKind, fen: int, balance_fen: int
 ) -> None:
