@@ -21,7 +21,7 @@ from payments.asks import ask_of
 from payments.attempts import Means, Step
 from payments.errors import PaymentInProgress
 from payments.models import UNSETTLED, AttemptState, Channel, PaymentAttempt
-from payments.queries import find_live_attempt_of, lock_bill_of
+from payments.queries import find_live_attempt, lock_bills_of
 from payments.settling import Settlement
 
 ASK_EVERY = timedelta(seconds=5)
@@ -72,14 +72,15 @@ def charge(
     store_no: str,
     client_ip: str,
     now: datetime,
+    seq: int | None = None,
 ) -> Charged:
-    """Charge the code for what the order's bill asks.
+    """Charge the code for what the order's bill asks: the first that is open, or `seq`.
 
     While an earlier code of this bill is not settled nothing is charged: `asking`. Any other
     attempt is closed at its channel first. Raises AlreadyPaid, NotPayable, OrderExpired,
-    PaymentInProgress, or what closing an older attempt raises.
+    PaymentInProgress, BillNotFound, or what closing an older attempt raises.
     """
-    attempt = _begin(cashier, order_id, means, now)
+    attempt = _begin(cashier, order_id, means, now, seq)
     if attempt is None:
         return Charged(Charge.asking)
     ask = ask_of(attempt, description, auth_code=auth_code, client_ip=client_ip, store_no=store_no)
@@ -112,16 +113,18 @@ def follow(cashier: Cashier, attempt_id: int, now: datetime) -> bool:
     return True
 
 
-def _begin(cashier: Cashier, order_id: int, means: Means, now: datetime) -> PaymentAttempt | None:
+def _begin(
+    cashier: Cashier, order_id: int, means: Means, now: datetime, seq: int | None
+) -> PaymentAttempt | None:
     """A number to charge a code under; None while an earlier code is in the air."""
     for _ in range(_ROUNDS):
         with transaction() as session:
-            lock_bill_of(session, order_id)
-            live = find_live_attempt_of(session, order_id)
+            bill = attempts.choose(lock_bills_of(session, order_id), seq)
+            live = find_live_attempt(session, bill.id)
             if live is not None and live.state in UNSETTLED and live.way is Way.code:
                 return None
             order = session.get_one(Order, order_id)
-            attempt, step = attempts.start(session, order, means, now=now)
+            attempt, step = attempts.start(session, order, means, now=now, seq=bill.seq)
             if step is Step.open:
                 enqueue(
                     session,

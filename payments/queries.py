@@ -13,6 +13,7 @@ from orders.models import Order
 from payments.errors import BillNotFound
 from payments.models import (
     PAID,
+    UNSETTLED,
     AttemptState,
     Bill,
     BillState,
@@ -106,14 +107,6 @@ def lock_for_settling(session: Session, known: Known) -> tuple[Bill, PaymentAtte
     )
 
 
-def lock_bill_of(session: Session, order_id: int) -> Bill:
-    """Raises BillNotFound."""
-    bill = session.scalars(_LOCK_BILL_OF, {"order_id": order_id}).one_or_none()
-    if bill is None:
-        raise BillNotFound
-    return bill
-
-
 def lock_bills_of(session: Session, order_id: int) -> Sequence[Bill]:
     """All of the order's bills, in the order of their numbers. Raises BillNotFound."""
     bills = session.scalars(_LOCK_BILL_OF.order_by(Bill.seq), {"order_id": order_id}).all()
@@ -144,11 +137,10 @@ def next_due(session: Session, order_id: int, after_id: int) -> datetime | None:
 
 
 def find_live_attempt_of(session: Session, order_id: int) -> PaymentAttempt | None:
-    return session.scalars(
-        select(PaymentAttempt)
-        .join(Bill, Bill.id == PaymentAttempt.bill_id)
-        .where(Bill.order_id == order_id, PaymentAttempt.live.is_(True))
-    ).one_or_none()
+    """Of an order with several bills the attempt that may still be paid, else the last that was."""
+    lives = list_live_attempts(session, order_id)
+    open_ = [live for live in lives if live.state in UNSETTLED]
+    return next(iter(open_ or lives[::-1]), None)
 
 
 def list_live_attempts(session: Session, order_id: int) -> list[PaymentAttempt]:

@@ -9,10 +9,10 @@ from core import database
 from core.outbox import JobState, OutboxJob
 from gateways.pay.records import Way
 from orders.models import Order, OrderState, PaymentState
-from payments import counter, remote
+from payments import billing, counter, queries, remote
 from payments.attempts import Means
 from payments.counter import Charge, Charged
-from payments.errors import AlreadyPaid
+from payments.errors import AlreadyPaid, BillNotFound
 from payments.models import AttemptState, BillState
 from payments.models import Channel as Channels
 from sandbox.pay import codes, sheet
@@ -303,3 +303,28 @@ def test_the_code_itself_is_kept_nowhere(till: Till) -> None:
 )
 def test_whose_code_it_is(code: str, channel: Channels | None) -> None:
     assert counter.channel_of(code) is channel
+
+
+def test_each_code_pays_one_of_several_bills(till: Till) -> None:
+    order = till.order(FEE)
+    with database.transaction() as session:
+        billing.split(session, session.get_one(Order, order.id), [400, 500], now=now())
+
+    assert charge(till, order, shown(till)) == Charged(Charge.paid)
+    part = till.read(order)
+    assert (part.payment_state, part.paid_fen) == (PaymentState.part_paid, 400)
+    assert charge(till, order, shown(till, asks_password=True)) == Charged(Charge.asking)
+    assert charge(till, order, shown(till)) == Charged(Charge.asking)
+
+    with database.reading() as session:
+        live = queries.find_live_attempt_of(session, order.id)
+    first, second = till.attempts(order)
+    assert live is not None
+    assert (live.id, first.amount_fen, second.amount_fen) == (second.id, 400, 500)
+    assert purse(till) == START - 400
+    with pytest.raises(BillNotFound):
+        counter.charge(
+            till.cashier, order.id, MEANS, shown(till), seq=9,
+            description="", store_no="jingan", client_ip="10.0.0.1", now=now(),
+        )  # fmt: skip
+    assert len(till.attempts(order)) == 2

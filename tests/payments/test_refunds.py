@@ -123,7 +123,7 @@ def test_what_cannot_be_refunded(till: Till) -> None:
         with pytest.raises(refusal):
             request(order, fen)
     with pytest.raises(BillNotFound), database.transaction() as session:
-        queries.lock_bill_of(session, 10**9)
+        queries.lock_bills_of(session, 10**9)
 
     assert till.refunds(unpaid) + till.refunds(free) + till.refunds(paid) == []
 
