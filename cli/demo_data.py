@@ -1,6 +1,7 @@
 """`demo-data`: the tea shop 青禾茶铺 with its stores, staff, goods, coupons and members."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,9 +14,9 @@ import crm.demo
 import crm.demo_loyalty
 import merchants.demo
 import messaging.demo
-from cli import demo_batches, demo_history
+from cli import demo_batches, demo_history, demo_told
 from core.clock import now as clock_now
-from core.database import transaction
+from core.database import reading, transaction
 from merchants.models import Merchant
 from merchants.queries import list_stores
 
@@ -24,8 +25,9 @@ from merchants.queries import list_stores
 @click.option("--history", default=0, help="how many members get a past of orders")
 @click.option("--audience", default=0, help="how many more a finished campaign was for")
 @click.option("--crowd", default="{}", help="JSON: appid → how the openids of these members begin")
+@click.option("--told", type=click.Path(path_type=Path), help="where to write what channels know")
 @with_appcontext
-def demo_data(history: int, audience: int, crowd: str) -> None:
+def demo_data(history: int, audience: int, crowd: str, told: Path | None) -> None:
     """Load the demo's data and print its ids as JSON. Safe to repeat."""
     with transaction() as session:
         made = _load(session)
@@ -33,6 +35,10 @@ def demo_data(history: int, audience: int, crowd: str) -> None:
         made["history"] = demo_history.write(
             history, json.loads(crowd), audience=audience, now=clock_now()
         )
+        if told and made["history"]["orders"]:
+            with reading() as session:
+                past = demo_told.of_past(session, made["merchant"]["id"])
+            told.write_text(json.dumps(past), "utf-8")
     click.echo(json.dumps(made, ensure_ascii=False, indent=2))
 
 

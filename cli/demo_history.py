@@ -22,6 +22,7 @@ from cli import (
     demo_chats,
     demo_club,
     demo_codes,
+    demo_counter,
     demo_import,
     demo_journeys,
     demo_recon,
@@ -122,19 +123,18 @@ def write(
             _forget_jobs(session, last_job)
     with transaction() as session:
         last_job = _last_job(session)
+        demo_club.run(session, merchant, stores, _pay, now)
+        demo_counter.run(session, merchant, stores[0], now)
         demo_journeys.run(session, merchant, now)
         demo_broadcasts.run(session, merchant, now)
         demo_cards.run(session, merchant, now)
         demo_shippings.run(session, merchant, now)
         demo_chats.run(session, merchant, now)
         demo_codes.count(session, merchant.id, now)
-        demo_club.run(session, merchant, stores, _pay, now)
         demo_tags.put(session, merchant, now)
         demo_import.look(session, merchant, now)
-        demo_recon.run(session, merchant, now)
-        demo_refunds.run(
-            session, merchant, now
-        )  # the channel's bills of these days are read by now
+        demo_refunds.run(session, merchant, now)
+        demo_recon.run(session, merchant, now)  # bills have the refunds too
         demo_settlement.run(session, merchant, now)
         crm.demo.refresh(session, merchant.id, now)
         _forget_jobs(session, last_job)

@@ -2,20 +2,36 @@
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 import gateways
 from core.clock import day_bounds
 from gateways.pay.bills import BillRow, RowKind
 from merchants.models import Merchant
-from payments.models import PAID, PaymentAttempt
+from payments.models import PAID, Channel, PaymentAttempt, Refund, RefundState
 from payments.models.statements import StatementDay, StatementKind, StatementState
 from payments.recon import days, loading, matching, remote
+from payments.refunding import outcomes
 
 WEEK = 7
-RATE = 540  # hundred-thousandths
+RATES: dict[str, int] = {Channel.wechat: 540, Channel.alipay: 600}  # hundred-thousandths
 TOO_MUCH_FEN = 100
+STATES = {
+    RefundState.succeeded: "SUCCESS",
+    RefundState.processing: "PROCESSING",
+    RefundState.failed: "CHANGE",
+}
+"""What the channel calls them; one that it refused it does not know."""
+KNOWN = or_(
+    Refund.state.in_((RefundState.succeeded, RefundState.processing)),
+    and_(Refund.state == RefundState.failed, Refund.error == outcomes.ABNORMAL),
+)
+
+
+def first_day(now: datetime) -> date:
+    """From then on fees are what the bills say."""
+    return days.newest_ready(now) - timedelta(days=WEEK - 1)
 
 
 def run(session: Session, merchant: Merchant, now: datetime) -> None:
@@ -31,19 +47,17 @@ def run(session: Session, merchant: Merchant, now: datetime) -> None:
         for each in _days(session, day):
             whose = (each.channel, each.account)
             if each.kind is StatementKind.trade:
-                rows[whose] = _rows(session, each, missing=back == 0, dear=back == 1)
+                ours = each.channel == Channel.wechat
+                rows[whose] = _rows(
+                    session, each, missing=ours and back == 0, dear=ours and back == 1
+                )
                 loading.put(session, each.id, rows[whose])
-            told = rows.get(whose, [])
-            settled = sum(row.settled_fen - row.fee_fen for row in told)
             days.move(
                 session,
                 each,
                 StatementState.fetched,
                 fetched_at=morning,
-                rows=len(told),
-                paid_fen=sum(row.amount_fen for row in told),
-                fee_fen=sum(row.fee_fen for row in told),
-                settled_fen=settled,
+                **_sums(rows.get(whose, [])),
             )
             matching.match(session, each.id, now=morning)
 
@@ -53,23 +67,50 @@ def _days(session: Session, day: date) -> list[StatementDay]:
     return list(session.scalars(found.order_by(StatementDay.kind.desc(), StatementDay.id)))
 
 
+def _sums(told: list[BillRow]) -> dict[str, int]:
+    paid = [row for row in told if row.kind is RowKind.payment]
+    back = [row for row in told if row.kind is RowKind.refund]
+    fees = sum(row.fee_fen for row in told)
+    taken, given = (sum(row.settled_fen for row in some) for some in (paid, back))
+    return {
+        "rows": len(told),
+        "paid_fen": sum(row.amount_fen for row in paid),
+        "refunded_fen": sum(row.amount_fen for row in back),
+        "fee_fen": fees,
+        "settled_fen": taken - given - fees,
+    }
+
+
 def _rows(session: Session, day: StatementDay, *, missing: bool, dear: bool) -> list[BillRow]:
     start, end = day_bounds(day.day)
+    mine = (PaymentAttempt.account == day.account, PaymentAttempt.channel == day.channel)
+    last = end - timedelta(microseconds=1)
     found = session.scalars(
         select(PaymentAttempt)
         .where(
-            PaymentAttempt.account == day.account,
-            PaymentAttempt.channel == day.channel,
-            PaymentAttempt.settled_at.between(start, end - timedelta(microseconds=1)),
+            *mine,
+            PaymentAttempt.settled_at.between(start, last),
             PaymentAttempt.state.in_(PAID),
             PaymentAttempt.channel_fen > 0,
         )
         .order_by(PaymentAttempt.settled_at, PaymentAttempt.id)
     ).all()
     told = found[:-1] if missing else found
-    return [
+    paid = [
         _row(attempt, more=TOO_MUCH_FEN if dear and attempt is told[0] else 0) for attempt in told
     ]
+    back = session.execute(
+        select(Refund, PaymentAttempt)
+        .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
+        .where(*mine, Refund.requested_at.between(start, last), Refund.channel_fen > 0, KNOWN)
+        .order_by(Refund.id)
+    )
+    return paid + [_row_back(refund, attempt) for refund, attempt in back]
+
+
+def fee_fen(channel: str, fen: int) -> int:
+    """What the channel keeps of a payment, and gives back of a refund."""
+    return (fen * RATES[channel] + 50_000) // 100_000
 
 
 def _row(attempt: PaymentAttempt, *, more: int) -> BillRow:
@@ -82,8 +123,28 @@ def _row(attempt: PaymentAttempt, *, more: int) -> BillRow:
         number,
         fen,
         fen,
-        (fen * RATE + 50_000) // 100_000 + more,
-        RATE,
+        fee_fen(attempt.channel, fen) + more,
+        RATES[attempt.channel],
         "SUCCESS",
         attempt.settled_at or attempt.created_at,
     )
+
+
+def _row_back(refund: Refund, attempt: PaymentAttempt) -> BillRow:
+    fen = refund.channel_fen
+    return BillRow(
+        RowKind.refund,
+        refund_id(refund),
+        refund.out_refund_no,
+        attempt.transaction_id or attempt.out_trade_no,
+        fen,
+        fen,
+        -fee_fen(attempt.channel, fen),
+        RATES[attempt.channel],
+        STATES[refund.state],
+        refund.requested_at,
+    )
+
+
+def refund_id(refund: Refund) -> str:
+    return refund.refund_id or f"50000{refund.id:023}"

@@ -1,5 +1,7 @@
-"""Statements for the demo's past: what the channel kept is known, every day but the last is closed,
-and each store was paid half of what it earned."""
+"""Statements for the demo's past: what the channels kept is known, every day but the last is
+closed, and each store was paid half of what it earned.
+
+Of the days that were matched with a bill, fees are what the bill says and nothing else."""
 
 from collections import defaultdict
 from datetime import date, datetime
@@ -7,33 +9,33 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cli import demo_recon
 from core.clock import business_day
-from core.money import apply_basis_points
 from merchants.models import Merchant
 from merchants.queries import list_stores
 from orders.models import Order
 from payments import fees
-from payments.models import AttemptState, Bill, Channel, PaymentAttempt
+from payments.models import AttemptState, Bill, PaymentAttempt
 from payments.settlement import days, payouts
-
-FEE_BP = 60
 
 
 def run(session: Session, merchant: Merchant, now: datetime) -> None:
-    found = session.execute(
-        select(PaymentAttempt.id, PaymentAttempt.channel_fen, PaymentAttempt.settled_at)
+    found = session.scalars(
+        select(PaymentAttempt)
         .join(Bill, Bill.id == PaymentAttempt.bill_id)
         .join(Order, Order.id == Bill.order_id)
         .where(
             Order.merchant_id == merchant.id,
-            PaymentAttempt.channel == Channel.wechat,
+            PaymentAttempt.channel.in_(demo_recon.RATES),
             PaymentAttempt.state == AttemptState.succeeded,
         )
     )
     kept: dict[date, dict[int, int]] = defaultdict(dict)
-    for attempt_id, fen, settled_at in found:
-        if settled_at is not None and business_day(settled_at) < business_day(now):
-            kept[business_day(settled_at)][attempt_id] = apply_basis_points(fen, FEE_BP)
+    matched_from = demo_recon.first_day(now)
+    for attempt in found:
+        day = business_day(attempt.settled_at or attempt.created_at)
+        if day < matched_from:
+            kept[day][attempt.id] = demo_recon.fee_fen(attempt.channel, attempt.channel_fen)
     for day, several in sorted(kept.items()):
         fees.post_fees(session, several, day, now=days.closes_at(day))
     days.open_due(session, merchant.id, now=now)

@@ -9,6 +9,7 @@ from sandbox.api import (  # noqa: F401  (routes on the blueprint)
     cards,
     controls,
     h5pay,
+    past,
     pay,
     people,
     phone,

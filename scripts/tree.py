@@ -170,7 +170,7 @@ class Tree:
 
     def load_data(self) -> None:
         """The demo's data; with `history` also a past of members and orders, if there is none."""
-        command = ["demo-data"]
+        command, told = ["demo-data"], self.directory / "past.json"
         if self.history:
             grants = {demo_config.SUBSCRIBE_TEMPLATES["coupon_arrived"]: 1}
             # Whom the shop believes to have talked to it lately, WeChat must know too.
@@ -178,7 +178,11 @@ class Tree:
             crowd = self.ask_sandbox("crowd", wanted)
             command += ["--history", str(self.history), "--audience", str(AUDIENCE)]
             command += ["--crowd", json.dumps(crowd["prefixes"])]
+            command += ["--told", str(told)]
         self.data = json.loads(self.flask(*command))
+        if told.exists():
+            self.ask_sandbox("past", json.loads(told.read_text("utf-8")))
+            told.unlink()
         name_codes(self.sandbox_url, self.data)
 
     def ask_sandbox(self, path: str, body: dict[str, Any]) -> Any:

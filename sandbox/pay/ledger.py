@@ -97,6 +97,11 @@ class Ledger:
     def add_order(self, order: Order) -> None:
         self.orders[f"{order.mchid}|{order.out_trade_no}"] = order
 
+    def add_paid(self, order: Order) -> None:
+        """One that was paid before anybody looked."""
+        self.add_order(order)
+        self._by_transaction[order.transaction_id] = f"{order.mchid}|{order.out_trade_no}"
+
     def new_prepay(self, order: Order, *, seconds: float = PREPAY_SECONDS) -> str:
         prepay_id = "wx" + self._day() + secrets.token_hex(11)
         expires_at = self._clock.now() + seconds

@@ -1,0 +1,152 @@
+"""The demo's money: one fee on every page, and channels that know the shop's past."""
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+import gateways
+from core.clock import business_day, day_bounds
+from core.clock import now as clock_now
+from core.database import reading, transaction
+from gateways.pay.records import Way
+from payments.models import AttemptState, Channel, LedgerEntry, PaymentAttempt, Refund, RefundState
+from payments.models.statements import (
+    Discrepancy,
+    StatementDay,
+    StatementKind,
+    StatementLine,
+    StatementState,
+    StatementTotal,
+)
+from payments.recon import days, remote
+from tests.wechat_world import Shop, run_shop
+
+
+@pytest.fixture(scope="module")
+def past(wechat: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A past that the sandbox was told of."""
+    wechat.reset()
+    folder = tmp_path_factory.mktemp("money")
+    with run_shop(wechat, folder) as shop:
+        told = folder / "told.json"
+        args = ("demo-data", "--history", "24", "--audience", "120", "--told", str(told))
+        done = shop.app.test_cli_runner().invoke(args=args)
+        assert done.exit_code == 0, done.output
+        answer = shop.app_post("past", json.loads(told.read_text("utf-8")))
+        assert answer["payments"] > answer["refunds"] > 0
+        yield shop
+    wechat.reset()
+
+
+def fees_of(found: Any) -> dict[date, int]:
+    return {day: int(fen) for day, fen in found if fen}
+
+
+def test_every_day_that_was_matched_has_the_fees_of_its_bill(past: Shop) -> None:
+    with reading() as session:
+        billed = (
+            select(StatementDay.day, func.sum(StatementTotal.fee_fen))
+            .join(StatementDay, StatementDay.id == StatementTotal.day_id)
+            .group_by(StatementDay.day)
+        )
+        matched = fees_of(session.execute(billed))
+        first = session.scalar(
+            select(func.min(StatementDay.day)).where(StatementDay.kind == StatementKind.trade)
+        )
+        kept = (
+            select(LedgerEntry.day, func.sum(LedgerEntry.amount_fen))
+            .where(LedgerEntry.account.startswith("fee:"), LedgerEntry.day >= first)
+            .group_by(LedgerEntry.day)
+        )
+        booked = fees_of(session.execute(kept))
+
+    assert len(matched) >= 5
+    assert booked == matched
+
+
+def test_only_the_two_planted_differences_are_open(past: Shop) -> None:
+    with reading() as session:
+        found = session.scalars(select(Discrepancy).order_by(Discrepancy.id)).all()
+        kinds = [(each.kind, each.about) for each in found]
+
+    assert kinds == [("fee", "payment"), ("short", "payment")]
+
+
+def test_the_bills_have_the_refunds(past: Shop) -> None:
+    with reading() as session:
+        told = session.scalars(
+            select(StatementLine.our_no).where(StatementLine.kind == "refund")
+        ).all()
+        arrived = session.scalars(
+            select(Refund.out_refund_no).where(Refund.state == RefundState.succeeded)
+        ).all()
+
+    assert arrived
+    assert set(arrived) <= set(told)
+
+
+def test_all_ways_of_paying_are_there(past: Shop) -> None:
+    with reading() as session:
+        found = session.execute(
+            select(PaymentAttempt.channel, PaymentAttempt.way).where(
+                PaymentAttempt.state == AttemptState.succeeded
+            )
+        )
+        ways = {(channel, way) for channel, way in found}
+        part = session.scalar(
+            select(func.count()).where(
+                PaymentAttempt.channel == Channel.wechat, PaymentAttempt.balance_fen > 0
+            )
+        )
+
+    assert {
+        (Channel.wechat, Way.mini),
+        (Channel.wechat, Way.code),
+        (Channel.alipay, Way.code),
+        (Channel.balance, None),
+    } <= ways
+    assert part == 1
+
+
+def test_the_days_that_the_sandbox_tells_are_the_days_that_we_know(past: Shop) -> None:
+    """Fetched from the sandbox itself, every day agrees: also today's, once it is over."""
+    today = business_day(clock_now())
+    past.app_post("bills", {"early": True})
+    cashier = gateways.cashier()
+    tomorrow = day_bounds(today)[1] + timedelta(hours=days.READY_HOUR, minutes=5)
+    with transaction() as session:
+        days.want(session, remote.accounts(cashier), now=tomorrow)
+    with transaction() as session:
+        found = session.scalars(
+            select(StatementDay)
+            .where(
+                StatementDay.kind.in_((StatementKind.trade, StatementKind.fund)),
+                StatementDay.channel == "wechat",
+            )
+            .order_by(StatementDay.day, StatementDay.kind.desc())
+        ).all()
+        for each in found:
+            if each.state is not StatementState.wanted:
+                days.move(session, each, StatementState.wanted)
+        ids = [each.id for each in found]
+        newest = found[-1].day
+    for day_id in ids:
+        remote.reconcile(cashier, day_id, tomorrow)
+
+    with reading() as session:
+        again = session.scalars(select(StatementDay).where(StatementDay.id.in_(ids))).all()
+        assert newest == today
+        assert {each.state for each in again} == {StatementState.matched}
+        taken = session.scalar(
+            select(func.count()).where(
+                PaymentAttempt.channel == Channel.wechat,
+                PaymentAttempt.state == AttemptState.succeeded,
+                PaymentAttempt.settled_at >= day_bounds(today)[0],
+            )
+        )
+        [told] = [e.rows for e in again if e.day == today and e.kind is StatementKind.trade]
+        assert told == taken
