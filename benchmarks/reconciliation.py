@@ -140,7 +140,6 @@ def _want(channel: str, number: int) -> int:
             kind=StatementKind.trade,
             merchant_id=1,
             state=StatementState.wanted,
-            wanted_at=crowd.NOW,
         )
         session.add(day)
         session.flush()

@@ -259,10 +259,18 @@ def kpis(sums: Sums) -> list[tuple[str, str, str]]:
     """(what, fen in yuan, note): the three books, and the fee."""
     short = sums.bill_paid_fen - sums.paid_fen
     gap = f"，{'多' if short > 0 else '少'} ¥{words.yuan(abs(short))}" if short else "，一致"
+    back = sums.bill_refunded_fen - sums.refunded_fen
+    if back:
+        gap += f"；退款{'多' if back > 0 else '少'} ¥{words.yuan(abs(back))}"
+    told = f"{sums.bill_payments} 笔，退款 {sums.bill_refunds} 笔{gap}"
     rate = f"{sums.fee_fen * 100 / sums.bill_paid_fen:.2f}%" if sums.bill_paid_fen else "没有收款"
     return [
         ("订单收了", words.yuan(sums.ordered_fen), f"{sums.orders} 笔"),
         ("付款记录", words.yuan(sums.paid_fen), f"{sums.payments} 笔，退款 {sums.refunds} 笔"),
-        ("渠道账单", words.yuan(sums.bill_paid_fen), f"{sums.bill_payments} 笔{gap}"),
+        (
+            "渠道账单",
+            words.yuan(sums.bill_paid_fen),
+            f"{sums.bill_payments} 笔，退款 {sums.bill_refunds} 笔{gap}",
+        ),
         ("手续费", words.yuan(sums.fee_fen), f"收款的 {rate}" if sums.bill_paid_fen else rate),
     ]

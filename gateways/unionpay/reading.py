@@ -8,7 +8,7 @@ from gateways.pay.records import RefundResult, Transaction
 from gateways.unionpay.errors import DONE, WAITING
 
 BEIJING = timezone(timedelta(hours=8))
-PAYMENT, REFUND, VOID = "01", "04", "31"
+PAYMENT, REFUND = "01", "04"
 
 
 def to_time(at: datetime) -> str:

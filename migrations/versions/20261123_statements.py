@@ -39,7 +39,6 @@ def upgrade() -> None:
         sa.Column("fee_fen", _ID, nullable=False),
         sa.Column("settled_fen", _ID, nullable=False),
         sa.Column("other_fen", _ID, nullable=False),
-        sa.Column("wanted_at", UTCDateTime(), nullable=False),
         sa.Column("fetched_at", UTCDateTime(), nullable=True),
         sa.Column("matched_at", UTCDateTime(), nullable=True),
         sa.Column("told_at", UTCDateTime(), nullable=True),

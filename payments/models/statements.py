@@ -68,7 +68,6 @@ class StatementDay(Base):
     fee_fen: Mapped[int] = mapped_column(default=0)
     settled_fen: Mapped[int] = mapped_column(default=0)
     other_fen: Mapped[int] = mapped_column(default=0)
-    wanted_at: Mapped[datetime]
     fetched_at: Mapped[datetime | None]
     matched_at: Mapped[datetime | None]
     told_at: Mapped[datetime | None]

@@ -68,7 +68,6 @@ def want(session: Session, accounts: Iterable[Account], *, now: datetime) -> int
                     "fee_fen": 0,
                     "settled_fen": 0,
                     "other_fen": 0,
-                    "wanted_at": now,
                 }
                 for wanted in _missing(session, each, kind, day)
             ]

@@ -26,7 +26,6 @@ def differ(chain: Chain) -> int:
             merchant_id=chain.merchant_id,
             state=StatementState.differs,
             rows=3,
-            wanted_at=chain.now,
             matched_at=chain.now,
         )
         session.add(statement)
