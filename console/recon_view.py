@@ -267,10 +267,6 @@ def kpis(sums: Sums) -> list[tuple[str, str, str]]:
     return [
         ("订单收了", words.yuan(sums.ordered_fen), f"{sums.orders} 笔"),
         ("付款记录", words.yuan(sums.paid_fen), f"{sums.payments} 笔，退款 {sums.refunds} 笔"),
-        (
-            "渠道账单",
-            words.yuan(sums.bill_paid_fen),
-            f"{sums.bill_payments} 笔，退款 {sums.bill_refunds} 笔{gap}",
-        ),
+        ("渠道账单", words.yuan(sums.bill_paid_fen), told),
         ("手续费", words.yuan(sums.fee_fen), f"收款的 {rate}" if sums.bill_paid_fen else rate),
     ]
