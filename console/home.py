@@ -17,6 +17,8 @@ from core.database import reading
 from orders.models import Order
 from payments import asking
 from payments.refunding import listing
+from payments.sharing import running
+from payments.shipping import queries, watching
 
 page = Blueprint("home", __name__)
 
@@ -189,6 +191,7 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
             }
             for each in asking.list_open(session, me().store_ids, limit=3)
         )
+    rows.extend(_held_back(session, now))
     several = len(me().store_ids) > 1
     rows.extend(
         {
@@ -210,6 +213,37 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
         }
         for campaign in reports.running(session, me().merchant_id)
     )
+    return rows
+
+
+def _held_back(session: Session, now: datetime) -> list[dict[str, str]]:
+    """What WeChat keeps of our money until somebody does something."""
+    rows = []
+    if me().may("shipping.manage"):
+        before = now - watching.WARN_AFTER
+        number, oldest = queries.overdue(session, me().merchant_id, me().store_ids, before=before)
+        late = oldest is not None and oldest < now - watching.LATE_AFTER
+        if number:
+            rows.append(
+                {
+                    "kind": "bad" if late else "warn",
+                    "text": f"{number} 单还没录发货信息",
+                    "detail": "有的满 48 小时了，微信冻着这些钱，还可能限制收款"
+                    if late
+                    else "满 36 小时了，到 48 小时微信算延迟发货",
+                    "href": url_for("console.shippings.index"),
+                }
+            )
+    stuck = running.count_stuck(session, me().merchant_id) if me().may("money.settle") else 0
+    if stuck:
+        rows.append(
+            {
+                "kind": "warn",
+                "text": f"{stuck} 笔钱没有分成",
+                "detail": "微信还冻着，看原因，改好再分一次",
+                "href": url_for("console.sharing.index"),
+            }
+        )
     return rows
 
 

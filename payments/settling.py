@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from core import later, rows, security_events
 from core.logs import log
 from core.numbers import CROCKFORD, random_code
+from core.outbox import enqueue
 from crm import balance
 from gateways.pay.records import Transaction
 from orders import paying
@@ -95,6 +96,8 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
     refunding.request_of(
         session, attempt, order, attempt.amount_fen, reason=LATE, actor="system", now=now
     )
+    key = f"payments.tell_late:{attempt.id}"
+    enqueue(session, "payments.tell_late", key=key, attempt_id=attempt.id)
     log.info("payment_late", order_no=order.no, amount_fen=attempt.amount_fen)
     return Settlement.late
 

@@ -1,5 +1,5 @@
-"""What staff hear of refunds in the chat that is open: the question whether money goes back, and
-that somebody has to look at one."""
+"""What staff hear of money in the chat that is open: the question whether some goes back, that it
+came too late, and that somebody has to look at a refund or a sharing."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from merchants.roles import may
 from merchants.staff import stores_of
 from messaging import questions
 from messaging.words import plain
-from orders.models import Order
+from orders.models import Order, OrderState
 from payments import asking
 from payments.asked_models import AskedRefund, AskedState
-from payments.models import Refund
+from payments.models import Bill, PaymentAttempt, Refund, Sharing, SharingState
 from payments.refunding import stuck
 
 
@@ -57,5 +57,44 @@ def tell_stuck(session: Session, refund_id: int, *, now: datetime) -> int:
         ),
         text=f"{what} 的退款 ¥{amount}（{asked} 提交）{why}\n到控制台的「退款」里处理。",
         key=f"stuck_refund:{refund.id}:{refund.state}:{refund.error}",
+        now=now,
+    )
+
+
+def tell_late(session: Session, attempt_id: int, *, now: datetime) -> int:
+    """Prepare a message for each who may give money back in the store: money came that nobody owes
+    any more; how many that are."""
+    attempt = session.get_one(PaymentAttempt, attempt_id)
+    order = session.get_one(Order, session.get_one(Bill, attempt.bill_id).order_id)
+    what = order.pickup_number or order.no[-6:]
+    why = "订单已取消" if order.state is OrderState.cancelled else "已经付过了"
+    return questions.put(
+        session,
+        order.merchant_id,
+        to=lambda staff: (
+            may(staff.role, "orders.refund") and order.store_id in stores_of(session, staff)
+        ),
+        text=f"{what} 又收到 ¥{format_yuan(attempt.amount_fen)}，可是{why}：这笔钱正在自动退回。\n"
+        "到控制台的「退款」里看它到了没有。",
+        key=f"late_payment:{attempt.id}",
+        now=now,
+    )
+
+
+def tell_sharing(session: Session, sharing_id: int, *, now: datetime) -> int:
+    """Prepare a message for each who settles: of a payment somebody got nothing; how many that are.
+    One that was put right meanwhile is none."""
+    sharing = session.get_one(Sharing, sharing_id)
+    stuck_now = sharing.state in (SharingState.shared, SharingState.failed)
+    if not (stuck_now and sharing.error):
+        return 0
+    order = session.get_one(Order, sharing.order_id)
+    return questions.put(
+        session,
+        sharing.merchant_id,
+        to=lambda staff: may(staff.role, "money.settle"),
+        text=f"订单 {order.pickup_number or order.no[-6:]} 的钱没有分成（{sharing.error}），"
+        "微信还冻着它。\n到控制台的「结算 → 分账」里看原因，改好再分一次。",
+        key=f"stuck_sharing:{sharing.id}:{sharing.round}:{sharing.state}:{sharing.error}",
         now=now,
     )

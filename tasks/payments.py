@@ -173,6 +173,20 @@ def tell_stuck(run: Run, refund_id: int) -> None:
         telling.tell_stuck(session, refund_id, now=clock.now())
 
 
+@job("payments.tell_late", queue="default")
+def tell_late(run: Run, attempt_id: int) -> None:
+    """Money came that nobody owes any more: those who may give money back hear of it."""
+    with run.finish() as session:
+        telling.tell_late(session, attempt_id, now=clock.now())
+
+
+@job("payments.tell_sharing", queue="default")
+def tell_sharing(run: Run, sharing_id: int) -> None:
+    """Of a payment somebody got nothing: those who settle hear of it."""
+    with run.finish() as session:
+        telling.tell_sharing(session, sharing_id, now=clock.now())
+
+
 @job("payments.watch_refunds", queue="default")
 def watch_refunds(run: Run) -> None:
     """Refunds that the channel has not decided for a day are told of, each once."""

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from core import rows
 from core.database import claim
 from core.logs import log
+from core.outbox import enqueue
 from gateways.pay.sharing import ReturnResult, SharingResult
 from payments import accounts, ledger
 from payments.models import (
@@ -49,6 +50,7 @@ def sharing(session: Session, sharing_id: int, result: SharingResult, *, now: da
         return "asked"
     must_move(session, found, SharingState.shared, error=errors[0] if errors else "")
     if errors:
+        _tell(session, found)
         log.error("sharing_refused", sharing_id=sharing_id, error=errors[0])
     return "shared"
 
@@ -79,6 +81,7 @@ def fail(session: Session, sharing_id: int, error: str) -> str:
         return "repeated"
     for part, _ in parts:
         _end_part(session, part, PartState.failed, error)
+    _tell(session, found)
     log.error("sharing_failed", sharing_id=sharing_id, error=error)
     return "failed"
 
@@ -109,6 +112,12 @@ def give_back(
     cause = f"sharing_back:{return_id}"
     ledger.post(session, cause, amounts, found.merchant_id, order_id=found.order_id, now=now)
     return to
+
+
+def _tell(session: Session, found: Sharing) -> None:
+    """Somebody got nothing: who settles with others hears of it, once for each state of things."""
+    key = f"payments.tell_sharing:{found.id}:{found.round}:{found.state}:{found.error}"
+    enqueue(session, "payments.tell_sharing", key=key, sharing_id=found.id)
 
 
 def _lock(session: Session, sharing_id: int) -> Sharing:

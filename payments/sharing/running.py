@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import audit
@@ -64,6 +64,14 @@ def list_stuck(session: Session, merchant_id: int, *, limit: int = 50) -> Sequen
         Sharing.merchant_id == merchant_id, Sharing.state.in_(stuck), Sharing.error != ""
     )
     return session.scalars(found.order_by(Sharing.id).limit(limit)).all()
+
+
+def count_stuck(session: Session, merchant_id: int) -> int:
+    stuck = (SharingState.shared, SharingState.failed)
+    found = select(func.count()).where(
+        Sharing.merchant_id == merchant_id, Sharing.state.in_(stuck), Sharing.error != ""
+    )
+    return session.scalar(found) or 0
 
 
 def again(

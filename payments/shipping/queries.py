@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import cursors
 from orders.models import Order
-from payments.shipping.models import PaymentShipping, ShippingControl, ShippingState
+from payments.shipping.models import UNTOLD, PaymentShipping, ShippingControl, ShippingState
 
 PAGE = 50
 
@@ -71,6 +72,20 @@ def counts(
         .group_by(PaymentShipping.state)
     )
     return {state: int(number) for state, number in found}
+
+
+def overdue(
+    session: Session, merchant_id: int, store_ids: Collection[int], *, before: datetime
+) -> tuple[int, datetime | None]:
+    """How many payments of before then the platform was not told of, and the oldest of them."""
+    number, oldest = session.execute(
+        select(func.count(), func.min(PaymentShipping.paid_at)).where(
+            *_mine(merchant_id, store_ids),
+            PaymentShipping.state.in_(UNTOLD),
+            PaymentShipping.paid_at < before,
+        )
+    ).one()
+    return int(number), oldest
 
 
 def controls(session: Session, appids: Collection[str]) -> list[ShippingControl]:

@@ -1,13 +1,14 @@
 """The order of the locks on a real server: stock is the last, whoever gives the money back."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 
 from catalogue import stock
@@ -24,8 +25,11 @@ from tests.payments.test_refund_lines import another_order, open_shop
 pytestmark = pytest.mark.mariadb
 
 shared = racing.shared
-# So long the one who holds the stock leaves to the other to come that far.
-PATIENCE = 0.3
+_WAITING = text(
+    "SELECT COUNT(*) FROM information_schema.innodb_trx t"
+    " JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id"
+    " WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()"
+)
 
 
 @pytest.fixture
@@ -46,27 +50,31 @@ def both(arena: Flask, *acts: Callable[[], Any]) -> list[BaseException | None]:
         return [end.exception() for end in ends]
 
 
+def wait_until_somebody_waits() -> None:
+    """For a lock that this transaction holds."""
+    for _ in range(100):
+        with database.reading() as session:
+            if session.scalar(_WAITING):
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits")
+
+
 def test_a_cancellation_and_a_refund_of_the_same_members_other_order(
     arena: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.transaction() as session:
         shop = open_shop(session, balance_fen=1_000)
         one, other, sku = shop.order.id, another_order(shop, balance_fen=500).id, shop.skus[0]
-    give_back, put_back = stock.give_back, stock.put_back
-    holds_stock, wants_stock = threading.Event(), threading.Event()
+    give_back, holds_stock = stock.give_back, threading.Event()
 
     def slowly(*args: Any) -> int:
         returned = give_back(*args)
         holds_stock.set()
-        wants_stock.wait(PATIENCE)
+        wait_until_somebody_waits()
         return returned
 
-    def telling(*args: Any) -> int:
-        wants_stock.set()
-        return put_back(*args)
-
     monkeypatch.setattr(stock, "give_back", slowly)
-    monkeypatch.setattr(stock, "put_back", telling)
 
     def cancel() -> None:
         with database.transaction() as session:
