@@ -18,6 +18,7 @@ ACCOUNTS = {
     accounts.SALES: "卖出去的",
     accounts.BALANCE: "会员的储值",
     "bonus": "充值送的",
+    "imported": "从别的系统带来的储值",
     "by_hand": "另外退回去的",
     "loss": "对账认下的",
     accounts.UNCLAIMED: "付晚了，退回去的",
@@ -43,6 +44,7 @@ KINDS = {
     "loss": "认下差错",
     "found": "差错找回",
     "taken_back": "充值收回",
+    "import": "导入会员",
 }
 CHANNELS = {"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联"}
 CHECKED = {

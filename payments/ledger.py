@@ -42,6 +42,11 @@ def bonus_account(merchant_id: int) -> str:
     return f"bonus:{merchant_id}"
 
 
+def imported_account(merchant_id: int) -> str:
+    """What of that was paid for in another system, before the books began here."""
+    return f"imported:{merchant_id}"
+
+
 def unclaimed_account(merchant_id: int) -> str:
     """Money that came too late for its order and goes back."""
     return f"unclaimed:{merchant_id}"

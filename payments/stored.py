@@ -1,6 +1,7 @@
 """Stored value in two books: what the ledger owes the members, and what crm says that they have."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
@@ -8,7 +9,6 @@ from sqlalchemy.orm import Session
 from crm.models import (
     BalanceEntry,
     BalanceHold,
-    BalanceKind,
     BalanceLot,
     HoldState,
     Member,
@@ -20,14 +20,13 @@ from payments.models import LedgerEntry
 def list_different(session: Session, merchant_ids: Iterable[int]) -> list[int]:
     """The merchants among these where the two differ. One statement, so it sees one moment.
 
-    What an attempt has frozen has left the member and is owed all the same. What came over from
-    another system was sold there: the ledger hears of it when it is spent.
+    What an attempt has frozen has left the member and is owed all the same.
     """
     ids = list(merchant_ids)
     theirs = select(
         BalanceEntry.merchant_id,
         (BalanceEntry.principal_fen + BalanceEntry.bonus_fen).label("fen"),
-    ).where(BalanceEntry.kind != BalanceKind.imported, BalanceEntry.merchant_id.in_(ids))
+    ).where(BalanceEntry.merchant_id.in_(ids))
     frozen = (
         select(Member.merchant_id, BalanceHold.amount_fen - BalanceHold.returned_fen)
         .join(Member, Member.id == BalanceHold.member_id)
@@ -40,6 +39,24 @@ def list_different(session: Session, merchant_ids: Iterable[int]) -> list[int]:
     whole = func.sum(movements.c.fen)
     wrong = select(movements.c.merchant_id).group_by(movements.c.merchant_id).having(whole != 0)
     return sorted(session.scalars(wrong))
+
+
+def post_imported(
+    session: Session,
+    merchant_id: int,
+    cause: str,
+    principal_fen: int,
+    bonus_fen: int,
+    now: datetime,
+) -> None:
+    """What came over from another system is owed to the member like what was topped up here; what
+    it was paid with never came through our channels."""
+    amounts = {
+        ledger.balance_account(merchant_id): -principal_fen - bonus_fen,
+        ledger.bonus_account(merchant_id): bonus_fen,
+        ledger.imported_account(merchant_id): principal_fen,
+    }
+    ledger.post(session, cause, amounts, merchant_id, now=now)
 
 
 def given_fen(session: Session, order_id: int) -> int:

@@ -2,6 +2,7 @@
 
 from core import clock
 from crm.importing import making, working
+from payments import stored
 from tasks.each import Turns
 from tasks.registry import Run, job
 
@@ -13,7 +14,9 @@ def import_members(run: Run, import_id: int) -> None:
     while more:
         turns.next()
         with run.transaction() as session:
-            more = working.next_slice(session, import_id, now=clock.now())
+            more = working.next_slice(
+                session, import_id, now=clock.now(), book=stored.post_imported
+            )
 
 
 @job("crm.forget_imports", queue="bulk", timeout=600)

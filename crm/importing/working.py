@@ -1,6 +1,7 @@
 """The next lines of a file are done, in one transaction with the file's cursor."""
 
 import json
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -23,6 +24,11 @@ SLICE = 50
 REASON = "从别的系统导入"
 
 
+Book = Callable[[Session, int, str, int, int, datetime], None]
+"""Whoever keeps the money's books hears what came over: session, merchant, cause, principal, bonus,
+when."""
+
+
 class WorksHere(Conflict):
     code = "works_here"
     title = STAFF
@@ -35,8 +41,11 @@ class OtherMeanwhile(Conflict):
     title = "和看的时候不一样了"
 
 
-def next_slice(session: Session, import_id: int, *, now: datetime, size: int = SLICE) -> bool:
-    """Do the next lines; False when none is left for this copy of the job.
+def next_slice(
+    session: Session, import_id: int, *, now: datetime, book: Book, size: int = SLICE
+) -> bool:
+    """Do the next lines; False when none is left for this copy of the job. `book` is told of every
+    balance.
 
     A merchant's files take turns, slice by slice: the same people may stand in two of them.
     """
@@ -66,7 +75,7 @@ def next_slice(session: Session, import_id: int, *, now: datetime, size: int = S
         _finish(session, found, now)
         return False
     programme = tiers.load(session, found.merchant_id)
-    done = sum(_do(session, found, line, programme, now) for line in lines)
+    done = sum(_do(session, found, line, programme, now, book) for line in lines)
     at_cursor = {"id": found.id, "state": ImportState.running, "cursor": found.cursor}
     values = {
         "cursor": lines[-1].number,
@@ -99,6 +108,7 @@ def _do(
     line: MemberImportRow,
     programme: Programme,
     now: datetime,
+    book: Book,
 ) -> bool:
     """One line, whole or not at all: what is refused leaves its reason and nothing else."""
     values, taken = values_of(line), _taken(found, line)
@@ -109,7 +119,7 @@ def _do(
         return False
     try:
         with session.begin_nested():
-            member_id = _bring(session, found, line.id, values, programme, now)
+            member_id = _bring(session, found, line.id, values, programme, now, book)
     except LinliError as refused:
         why = (refused.detail or refused.title)[:LONGEST_PROBLEM]
         claim(session, mine.values(problem=why))
@@ -125,6 +135,7 @@ def _bring(
     values: dict[str, Any],
     programme: Programme,
     now: datetime,
+    book: Book,
 ) -> int:
     until = date.fromisoformat(values["points_until"]) if "points_until" in values else None
     if until and until < business_day(now):
@@ -169,7 +180,11 @@ def _bring(
         )
     principal, bonus = values.get("principal", 0), values.get("bonus", 0)
     if principal or bonus:
-        balance.bring(session, member.id, cause, principal_fen=principal, bonus_fen=bonus, now=now)
+        if not balance.bring(
+            session, member.id, cause, principal_fen=principal, bonus_fen=bonus, now=now
+        ):
+            raise rows.NotMoved(f"{cause} was brought before")
+        book(session, found.merchant_id, cause, principal, bonus, now)
     return member.id
 
 

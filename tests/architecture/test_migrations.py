@@ -142,6 +142,13 @@ def down_past_what_was_imported(app: Flask, caplog: pytest.LogCaptureFixture) ->
         with db.engine.connect() as connection:
             assert connection.execute(text("SELECT order_id FROM balance_lots")).all() == [(None,)]
         upgrade()
+        with db.engine.connect() as connection:
+            owed = text("SELECT account, amount_fen FROM ledger_entries ORDER BY account")
+            found = [tuple(row) for row in connection.execute(owed)]
+        assert [(account.split(":")[0], fen) for account, fen in found] == [
+            ("balance", -100),
+            ("imported", 100),
+        ]
         assert differences(app) == []
         db.engine.dispose()
 

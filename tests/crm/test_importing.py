@@ -27,6 +27,8 @@ from crm.models import (
     TierMove,
 )
 from crm.tiers import Programme, Step, by_hand, editing
+from payments import stored
+from payments.models import LedgerEntry
 from people import phones
 from people.models import Person
 from tests.factories.crm import (
@@ -64,7 +66,7 @@ def bring(session: Session, *lines: str, now: datetime, run: bool = True) -> Mem
 
 
 def finish(session: Session, found: MemberImport, now: datetime) -> None:
-    while working.next_slice(session, found.id, now=now, size=2):
+    while working.next_slice(session, found.id, now=now, book=stored.post_imported, size=2):
         pass
     session.refresh(found)
 
@@ -94,6 +96,13 @@ def test_a_line_brings_phone_tier_points_and_balance(session: Session, now: date
     assert (member.balance_fen, member.balance_bonus_fen) == (22_050, 2_050)
     kept = session.scalars(select(BalanceLot)).one()
     assert (kept.principal_fen, kept.bonus_fen, kept.order_id) == (20_000, 2_050, None)
+    owed = session.execute(select(LedgerEntry.account, LedgerEntry.amount_fen))
+    assert sorted(tuple(row) for row in owed) == [
+        (f"balance:{member.merchant_id}", -22_050),
+        (f"bonus:{member.merchant_id}", 2_050),
+        (f"imported:{member.merchant_id}", 20_000),
+    ]
+    assert stored.list_different(session, [member.merchant_id]) == []
     assert member.marketing_consent is True
     other = by_phone(session, "13800000002")
     assert (other.marketing_consent, other.points, other.balance_fen) == (False, 0, 0)
@@ -264,9 +273,9 @@ def test_a_worker_that_died_is_gone_on_with(session: Session, now: datetime):
     lines = [f"1380000{n:04},客{n},,10,,,,,," for n in range(5)]
     found = bring(session, *lines, now=now, run=False)
     making.start(session, found, actor="staff:7", now=now)
-    working.next_slice(session, found.id, now=now, size=2)
+    working.next_slice(session, found.id, now=now, book=stored.post_imported, size=2)
     with pytest.raises(RuntimeError), session.begin_nested():
-        working.next_slice(session, found.id, now=now, size=2)
+        working.next_slice(session, found.id, now=now, book=stored.post_imported, size=2)
         raise RuntimeError
     session.expire_all()
     assert (found.imported, number(session, Member)) == (2, 2)
@@ -275,7 +284,7 @@ def test_a_worker_that_died_is_gone_on_with(session: Session, now: datetime):
 
     assert (found.imported, found.state) == (5, ImportState.done)
     assert session.scalar(select(func.sum(Member.points))) == 50
-    assert not working.next_slice(session, found.id, now=now)
+    assert not working.next_slice(session, found.id, now=now, book=stored.post_imported)
 
 
 def test_a_file_that_gives_much_is_started_by_somebody_else(session: Session, now: datetime):
@@ -334,7 +343,7 @@ def test_a_running_import_is_stopped_and_gone_on_with(session: Session, now: dat
     lines = [f"1380000{n:04},客{n},,10,,,,,," for n in range(5)]
     found = bring(session, *lines, now=now, run=False)
     making.start(session, found, actor="staff:7", now=now)
-    working.next_slice(session, found.id, now=now, size=2)
+    working.next_slice(session, found.id, now=now, book=stored.post_imported, size=2)
 
     assert making.stop(session, found, actor="staff:8", now=now)
     assert not making.stop(session, found, actor="staff:8", now=now)

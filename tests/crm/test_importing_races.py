@@ -13,6 +13,7 @@ from crm.importing import reading as files
 from crm.models import BalanceEntry, ImportState, Member, MemberImport, PointEntry
 from crm.points.lots import grant
 from merchants.models import Merchant
+from payments import stored
 from tests import racing
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_merchant
@@ -41,7 +42,9 @@ def work(import_id: int) -> None:
     more = True
     while more:
         with transaction() as session:
-            more = working.next_slice(session, import_id, now=clock.now(), size=SLICE)
+            more = working.next_slice(
+                session, import_id, now=clock.now(), book=stored.post_imported, size=SLICE
+            )
 
 
 def check_everybody_has_theirs_once() -> None:
@@ -52,6 +55,7 @@ def check_everybody_has_theirs_once() -> None:
             assert session.scalar(select(func.count()).select_from(ledger)) == PEOPLE
         found = session.scalars(select(MemberImport)).all()
         assert {one.state for one in found} == {ImportState.done}
+        assert stored.list_different(session, {one.merchant_id for one in found}) == []
         assert sum(one.imported for one in found) == PEOPLE
 
 

@@ -313,6 +313,7 @@ def shop(till: Till) -> type[Paying]:
         balance.bring(
             session, member.id, "import:1", principal_fen=STORED - 5_000, bonus_fen=5_000, now=now
         )
+        stored.post_imported(session, member.merchant_id, "import:1", STORED - 5_000, 5_000, now)
     Paying.till, Paying.sku = till, sku
     return Paying
 
