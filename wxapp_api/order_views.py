@@ -9,6 +9,7 @@ from orders.cancelling import member_may_cancel
 from orders.models import OWING, Order, OrderHistory, OrderLine, OrderState, PaymentState
 from orders.queries import Details, Listed
 from orders.telling import title
+from payments.attempts import takes_balance
 from payments.models import Channel, PaymentAttempt, Refund
 from payments.queries import is_paid
 from wxapp_api.schemas.orders import (
@@ -72,6 +73,9 @@ def order_out(
         ready_by=ready_by(order, store.prep_minutes),
         can_cancel=member_may_cancel(order),
         history=[history_out(entry) for entry in found.history],
+        balance_usable=takes_balance(order)
+        and order.payment_state in OWING
+        and order.state is OrderState.placed,
         payments=[part for attempt in payments for part in parts_out(attempt)],
         refunds=[refund_out(refund) for refund in refunds],
     )

@@ -34,9 +34,9 @@ export const order: T.Order = {
   store: { id: '1', name: store.name, address: store.address, phone: store.phone, lat: 31.22, lng: 121.44 }, table: null,
   pickup_number: 'A217', pickup_code: null, lines: [line], discounts, goods_fen: 4400, discount_fen: 1300, payable_fen: 3100, paid_fen: 0, refunded_fen: 0,
   coupon_id: '7', note: '', placed_at: '2026-11-22T09:33:00+08:00', expires_at: '2099-11-22T09:48:00+08:00', paid_at: null, accepted_at: null, ready_at: null,
-  completed_at: null, cancelled_at: null, cancel_reason: '', ready_by: null, can_cancel: true, history: [], payments: [], refunds: [],
+  completed_at: null, cancelled_at: null, cancel_reason: '', ready_by: null, can_cancel: true, balance_usable: true, history: [], payments: [], refunds: [],
 }
-export const paid: T.Order = { ...order, payment_state: 'paid', state: 'ready', state_text: '可取餐', paid_fen: 3100, payments: [{ channel: 'wechat', amount_fen: 3100, state: 'paid' }], paid_at: order.placed_at, accepted_at: order.placed_at, ready_at: order.placed_at, pickup_code: '482710', expires_at: null }
+export const paid: T.Order = { ...order, payment_state: 'paid', balance_usable: false, state: 'ready', state_text: '可取餐', paid_fen: 3100, payments: [{ channel: 'wechat', amount_fen: 3100, state: 'paid' }], paid_at: order.placed_at, accepted_at: order.placed_at, ready_at: order.placed_at, pickup_code: '482710', expires_at: null }
 export const row: T.OrderRow = {
   no: order.no, kind: 'goods', state: 'placed', payment_state: 'unpaid', state_text: '待付款', fulfilment: 'pickup', store_id: '1', store_name: store.name,
   pickup_number: 'A217', title: '杨枝甘露', images: [''], quantity: 2, payable_fen: 3100, placed_at: order.placed_at, expires_at: order.expires_at,

@@ -85,6 +85,7 @@ def test_a_plan_is_ordered_paid_and_there(phone: Phone, stall: Stall) -> None:
     assert (phone.get("plans?kind=top_up").json or {})["items"][0]["bonus_fen"] == 2_000
     order = phone.post(f"plans/{plan_id}/orders", headers=KEY).json
     assert order
+    assert order["balance_usable"] is False  # stored value buys no stored value
     assert (order["kind"], order["payable_fen"], order["lines"][0]["sku_id"]) == (
         "top_up", 10_000, None,
     )  # fmt: skip

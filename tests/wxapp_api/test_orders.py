@@ -100,6 +100,7 @@ def test_place_show_and_list(phone: Phone, stall: Stall) -> None:
     assert order["history"][0]["text"] == "已下单"
     assert order["history"][0]["who"] == "你"
     assert order["can_cancel"] is True
+    assert order["balance_usable"] is True
     expires = clock.datetime.fromisoformat(order["expires_at"])
     placed = clock.datetime.fromisoformat(order["placed_at"])
     assert expires - placed == timedelta(minutes=15)

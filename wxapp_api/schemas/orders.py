@@ -106,6 +106,9 @@ class OrderOut(Out):
     ready_by: Moment | None = Field(description="when it is likely to be ready, once paid")
     can_cancel: bool
     history: list[HistoryOut]
+    balance_usable: bool = Field(
+        description="whether stored value may pay it, or a part of it, now"
+    )
     payments: list[PaymentPartOut] = Field(description="how it was or is being paid, by parts")
     refunds: list[RefundOut]
 
