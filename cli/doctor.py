@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import gateways
 from cli.doctor_channels import check_channels
+from cli.doctor_recon import check_recon
 from cli.doctor_settlement import check_settlement
 from cli.doctor_shipping import check_shipping
 from cli.findings import Finding
@@ -345,6 +346,7 @@ CHECKS: tuple[Check, ...] = (
     check_pay,
     check_shipping,
     check_settlement,
+    check_recon,
 )
 
 
