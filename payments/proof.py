@@ -19,12 +19,16 @@ from payments.models import (
     BookProof,
     DayState,
     LedgerEntry,
+    PartState,
     PaymentAttempt,
     Payout,
     Refund,
     RefundState,
+    ReturnState,
     SettlementDay,
     SettlementLine,
+    SharingPart,
+    SharingReturn,
     StorePurse,
 )
 
@@ -73,6 +77,49 @@ def wrong_payments(session: Session, ids: range) -> list[int]:
         .order_by(Order.id)
     )
     return list(session.scalars(found))
+
+
+def wrong_sharings(session: Session, ids: range) -> list[int]:
+    """Payments of which others had more or less than the ledger says, or gave back so."""
+    mine = SharingPart.sharing_id.between(ids.start, ids.stop - 1)
+    theirs = or_(
+        LedgerEntry.account.startswith(f"{accounts.COMMISSION}:"),
+        LedgerEntry.account.startswith(f"{accounts.SHARING}:"),
+    )
+    given = and_(
+        LedgerEntry.cause == literal("sharing:") + cast(SharingPart.id, String(20)), theirs
+    )
+    parts = (
+        select(SharingPart.sharing_id, SharingPart.id)
+        .outerjoin(LedgerEntry, given)
+        .where(mine)
+        .group_by(SharingPart.id, SharingPart.sharing_id, SharingPart.state, SharingPart.amount_fen)
+        .having(
+            func.coalesce(func.sum(LedgerEntry.amount_fen), 0)
+            != case((SharingPart.state == PartState.succeeded, SharingPart.amount_fen), else_=0)
+        )
+    )
+    came_back = and_(
+        LedgerEntry.cause == literal("sharing_back:") + cast(SharingReturn.id, String(20)), theirs
+    )
+    returned = SharingReturn.state == ReturnState.succeeded
+    returns = (
+        select(SharingPart.sharing_id, SharingReturn.id)
+        .join(SharingPart, SharingPart.id == SharingReturn.part_id)
+        .outerjoin(LedgerEntry, came_back)
+        .where(mine)
+        .group_by(
+            SharingReturn.id,
+            SharingPart.sharing_id,
+            SharingReturn.state,
+            SharingReturn.amount_fen,
+        )
+        .having(
+            func.coalesce(func.sum(LedgerEntry.amount_fen), 0)
+            != -case((returned, SharingReturn.amount_fen), else_=0)
+        )
+    )
+    return sorted({row[0] for found in (parts, returns) for row in session.execute(found)})
 
 
 def wrong_days(session: Session, ids: range) -> list[int]:

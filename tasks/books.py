@@ -16,7 +16,7 @@ from crm.models import Member
 from merchants.models import Merchant
 from orders.models import Order
 from payments import ledger, proof, stored
-from payments.models import Payout, SettlementDay, StorePurse
+from payments.models import Payout, SettlementDay, Sharing, StorePurse
 from tasks.registry import Run, job
 
 Check = Callable[[Session, range], list[int]]
@@ -46,6 +46,7 @@ def check_books(run: Run) -> None:
         "statement": (SettlementDay.id, [proof.wrong_days]),
         "store": (StorePurse.store_id, [proof.wrong_purses]),
         "payout": (Payout.id, [proof.wrong_payouts]),
+        "sharing": (Sharing.id, [proof.wrong_sharings]),
     }
     wrong: dict[str, list[int]] = {}
     counts: dict[str, int] = {}

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from core import database, outbox
 from core.clock import business_day
 from gateways.pay.sharing import Party, PartyKind
 from orders.models import Order
-from payments import refunding
+from payments import proof, refunding
 from payments.models import (
+    LedgerEntry,
     PartState,
     PaymentAttempt,
     ReceiverPurpose,
@@ -371,3 +372,40 @@ def test_what_nobody_put_right_is_released_before_the_month_is_over(provider: Pr
     [sharing] = provider.all(Sharing)
     assert sharing.state is SharingState.released
     assert provider.sums() == {"channel": 10_000, "sales": -10_000}
+
+
+def test_the_nightly_proof_compares_parts_and_what_came_back_with_the_ledger(
+    provider: Provider,
+) -> None:
+    provider.agree(1_000)
+    first, second = provider.sell(), provider.sell(5_000)
+    provider.settle()
+    provider.refund(first, 2_500)
+    provider.till.run_jobs("payments.refund")
+    provider.decide()
+    provider.till.run_jobs("payments.refund")
+    [one, other] = provider.all(Sharing)
+    [back] = provider.all(SharingReturn)
+    assert (one.order_id, other.order_id, back.state) == (
+        first.id,
+        second.id,
+        ReturnState.succeeded,
+    )
+    with database.reading() as session:
+        assert proof.wrong_sharings(session, range(1, 100)) == []
+
+    for change, wrong in (
+        (update(SharingReturn).values(amount_fen=SharingReturn.amount_fen + 1), [one.id]),
+        (
+            update(SharingPart)
+            .where(SharingPart.sharing_id == other.id)
+            .values(state=PartState.failed),
+            [one.id, other.id],
+        ),
+        (delete(LedgerEntry).where(LedgerEntry.cause == f"sharing_back:{back.id}"), [1, 2]),
+    ):
+        with database.transaction() as session:
+            session.execute(change)
+        with database.reading() as session:
+            assert proof.wrong_sharings(session, range(1, 100)) == wrong
+            assert proof.wrong_sharings(session, range(other.id, other.id + 1)) == wrong[1:]
