@@ -47,6 +47,7 @@ WHY = {
     "AUTH_CODE_ERROR": "付款码不对，请顾客打开付款码再扫一次",
     "AUTH_CODE_INVALID": "这不是付款码，请顾客打开付款码再扫一次",
     "PAYER_NOT_ENOUGH": "顾客的余额或卡里钱不够，换一张卡再扫",
+    "NOT_ENOUGH": "顾客的余额或卡里钱不够，换一张卡再扫",
     "NOT_SUPPORT_CARD": "顾客这张卡付不了，换一张再扫",
     "FREQUENCY_LIMITED": "太频繁了，过几秒再扫",
     "NO_AUTH": "商户号没有开通付款码收款，找店主",

@@ -28,8 +28,14 @@ ASK_EVERY = timedelta(seconds=5)
 PATIENCE = timedelta(seconds=30)
 """So long somebody may look for the password."""
 _ROUNDS = 3
-# A no that says: the number has gone through something already. What, the query tells.
-_SPENT = {"ORDER_PAID", "OUT_TRADE_NO_USED", "ORDER_CLOSED", "ORDER_REVERSED", "TRADE_ERROR"}
+# The only noes that are believed without a question: this code, or its card, was not taken.
+_NOT_TAKEN = {
+    "AUTH_CODE_EXPIRE",
+    "AUTH_CODE_ERROR",
+    "AUTH_CODE_INVALID",
+    "PAYER_NOT_ENOUGH",
+    "NOT_SUPPORT_CARD",
+}
 
 
 class Charge(StrEnum):
@@ -141,16 +147,18 @@ def _begin(
 def _refused(
     cashier: Cashier, attempt: PaymentAttempt, error: ChannelRefused, now: datetime
 ) -> Charged:
-    if error.pay_code in _SPENT or error.transient:
+    """Any other no may hide a yes, and no notice would ever tell: the query does, or it is taken
+    back; while neither can be had the code counts as asked for."""
+    if error.pay_code not in _NOT_TAKEN:
         try:
             remote.close(cashier, attempt, now)
         except (ChannelRefused, ChannelUnavailable):
             return Charged(Charge.asking)
-        found = _stands(attempt.id)
-        return found if found.state is Charge.paid else Charged(found.state, error.pay_code)
-    with transaction() as session:
-        attempts.end(session, attempt.id, AttemptState.failed, now=now)
-    return Charged(_stands(attempt.id).state, error.pay_code)
+    else:
+        with transaction() as session:
+            attempts.end(session, attempt.id, AttemptState.failed, now=now)
+    found = _stands(attempt.id)
+    return Charged(found.state, error.pay_code if found.state is Charge.refused else "")
 
 
 def _stands(attempt_id: int) -> Charged:

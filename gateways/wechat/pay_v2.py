@@ -103,9 +103,8 @@ class PayV2:
         if answer.status != 200:
             raise WechatUnavailable(path, f"HTTP {answer.status}")
         if given.get("return_code") != "SUCCESS":
-            # Unsigned, and about the way we asked: nothing was done.
-            code = str(given.get("err_code") or given.get("return_code") or "FAIL")
-            raise PayError(200, code, str(given.get("return_msg") or "")[:200], api=path)
+            # Unsigned: a no that proves nothing, so what it says of the payment is not heard.
+            raise PayError(200, "FAIL", str(given.get("return_msg") or "")[:200], api=path)
         if not is_signed(given, self._key) or given.get("mch_id") != self._account.mchid:
             raise WechatUnavailable(path, "the answer's signature does not hold")
         if given.get("result_code") != "SUCCESS":

@@ -1,5 +1,6 @@
 """The payer's code at the counter: charged once, followed, taken back, whatever is lost between."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,10 @@ from sqlalchemy import select
 
 from core import database
 from core.outbox import JobState, OutboxJob
+from gateways.http import Answer
 from gateways.pay.records import Way
+from gateways.wechat import pay_v2
+from gateways.wechat.pay_v2 import PayV2
 from orders.models import Order, OrderState, PaymentState
 from payments import billing, counter, queries, remote
 from payments.attempts import Means
@@ -214,19 +218,73 @@ def test_what_was_paid_at_the_last_moment_stays_paid(till: Till) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "why"),
-    [("139999999999999999", "AUTH_CODE_ERROR"), ("", "LACK_PARAMS")],
+    ("code", "why", "state"),
+    [
+        ("139999999999999999", "AUTH_CODE_ERROR", AttemptState.failed),
+        ("", "LACK_PARAMS", AttemptState.closed),
+    ],
 )
 def test_a_code_that_is_none_is_a_no_and_the_next_one_counts(
-    till: Till, code: str, why: str
+    till: Till, code: str, why: str, state: AttemptState
 ) -> None:
     order = till.order(FEE)
 
     assert charge(till, order, code) == Charged(Charge.refused, why)
 
     [attempt] = till.attempts(order)
-    assert (attempt.state, attempt.live) == (AttemptState.failed, None)
+    assert (attempt.state, attempt.live) == (state, None)
     assert charge(till, order, shown(till)) == Charged(Charge.paid)
+
+
+UNSIGNED = {"return_code": "FAIL", "return_msg": "系统繁忙", "err_code": "AUTH_CODE_ERROR"}
+NEW_WORD = {"return_code": "SUCCESS", "result_code": "FAIL", "err_code": "NEW_WORD"}
+
+
+def hide_yes(monkeypatch: pytest.MonkeyPatch, told: dict[str, str], *, signed: bool) -> None:
+    """The next code is charged, and WeChat tells us something else."""
+    real, left = PayV2._believed, [told]
+
+    def believed(self: PayV2, path: str, answer: Answer) -> dict[str, str]:
+        if path == "/pay/micropay" and left:
+            fields = left.pop()
+            if signed:
+                fields = {**fields, "mch_id": MCHID}
+                fields["sign"] = pay_v2.sign(fields, self._key)
+            answer = replace(answer, body=pay_v2.to_xml(fields))
+        return real(self, path, answer)
+
+    monkeypatch.setattr(PayV2, "_believed", believed)
+
+
+@pytest.mark.parametrize(("told", "signed"), [(UNSIGNED, False), (NEW_WORD, True)])
+def test_a_no_that_proves_nothing_is_asked_after(
+    till: Till, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], signed: bool
+) -> None:
+    order = till.order(FEE)
+    hide_yes(monkeypatch, told, signed=signed)
+
+    assert charge(till, order, shown(till)) == Charged(Charge.paid)
+
+    assert is_paid(till, order)
+    assert (purse(till), till.ledger()) == (START - FEE, [("channel", FEE), ("sales", -FEE)])
+    with pytest.raises(AlreadyPaid):
+        charge(till, order, shown(till))
+
+
+def test_a_no_that_proves_nothing_stays_open_while_nobody_can_be_asked(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = till.order(FEE)
+    hide_yes(monkeypatch, UNSIGNED, signed=False)
+    till.channel.fault(api="pay.orderquery", kind="error")
+
+    assert charge(till, order, shown(till)) == Charged(Charge.asking)
+    assert charge(till, order, shown(till)) == Charged(Charge.asking)
+
+    assert purse(till) == START - FEE
+    assert follow(till) == ["done"]
+    assert is_paid(till, order)
+    assert len(till.attempts(order)) == 1
 
 
 def test_a_purse_that_is_too_small_is_a_no(till: Till) -> None:
