@@ -103,7 +103,8 @@ def close(
     """See to it that nobody can pay the attempt any more, or settle it because somebody did.
 
     The channel is asked first. With `close_later` an attempt that is unpaid but could not be closed
-    now counts as closed, and a job closes it: a payment in between goes back by itself.
+    now counts as closed, and a job closes it: a payment in between goes back by itself. Not so a
+    payer's code: of it nobody tells us, and another would be charged beside it.
     """
     if check(cashier, attempt, now) not in (Settlement.waiting, Settlement.mismatch):
         return
@@ -119,7 +120,7 @@ def close(
             raise
         return
     except ChannelUnavailable:
-        if not close_later:
+        if not close_later or attempt.way is Way.code:
             raise
         with transaction() as session:
             enqueue(

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from core import database
 from core.outbox import JobState, OutboxJob
 from gateways.http import Answer
+from gateways.pay.errors import ChannelUnavailable
 from gateways.pay.records import Way
 from gateways.wechat import pay_v2
 from gateways.wechat.pay_v2 import PayV2
@@ -332,6 +333,23 @@ def test_a_clerk_who_gives_up_takes_it_back_at_once(till: Till) -> None:
     assert till.channel.world.ledger.find_order(MCHID, attempt.out_trade_no).state == "REVOKED"
     with pytest.raises(Exception, match="已经结束"):
         type_password(till, order)
+
+
+def test_giving_up_waits_until_the_code_is_taken_back(till: Till) -> None:
+    order = till.order(FEE)
+    charge(till, order, shown(till, asks_password=True))
+    till.channel.fault(api="pay.reverse_v2", kind="error")
+
+    with pytest.raises(ChannelUnavailable):
+        remote.cancel_order(
+            till.cashier, order.id, actor="staff:1", reason="不收了", now=now(), keep_paid=True
+        )
+
+    [attempt] = till.attempts(order)
+    assert (attempt.state, attempt.live) == (AttemptState.pending, True)
+    assert till.read(order).state is OrderState.placed
+    assert charge(till, order, shown(till)) == Charged(Charge.asking)
+    assert purse(till) == START
 
 
 def test_the_code_itself_is_kept_nowhere(till: Till) -> None:
