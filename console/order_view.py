@@ -28,11 +28,10 @@ from orders.models import (
     PaymentState,
 )
 from payments import asking
-from payments.models import Refund, RefundState
+from payments.models import ABNORMAL, Refund, RefundState
 from payments.plan_refunds import refundable_fen
 from payments.queries import list_refunds
 from payments.refunding import rules
-from payments.refunding.outcomes import ABNORMAL
 
 LATE_AFTER = timedelta(minutes=2)
 CANCELLABLE = [state for state, targets in NEXT.items() if OrderState.cancelled in targets]

@@ -15,10 +15,18 @@ from core.outbox import JobState, OutboxJob
 from crm.models import Member
 from merchants.models import Staff
 from orders.models import OrderLine
-from payments.models import AttemptState, Channel, Refund, RefundLine, RefundState
+from payments.models import (
+    ABNORMAL,
+    HOLDING,
+    REDIRECTED,
+    AttemptState,
+    Channel,
+    Refund,
+    RefundLine,
+    RefundState,
+)
 from payments.refunding import listing, stuck
 from payments.refunding.listing import Listed
-from payments.refunding.outcomes import ABNORMAL
 
 CHANNELS = {
     Channel.wechat: "微信支付",
@@ -129,9 +137,9 @@ def whole(session: Session, found: Listed, who: Me, now: datetime) -> dict[str, 
             for each in batch
             if each not in mine
         ],
-        "may_restart": held and not (failed and refund.error == ABNORMAL),
+        "may_restart": held and not (failed and refund.error in HOLDING),
         "restart_words": "再退一次" if failed else "现在去问渠道",
-        "may_finish": held and failed,
+        "may_finish": held and failed and refund.error != REDIRECTED,
         "may_redirect": held and failed and refund.error == ABNORMAL,
         "history": _history(mine, jobs, names, now),
     }

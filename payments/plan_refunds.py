@@ -9,7 +9,7 @@ from orders import selling
 from orders.models import LineKind, Order
 from payments import ledger, queries, stored
 from payments.errors import RefundAmountInvalid
-from payments.models import AttemptState, PaymentAttempt, Refund, RefundState
+from payments.models import HOLDING, AttemptState, PaymentAttempt, Refund, RefundState
 
 
 def refundable_fen(session: Session, order: Order, now: datetime) -> tuple[int, str]:
@@ -68,7 +68,7 @@ def failed_fen(session: Session, order: Order) -> int:
         .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
         .where(Refund.order_id == order.id, PaymentAttempt.state == AttemptState.succeeded)
     )
-    alive = (Refund.state != RefundState.failed) | (Refund.error == "ABNORMAL")
+    alive = (Refund.state != RefundState.failed) | Refund.error.in_(HOLDING)
     if session.scalar(select(func.count()).select_from(asked.where(alive).subquery())):
         return 0
     return int(session.scalar(asked.order_by(Refund.id.desc()).limit(1)) or 0)

@@ -16,7 +16,10 @@ from payments.models.ledger import (
     LedgerEntry,
 )
 from payments.models.refunds import (
+    ABNORMAL,
+    HOLDING,
     NEXT_REFUND,
+    REDIRECTED,
     Refund,
     RefundedLine,
     RefundLine,
@@ -60,6 +63,8 @@ from payments.models.statements import (
 )
 
 __all__ = [
+    "ABNORMAL",
+    "HOLDING",
     "NEXT_ATTEMPT",
     "NEXT_BILL",
     "NEXT_DAY",
@@ -71,6 +76,7 @@ __all__ = [
     "NEXT_SHARING",
     "NEXT_STATEMENT",
     "PAID",
+    "REDIRECTED",
     "UNSETTLED",
     "AttemptState",
     "Bill",

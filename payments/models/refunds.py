@@ -25,6 +25,13 @@ NEXT_REFUND = {
 }
 
 
+ABNORMAL = "ABNORMAL"
+REDIRECTED = "REDIRECTED"
+HOLDING = (ABNORMAL, REDIRECTED)
+"""Words of a failed refund that still holds its money: the payer's account did not take it, or it
+is on its way to another account, and nothing else may give it back."""
+
+
 class Refund(Base):
     """Money on its way back to one payment: to its channel, or to the balance it came from.
 

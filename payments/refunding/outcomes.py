@@ -15,6 +15,8 @@ from orders import paying
 from orders.models import Order
 from payments import ledger, plan_refunds
 from payments.models import (
+    ABNORMAL,
+    HOLDING,
     NEXT_REFUND,
     AttemptState,
     PaymentAttempt,
@@ -27,7 +29,6 @@ from payments.refunding.amounts import Source
 
 # A new number is asked for by ourselves only so often; after that a human looks.
 MOST_REPLACEMENTS = 3
-ABNORMAL = "ABNORMAL"
 
 
 def settle_balance(session: Session, refund: Refund, order: Order, now: datetime) -> None:
@@ -163,8 +164,8 @@ def _succeed(
     result: RefundResult,
     now: datetime,
 ) -> str:
-    # Of the failed ones only an abnormal one still holds its money and may end well.
-    if refund.state is RefundState.failed and refund.error != ABNORMAL:
+    # Of the failed ones only those that still hold their money may end well.
+    if refund.state is RefundState.failed and refund.error not in HOLDING:
         _notice(session, "refund_after_failure", refund, attempt, now)
         return "refused"
     moved = move(

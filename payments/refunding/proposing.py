@@ -9,13 +9,22 @@ from sqlalchemy.orm import Session
 
 from orders.models import Order, OrderLine
 from payments.errors import NothingToRefund, RefundAmountInvalid, RefundTooMuch
-from payments.models import AttemptState, Bill, PaymentAttempt, Refund, RefundedLine, RefundState
+from payments.models import (
+    HOLDING,
+    AttemptState,
+    Bill,
+    PaymentAttempt,
+    Refund,
+    RefundedLine,
+    RefundState,
+)
 from payments.refunding import amounts
 from payments.refunding.amounts import Source, Taken
 from payments.refunding.wanted import Wanted
 
-HOLDS_MONEY = or_(Refund.state != RefundState.failed, Refund.error == "ABNORMAL")
-"""A refund that was asked for and did not fail for good: an abnormal one still holds its money."""
+HOLDS_MONEY = or_(Refund.state != RefundState.failed, Refund.error.in_(HOLDING))
+"""A refund that was asked for and did not fail for good: an abnormal one still holds its money,
+and so does one that was sent to another account."""
 
 
 @dataclass(frozen=True)

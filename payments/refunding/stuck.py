@@ -11,16 +11,23 @@ from orders import selling
 from orders.models import Order
 from payments import plan_refunds
 from payments.errors import RefundNotStuck
-from payments.models import PaymentAttempt, Refund, RefundState
+from payments.models import (
+    ABNORMAL,
+    HOLDING,
+    REDIRECTED,
+    PaymentAttempt,
+    Refund,
+    RefundState,
+)
 from payments.queries import lock_bill
 from payments.refunding import outcomes
-from payments.refunding.outcomes import ABNORMAL
 
 SLOW = timedelta(days=1)
 ON_THE_WAY = (RefundState.requested, RefundState.processing)
 TOLD_AT_ONCE = 2_000
 WORDS = {
     ABNORMAL: "退不进顾客的账户（销户或异常）",
+    REDIRECTED: "正在退到另一个账户，等渠道的结果",
     "NOT_ENOUGH": "还没退：商户号余额不够，充值后会自动再退",
     "CLOSED": "渠道几次都关闭了",
     "USER_ACCOUNT_ABNORMAL": "没退成：顾客的支付账户异常或已注销",
@@ -87,7 +94,7 @@ def restart(session: Session, refund: Refund, *, actor: str, now: datetime) -> R
         key = f"{name}:{refund.id}:again:{int(now.timestamp())}"
         enqueue(session, name, key=key, refund_id=refund.id)
         going = refund
-    elif refund.error == ABNORMAL or not is_stuck(session, refund, now):
+    elif refund.error in HOLDING or not is_stuck(session, refund, now):
         raise RefundNotStuck
     else:
         going = outcomes.ask_again(session, refund, attempt, actor=actor, now=now)
@@ -104,10 +111,12 @@ def finish_by_hand(
     """The money went back otherwise, as `note` says: the order and the ledger know it.
 
     Only of one that the channel has given up: an abnormal one is finished itself, another by one in
-    its place, which takes the money that was free again. Raises RefundNotStuck, RefundTooMuch.
+    its place, which takes the money that was free again. Not of one that is on its way to another
+    account: the channel may still pay it. Raises RefundNotStuck, RefundTooMuch.
     """
     attempt = _lock(session, refund)
-    if refund.state is not RefundState.failed or not is_stuck(session, refund, now):
+    given_up = refund.state is RefundState.failed and refund.error != REDIRECTED
+    if not given_up or not is_stuck(session, refund, now):
         raise RefundNotStuck
     order = session.get_one(Order, refund.order_id)
     done = refund

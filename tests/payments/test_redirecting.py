@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.audit import AuditEntry
 from core.database import reading, transaction
+from core.security_events import SecurityEvent
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from gateways.pay.redirecting import Card
 from merchants.models import Role
@@ -14,6 +16,7 @@ from orders.models import Order, PaymentState
 from payments import redirecting, refunding
 from payments.errors import RefundNotStuck
 from payments.models import Refund, RefundState
+from payments.refunding import stuck
 from tests.payments.conftest import MCHID, Till
 from tests.payments.test_counter_page import collect, log_in, order_of, shown
 
@@ -41,6 +44,10 @@ def abnormal(till: Till) -> tuple[Order, Refund]:
 
 def state_there(till: Till, refund: Refund) -> str:
     return till.channel.world.ledger.refunds[f"{MCHID}|{refund.out_refund_no}"].status
+
+
+def finish(session: Session, refund: Refund, *, actor: str, now: datetime) -> Refund:
+    return stuck.finish_by_hand(session, refund, "店里退了现金", actor=actor, now=now)
 
 
 def redirect(till: Till, refund: Refund, card: Card | None = None) -> str:
@@ -78,9 +85,64 @@ def test_an_answer_that_is_lost_is_asked_for(till: Till) -> None:
 def test_asked_twice_it_is_one_refund(till: Till) -> None:
     _, refund = abnormal(till)
     redirect(till, refund)
-    with pytest.raises(ChannelRefused):
+    with pytest.raises(RefundNotStuck):
         redirect(till, refund)
     assert state_there(till, refund) == "PROCESSING"
+
+
+def test_on_its_way_to_another_account_nobody_gives_it_back_otherwise(till: Till) -> None:
+    order, refund = abnormal(till)
+    redirect(till, refund)
+
+    for act in (stuck.restart, finish):
+        with pytest.raises(RefundNotStuck), transaction() as session:
+            act(session, session.get_one(Refund, refund.id), actor="staff:1", now=now())
+
+    [held] = till.refunds(order)
+    assert (held.state, held.error) == (RefundState.failed, "REDIRECTED")
+    assert till.read(order).refunded_fen == 0
+    page = log_in(till, till.store, role=Role.manager).get(f"/refunds/{refund.out_refund_no}").text
+    assert ("正在退到另一个账户" in page, "已用别的办法退了" in page) == (True, False)
+    till.channel.decide_refund(refund.out_refund_no, "SUCCESS")
+    assert till.run_jobs("payments.query_redirected") == ["done"]
+    assert till.read(order).refunded_fen == 2500
+
+
+def test_one_that_was_not_sent_on_is_abnormal_again(till: Till) -> None:
+    order, refund = abnormal(till)
+    till.channel.fault(api="pay.abnormal_refund", kind="drop_before")
+
+    with pytest.raises(ChannelUnavailable):
+        redirect(till, refund)
+
+    assert till.refunds(order)[0].error == "REDIRECTED"
+    assert till.run_jobs("payments.query_redirected") == ["done"]
+    assert (till.refunds(order)[0].error, state_there(till, refund)) == ("ABNORMAL", "ABNORMAL")
+    assert redirect(till, refund) == "PROCESSING"
+
+
+def test_a_plain_no_may_be_tried_again_at_once(till: Till) -> None:
+    order, refund = abnormal(till)
+    till.channel.fault(api="pay.abnormal_refund", kind="error", code="PARAM_ERROR")
+
+    with pytest.raises(ChannelRefused):
+        redirect(till, refund, CARD)
+
+    assert (till.refunds(order)[0].error, state_there(till, refund)) == ("ABNORMAL", "ABNORMAL")
+    assert redirect(till, refund, CARD) == "PROCESSING"
+
+
+def test_finished_by_hand_after_it_seemed_lost_the_channel_is_asked_and_told_of(till: Till) -> None:
+    order, refund = abnormal(till)
+    with transaction() as session:
+        finish(session, session.get_one(Refund, refund.id), actor="staff:1", now=now())
+    till.channel.decide_refund(refund.out_refund_no, "SUCCESS")
+
+    assert redirecting.check(till.cashier, refund.id, now()) == "SUCCESS"
+
+    with reading() as session:
+        told = session.scalars(select(SecurityEvent.kind)).all()
+    assert (told, till.read(order).refunded_fen) == (["refund_after_failure"], 2500)
 
 
 def test_one_that_arrived_is_not_redirected(till: Till) -> None:
