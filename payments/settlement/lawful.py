@@ -1,4 +1,7 @@
-"""Whose account took a merchant's money: their own, or one that takes it for several owners."""
+"""Whose account took a merchant's money: their own, or one that takes it for several owners.
+
+Each channel counts for itself: an Alipay of their own doesn't make what WeChat collected theirs.
+"""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,13 +16,15 @@ def collects_for_others(session: Session, merchant_id: int) -> bool:
 
 
 def shared_by(session: Session) -> list[int]:
-    """The merchants without an account of their own, if the one that takes their money serves more
-    than one of them; a single merchant may well use the only account there is."""
+    """The merchants who have no account of their own at a channel whose account without an owner
+    serves more than one of them; a single merchant may well use the only account there is."""
     config = current_config()
-    several = (config.wechat.pay_merchants, config.alipay.accounts, config.unionpay.accounts)
-    named = {account.merchant for accounts in several for account in accounts}
-    if None not in named:
-        return []
-    found = session.execute(select(Merchant.id, Merchant.code).order_by(Merchant.id))
-    without = [id_ for id_, code in found if code not in named]
-    return without if len(without) > 1 else []
+    channels = (config.wechat.pay_merchants, config.alipay.accounts, config.unionpay.accounts)
+    merchants = session.execute(select(Merchant.id, Merchant.code).order_by(Merchant.id)).all()
+    found: set[int] = set()
+    for accounts in channels:
+        owners = {account.merchant for account in accounts}
+        without = [id_ for id_, code in merchants if code not in owners]
+        if None in owners and len(without) > 1:
+            found.update(without)
+    return sorted(found)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core import database
 from core.clock import business_day
 from core.config import Config, PayMerchant
+from core.config_channels import AlipayAccount
 from core.numbers import random_code
 from coupons.models import CouponTemplate
 from gateways.pay.records import RefundResult, Transaction, Way
@@ -263,6 +264,24 @@ def test_nobody_pays_on_what_was_collected_for_several_owners(app: Flask, sessio
 
     assert session.scalars(select(Payout)).all() == []
     assert payouts.left_fen(session, shop.stores[0].id) == 10_000
+
+
+def test_an_account_at_one_channel_does_not_make_the_money_of_another_theirs(
+    app: Flask, session: Session
+) -> None:
+    shop, _ = open_shop(session), open_shop(session)
+    share_the_account(app)
+    config: Config = app.extensions["linli.config"]
+    theirs = AlipayAccount.model_construct(app_id="2021", merchant=shop.merchant.code)
+    alipay = config.alipay.model_copy(update={"accounts": [theirs]})
+    app.extensions["linli.config"] = config.model_copy(update={"alipay": alipay})
+    shop.sell(10_000)
+    shop.close()
+
+    with pytest.raises(PayoutUnlawful):
+        shop.pay_out(100, "V1")
+
+    assert session.scalars(select(Payout)).all() == []
 
 
 def share_the_account(app: Flask) -> None:
