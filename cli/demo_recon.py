@@ -9,10 +9,9 @@ import gateways
 from core.clock import day_bounds
 from gateways.pay.bills import BillRow, RowKind
 from merchants.models import Merchant
-from payments.models import PAID, Channel, PaymentAttempt, Refund, RefundState
+from payments.models import HOLDING, PAID, Channel, PaymentAttempt, Refund, RefundState
 from payments.models.statements import StatementDay, StatementKind, StatementState
 from payments.recon import days, loading, matching, remote
-from payments.refunding import outcomes
 
 WEEK = 7
 RATES: dict[str, int] = {Channel.wechat: 540, Channel.alipay: 600}  # hundred-thousandths
@@ -25,7 +24,7 @@ STATES = {
 """What the channel calls them; one that it refused it does not know."""
 KNOWN = or_(
     Refund.state.in_((RefundState.succeeded, RefundState.processing)),
-    and_(Refund.state == RefundState.failed, Refund.error == outcomes.ABNORMAL),
+    and_(Refund.state == RefundState.failed, Refund.error.in_(HOLDING)),
 )
 
 
