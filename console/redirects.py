@@ -14,8 +14,9 @@ from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from gateways.pay.redirecting import Card
 from orders.models import Order
 from payments import redirecting
-from payments.errors import RefundNotStuck
+from payments.errors import RefundBeyondLimit, RefundNotStuck
 from payments.models import PaymentAttempt, Refund
+from payments.refunding import rules
 
 page = Blueprint("redirects", __name__, url_prefix="/redirects")
 
@@ -54,7 +55,12 @@ def send(no: str) -> Response:
     if form.errors or not step_up.is_proved(form, now):
         return _ask(no, form, 422)
     try:
+        with reading() as session:
+            rules.check_again(session, refund, order, me().role, now=now)
         redirecting.redirect(gateways.cashier(), refund.id, card, actor=me().actor, now=now)
+    except RefundBeyondLimit as refusal:
+        form.refuse_with(refusal, "where")
+        return _ask(no, form, 422)
     except (ChannelRefused, RefundNotStuck) as refusal:
         said = getattr(refusal, "message", "") or "这笔现在不能改退"
         form.refuse("where", f"没有受理：{said[:80]}")

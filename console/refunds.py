@@ -15,7 +15,7 @@ from core.clock import business_day
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
-from payments.refunding import listing, stuck
+from payments.refunding import listing, rules, stuck
 from payments.refunding.listing import Filters
 
 page = Blueprint("refunds", __name__, url_prefix="/refunds")
@@ -143,7 +143,10 @@ def _act(no: str, act: str, note: str) -> Response:
         return _act_page(no, act, form, 422)
     try:
         with transaction() as session:
-            refund = listing.get(session, who.merchant_id, who.all_store_ids, no).refund
+            found = listing.get(session, who.merchant_id, who.all_store_ids, no)
+            refund = found.refund
+            if act == "finish" or refund.state not in stuck.ON_THE_WAY:
+                rules.check_again(session, refund, found.order, who.role, now=now)
             if act == "restart":
                 going = stuck.restart(session, refund, actor=who.actor, now=now)
             else:

@@ -135,6 +135,11 @@ class AskedChanged(Conflict):
     title = "申请以后又退过一次，金额不一样了，先不同意，再申请一次"
 
 
+class RefundBeyondLimit(Conflict):
+    code = "refund_beyond_limit"
+    title = "这个订单退的超过你能自己决定的金额了，请店主来办"
+
+
 class RefundNotStuck(Conflict):
     code = "refund_not_stuck"
     title = "这笔退款现在不用管它"

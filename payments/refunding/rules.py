@@ -17,7 +17,8 @@ from merchants.models import Role
 from orders.models import Order
 from orders.paying import CouponBack
 from payments.asked_models import RefundRules
-from payments.models import AttemptState, PaymentAttempt, Refund
+from payments.errors import RefundBeyondLimit
+from payments.models import HOLDING, AttemptState, PaymentAttempt, Refund, RefundState
 from payments.refunding.proposing import HOLDS_MONEY
 
 
@@ -88,6 +89,21 @@ def may_agree(rules: Rules, role: Role, asked_by: Role | None, whole_fen: int) -
     if role is not Role.manager:
         return False
     return whole_fen <= rules.manager_fen or asked_by in (Role.manager, Role.owner)
+
+
+def check_again(
+    session: Session, refund: Refund, order: Order, role: Role, *, now: datetime
+) -> None:
+    """Whoever sends a refund elsewhere, asks for it anew or says that it was given back otherwise
+    decides about that money once more. Raises RefundBeyondLimit."""
+    whole_fen = asked_fen(session, order)
+    attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    counted = refund.state is not RefundState.failed or refund.error in HOLDING
+    if not (counted and attempt.state is AttemptState.succeeded):
+        whole_fen += refund.amount_fen
+    known = of(session, order.merchant_id)
+    if not may_alone(known, role, whole_fen, paid_at=order.paid_at, now=now):
+        raise RefundBeyondLimit
 
 
 def asked_fen(session: Session, order: Order) -> int:

@@ -1,17 +1,18 @@
 """资金 → 退款: the list, one refund's story, starting again and finishing by hand."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from core.audit import AuditEntry
-from core.database import reading
+from core.database import reading, transaction
 from orders.models import Order
 from payments import refunding
 from payments.models import Refund, RefundState
-from payments.refunding import Wanted
+from payments.refunding import Wanted, rules
 from tests.console.conftest import PASSWORD, Chain
 
 
@@ -88,6 +89,25 @@ def test_an_abnormal_one_is_finished_with_a_note(chain: Chain) -> None:
     with reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "refund.finish"))
         assert entry.one().reason == "店里退了现金"
+
+
+@pytest.mark.parametrize(
+    ("error", "act"), [("ABNORMAL", "finish"), ("USER_ACCOUNT_ABNORMAL", "restart")]
+)
+def test_beyond_a_managers_limit_the_owner_decides(chain: Chain, error: str, act: str) -> None:
+    refund = refunded(chain, error)
+    here = f"/refunds/{refund.out_refund_no}/{act}"
+    with transaction() as session:
+        none = rules.Rules(manager_fen=0)
+        rules.save(session, refund.merchant_id, none, actor="staff:1", now=datetime.now(UTC))
+    sent = {"password": PASSWORD, "note": "店里退了现金"}
+
+    refused = chain.browser("manager").post(here, **sent)
+
+    assert (refused.status_code, states()) == (422, ["failed"])
+    assert "请店主来办" in refused.text
+    assert chain.browser("owner").post(here, **sent).status_code == 303
+    assert len(states()) == (1 if act == "finish" else 2)
 
 
 def test_the_file_needs_a_password_and_is_on_record(chain: Chain) -> None:

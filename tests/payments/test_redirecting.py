@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from console import step_up
 from core.audit import AuditEntry
 from core.database import reading, transaction
 from core.security_events import SecurityEvent
@@ -16,7 +17,7 @@ from orders.models import Order, PaymentState
 from payments import redirecting, refunding
 from payments.errors import RefundNotStuck
 from payments.models import Refund, RefundState
-from payments.refunding import stuck
+from payments.refunding import rules, stuck
 from tests.payments.conftest import MCHID, Till
 from tests.payments.test_counter_page import collect, log_in, order_of, shown
 
@@ -183,6 +184,25 @@ def test_the_page_asks_for_proof_and_for_a_whole_card(till: Till) -> None:
     assert [answer.status_code for answer in answers] == [422, 422, 403]
     assert "卡号是 12 到 20 位数字" in answers[1].text
     assert state_there(till, refund) == "ABNORMAL"
+
+
+def test_beyond_a_managers_limit_nothing_goes_to_a_card(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, refund = abnormal(till)
+    with transaction() as session:
+        none = rules.Rules(manager_fen=2499)
+        rules.save(session, refund.merchant_id, none, actor="staff:1", now=now())
+    monkeypatch.setattr(step_up, "is_proved", lambda form, at: True)
+    card = {"where": "card", "bank": CARD.bank, "number": CARD.number, "holder": CARD.holder}
+    path = f"/redirects/{refund.out_refund_no}"
+
+    refused = log_in(till, till.store, role=Role.manager).post(path, **card)
+
+    assert (refused.status_code, "请店主来办" in refused.text) == (422, True)
+    assert (state_there(till, refund), till.refunds(order)[0].error) == ("ABNORMAL", "ABNORMAL")
+    assert log_in(till, till.store, role=Role.owner).post(path, **card).status_code == 303
+    assert state_there(till, refund) == "PROCESSING"
 
 
 def test_a_refund_of_a_sum_of_nobody_known_has_its_page(till: Till) -> None:
