@@ -152,7 +152,7 @@ def _refused(
     if error.pay_code not in _NOT_TAKEN:
         try:
             remote.close(cashier, attempt, now)
-        except (ChannelRefused, ChannelUnavailable):
+        except (ChannelRefused, ChannelUnavailable, PaymentInProgress):
             return Charged(Charge.asking)
     else:
         with transaction() as session:

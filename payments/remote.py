@@ -33,6 +33,8 @@ from payments.settling import Settlement
 _SPENT = {"ORDER_CLOSED", "ORDER_PAID", "OUT_TRADE_NO_USED", "TRADE_ERROR"}
 # This one says so only if the channel knows the number: repeated with other parameters.
 _PERHAPS_SPENT = "INVALID_REQUEST"
+# The payer is typing a password.
+_AT_IT = "USERPAYING"
 _ROUNDS = 3
 NOT_ENOUGH = "NOT_ENOUGH"
 FIRST_REFUND_QUERY = timedelta(seconds=20)
@@ -104,8 +106,18 @@ def close(
 
     The channel is asked first. With `close_later` an attempt that is unpaid but could not be closed
     now counts as closed, and a job closes it: a payment in between goes back by itself. Not so a
-    payer's code: of it nobody tells us, and another would be charged beside it.
+    payer's code: of it nobody tells us, and another would be charged beside it. Raises
+    PaymentInProgress while the payer is at it: nobody knows how it ends.
     """
+    try:
+        _close(cashier, attempt, now, close_later=close_later)
+    except ChannelRefused as error:
+        if error.transient or error.pay_code == _AT_IT:
+            raise PaymentInProgress from error
+        raise
+
+
+def _close(cashier: Cashier, attempt: PaymentAttempt, now: datetime, *, close_later: bool) -> None:
     if check(cashier, attempt, now) not in (Settlement.waiting, Settlement.mismatch):
         return
     channel, asked = cashier.of(attempt.channel, attempt.account), asked_of(attempt)

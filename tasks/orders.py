@@ -3,6 +3,8 @@
 import gateways
 from core import clock
 from core.database import reading
+from core.logs import log
+from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from orders import showing, telling
 from orders.models import OWING, OrderState
 from orders.queries import get_order
@@ -11,13 +13,16 @@ from payments.errors import PaymentInProgress
 from payments.shipping import owing as shipping
 from tasks.registry import Later, Run, job
 
+MOST_SECONDS = 600
+
 
 @job("orders.expire", queue="default")
 def expire(run: Run, order_id: int) -> None:
     """Nobody paid in time: ask the channel once more, then give everything back.
 
-    An order that turns out to be paid stays. The outbox row is done whatever was found; a channel
-    that cannot be asked raises, and the job comes back.
+    An order that turns out to be paid stays. The outbox row is done whatever was found; while the
+    channel cannot be asked, or says no, the job comes back less and less often, but for ever: it
+    holds stock, coupon and points of somebody.
     """
     now = clock.now()
     with reading() as session:
@@ -35,8 +40,10 @@ def expire(run: Run, order_id: int) -> None:
             now=now,
             keep_paid=True,
         )
-    except PaymentInProgress:
-        raise Later(5) from None
+    except (PaymentInProgress, ChannelUnavailable, ChannelRefused) as error:
+        log.warning("order_not_expired", order_no=order.no, why=f"{type(error).__name__}: {error}")
+        overdue = (now - order.expires_at).total_seconds()
+        raise Later(min(max(overdue, 5), MOST_SECONDS)) from None
 
 
 @job("orders.after_paid", queue="urgent")

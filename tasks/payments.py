@@ -14,6 +14,7 @@ from core.logs import log
 from core.outbox import JobState, OutboxJob, enqueue
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from payments import counter, notices, redirecting, remote, telling
+from payments.errors import PaymentInProgress
 from payments.models import UNSETTLED, PaymentAttempt, Refund
 from payments.refunding import stuck
 from payments.settling import Settlement
@@ -29,6 +30,8 @@ GRACE = timedelta(minutes=3)
 NOT_ENOUGH_SECONDS = 600
 SOON_SECONDS = 30
 MOST_SECONDS = 3600
+# Nobody knows yet: money hangs on it, so a job that hears this comes back however long it takes.
+NO_ANSWER = (ChannelUnavailable, ChannelRefused, PaymentInProgress)
 
 
 @job("payments.sweep_notices", queue="urgent")
@@ -81,8 +84,8 @@ def query_pending(run: Run, attempt_id: int) -> None:
             remote.close(gateways.cashier(), attempt, now)
             return
         outcome = remote.check(gateways.cashier(), attempt, now)
-    except ChannelUnavailable:
-        raise Later(SOON_SECONDS) from None
+    except NO_ANSWER as error:
+        raise _again(error, attempt.expires_at, now) from None
     if outcome is Settlement.waiting:
         raise Later(_growing(attempt.created_at, now, at_most=120))
 
@@ -92,7 +95,7 @@ def follow_code(run: Run, attempt_id: int) -> None:
     """Ask after a code that was charged at the counter, until it is paid, over or taken back."""
     try:
         over = counter.follow(gateways.cashier(), attempt_id, clock.now())
-    except (ChannelUnavailable, ChannelRefused):
+    except NO_ANSWER:
         over = False
     if not over:
         raise Later(counter.ASK_EVERY.total_seconds())
@@ -103,10 +106,11 @@ def close_attempt(run: Run, attempt_id: int) -> None:
     """Close at the channel what we already count as closed; what was paid meanwhile goes back."""
     with reading() as session:
         attempt = session.get_one(PaymentAttempt, attempt_id)
+    now = clock.now()
     try:
-        remote.close(gateways.cashier(), attempt, clock.now())
-    except ChannelUnavailable:
-        raise Later(SOON_SECONDS) from None
+        remote.close(gateways.cashier(), attempt, now)
+    except NO_ANSWER as error:
+        raise _again(error, attempt.settled_at or now, now) from None
 
 
 @job("payments.refund", queue="urgent")
@@ -148,10 +152,16 @@ def query_redirected(run: Run, refund_id: int) -> None:
         settled_at = session.get_one(Refund, refund_id).settled_at or now
     try:
         state = redirecting.check(gateways.cashier(), refund_id, now)
-    except ChannelUnavailable:
-        raise Later(SOON_SECONDS) from None
+    except NO_ANSWER as error:
+        raise _again(error, settled_at, now) from None
     if state == "PROCESSING":
         raise Later(_growing(settled_at, now, at_most=MOST_SECONDS))
+
+
+def _again(error: Exception, since: datetime, now: datetime) -> Later:
+    """Soon at first, then less and less often."""
+    log.warning("channel_asked_again", why=f"{type(error).__name__}: {error}")
+    return Later(max(_growing(since, now, at_most=600), SOON_SECONDS))
 
 
 def _growing(since: datetime, now: datetime, *, at_most: float) -> float:

@@ -18,7 +18,7 @@ WAITING = ("03", "04", "05")
 CODES: dict[str, Meaning] = {
     "01": Meaning("TRADE_ERROR"),
     "02": Meaning("SYSTEM_ERROR", transient=True),
-    "06": Meaning("SYSTEM_ERROR", transient=True),
+    **dict.fromkeys(("03", "04", "05", "06"), Meaning("SYSTEM_ERROR", transient=True)),
     "10": Meaning("PARAM_ERROR"),
     "11": Meaning("SIGN_ERROR"),
     "12": Meaning("OUT_TRADE_NO_USED"),
