@@ -35,7 +35,7 @@ STATES = {
 CHANNELS = {
     Channel.wechat: "微信支付",
     Channel.alipay: "支付宝",
-    Channel.unionpay: "云闪付",
+    Channel.unionpay: "银联",
     Channel.balance: "储值余额",
     Channel.none: "0 元",
 }

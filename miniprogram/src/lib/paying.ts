@@ -4,7 +4,7 @@ import { yuan } from './money'
 import { minutesUntil } from './time'
 
 const CHANNELS: Record<PaymentPart['channel'], string> = {
-  wechat: '微信支付', alipay: '支付宝', unionpay: '云闪付', balance: '储值', none: '不用付',
+  wechat: '微信支付', alipay: '支付宝', unionpay: '银联', balance: '储值', none: '不用付',
 }
 
 /** What the balance pays of an order and what is left for the channel. */
