@@ -193,6 +193,7 @@ def written_acts() -> set[str]:
         "broadcast": BroadcastState,
         "journey": ("create", "publish", "live", "paused", "ended"),
         "member.tag_": ("add", "drop"),
+        "recon": ("ask", "wait", "again", "accept"),
         "shipping": ("correct", "mend", "ship"),
     }
     found: set[str] = set()
