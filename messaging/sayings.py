@@ -3,6 +3,7 @@
 from gateways.wechat import contents
 from gateways.wechat.card_events import CardLost
 from gateways.wechat.contents import Content
+from gateways.wechat.trade_events import TradeTold
 
 
 def describe(content: Content) -> str:
@@ -64,9 +65,17 @@ def _happened(content: Content) -> str:
             return "注销授权" if everything else f"撤回授权 {'、'.join(kinds)}".rstrip()
         case CardLost(error=error):
             return f"服务卡片没送到（{error}）"
+        case TradeTold() as told:
+            return f"发货管理：{_told(told)}"
         case contents.Unknown(kind):
             return f"[{kind}]"
     raise AssertionError(content)
+
+
+def _told(told: TradeTold) -> str:
+    if told.message:
+        return told.message
+    return "货款已到账" if told.settled_at else "发货信息已收到"
 
 
 def _where(place: contents.Place) -> str:

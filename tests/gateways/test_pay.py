@@ -413,8 +413,12 @@ def test_a_merchant_is_paid_on_its_own_account_else_on_the_platform_s(
     own = account.model_copy(update={"mchid": "1900001111", "merchant": "qinghe"})
     another = account.model_copy(update={"mchid": "1900002222", "merchant": "baitang"})
 
-    both = Cashier(Wechat(config.Wechat(pay_merchants=[account, own, another]), Http()))
-    none_shared = Cashier(Wechat(config.Wechat(pay_merchants=[another]), Http()))
+    def cashier(*accounts: config.PayMerchant) -> Cashier:
+        others = config.Config.model_construct(alipay=config.Alipay(), unionpay=config.UnionPay())
+        wechat = config.Wechat(pay_merchants=list(accounts))
+        return Cashier(Wechat(wechat, Http()), others, Http())
+
+    both, none_shared = cashier(account, own, another), cashier(another)
 
     mine, shared = both.find_for("qinghe", "wechat"), both.find_for("someone", "wechat")
     assert mine is both.of("wechat", "1900001111")

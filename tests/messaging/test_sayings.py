@@ -21,6 +21,8 @@ WORDS = {
     "mass_job_finished": "群发结束 send success：应发 1980，过滤后 1900，成功 1897，失败 3",
     "template_job_blocked": "模板消息没送到：failed:userblock",
     "subscribe_msg_sent_event": "订阅消息 one user refused",
+    "trade_manage_remind_shipping": "发货管理：已超 48 小时未发货",
+    "trade_manage_order_settlement": "发货管理：货款已到账",
     "publish_job_finished": "[publishjobfinish]",
 }
 
