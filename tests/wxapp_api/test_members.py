@@ -64,6 +64,11 @@ def test_the_shop_introduces_itself_to_anybody(shop: Shop) -> None:
     assert answer.get_json() == {
         "merchant": {"code": "qinghe", "name": "青禾茶铺", "brand_color": "#0b6b4f", "logo": ""},
         "subscribe_templates": SUBSCRIBE_TEMPLATES,
+        "payments": [
+            {"channel": "wechat", "ways": ["code", "h5", "jsapi", "mini", "native"]},
+            {"channel": "alipay", "ways": ["code", "native", "page", "wap"]},
+            {"channel": "unionpay", "ways": ["page", "wap"]},
+        ],
     }
 
 
