@@ -123,6 +123,7 @@ def _begin(
     cashier: Cashier, order_id: int, means: Means, now: datetime, seq: int | None
 ) -> PaymentAttempt | None:
     """A number to charge a code under; None while an earlier code is in the air."""
+    may_share = cashier.can_share(means.channel, means.account)
     for _ in range(_ROUNDS):
         with transaction() as session:
             bill = attempts.choose(lock_bills_of(session, order_id), seq)
@@ -130,7 +131,9 @@ def _begin(
             if live is not None and live.state in UNSETTLED and live.way is Way.code:
                 return None
             order = session.get_one(Order, order_id)
-            attempt, step = attempts.start(session, order, means, now=now, seq=bill.seq)
+            attempt, step = attempts.start(
+                session, order, means, may_share=may_share, now=now, seq=bill.seq
+            )
             if step is Step.open:
                 enqueue(
                     session,

@@ -33,7 +33,11 @@ def micropay(call: Call) -> Fields:
         given["appid"],
         "",
         int(total),
-        {"description": given["body"], "attach": given.get("attach", "")},
+        {
+            "description": given["body"],
+            "attach": given.get("attach", ""),
+            "settle_info": {"profit_sharing": given.get("profit_sharing") == "Y"},
+        },
         world.clock.now(),
         trade_type="MICROPAY",
         sub_mchid=given.get("sub_mch_id", ""),

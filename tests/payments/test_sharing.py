@@ -11,9 +11,12 @@ from sqlalchemy import delete, select, update
 
 from core import database, outbox
 from core.clock import business_day
+from gateways.pay.records import Way
 from gateways.pay.sharing import Party, PartyKind
 from orders.models import Order
-from payments import proof, refunding
+from payments import counter, proof, refunding
+from payments.attempts import Means
+from payments.models import Channel as Channels
 from payments.models import (
     LedgerEntry,
     PartState,
@@ -262,6 +265,33 @@ def test_a_receiver_that_does_not_give_back_holds_up_no_refund(provider: Provide
     assert part.returned_fen == 0
     assert provider.till.refunds(order)[0].state is RefundState.processing
     assert provider.sums()["commission"] == 1_000
+
+
+def test_a_payers_code_at_the_counter_pays_commission_too(provider: Provider) -> None:
+    provider.agree(500)
+    till, world = provider.till, provider.till.channel.world
+    order = till.order(10_000)
+    code = world.pay_codes.new(world.people.get("aqing"))
+    charged = counter.charge(
+        till.cashier,
+        order.id,
+        Means(Channels.wechat, Way.code, MCHID, MINI),
+        code,
+        description="青禾茶铺",
+        store_no="jingan",
+        client_ip="10.0.0.1",
+        now=datetime.now(UTC),
+    )
+    assert charged == counter.Charged(counter.Charge.paid)
+    for paid in world.ledger.orders.values():
+        paid.success_at -= 120
+
+    provider.settle()
+
+    assert [attempt.shared for attempt in provider.all(PaymentAttempt)] == [True]
+    assert [(part.amount_fen, part.state) for part in provider.all(SharingPart)] == [
+        (500, PartState.succeeded)
+    ]
 
 
 def test_finished_is_not_success_and_is_asked_again_by_a_person(provider: Provider) -> None:
