@@ -50,12 +50,13 @@ def config() -> dict[str, Any]:
     """The appid to log in with; in the demo also the origin of the phone around the page."""
     programs = current_config().wechat.mini_programs
     wanted = request.args.get("appid", "")
-    known = [program.appid for program in programs]
-    appid = wanted if wanted in known else known[0] if known else ""
+    known = [program for program in programs if program.appid == wanted] or programs[:1]
+    appid, merchant = (known[0].appid, known[0].merchant) if known else ("", None)
     answer: dict[str, Any] = {"appid": appid, "api_base": ""}
     if phone := _phone_origin():
         answer["phone_origin"] = phone
-    if websites := current_config().wechat.websites:
+    # Of the same merchant: whoever logs in becomes a member there.
+    if websites := [each for each in current_config().wechat.websites if each.merchant == merchant]:
         web = websites[0]
         url = gateways.wechat().website(web.appid).login_url
         answer["website"] = {"appid": web.appid, "login_url": url}

@@ -31,3 +31,27 @@ def test_in_the_demo_only_the_phone_may_frame_it(make_config: Callable[..., Conf
 def test_no_path_leads_out_of_the_build(client: FlaskClient) -> None:
     assert client.get("/m/../../package.json").status_code == 404
     assert client.get("/m/%2e%2e/%2e%2e/package.json").status_code == 404
+
+
+def test_each_shop_is_told_its_own_website_and_never_anothers(
+    make_config: Callable[..., Config],
+) -> None:
+    def row(number: int, merchant: str) -> dict[str, str]:
+        return {"appid": f"wx{number:016x}", "secret": "s", "merchant": merchant}
+
+    programs = [row(1, "qinghe"), row(2, "rival"), row(3, "third")]
+    websites = [row(11, "qinghe"), row(12, "rival")]
+    client = create_app(
+        make_config(wechat={"mini_programs": programs, "websites": websites})
+    ).test_client()
+
+    told = [
+        client.get("/m/config.json", query_string={"appid": each["appid"]}).json
+        for each in programs
+    ]
+
+    assert [each.get("website", {}).get("appid") for each in told] == [
+        websites[0]["appid"],
+        websites[1]["appid"],
+        None,
+    ]
