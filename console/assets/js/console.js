@@ -62,7 +62,7 @@ on('input', (event) => {
   const form = event.target.closest('form[data-rests]')
   if (form) rest(form)
 })
-on('htmx:before:request', (event) => clearTimeout(resting.get(event.target.closest('form'))))
+on('htmx:before:request', (event) => clearTimeout(resting.get(event.target.closest?.('form'))))
 
 // Of a strip of tabs that is wider than the screen, the one in use is in sight.
 for (const here of document.querySelectorAll('.tabs [aria-current]')) {
