@@ -27,7 +27,6 @@ def put(account: str, back: int, state: StatementState) -> None:
                 day=days.newest_ready(now) - timedelta(days=back),
                 kind=StatementKind.trade,
                 state=state,
-                wanted_at=now,
             )
         )
 
