@@ -108,17 +108,25 @@ def freeze(session: Session, member_id: int, cause: str, amount_fen: int, *, now
     _enter(session, held.id, BalanceKind.spent, -principal, -bonus, f"keep:{cause}", now)
     row = {"member_id": held.id, "cause": cause, "amount_fen": amount_fen, "parts": parts}
     rows.add(session, BalanceHold, row | {"state": HoldState.held, "at": now})
-    low = tiers.load(session, _merchant_of(session, held.id)).balance_low_fen
-    if have >= low > have - amount_fen:  # fell below the shop's line: journeys may remind
-        data = {"balance_fen": have - amount_fen}
-        events.record(session, held.id, "balance_low", now=now, data=data)
     return True
 
 
-def capture(session: Session, cause: str) -> None:
-    """What was kept is spent for good. Raises NotMoved, before the commit, when it is not kept."""
+def capture(session: Session, cause: str, *, now: datetime) -> None:
+    """What was kept is spent for good. Raises NotMoved, before the commit, when it is not kept.
+
+    Who falls below the shop's line by it is told, so that journeys may remind them: not when it
+    was only kept, for that may be given up again.
+    """
+    hold = _find_hold(session, cause)
     held = {"cause": cause, "state": HoldState.held}
     later.must_move(session, BalanceHold, held, {"state": HoldState.spent})
+    if hold is None:
+        return
+    mine = select(Member.merchant_id, Member.balance_fen).where(Member.id == hold.member_id)
+    merchant_id, left = session.execute(mine).one()
+    low = tiers.load(session, merchant_id).balance_low_fen
+    if left + hold.amount_fen >= low > left:
+        events.record(session, hold.member_id, "balance_low", now=now, data={"balance_fen": left})
 
 
 def release(session: Session, cause: str, *, now: datetime) -> bool:

@@ -134,7 +134,7 @@ def _pay(
         settled_at=at,
     )
     if attempt.balance_fen:
-        balance.capture(session, attempts.kept_for(attempt.id))
+        balance.capture(session, attempts.kept_for(attempt.id), now=now)
     bonus = stored.given_fen(session, order.id) if order.kind is LineKind.top_up else 0
     ledger.post_payment(session, attempt, order, late=False, now=now, bonus_fen=bonus)
     _pay_bill(session, bill, now)

@@ -54,9 +54,9 @@ def test_the_oldest_is_spent_first_and_the_principal_before_the_bonus(session: S
     assert balance.freeze(session, member.id, "order:2", 3_000, now=NOW)
     assert lots(session) == [(0, 0), (3_000, 0)]
 
-    balance.capture(session, "order:1")
+    balance.capture(session, "order:1", now=NOW)
     with pytest.raises(rows.NotMoved):
-        balance.capture(session, "order:1")
+        balance.capture(session, "order:1", now=NOW)
     assert balance.release(session, "order:2", now=NOW)
     assert not balance.release(session, "order:2", now=NOW)
     assert lots(session) == [(0, 1_000), (5_000, 0)]
@@ -94,13 +94,19 @@ def test_a_refund_takes_principal_and_the_same_part_of_the_bonus(session: Sessio
     assert has(session, member) == (0, 0)
 
 
+def spend(session: Session, member: Member, cause: str, fen: int) -> None:
+    balance.freeze(session, member.id, cause, fen, now=NOW)
+    balance.capture(session, cause, now=NOW)
+
+
 def test_falling_low_is_told_once(session: Session) -> None:
     member = make_member(session)
     top_up(session, member, 5_000, 0)
 
-    balance.freeze(session, member.id, "a", 3_000, now=NOW)
-    balance.freeze(session, member.id, "b", 1, now=NOW)
-    balance.freeze(session, member.id, "c", 1, now=NOW)
+    balance.freeze(session, member.id, "given up", 4_000, now=NOW)
+    balance.release(session, "given up", now=NOW)
+    for cause, fen in (("a", 3_000), ("b", 1), ("c", 1)):
+        spend(session, member, cause, fen)
 
     low = session.scalars(select(MemberEvent.data).where(MemberEvent.kind == "balance_low")).all()
     assert low == [{"balance_fen": 1_999}]
@@ -112,13 +118,13 @@ def test_each_fall_below_the_shops_own_line_is_told(session: Session) -> None:
     editing.write(session, member.merchant_id, rules, NOW)
     top_up(session, member, 5_000, 0)
 
-    balance.freeze(session, member.id, "a", 2_000, now=NOW)
-    balance.freeze(session, member.id, "b", 1, now=NOW)
-    balance.freeze(session, member.id, "c", 1, now=NOW)
+    spend(session, member, "a", 2_000)
+    spend(session, member, "b", 1)
+    spend(session, member, "c", 1)
     top_up(session, member, 1_000, 0)
-    balance.freeze(session, member.id, "d", 1_500, now=NOW)
+    spend(session, member, "d", 1_500)
     editing.write(session, member.merchant_id, rules._replace(balance_low_fen=0), NOW)
-    balance.freeze(session, member.id, "e", 2_498, now=NOW)
+    spend(session, member, "e", 2_498)
 
     low = session.scalars(select(MemberEvent.data).where(MemberEvent.kind == "balance_low")).all()
     assert low == [{"balance_fen": 2_999}, {"balance_fen": 2_498}]
@@ -131,7 +137,7 @@ def test_a_journey_meets_whoever_fell_low(session: Session) -> None:
     top_up(session, member, 5_000, 0)
 
     for cause in "ab":
-        balance.freeze(session, member.id, cause, 3_500 if cause == "a" else 1, now=NOW)
+        spend(session, member, cause, 3_500 if cause == "a" else 1)
 
     (job,) = session.scalars(select(OutboxJob.args).where(OutboxJob.name == "crm.journey_heard"))
     assert (job["kind"], job["data"]) == ("balance_low", {"balance_fen": 1_500})
@@ -174,7 +180,7 @@ def test_snapshot_ledger_and_lots_agree_whatever_happens(
                 elif act == "freeze":
                     balance.freeze(session, member.id, f"k{number}", size, now=NOW)
                 elif act == "capture":
-                    balance.capture(session, last)
+                    balance.capture(session, last, now=NOW)
                 elif act == "release":
                     balance.release(session, last, now=NOW)
                 elif orders:
@@ -193,7 +199,7 @@ def test_parts_go_back_where_they_came_from_until_all_is_back(session: Session) 
     balance.freeze(session, member.id, "attempt:1", 13_000, now=NOW)
     with pytest.raises(balance.NothingKept):  # kept is not spent
         balance.give_back(session, "attempt:1", 1, refund="refund:1", now=NOW)
-    balance.capture(session, "attempt:1")
+    balance.capture(session, "attempt:1", now=NOW)
 
     first = balance.give_back(session, "attempt:1", 6_500, refund="refund:1", now=NOW)
 
@@ -224,7 +230,7 @@ def test_however_it_goes_back_in_the_end_every_lot_is_as_it_was(
     held = has(session, member)
     amount = data.draw(st.integers(1, held[0]))
     balance.freeze(session, member.id, cause, amount, now=NOW)
-    balance.capture(session, cause)
+    balance.capture(session, cause, now=NOW)
 
     left = amount
     for number, wanted in enumerate([*backs, amount]):

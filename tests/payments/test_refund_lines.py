@@ -176,7 +176,7 @@ def pay(
     session.flush()
     if balance_fen:
         balance.freeze(session, order.member_id, f"attempt:{attempt.id}", balance_fen, now=NOW)
-        balance.capture(session, f"attempt:{attempt.id}")
+        balance.capture(session, f"attempt:{attempt.id}", now=NOW)
 
 
 def test_pieces_go_back_at_their_share_and_the_last_takes_the_rest(shop: Shop) -> None:
