@@ -1,6 +1,6 @@
 """Coming in: many members at once, each as often as the entry rule allows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,12 +40,15 @@ def enter(
     """Let in whom the entry rule and the trigger's segment let in; how many walk or are held out.
     Who works there walks only to try it out.
 
-    Two entries of a member at once name the same run before them, so a unique key refuses one.
+    Two entries of a member at once name the same run before them, so a unique key refuses one. The
+    run before is read before the rule is asked: a run that is added between the two bars the door
+    or takes the place, and never becomes the run before of a second one.
     """
     if len(entrants) > MOST_AT_ONCE:
         raise ValueError(f"at most {MOST_AT_ONCE} a call")
     graph = version.graph
     by_member = {each.member_id: each for each in reversed(entrants)}
+    before = _before(session, journey.id, by_member)
     let_in = session.scalars(
         select(Member.id).where(
             Member.id.in_(by_member),
@@ -53,7 +56,6 @@ def enter(
             admitted(journey.id, graph, now),
         )
     ).all()
-    before = _before(session, journey.id, let_in)
     made = [
         _row(journey, version, by_member[member_id], *before.get(member_id, (0, 0)), now)
         for member_id in sorted(let_in)
@@ -118,7 +120,7 @@ def wake(session: Session, now: datetime) -> None:
 
 
 def _before(
-    session: Session, journey_id: int, member_ids: Sequence[int]
+    session: Session, journey_id: int, member_ids: Collection[int]
 ) -> dict[int, tuple[int, int]]:
     """Each member's last run in this journey and how many there were."""
     found = session.execute(

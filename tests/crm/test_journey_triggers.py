@@ -98,6 +98,10 @@ def test_a_balance_that_falls_low(session: Session, now: datetime) -> None:
 
     balance.freeze(session, member.id, "order:1", 4_000, now=now)
     tell(session, now)
+    assert walkers(session, journey) == []
+
+    balance.capture(session, "order:1", now=now)
+    tell(session, now)
 
     assert walkers(session, journey) == [member.id]
 
