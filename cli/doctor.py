@@ -107,7 +107,7 @@ def check_keys(config: Config) -> Iterator[Finding]:
     yield Finding("ok" if opened else "fail", f"数据加密密钥 {len(config.app.encryption_keys)} 把")
     files: list[tuple[str, Path, Path | None]] = [
         (f"商户号 {each.mchid}", each.private_key_path, each.public_key_path)
-        for each in config.wechat.pay_merchants
+        for each in {each.mchid: each for each in config.wechat.pay_merchants}.values()
     ]
     files += [
         (f"品牌 {each.brand_id}", each.private_key_path, each.public_key_path)
@@ -115,7 +115,7 @@ def check_keys(config: Config) -> Iterator[Finding]:
     ]
     for each in config.wechat.pay_merchants:
         if (shown := each.client_certificate_path) and not shown.exists():
-            what = f"商户号 {each.mchid} 缺文件 {shown}"
+            what = f"商户号 {each.account} 缺文件 {shown}"
             yield Finding("fail", what, "从商户平台下载；没有它，付款码收的钱撤不回来")
     for name, private, public in files:
         for path in filter(None, (private, public)):
@@ -188,7 +188,7 @@ def check_merchants(config: Config) -> Iterator[Finding]:
     for name, owner in (
         *((account.appid, account.merchant) for account in wechat.official_accounts),
         *((account.appid, account.merchant) for account in wechat.mini_programs),
-        *((account.mchid, account.merchant) for account in wechat.pay_merchants),
+        *((account.account, account.merchant) for account in wechat.pay_merchants),
         *((f"品牌 {brand.brand_id}", brand.merchant) for brand in wechat.brands),
         *((f"支付宝 {each.app_id}", each.merchant) for each in config.alipay.accounts),
         *((f"银联 {each.mer_id}", each.merchant) for each in config.unionpay.accounts),
@@ -317,10 +317,10 @@ def check_wechat(config: Config) -> Iterator[Finding]:
 
 def check_pay(config: Config) -> Iterator[Finding]:
     """Have WeChat Pay repeat a word, signed and sealed: proves keys, clock and network."""
-    for account in config.wechat.pay_merchants:
-        name = f"商户号 {account.mchid}"
+    for account in {each.mchid: each for each in config.wechat.pay_merchants}.values():
+        name = f"商户号 {account.mchid}"  # one set of keys, however many are served under it
         try:
-            heard = gateways.wechat().pay(account.mchid).try_out("linli", clock.now())
+            heard = gateways.wechat().pay(account.account).try_out("linli", clock.now())
             yield Finding("ok" if heard else "fail", f"{name} 的签名和加密，微信支付读得懂")
         except (WechatError, WechatUnavailable) as error:
             advice = "核对证书序列号、私钥、APIv3 密钥、微信支付公钥和本机时间"

@@ -58,7 +58,7 @@ def settlement_terms(
                 receivers.add(
                     session,
                     found.id,
-                    Party(PartyKind.merchant, seller.account, appid, platform, relation),
+                    Party(PartyKind.merchant, seller.provider, appid, platform, relation),
                     purpose=ReceiverPurpose.commission,
                     share_bp=0,
                     actor=ACTOR,

@@ -203,12 +203,29 @@ class PayMerchant(Section):
     public_key_id: str | None = None
     public_key_path: Path | None = None
     merchant: str | None = None
-    sub_mchid: str | None = None
+    sub_mchid: Annotated[str, StringConstraints(pattern=r"^\d{6,32}$")] | None = None
     native: bool = True
     h5: bool = False
     code_pay: Literal["v2", "v3"] | None = None
     api_v2_key: SecretStr | None = None
     client_certificate_path: Path | None = None
+
+    @property
+    def account(self) -> str:
+        """What the books call it: a provider's number takes money for several, each its own."""
+        return f"{self.mchid}-{self.sub_mchid}" if self.sub_mchid else self.mchid
+
+    @property
+    def keys(self) -> tuple[Any, ...]:
+        """What WeChat gives to the number, whoever is served under it."""
+        public = (self.public_key_id, self.public_key_path)
+        return (self.serial_no, self.private_key_path, self.api_v3_key, *public)
+
+    @model_validator(mode="after")
+    def _name_fits(self) -> Self:
+        if len(self.account) > 32:
+            raise ValueError("mchid and sub_mchid have more than 31 digits together")
+        return self
 
     @field_validator("api_v3_key", "api_v2_key")
     @classmethod
@@ -279,11 +296,23 @@ class Wechat(Section):
     @model_validator(mode="after")
     def _unique(self) -> Self:
         appids = [account.appid for account in self.accounts]
-        mchids = [merchant.mchid for merchant in self.pay_merchants]
+        accounts = [merchant.account for merchant in self.pay_merchants]
         brands = [brand.brand_id for brand in self.brands]
-        for name, ids in (("appid", appids), ("mchid", mchids), ("brand_id", brands)):
+        for name, ids in (("appid", appids), ("mchid", accounts), ("brand_id", brands)):
             if len(ids) != len(set(ids)):
                 raise ValueError(f"the same {name} stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _one_number_one_use(self) -> Self:
+        """A number is a merchant's own or a provider's, and WeChat gives it one set of keys."""
+        first: dict[str, PayMerchant] = {}
+        for each in self.pay_merchants:
+            known = first.setdefault(each.mchid, each)
+            if (known.sub_mchid is None) != (each.sub_mchid is None):
+                raise ValueError(f"mchid {each.mchid} stands with a sub_mchid and without one")
+            if known.keys != each.keys:
+                raise ValueError(f"mchid {each.mchid} stands twice with different keys")
         return self
 
 

@@ -47,6 +47,12 @@ class Cashier:
         ]
         self._known = {(pay.channel, pay.account): pay for _, pay in self._owned}
         self._sharing = {pay.account: pay.sharing for pay in wechat.pays() if pay.sharing}
+        # What was paid while a provider's number served one merchant only is kept under the bare
+        # number: it is the first one's.
+        for former in wechat.pays():
+            self._known.setdefault((former.channel, former.settings.mchid), former)
+            if former.sharing:
+                self._sharing.setdefault(former.settings.mchid, former.sharing)
 
     def of(self, channel: str, account: str) -> PayChannel:
         """Raises UnknownAccount."""

@@ -1,7 +1,7 @@
 """An attempt and a refund in the words in which the channel is asked for them."""
 
 from core.config import current_config
-from gateways.pay.records import Ask, Asked, RefundAsk, Way
+from gateways.pay.records import Ask, Asked, RefundAsk, Way, number_of
 from payments.models import Channel, PaymentAttempt, Refund
 
 _PATHS = {
@@ -12,8 +12,8 @@ _PATHS = {
 
 
 def notify_url(channel: Channel, account: str) -> str:
-    """Where the channel sends its notices."""
-    return f"{current_config().app.base_url.rstrip('/')}{_PATHS[channel]}{account}"
+    """Where the channel sends its notices: a service provider has one address for all."""
+    return f"{current_config().app.base_url.rstrip('/')}{_PATHS[channel]}{number_of(account)}"
 
 
 def way_of(attempt: PaymentAttempt) -> Way:

@@ -10,7 +10,7 @@ from core.logs import log
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from crm import balance
-from gateways.pay.records import Transaction
+from gateways.pay.records import Transaction, number_of
 from orders import paying
 from orders.models import LineKind, Order
 from payments import attempts, ledger, refunding, stored
@@ -212,12 +212,10 @@ def _settle_unpaid(
 
 def _differences(known: Known, transaction: Transaction) -> list[str]:
     """Names only: what a stranger claims is not worth keeping."""
+    account = transaction.account
+    if known.account == number_of(account):  # from before a provider's number served several
+        account = known.account
     ours = (known.channel_fen, known.currency, known.account, known.appid)
-    told = (
-        transaction.amount_fen,
-        transaction.currency,
-        transaction.account,
-        transaction.appid,
-    )
+    told = (transaction.amount_fen, transaction.currency, account, transaction.appid)
     names = ("amount", "currency", "account", "appid")
     return [name for name, own, theirs in zip(names, ours, told, strict=True) if own != theirs]

@@ -53,7 +53,7 @@ class Merchant:
     name: str = ""
     provider: str = ""  # of a brand: the service provider that may act for it
     api_v2_key: str = ""
-    sub_mchid: str = ""  # the merchant that this service provider looks after
+    subs: frozenset[str] = frozenset()  # the merchants that this service provider looks after
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,11 @@ def from_mapping(
                 mode=mode if row.get("encoding_aes_key") else "plain",
                 templates=row.get(key, {}),
             )
-    merchants = {
-        row["mchid"]: _merchant(row, own.get("payee", ""))
-        for row in wechat.get("pay_merchants", [])
-    }
+    merchants: dict[str, Merchant] = {}
+    for row in wechat.get("pay_merchants", []):
+        merchant = _merchant(row, own.get("payee", ""))
+        same = merchants.get(merchant.mchid)
+        merchants[merchant.mchid] = _together(same, merchant) if same else merchant
     brands = {
         row["brand_id"]: _merchant(
             {**row, "mchid": row["brand_id"]}, own.get("payee", ""), row.get("mchid", "")
@@ -236,5 +237,12 @@ def _merchant(row: Mapping[str, Any], name: str, provider: str = "") -> Merchant
         name=name or row["mchid"],
         provider=provider,
         api_v2_key=row.get("api_v2_key", ""),
-        sub_mchid=row.get("sub_mchid") or "",
+        subs=frozenset(filter(None, [row.get("sub_mchid")])),
     )
+
+
+def _together(known: Merchant, other: Merchant) -> Merchant:
+    """One service provider that looks after several."""
+    owner = known.merchant if known.merchant == other.merchant else None
+    v2_key = known.api_v2_key or other.api_v2_key
+    return replace(known, subs=known.subs | other.subs, merchant=owner, api_v2_key=v2_key)

@@ -32,9 +32,9 @@ def wechat(mchid: str) -> Response:
     """
     at = now()
     request.max_content_length = MAX_BYTES  # 413 before it is read
-    merchant = gateways.wechat().pay(mchid)
+    raw = request.get_data()
     try:
-        notice = merchant.read_notice(dict(request.headers), request.get_data(), at)
+        notice = gateways.wechat().read_pay_notice(mchid, dict(request.headers), raw, at)
     except (BadSignature, MalformedMessage) as error:
         security_events.notice(error.code, f"pay:{mchid}")
         raise

@@ -20,7 +20,7 @@ class PayChannel(Protocol):
 
     @property
     def account(self) -> str:
-        """Our number there: mchid, app_id, merId."""
+        """Our number there: mchid or <mchid>-<sub_mchid>, app_id, merId."""
 
     @property
     def ways(self) -> frozenset[Way]:

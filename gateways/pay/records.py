@@ -72,7 +72,8 @@ class Ask:
 @dataclass(frozen=True)
 class Transaction:
     """`state`: NOTPAY, USERPAYING, SUCCESS, REFUND (paid, then refunded at least in part), CLOSED,
-    REVOKED or PAYERROR. `account` is ours at the channel (mchid, app_id, merId)."""
+    REVOKED or PAYERROR. `account` is ours at the channel: mchid, `<mchid>-<sub_mchid>` under a
+    service provider, app_id, merId."""
 
     out_trade_no: str
     transaction_id: str | None
@@ -131,7 +132,7 @@ class Notice:
 @dataclass(frozen=True)
 class RefundResult:
     """`state`: PROCESSING, SUCCESS, CLOSED (needs a new number) or ABNORMAL (needs a human).
-    `total_fen`: None where a notice does not say it."""
+    `total_fen`: None where a notice does not say it; `account`: "" where it does not say whose."""
 
     out_refund_no: str
     refund_id: str
@@ -139,3 +140,9 @@ class RefundResult:
     refund_fen: int
     total_fen: int | None
     success_at: datetime | None
+    account: str = ""
+
+
+def number_of(account: str) -> str:
+    """The number that signs and is told: of an account under a service provider the provider's."""
+    return account.partition("-")[0]

@@ -77,6 +77,10 @@ class SharingChannel(Protocol):
         """The account that its payments are made through."""
 
     @property
+    def provider(self) -> str:
+        """The service provider's own number, which may receive as well."""
+
+    @property
     def seller(self) -> str:
         """Whose money is shared: the sub-merchant's own number."""
 

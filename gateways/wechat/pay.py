@@ -4,7 +4,7 @@ Every answer that says yes is verified before it is read. A lost, late or unveri
 WechatUnavailable: the outcome is unknown, and asking again under the same number tells.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -66,7 +66,7 @@ class PayMerchant:
         if self._sub is None:
             return None
         mchid = self.settings.mchid
-        return ProfitSharing(self._channel, mchid=mchid, sub_mchid=self._sub)
+        return ProfitSharing(self._channel, self.account, mchid=mchid, sub_mchid=self._sub)
 
     @property
     def channel(self) -> str:
@@ -74,7 +74,7 @@ class PayMerchant:
 
     @property
     def account(self) -> str:
-        return self.settings.mchid
+        return self.settings.account
 
     @property
     def ways(self) -> frozenset[Way]:
@@ -217,8 +217,16 @@ class PayMerchant:
         given = self._channel.call("POST", target, body, serial=serial)
         return _readable(target, lambda: read_refund(given))
 
-    def read_notice(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> Notice:
-        """Verify on the raw bytes, open, name.
+    def read_notice(
+        self,
+        headers: Mapping[str, str],
+        raw: bytes,
+        now: datetime,
+        *,
+        subs: Sequence[str | None] = (),
+    ) -> Notice:
+        """Verify on the raw bytes, open, name. `subs`: all whom this number is told of; nobody but
+        this merchant by itself.
 
         Raises BadSignature (forged, old, probed, another merchant's) or MalformedMessage.
         """
@@ -226,7 +234,7 @@ class PayMerchant:
         resource = notice.resource
         if (resource.get("mchid") or resource.get("sp_mchid")) != self.settings.mchid:
             raise BadSignature("通知不是发给这个商户的")
-        if self._sub and resource.get("sub_mchid") != self._sub:
+        if (resource.get("sub_mchid") or None) not in (subs or (self._sub,)):
             raise BadSignature("通知不是发给这个特约商户的")
         return notice
 

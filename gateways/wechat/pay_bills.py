@@ -44,11 +44,11 @@ _EMPTY = {"NO_STATEMENT_EXIST", "NO_BILL_EXIST"}
 class PayBills:
     """The bills of one merchant, or of one merchant of a service provider."""
 
-    kinds = frozenset(BillKind)
-
     def __init__(self, channel: PayChannel, sub_mchid: str | None = None) -> None:
         self._channel = channel
         self._sub_mchid = sub_mchid
+        # A provider's bill of funds is of the provider's own: what others are paid is not in it.
+        self.kinds = frozenset([BillKind.trade] if sub_mchid else BillKind)
 
     def fetch(self, day: date, kind: BillKind, into: IO[bytes]) -> BillFile | None:
         asked = {"bill_date": day.isoformat(), **_ASKED[kind], "tar_type": "GZIP"}

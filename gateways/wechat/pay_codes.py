@@ -95,7 +95,7 @@ class CodesV2:
                 state=state,
                 amount_fen=int(total) if total else None,
                 currency=given.get("fee_type") or "CNY",
-                account=self._account.mchid,
+                account=self._account.account,
                 appid=given.get("appid", ""),
                 payer=given.get("openid", ""),
                 success_at=_time_of(given.get("time_end", "")),

@@ -35,12 +35,18 @@ def read_transaction(given: dict[str, Any]) -> Transaction:
         state=_text(given, "trade_state"),
         amount_fen=_fen(amount, "total") if "total" in amount else None,
         currency=str(amount.get("currency", "CNY")),
-        account=str(given.get("mchid") or given.get("sp_mchid") or ""),
+        account=_account(given),
         appid=str(given.get("appid") or given.get("sp_appid") or ""),
         payer=str(payer.get("openid") or payer.get("sp_openid") or ""),
         success_at=read_time(given.get("success_time")),
         attach=str(given.get("attach") or ""),
     )
+
+
+def _account(given: dict[str, Any]) -> str:
+    if given.get("sp_mchid"):
+        return f"{given['sp_mchid']}-{given.get('sub_mchid') or ''}"
+    return str(given.get("mchid") or "")
 
 
 def read_refund(given: dict[str, Any]) -> RefundResult:
@@ -53,6 +59,7 @@ def read_refund(given: dict[str, Any]) -> RefundResult:
         refund_fen=_fen(amount, "refund"),
         total_fen=_fen(amount, "total"),
         success_at=read_time(given.get("success_time")),
+        account=_account(given),
     )
 
 

@@ -1,5 +1,7 @@
 """The configured WeChat accounts, each with its client, by their own ids."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from core import config
@@ -50,9 +52,14 @@ class Wechat:
             for account in settings.websites
         }
         self._pays = {
-            account.mchid: PayMerchant(account, http, hosts, read_seconds=settings.timeout_seconds)
+            account.account: PayMerchant(
+                account, http, hosts, read_seconds=settings.timeout_seconds
+            )
             for account in settings.pay_merchants
         }
+        self._told: dict[str, list[PayMerchant]] = {}
+        for pay in self._pays.values():
+            self._told.setdefault(pay.settings.mchid, []).append(pay)
         self._brands = {
             account.brand_id: Brand(account, http, hosts, read_seconds=settings.timeout_seconds)
             for account in settings.brands
@@ -67,8 +74,19 @@ class Wechat:
     def website(self, appid: str) -> WebsiteLogin:
         return _get(self._websites, appid)
 
-    def pay(self, mchid: str) -> PayMerchant:
-        return _get(self._pays, mchid)
+    def pay(self, account: str) -> PayMerchant:
+        return _get(self._pays, account)
+
+    def read_pay_notice(
+        self, mchid: str, headers: Mapping[str, str], raw: bytes, now: datetime
+    ) -> Notice:
+        """What a number is told, for whomever of those that are served under it.
+
+        Raises BadSignature or MalformedMessage.
+        """
+        told = _get(self._told, mchid)
+        subs = [each.settings.sub_mchid for each in told]
+        return told[0].read_notice(headers, raw, now, subs=subs)
 
     def brand(self, brand_id: str) -> Brand:
         return _get(self._brands, brand_id)

@@ -32,9 +32,10 @@ T = TypeVar("T")
 class ProfitSharing:
     """Implements `gateways.pay.sharing.SharingChannel`."""
 
-    def __init__(self, channel: PayChannel, *, mchid: str, sub_mchid: str) -> None:
+    def __init__(self, channel: PayChannel, account: str, *, mchid: str, sub_mchid: str) -> None:
         self._channel = channel
-        self.account = mchid
+        self.account = account
+        self.provider = mchid
         self.seller = sub_mchid
 
     def add_party(self, party: Party) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from core.clock import local
+from gateways.pay.records import number_of
 from gateways.pay.shipping import (
     Logistics,
     Parcel,
@@ -151,13 +152,17 @@ def _parcel(parcel: Parcel, logistics: Logistics) -> dict[str, Any]:
 def _key(key: ShippingKey) -> dict[str, Any]:
     if key.transaction_id:
         return {"order_number_type": 2, "transaction_id": key.transaction_id}
-    return {"order_number_type": 1, "mchid": key.account, "out_trade_no": key.out_trade_no}
+    return {
+        "order_number_type": 1,
+        "mchid": number_of(key.account),
+        "out_trade_no": key.out_trade_no,
+    }
 
 
 def _named(key: ShippingKey) -> dict[str, Any]:
     if key.transaction_id:
         return {"transaction_id": key.transaction_id}
-    return {"merchant_id": key.account, "merchant_trade_no": key.out_trade_no}
+    return {"merchant_id": number_of(key.account), "merchant_trade_no": key.out_trade_no}
 
 
 def _moment(at: datetime) -> str:

@@ -23,6 +23,7 @@ from payments.models.statements import (
     StatementLine,
     StatementTotal,
 )
+from payments.recon import days
 from payments.settlement.holding import hold
 
 Line, Attempt = StatementLine, PaymentAttempt
@@ -93,7 +94,7 @@ def _fees(day: StatementDay, sign: int) -> Select[Any]:
             and_(
                 Attempt.out_trade_no == Line.our_no,
                 Attempt.channel == day.channel,
-                Attempt.account == day.account,
+                days.paid_through(day),
                 Attempt.state.in_(PAID),
             ),
         )
@@ -114,14 +115,14 @@ def _fees_that_came_back(day: StatementDay, sign: int) -> Select[Any]:
             Line.kind == RowKind.refund,
             Line.fee_fen != 0,
             Attempt.channel == day.channel,
-            Attempt.account == day.account,
+            days.paid_through(day),
         )
     )
 
 
 def _entries(day: StatementDay, cause: Any, sign: int) -> Select[Any]:
     """One side: the channel keeps the fee (-1), the merchant bears it."""
-    kept = literal(f"{accounts.CHANNEL}:{day.channel}:{day.account}")
+    kept = literal(f"{accounts.CHANNEL}:{day.channel}:") + Attempt.account
     borne = f"{accounts.FEE}:{day.channel}:" + cast(Order.merchant_id, String)
     account = kept if sign < 0 else borne
     # Left out here and not by the key alone: a server warns of each row that a key refuses.

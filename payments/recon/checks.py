@@ -19,6 +19,7 @@ from payments.models import (
     RefundState,
 )
 from payments.models.statements import About, Difference, StatementDay, StatementLine
+from payments.recon import days
 
 # So close to midnight the channel may book a payment on the day after.
 EDGE = timedelta(hours=1)
@@ -74,7 +75,7 @@ def payments_in_bill(session: Session, day: StatementDay, limit: int) -> Iterato
             and_(
                 Attempt.out_trade_no == Line.our_no,
                 Attempt.channel == day.channel,
-                Attempt.account == day.account,
+                days.paid_through(day),
             ),
         )
         .outerjoin(Bill, Bill.id == Attempt.bill_id)
@@ -318,7 +319,7 @@ def our_totals(day: StatementDay) -> tuple[Any, Any]:
 
 def _taken(day: StatementDay, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
     return [
-        Attempt.account == day.account,
+        days.paid_through(day),
         Attempt.settled_at >= start,
         Attempt.settled_at < end,
         Attempt.channel == day.channel,
@@ -334,7 +335,7 @@ def _given_back(day: StatementDay, start: datetime, end: datetime) -> list[Colum
         Refund.state == RefundState.succeeded,
         Refund.channel_fen > 0,
         Attempt.channel == day.channel,
-        Attempt.account == day.account,
+        days.paid_through(day),
     ]
 
 

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import rows
 from core.clock import business_day, local
 from core.database import insert_ignore
+from gateways.pay.records import number_of
 from merchants.models import Merchant
+from payments.models import PaymentAttempt
 from payments.models.statements import (
     NEXT_STATEMENT,
     UNSOLVED,
@@ -78,12 +80,23 @@ def _missing(session: Session, account: Account, kind: StatementKind, newest: da
     last = session.scalar(
         select(func.max(StatementDay.day)).where(
             StatementDay.channel == account.channel,
-            StatementDay.account == account.account,
+            StatementDay.account.in_({account.account, number_of(account.account)}),
             StatementDay.kind == kind,
         )
     )
     first = newest if last is None else max(last + timedelta(days=1), newest - LOOKS_BACK)
     return [first + timedelta(days=n) for n in range((newest - first).days + 1)]
+
+
+def paid_through(day: StatementDay) -> ColumnElement[bool]:
+    """The payments of a day's account; before a provider's number served several merchants theirs
+    were kept under the bare number."""
+    own = PaymentAttempt.account == day.account
+    former = number_of(day.account)
+    if former == day.account or day.merchant_id is None:
+        return own
+    earlier = and_(PaymentAttempt.account == former, PaymentAttempt.merchant_id == day.merchant_id)
+    return or_(own, earlier)
 
 
 def list_due(session: Session, *, now: datetime) -> list[int]:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from flask import Response, current_app, request
 
 from sandbox.clock import SHANGHAI
-from sandbox.pay import billfiles
+from sandbox.pay import billfiles, parties
 from sandbox.pay.billstore import Wrongs
 from sandbox.pay.door import Body, Call, api, pay_api, signer
 from sandbox.pay.errors import PayError, bad_parameter
@@ -46,7 +46,7 @@ def download() -> Response:
 def _lines(call: Call, day: date) -> list[billfiles.Line]:
     world = call.world
     found = billfiles.lines_of(world.ledger, call.merchant.mchid, day, world.bills.wrongs)
-    if sub := call.query.get("sub_mchid"):
+    if sub := parties.check_sub(call, call.query.get("sub_mchid")):
         found = [line for line in found if line.sub_mchid == sub]
     if not found:
         raise PayError(400, "NO_STATEMENT_EXIST", "账单不存在")

@@ -32,26 +32,30 @@ CODES = frozenset({"MICROPAY"})
 
 @pay_api("query", f"{DIRECT}/out-trade-no/<no>", method="GET", title="查询付款单")
 def query(call: Call) -> Body:
-    parties.check(call, call.query, partner=False)
-    return _found(call, call.world.ledger.find_order(call.merchant.mchid, call.path["no"]))
+    sub = parties.check(call, call.query, partner=False)
+    return _found(call, call.world.ledger.find_order(call.merchant.mchid, call.path["no"]), sub)
 
 
 @pay_api("query", f"{PARTNER}/out-trade-no/<no>", method="GET", title="服务商查询付款单")
 def query_as_partner(call: Call) -> Body:
-    parties.check(call, call.query, partner=True)
-    return _found(call, call.world.ledger.find_order(call.merchant.mchid, call.path["no"]))
+    sub = parties.check(call, call.query, partner=True)
+    return _found(call, call.world.ledger.find_order(call.merchant.mchid, call.path["no"]), sub)
 
 
 @pay_api("query", f"{DIRECT}/id/<no>", method="GET", title="查询付款单")
 def query_by_transaction(call: Call) -> Body:
-    parties.check(call, call.query, partner=False)
-    return _found(call, call.world.ledger.find_transaction(call.merchant.mchid, call.path["no"]))
+    sub = parties.check(call, call.query, partner=False)
+    return _found(
+        call, call.world.ledger.find_transaction(call.merchant.mchid, call.path["no"]), sub
+    )
 
 
 @pay_api("query", f"{PARTNER}/id/<no>", method="GET", title="服务商查询付款单")
 def query_by_transaction_as_partner(call: Call) -> Body:
-    parties.check(call, call.query, partner=True)
-    return _found(call, call.world.ledger.find_transaction(call.merchant.mchid, call.path["no"]))
+    sub = parties.check(call, call.query, partner=True)
+    return _found(
+        call, call.world.ledger.find_transaction(call.merchant.mchid, call.path["no"]), sub
+    )
 
 
 @pay_api("close", f"{DIRECT}/out-trade-no/<no>/close", method="POST", title="关闭付款单")
@@ -66,9 +70,9 @@ def close_as_partner(call: Call) -> None:
 
 def _close(call: Call, *, partner: bool) -> None:
     schema.check(call.body, parties.rules(partner))
-    parties.check(call, call.body, partner=partner)
+    sub = parties.check(call, call.body, partner=partner)
     order = call.world.ledger.find_order(call.merchant.mchid, call.path["no"])
-    if order is None:
+    if order is None or order.sub_mchid != sub:
         raise no_order()
     if order.trade_type in CODES:
         raise PayError(400, "INVALID_REQUEST", "付款码订单请调用撤销接口", number=268449641)
@@ -116,8 +120,8 @@ def whose(order: Order) -> dict[str, str]:
     return {"appid": order.appid, "mchid": order.mchid}
 
 
-def _found(call: Call, order: Order | None) -> Body:
-    if order is None:
+def _found(call: Call, order: Order | None, sub_mchid: str) -> Body:
+    if order is None or order.sub_mchid != sub_mchid:
         raise no_order()
     call.title = f"店里来问一张付款单：{SAID[order.state]}"
     call.detail = f"商户单号 {order.out_trade_no}"

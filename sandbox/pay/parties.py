@@ -29,9 +29,9 @@ def check(call: Call, given: Mapping[str, Any], *, partner: bool) -> str:
 
 
 def check_sub(call: Call, sub_mchid: Any) -> str:
-    """`sub_mchid` where it may be left out."""
+    """`sub_mchid` where it may be left out: among those that this provider looks after."""
     if not sub_mchid:
         return ""
-    if sub_mchid != call.merchant.sub_mchid:
+    if sub_mchid not in call.merchant.subs:
         raise PayError(403, "NO_AUTH", "服务商与特约商户没有绑定关系", number=268447843)
     return str(sub_mchid)

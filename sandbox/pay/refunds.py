@@ -92,9 +92,9 @@ def create(call: Call) -> Body:
 
 @pay_api("query_refund", "/v3/refund/domestic/refunds/<no>", method="GET", title="查询退款")
 def query(call: Call) -> Body:
-    parties.check_sub(call, call.query.get("sub_mchid"))
+    sub = parties.check_sub(call, call.query.get("sub_mchid"))
     refund = call.world.ledger.find_refund(call.merchant.mchid, call.path["no"])
-    if refund is None:
+    if refund is None or refund.sub_mchid != sub:
         raise PayError(404, "RESOURCE_NOT_EXISTS", "退款单不存在")
     call.title = f"店里来问一笔退款：{_SAID.get(refund.status, refund.status)}"
     call.detail = f"退款单号 {refund.out_refund_no}"
@@ -204,7 +204,7 @@ def _plain(refund: Refund) -> Body:
 
 
 def _order(call: Call) -> Order:
-    parties.check_sub(call, call.body.get("sub_mchid"))
+    sub = parties.check_sub(call, call.body.get("sub_mchid"))
     ledger, mchid = call.world.ledger, call.merchant.mchid
     number, transaction = call.body.get("out_trade_no"), call.body.get("transaction_id")
     if bool(number) == bool(transaction):
@@ -214,7 +214,7 @@ def _order(call: Call) -> Order:
         if number
         else ledger.find_transaction(mchid, str(transaction))
     )
-    if order is None:
+    if order is None or order.sub_mchid != sub:
         raise PayError(404, "RESOURCE_NOT_EXISTS", "订单不存在", number=268512771)
     if not order.success_at:
         raise PayError(400, "INVALID_REQUEST", "订单未支付，不能退款")

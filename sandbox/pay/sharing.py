@@ -155,6 +155,8 @@ def give_back(call: Call) -> Body:
             raise PayError(400, "INVALID_REQUEST", "回退单号已存在，参数与首次请求不一致")
         return _describe_return(known)
     found = book.shares.get(f"{call.merchant.mchid}|{body.get('out_order_no')}")
+    if found is not None and found.request.get("sub_mchid") != body.get("sub_mchid"):
+        raise PayError(403, "NO_AUTH", "不是这个特约商户的分账单")
     if found is None or found.state != "FINISHED":
         raise PayError(404, "RESOURCE_NOT_EXISTS", "分账单不存在或未完成")
     portion = _portion(found, body["return_mchid"])

@@ -116,7 +116,7 @@ def _call(world: World, title: str) -> Call:
         raise Unsigned("签名错误")
     if not world.nonces.use(f"v2|{merchant.mchid}|{fields.get('nonce_str', '')}"):
         raise Unsigned("nonce_str 已经用过")
-    if fields.get("sub_mch_id", "") not in ("", merchant.sub_mchid):
+    if fields.get("sub_mch_id", "") not in ("", *merchant.subs):
         raise Unsigned("受理机构与子商户关系校验失败")
     return Call(world, merchant, fields, title)
 

@@ -83,7 +83,7 @@ def reverse(call: Call) -> Fields:
 def _order(call: Call) -> Order:
     number = call.fields.get("out_trade_no", "")
     order = call.world.ledger.find_order(call.merchant.mchid, number)
-    if order is None:
+    if order is None or order.sub_mchid != call.fields.get("sub_mch_id", ""):
         raise PayError(200, "ORDERNOTEXIST", "此交易订单号不存在")
     return order
 

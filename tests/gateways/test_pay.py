@@ -291,7 +291,7 @@ def test_as_a_service_provider_everything_names_both_merchants(
     assert body["payer"] == {"sp_openid": OPENID}
     assert calls[1].target.endswith("/P1?sp_mchid=1900006789&sub_mchid=1900001111")
     assert order is not None
-    assert (order.account, order.appid, order.is_paid) == (MCHID, APPID, False)
+    assert (order.account, order.appid, order.is_paid) == (f"{MCHID}-1900001111", APPID, False)
 
 
 @pytest.mark.parametrize(
@@ -429,6 +429,27 @@ def test_a_merchant_is_paid_on_its_own_account_else_on_the_platform_s(
     for channel, number in (("wechat", "1900009999"), ("alipay", MCHID)):
         with pytest.raises(UnknownAccount):
             both.of(channel, number)
+
+
+def test_a_provider_stands_once_for_each_merchant_with_the_same_keys(
+    account: config.PayMerchant,
+) -> None:
+    def sub(mchid: str | None, **changed: Any) -> config.PayMerchant:
+        return account.model_copy(update={"sub_mchid": mchid, **changed})
+
+    one, other = sub("1900001111"), sub("1900002222")
+    several = config.Wechat(pay_merchants=[one, other])
+    names = [each.account for each in several.pay_merchants]
+    assert names == [f"{MCHID}-1900001111", f"{MCHID}-1900002222"]
+    for wrong, why in (
+        (one, "the same mchid stands twice"),
+        (sub(None), "with a sub_mchid and without one"),
+        (sub("1900002222", api_v3_key=SecretStr("k" * 32)), "with different keys"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            config.Wechat(pay_merchants=[one, wrong])
+    with pytest.raises(ValueError, match="31 digits"):
+        config.PayMerchant(**(account.model_dump() | {"sub_mchid": "1" * 22}))
 
 
 # Notices

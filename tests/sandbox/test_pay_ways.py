@@ -50,7 +50,7 @@ def as_partner(asked: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def provider(make_world: Callable[..., FlaskClient], base_settings: Settings) -> FlaskClient:
-    merchant = replace(base_settings.merchants[MCHID], sub_mchid=SUB)
+    merchant = replace(base_settings.merchants[MCHID], subs=frozenset([SUB]))
     return make_world(merchants={MCHID: merchant}, refund_gap_seconds=0.0)
 
 

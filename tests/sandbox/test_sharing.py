@@ -62,7 +62,7 @@ def bench(
     with live.running(chosen, deliver=shop) as sandbox:
         account = config.PayMerchant(**(row | {"sub_mchid": SUB}))
         channel = PayChannel(account, Http(), PayHosts([sandbox.url]), read_seconds=5.0)
-        client = ProfitSharing(channel, mchid=MCHID, sub_mchid=SUB)
+        client = ProfitSharing(channel, account.account, mchid=MCHID, sub_mchid=SUB)
         yield Bench(sandbox.world, client, sandbox.url)
 
 
