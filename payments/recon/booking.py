@@ -122,7 +122,7 @@ def _fees_that_came_back(day: StatementDay, sign: int) -> Select[Any]:
 
 def _entries(day: StatementDay, cause: Any, sign: int) -> Select[Any]:
     """One side: the channel keeps the fee (-1), the merchant bears it."""
-    kept = literal(f"{accounts.CHANNEL}:{day.channel}:") + Attempt.account
+    kept = literal(f"{accounts.CHANNEL}:{day.channel}:") + cast(Attempt.account, String)
     borne = f"{accounts.FEE}:{day.channel}:" + cast(Order.merchant_id, String)
     account = kept if sign < 0 else borne
     # Left out here and not by the key alone: a server warns of each row that a key refuses.
