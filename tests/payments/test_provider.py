@@ -285,7 +285,7 @@ def test_each_is_reconciled_with_what_came_before_under_the_bare_number(
         kept = {e.account: e.amount_fen for e in fees if e.account.startswith("channel:")}
     assert (found, wrong) == ({StatementState.matched}, [])
     assert kept == {
-        f"channel:wechat:{MCHID}": -60,
-        f"channel:wechat:{qinghe.account}": -120,
-        f"channel:wechat:{baitang.account}": -180,
+        f"channel:wechat:{MCHID}": -54,
+        f"channel:wechat:{qinghe.account}": -108,
+        f"channel:wechat:{baitang.account}": -162,
     }
