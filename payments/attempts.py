@@ -19,6 +19,7 @@ from payments.errors import (
     BalanceNotTaken,
     BalancePartInvalid,
     BillNotFound,
+    BillRequired,
     NotPayable,
     OrderExpired,
 )
@@ -74,13 +75,17 @@ def start(
     seq: int | None = None,
 ) -> tuple[PaymentAttempt, Step]:
     """The attempt to go on with, and how. `may_share`: its account can give others a part of it;
-    `seq`: of the order's bills the one with this number, else the first that is open.
+    `seq`: of the order's bills the one with this number, needed where several are open.
 
     The same payer by the same means gets the same attempt again. Any other one has to be closed at
     its channel first, because both could be paid. What the balance pays is frozen here. Raises
-    AlreadyPaid, NotPayable, OrderExpired, BalanceNotTaken, BalancePartInvalid, NotEnoughBalance.
+    AlreadyPaid, BillRequired, NotPayable, OrderExpired, BalanceNotTaken, BalancePartInvalid,
+    NotEnoughBalance.
     """
-    bill = choose(lock_bills_of(session, order.id), seq)
+    bills = lock_bills_of(session, order.id)
+    if seq is None:
+        _must_be_one(bills)
+    bill = choose(bills, seq)
     session.refresh(order)
     live = find_live_attempt(session, bill.id)
     if bill.state is BillState.paid or order.payment_state not in OWING:
@@ -217,6 +222,17 @@ def choose(bills: Sequence[Bill], seq: int | None) -> Bill:
         if not asked:
             raise BillNotFound
     return next((bill for bill in asked if bill.state is BillState.open), asked[-1])
+
+
+def _must_be_one(bills: Sequence[Bill]) -> None:
+    """Whoever names none of several would be asked for the next, each time they say it again."""
+    open_ = [bill for bill in bills if bill.state is BillState.open]
+    if len(open_) > 1:
+        named = [
+            {"bill": bill.seq, "kind": bill.kind.value, "amount_fen": bill.amount_fen}
+            for bill in open_
+        ]
+        raise BillRequired(bills=named)
 
 
 def _with_balance(order: Order, bill: Bill, means: Means) -> Means:

@@ -28,6 +28,13 @@ class BalancePartInvalid(Invalid):
     title = "余额抵扣的金额不对"
 
 
+class BillRequired(Invalid):
+    """`bills`: those that are open, by number, kind and sum."""
+
+    code = "bill_required"
+    title = "这笔订单分几笔付，请说明付哪一笔"
+
+
 class AlreadyPaid(Conflict):
     code = "order_already_paid"
     title = "订单已经支付过了"

@@ -8,6 +8,8 @@ asking again under the same number.
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from core.database import reading, transaction
 from core.outbox import enqueue
 from gateways.cashier import Cashier
@@ -50,17 +52,21 @@ def open_payment(
     client_ip: str = "",
     return_url: str = "",
     seq: int | None = None,
+    before: Callable[[Session], Opening | None] = lambda session: None,
 ) -> Opening:
-    """What the payer sees next, for the one live attempt of the order's bill: of the first that is
-    open, or of the one with this number.
+    """What the payer sees next, for the one live attempt of the order's bill, or of the one with
+    this number, which an order with several open ones needs. `before` is asked in the transaction
+    that starts the attempt: what it answers is the answer, and nothing is started.
 
     Safe to repeat: the same payer by the same means sees the same while it is fresh; any other
-    attempt is closed at its channel first. Raises AlreadyPaid, NotPayable, OrderExpired,
-    PaymentInProgress, ChannelUnavailable (ask again) or ChannelRefused.
+    attempt is closed at its channel first. Raises AlreadyPaid, BillRequired, NotPayable,
+    OrderExpired, PaymentInProgress, ChannelUnavailable (ask again) or ChannelRefused.
     """
     may_share = cashier.can_share(means.channel, means.account)
     for _ in range(_ROUNDS):
         with transaction() as session:
+            if (answered := before(session)) is not None:
+                return answered
             order = session.get_one(Order, order_id)
             attempt, step = attempts.start(
                 session, order, means, may_share=may_share, now=now, seq=seq

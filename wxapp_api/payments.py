@@ -1,6 +1,11 @@
 """Paying an order."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
 from flask import g, request
+from sqlalchemy.orm import Session
 
 import gateways
 from core import idempotency, limits
@@ -8,6 +13,7 @@ from core.clock import now
 from core.config import current_config
 from core.database import reading, transaction
 from gateways.cashier import Cashier
+from gateways.pay.records import Opening, Show
 from merchants.models import Merchant
 from orders import queries as orders
 from payments import remote
@@ -36,6 +42,7 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
         merchant = session.get_one(Merchant, order.merchant_id)
     cashier = gateways.cashier()
     means = _means(cashier, merchant, body)
+    key = PaymentKey(header, {"no": path.no, **body.model_dump()}, at)
     opening = remote.open_payment(
         cashier,
         order.id,
@@ -45,18 +52,42 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
         client_ip=request.remote_addr or "",
         seq=body.bill,
         return_url=_return_url(means.channel, means.account, order.no),
+        before=key.begin,
     )
-    shown = PaymentOut(show=opening.show, params=dict(opening.params))
-    if header.idempotency_key:
-        scope, key = f"payments.pay:{g.member.id}", header.idempotency_key
-        asked = {"no": path.no, **body.model_dump()}
-        with transaction() as session:
-            replay = idempotency.begin(session, scope=scope, key=key, body=asked, now=at)
-            if replay is None:
-                idempotency.finish(session, scope=scope, key=key, result=shown.model_dump())
-            else:
-                shown = PaymentOut.model_validate(replay.result)
-    return shown
+    return key.finish(opening)
+
+
+@dataclass
+class PaymentKey:
+    """The caller's Idempotency-Key, if there is one: reserved in the transaction that starts the
+    attempt, so that another body is refused before anything moves, and answered once it is open.
+
+    A try that died in between left no answer: it goes on, with the same bill.
+    """
+
+    header: PaymentHeader
+    asked: dict[str, Any]
+    now: datetime
+    replayed: bool = False
+
+    def begin(self, session: Session) -> Opening | None:
+        if not self.header.idempotency_key:
+            return None
+        replay = idempotency.begin(session, **self._named(), body=self.asked, now=self.now)
+        if replay is None or not replay.result:
+            return None
+        self.replayed = True
+        return Opening(Show(replay.result["show"]), replay.result["params"])
+
+    def finish(self, opening: Opening) -> PaymentOut:
+        shown = PaymentOut(show=opening.show, params=dict(opening.params))
+        if self.header.idempotency_key and not self.replayed:
+            with transaction() as session:
+                idempotency.finish(session, **self._named(), result=shown.model_dump(mode="json"))
+        return shown
+
+    def _named(self) -> dict[str, Any]:
+        return {"scope": f"payments.pay:{g.member.id}", "key": self.header.idempotency_key or ""}
 
 
 def _payer(channel: str, merchant: Merchant) -> tuple[str, str]:

@@ -31,7 +31,7 @@ from orders.models import Order
 from payments import billing, remote
 from payments.asks import asked_of
 from payments.attempts import Means
-from payments.models import Bill, LedgerEntry, PaymentAttempt, Refund
+from payments.models import Bill, BillState, LedgerEntry, PaymentAttempt, Refund
 from payments.models import Channel as Channels
 from people.logins import open_session
 from people.models import Audience, Identity, IdentityKind, Person
@@ -168,13 +168,17 @@ class Till:
         return Means(Channels.wechat, Way.mini, MCHID, MINI, openid_of(MINI, "aqing"))
 
     def open(self, order: Order, means: Means | None = None) -> dict[str, str]:
-        """The pay sheet, as the mini-program is given it."""
+        """The pay sheet, as the mini-program is given it; of several bills, for the first open."""
+        with database.reading() as session:
+            mine = select(Bill.seq).where(Bill.order_id == order.id, Bill.state == BillState.open)
+            seq = session.scalar(mine.order_by(Bill.seq).limit(1))
         opening = remote.open_payment(
             self.cashier,
             order.id,
             means or self.means,
             description="青禾茶铺",
             now=datetime.now(UTC),
+            seq=seq,
         )
         return dict(opening.params)
 

@@ -17,7 +17,7 @@ class PaymentIn(In):
 
     channel: Literal["wechat", "alipay", "unionpay", "balance"] = "wechat"
     balance_fen: int = Field(0, ge=0)
-    bill: int | None = Field(None, ge=1, description="of several bills the one with this number")
+    bill: int | None = Field(None, ge=1, description="its number; needed where several are open")
     way: Literal["mini", "jsapi", "native", "h5", "page", "wap"] | None = None
 
     def usual_way(self) -> Way:
@@ -27,7 +27,7 @@ class PaymentIn(In):
 
 
 class PaymentHeader(Params):
-    """`Idempotency-Key` is welcome, not needed: the same order has one live sheet anyway."""
+    """`Idempotency-Key` is welcome, not needed: the same bill has one live sheet anyway."""
 
     idempotency_key: Annotated[
         str | None, StringConstraints(min_length=8, max_length=128, pattern=r"^[\x21-\x7e]+$")
