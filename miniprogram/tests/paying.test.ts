@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Order, PaymentPart, Refund } from '@/api'
-import { heldFor, kept, paidBy, split, wayBack } from '@/lib/paying'
+import { balanceSays, heldFor, kept, paidBy, split, wayBack } from '@/lib/paying'
 import { headline } from '@/lib/progress'
 
 const part = (channel: PaymentPart['channel'], amount_fen: number, state: PaymentPart['state'] = 'paid'): PaymentPart => ({ channel, amount_fen, state })
@@ -40,4 +40,11 @@ test('while the bank is asked nobody is told to pay', () => {
   const order = { no: '1', state: 'placed', payment_state: 'unpaid', expires_at: '2099-01-01T00:00:00Z', discounts: [], refunds: [] } as unknown as Order
   expect(headline(order, Date.now(), true)).toMatchObject({ big: '确认中', small: '正在跟银行确认，别重复付款，最多 1 分钟' })
   expect(headline(order, Date.now()).label).toBe('等你付款')
+})
+
+test('what the balance leaves over is paid with WeChat inside WeChat, anywhere in a browser', () => {
+  expect(balanceSays(6600, 4900, true, false)).toBe('余额全用上，还差 ¥17.00 用微信付')
+  expect(balanceSays(6600, 4900, true, true)).toBe('余额全用上，还差 ¥17.00')
+  expect(balanceSays(6600, 7000, true, true)).toBe('付完还剩 ¥4.00')
+  expect(balanceSays(6600, 4900, false, true)).toBe('余额 ¥49.00')
 })

@@ -13,6 +13,14 @@ export function split(dueFen: number, haveFen: number): { balance: number; rest:
   return { balance, rest: dueFen - balance }
 }
 
+/** Under 储值支付: what it holds, or what becomes of it. `alone`: in a browser the rest may be paid anywhere. */
+export function balanceSays(dueFen: number, haveFen: number, on: boolean, alone: boolean): string {
+  if (!on) return `余额 ${yuan(haveFen, true)}`
+  const { balance, rest } = split(dueFen, haveFen)
+  if (!rest) return `付完还剩 ${yuan(haveFen - balance, true)}`
+  return `余额全用上，还差 ${yuan(rest, true)}${alone ? '' : ' 用微信付'}`
+}
+
 /** '储值 ¥40.00 + 微信支付 ¥26.00'; one way alone says no amount. */
 export function paidBy(parts: PaymentPart[]): string {
   const paid = parts.filter((part) => part.state === 'paid')
