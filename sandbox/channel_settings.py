@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,12 @@ def _app(row: Mapping[str, Any], name: str) -> AlipayApp:
     )
 
 
+_open_pfx = cache(pkcs12.load_pkcs12)  # its password is stretched on purpose
+
+
 def _merchant(row: Mapping[str, Any], name: str) -> AcpMerchant:
     password = row["certificate_password"].encode()
-    held = pkcs12.load_pkcs12(Path(row["certificate_path"]).read_bytes(), password)
+    held = _open_pfx(Path(row["certificate_path"]).read_bytes(), password)
     if held.cert is None:
         raise ValueError("the PFX holds no certificate")
     return AcpMerchant(

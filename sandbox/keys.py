@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 
 from cryptography import x509
@@ -77,10 +78,14 @@ def certificate_serial(path: Path) -> str:
 
 
 def load_private_key(path: Path) -> rsa.RSAPrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    key = _read(path.read_bytes())
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ValueError(f"{path} is not an RSA key")
     return key
+
+
+# OpenSSL proves that a key is one whenever it reads it, which takes longer than many signatures.
+_read = cache(partial(serialization.load_pem_private_key, password=None))
 
 
 def _ensure_key(path: Path) -> rsa.RSAPrivateKey:

@@ -1,10 +1,11 @@
-"""What an application needs and tests share: its tables, made once and then copied or emptied, and
-its compiled templates. To make them for every test would be most of a test's time.
+"""What an application needs and tests share: its tables, made once and then copied or emptied, its
+compiled templates, and what writes its addresses. To make them for every test would be most of a
+test's time.
 """
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from pymysql.cursors import Cursor
 from sqlalchemy import create_engine
+from werkzeug.routing import Rule
 
 from app import create_app
 from core import database
@@ -25,6 +27,20 @@ _copies = tempfile.TemporaryDirectory(prefix="linli-tables-")
 _templates = FileSystemBytecodeCache(_copies.name)
 _made: dict[str, frozenset[str]] = {}  # by database
 _idle: dict[MariaDB, list[str]] = {}
+
+
+class _Address(Rule):
+    """A rule of five hundred; the code that writes its URL is compiled once a run."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        key = (self.rule, tuple(self._trace), repr(self.defaults), append_unknown)
+        if key not in _writers:
+            _writers[key] = super()._compile_builder(append_unknown)
+        return _writers[key]
+
+
+_writers: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+Flask.url_rule_class = _Address
 
 
 @contextmanager
