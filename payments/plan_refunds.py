@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from crm import balance
 from orders import selling
 from orders.models import LineKind, Order
 from payments import ledger, queries, stored
@@ -42,6 +43,22 @@ def take(
     cause = f"refund:{refund.id}"
     selling.take_back(session, order, whole_fen, cause=cause, actor=refund.actor, now=now)
     _post(session, order, cause, now)
+
+
+def take_again(session: Session, order: Order, refund: Refund, *, now: datetime) -> bool:
+    """A refund that had failed was done all the same: the stored value of its top-up goes once
+    more. False: the member has spent it since, and the money is gone too."""
+    if order.kind is not LineKind.top_up:
+        return True
+    cause = f"again:refund:{refund.id}"
+    try:
+        selling.take_back(
+            session, order, refund.amount_fen, cause=cause, actor=refund.actor, now=now
+        )
+    except balance.PrincipalSpent:
+        return False
+    _post(session, order, cause, now)
+    return True
 
 
 def undo(session: Session, order: Order, cause: str, *, now: datetime) -> None:

@@ -218,15 +218,18 @@ def send_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
 
 
 def check_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
-    """Ask the channel how a refund stands and act on it: this heals a lost notice."""
+    """Ask the channel how a refund stands and act on it: this heals a lost notice, and finds out
+    about one that failed with us and went through all the same."""
     with reading() as session:
         refund = session.get_one(Refund, refund_id)
         attempt = session.get_one(PaymentAttempt, refund.attempt_id)
-    if refund.state is not RefundState.processing:
+    if refund.state is RefundState.succeeded:
         return "repeated"
     channel = cashier.of(attempt.channel, attempt.account)
     result = channel.query_refund(asked_of(attempt), refund_of(refund, attempt))
-    return "processing" if result is None else _record_refund(refund_id, result, now)
+    if result is None:
+        return "processing" if refund.state is RefundState.processing else "repeated"
+    return _record_refund(refund_id, result, now)
 
 
 def _open(cashier: Cashier, attempt: PaymentAttempt, ask: Ask, now: datetime) -> Opening | None:

@@ -118,6 +118,7 @@ class BalanceHold(Base):
     __tablename__ = "balance_holds"
     __table_args__ = (
         UniqueConstraint("cause"),
+        Index(None, "state", "id"),
         CheckConstraint("returned_fen >= 0 AND returned_fen <= amount_fen", name="returned"),
     )
 

@@ -158,8 +158,8 @@ NEXT_DISCREPANCY = {
         DiscrepancyState.accepted,
     },
     DiscrepancyState.fixed: {DiscrepancyState.open, DiscrepancyState.waiting},
-    # What was given up for lost may turn up.
-    DiscrepancyState.accepted: {DiscrepancyState.fixed},
+    # What was given up for lost may turn up, whole or in part.
+    DiscrepancyState.accepted: {DiscrepancyState.fixed, DiscrepancyState.open},
 }
 UNSOLVED = (DiscrepancyState.waiting, DiscrepancyState.open)
 
@@ -168,7 +168,8 @@ class Discrepancy(Base):
     """Something of a day on which two books do not agree, and what became of it.
 
     `ref` is our number or, where we have none, the channel's. `act`, `actor` and `note`: how it
-    was closed and by whom; `system` is a later match that found nothing wrong any more.
+    was closed and by whom; `system` is a later match that found nothing wrong any more. `lost_fen`:
+    what was booked as lost for it while it is accepted.
     """
 
     __tablename__ = "discrepancies"
@@ -189,6 +190,7 @@ class Discrepancy(Base):
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
     ours_fen: Mapped[int | None]
     theirs_fen: Mapped[int | None]
+    lost_fen: Mapped[int] = mapped_column(default=0)
     at: Mapped[datetime]
     state: Mapped[DiscrepancyState] = mapped_column(
         State(DiscrepancyState), default=DiscrepancyState.open

@@ -3,10 +3,22 @@
 Nothing is ever changed: what was booked and turns out otherwise is booked once more, the other way.
 """
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, String, and_, cast, exists, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session, aliased
 
 from core import rows
@@ -14,7 +26,7 @@ from core.database import insert_new, on_sqlite
 from gateways.pay.bills import RowKind
 from orders.models import Order
 from payments import accounts, ledger
-from payments.models import PAID, Bill, LedgerEntry, PaymentAttempt, Refund
+from payments.models import PAID, Bill, LedgerEntry, PaymentAttempt, Refund, RefundState
 from payments.models.statements import (
     About,
     Difference,
@@ -27,38 +39,87 @@ from payments.recon import days
 from payments.settlement.holding import hold
 
 Line, Attempt = StatementLine, PaymentAttempt
+Of = Callable[[Select[Any], StatementDay], Select[Any]]
 
 
 def post_fees(session: Session, day: StatementDay, *, now: datetime) -> int:
     """Book the fee of every row that is ours, as `payments.fees` does one by one: once, however
-    often the day is matched, under the day of the bill while that is open. How many were new."""
+    often the day is matched, under the day of the bill while that is open. A bill that has another
+    fee than before books the difference. How many were new."""
     mine = select(StatementTotal.merchant_id).where(StatementTotal.day_id == day.id)
     entries = 0
     for merchant_id in session.scalars(mine.order_by(StatementTotal.merchant_id)).all():
         held = hold(session, merchant_id, day.day, now=now)
         for of in (_fees, _fees_that_came_back):
+            if day.matched_at is not None:
+                entries += _correct(session, day, of, merchant_id, held, now)
             for sign in (-1, 1):
-                found = of(day, sign).where(Order.merchant_id == merchant_id)
+                cause = _cause(of)
+                found = of(_entries(day, cause, sign), day).where(
+                    Order.merchant_id == merchant_id, Line.fee_fen != 0
+                )
                 entries += _insert(session, _dated(found, held, now))
     return entries // 2
 
 
+def _correct(
+    session: Session, day: StatementDay, of: Of, merchant_id: int, held: date, now: datetime
+) -> int:
+    """The difference to what was booked for the same payment or refund, under the next number."""
+    cause, fee = _cause(of), accounts.fee(day.channel, merchant_id)
+    booked = func.sum(LedgerEntry.amount_fen)
+    mine = and_(
+        LedgerEntry.order_id == Order.id,
+        LedgerEntry.account == fee,
+        or_(LedgerEntry.cause == cause, LedgerEntry.cause.like(cause + ":%")),
+    )
+    asked: Any = select(cause, Order.id, Line.fee_fen - booked, func.count())
+    statement = (
+        of(asked.select_from(Line), day)
+        .join(LedgerEntry, mine)
+        .where(Order.merchant_id == merchant_id)
+        .group_by(cause, Order.id, Line.id, Line.fee_fen)
+        .having(booked != Line.fee_fen)
+    )
+    kept = f"{accounts.CHANNEL}:{day.channel}:{day.account}"
+    wrong: list[dict[str, Any]] = []
+    found: Any = session.execute(statement)
+    for name, order_id, more, known in found:
+        amounts = {fee: int(more), kept: -int(more)}
+        numbered = f"{name}:{known + 1}"
+        wrong += ledger.entries_of(numbered, amounts, merchant_id, order_id, day=held, now=now)
+    return rows.add_all_new(session, LedgerEntry, wrong)
+
+
 def post_loss(session: Session, discrepancy: Discrepancy, *, now: datetime) -> int:
     """What the channel has less than our books say, because somebody gave it up; the fen."""
-    amount = lost_fen(discrepancy)
+    amount = lost_fen(session, discrepancy)
     if amount:
-        _post_loss(session, discrepancy, f"loss:{discrepancy.id}", amount, now)
+        day = session.get_one(StatementDay, discrepancy.day_id)
+        order = session.get_one(Order, discrepancy.order_id)
+        amounts = {
+            f"{accounts.CHANNEL}:{day.channel}:{day.account}": -amount,
+            accounts.loss(order.merchant_id): amount,
+        }
+        _post(session, "loss", discrepancy, amounts, order.merchant_id, now)
     return amount
 
 
 def take_back_loss(session: Session, discrepancy: Discrepancy, *, now: datetime) -> None:
-    """It turned up after all. A discrepancy can be given up and turn up once."""
-    amount = lost_fen(discrepancy)
-    if amount:
-        _post_loss(session, discrepancy, f"found:{discrepancy.id}", -amount, now)
+    """It turned up after all, or turned out to be another sum: what was booked for it is booked the
+    other way, as the ledger has it. What both sides say of it may have changed since."""
+    mine = or_(*(_named(kind, discrepancy.id) for kind in ("loss", "found")))
+    booked = session.execute(
+        select(LedgerEntry.account, LedgerEntry.merchant_id, func.sum(LedgerEntry.amount_fen))
+        .where(mine)
+        .group_by(LedgerEntry.account, LedgerEntry.merchant_id)
+    ).all()
+    amounts = {account: -int(fen) for account, _, fen in booked}
+    if any(amounts.values()):
+        _post(session, "found", discrepancy, amounts, booked[0][1], now)
 
 
-def lost_fen(discrepancy: Discrepancy) -> int:
+def lost_fen(session: Session, discrepancy: Discrepancy) -> int:
     """Negative: the channel has more. What was never in our books is nobody's loss; a refund that
     the channel does not know is still owed to the payer."""
     ours, theirs = discrepancy.ours_fen or 0, discrepancy.theirs_fen or 0
@@ -71,25 +132,46 @@ def lost_fen(discrepancy: Discrepancy) -> int:
             return theirs - ours
         case About.refund, Difference.long:
             return theirs
+        case About.refund, Difference.state if went_unbooked(session, discrepancy) is not None:
+            return theirs
     return 0
 
 
-def _post_loss(
-    session: Session, discrepancy: Discrepancy, cause: str, amount: int, now: datetime
+def went_unbooked(session: Session, discrepancy: Discrepancy) -> StatementLine | None:
+    """The bill's row of a refund that went through at the channel, and not with us."""
+    if (discrepancy.about, discrepancy.kind) != (About.refund, Difference.state):
+        return None
+    line = session.get(StatementLine, discrepancy.line_id) if discrepancy.line_id else None
+    refund = session.get(Refund, discrepancy.refund_id) if discrepancy.refund_id else None
+    if line is None or refund is None or refund.state is RefundState.succeeded:
+        return None
+    return line if line.state == "SUCCESS" else None
+
+
+def _post(
+    session: Session,
+    kind: str,
+    discrepancy: Discrepancy,
+    amounts: dict[str, int],
+    merchant_id: int,
+    now: datetime,
 ) -> None:
-    day = session.get_one(StatementDay, discrepancy.day_id)
-    order = session.get_one(Order, discrepancy.order_id)
-    amounts = {
-        f"{accounts.CHANNEL}:{day.channel}:{day.account}": -amount,
-        accounts.loss(order.merchant_id): amount,
-    }
-    ledger.post(session, cause, amounts, order.merchant_id, order_id=order.id, now=now)
+    """One may be given up and turn up more than once: each time has a cause of its own."""
+    counted = select(func.count(LedgerEntry.cause.distinct()))
+    before = session.scalar(counted.where(_named(kind, discrepancy.id))) or 0
+    cause = f"{kind}:{discrepancy.id}" + (f":{before + 1}" if before else "")
+    order_id = discrepancy.order_id
+    ledger.post(session, cause, amounts, merchant_id, order_id=order_id, now=now)
 
 
-def _fees(day: StatementDay, sign: int) -> Select[Any]:
+def _named(kind: str, id_: int) -> ColumnElement[bool]:
+    cause = f"{kind}:{id_}"
+    return or_(LedgerEntry.cause == cause, LedgerEntry.cause.startswith(f"{cause}:"))
+
+
+def _fees(asked: Select[Any], day: StatementDay) -> Select[Any]:
     return (
-        _entries(day, "fee:" + cast(Attempt.id, String), sign)
-        .join(
+        asked.join(
             Attempt,
             and_(
                 Attempt.out_trade_no == Line.our_no,
@@ -100,24 +182,28 @@ def _fees(day: StatementDay, sign: int) -> Select[Any]:
         )
         .join(Bill, Bill.id == Attempt.bill_id)
         .join(Order, Order.id == Bill.order_id)
-        .where(Line.day_id == day.id, Line.kind == RowKind.payment, Line.fee_fen != 0)
+        .where(Line.day_id == day.id, Line.kind == RowKind.payment)
     )
 
 
-def _fees_that_came_back(day: StatementDay, sign: int) -> Select[Any]:
+def _fees_that_came_back(asked: Select[Any], day: StatementDay) -> Select[Any]:
     return (
-        _entries(day, "fee_back:" + cast(Refund.id, String), sign)
-        .join(Refund, Refund.out_refund_no == Line.our_no)
+        asked.join(Refund, Refund.out_refund_no == Line.our_no)
         .join(Attempt, Attempt.id == Refund.attempt_id)
         .join(Order, Order.id == Refund.order_id)
         .where(
             Line.day_id == day.id,
             Line.kind == RowKind.refund,
-            Line.fee_fen != 0,
             Attempt.channel == day.channel,
             days.paid_through(day),
         )
     )
+
+
+def _cause(of: Of) -> ColumnElement[str]:
+    if of is _fees:
+        return literal("fee:") + cast(Attempt.id, String)
+    return literal("fee_back:") + cast(Refund.id, String)
 
 
 def _entries(day: StatementDay, cause: Any, sign: int) -> Select[Any]:

@@ -12,8 +12,10 @@ from enum import StrEnum
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from core import audit
+from core import audit, rows
 from core.errors import Conflict, NotFound
+from gateways.pay.records import RefundResult
+from payments import refunding
 from payments.models.statements import (
     UNSOLVED,
     About,
@@ -22,7 +24,7 @@ from payments.models.statements import (
     DiscrepancyState,
     StatementDay,
 )
-from payments.recon import booking, matching
+from payments.recon import booking, days, matching
 
 
 class Cause(StrEnum):
@@ -143,16 +145,39 @@ def accept(
     actor: str,
     now: datetime,
 ) -> int:
-    """It stays as it is, and somebody says why; what the channel has less is booked as lost."""
+    """It stays as it is, and somebody says why; what the channel has less is booked as lost.
+
+    A refund that went through at the channel and not with us is booked as the bill has it: its
+    money is gone and can't be given back again. Only what was given back otherwise since is lost.
+    """
     found = check(session, merchant_id, discrepancy_id, Act.accept)
+    days.lock(session, found.day_id)  # whoever matches the day holds it before its discrepancies
+    session.refresh(found, with_for_update=True)
     accepted = DiscrepancyState.accepted
     if not matching.close(session, found, accepted, Act.accept, actor, now=now, note=note):
         raise AlreadySolved
+    _book_refund(session, found, now)
     lost = booking.post_loss(session, found, now=now)
+    rows.must_move(session, Discrepancy, {"id": found.id, "state": accepted}, {"lost_fen": lost})
     matching.settle_day(session, found.day_id)
     told = {"state": accepted, "lost_fen": lost}
     record(session, merchant_id, found, Act.accept, actor, now=now, after=told, note=note)
     return lost
+
+
+def _book_refund(session: Session, found: Discrepancy, now: datetime) -> None:
+    line = booking.went_unbooked(session, found)
+    if line is None:
+        return
+    result = RefundResult(
+        out_refund_no=line.our_no,
+        refund_id=line.channel_no,
+        state="SUCCESS",
+        refund_fen=line.amount_fen,
+        total_fen=None,
+        success_at=line.at,
+    )
+    refunding.record_result(session, result, now)
 
 
 def wait(

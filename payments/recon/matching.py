@@ -121,6 +121,12 @@ def _keep(
             if len(found) < MOST and each.state is not DiscrepancyState.fixed:
                 close(session, each, DiscrepancyState.fixed, "match", SYSTEM, now=now)
             continue
+        figures = (each.ours_fen, each.theirs_fen)
+        if each.state is DiscrepancyState.accepted and figures != (
+            again.ours_fen,
+            again.theirs_fen,
+        ):
+            _reopen(session, each, now=now)
         _note(session, each, again)
         waits = again.late and not final
         if each.state is DiscrepancyState.fixed:
@@ -141,12 +147,18 @@ def close(
 ) -> bool:
     """It is dealt with; False when somebody was faster. A loss that turns up is taken back."""
     was_lost = discrepancy.state is DiscrepancyState.accepted
-    values = {"act": act, "actor": actor, "note": note, "closed_at": now}
+    values = {"act": act, "actor": actor, "note": note, "closed_at": now, "lost_fen": 0}
     if not _move(session, discrepancy, to, **values):
         return False
     if was_lost:
         booking.take_back_loss(session, discrepancy, now=now)
     return True
+
+
+def _reopen(session: Session, discrepancy: Discrepancy, *, now: datetime) -> None:
+    """Other figures than those somebody accepted: that loss is none, and somebody decides anew."""
+    if _move(session, discrepancy, DiscrepancyState.open, lost_fen=0):
+        booking.take_back_loss(session, discrepancy, now=now)
 
 
 def settle_day(session: Session, day_id: int) -> None:
@@ -193,6 +205,7 @@ def _row(day: StatementDay, found: Found, *, final: bool, now: datetime) -> dict
         "act": "",
         "actor": "",
         "note": "",
+        "lost_fen": 0,
     }
 
 

@@ -167,8 +167,10 @@ def _succeed(
     result: RefundResult,
     now: datetime,
 ) -> str:
-    # Of the failed ones only those that still hold their money may end well.
-    if refund.state is RefundState.failed and refund.error not in HOLDING:
+    # One that failed may have gone through all the same: its money, which was free again, is taken
+    # once more, unless something else took it since.
+    freed = refund.state is RefundState.failed and refund.error not in HOLDING
+    if freed and not taking.take_again(session, attempt, refund):
         _notice(session, "refund_after_failure", refund, attempt, now)
         return "refused"
     moved = move(
@@ -183,7 +185,10 @@ def _succeed(
         if refund.finished_by:  # by hand, and now by the channel too
             _notice(session, "refund_after_failure", refund, attempt, now)
         return "repeated"
-    book(session, refund, attempt, session.get_one(Order, refund.order_id), now)
+    order = session.get_one(Order, refund.order_id)
+    if freed and not plan_refunds.take_again(session, order, refund, now=now):
+        _notice(session, "refund_after_failure", refund, attempt, now)
+    book(session, refund, attempt, order, now)
     return "refunded"
 
 

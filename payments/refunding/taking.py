@@ -66,6 +66,19 @@ def give_back(session: Session, attempt: PaymentAttempt, refund: Refund) -> None
         rows.all_moved(RefundedLine, freed)
 
 
+def take_again(session: Session, attempt: PaymentAttempt, refund: Refund) -> bool:
+    """Of a refund that had failed and was done all the same: its money is taken once more, and of
+    its lines those that no other refund took since. False: the money is gone otherwise."""
+    try:
+        take(session, attempt, refund.amount_fen)
+    except RefundTooMuch:
+        return False
+    for line in lines_of(session, refund.id):
+        if not _take_line(session, line.order_line_id, line.pieces, line.amount_fen):
+            session.delete(line)
+    return True
+
+
 def take_lines(session: Session, refund: Refund, pieces: Sequence[Piece]) -> None:
     """Raises RefundTooMuch when a line has less left, in pieces or in money."""
     if not pieces:
@@ -86,23 +99,27 @@ def take_lines(session: Session, refund: Refund, pieces: Sequence[Piece]) -> Non
         ],
     )
     for line, number, fen in pieces:
-        taken = claim(
-            session,
-            update(RefundedLine)
-            .where(
-                RefundedLine.order_line_id == line.id,
-                RefundedLine.pieces + number <= RefundedLine.quantity,
-                RefundedLine.amount_fen + fen <= RefundedLine.payable_fen,
-            )
-            .values(pieces=RefundedLine.pieces + number, amount_fen=RefundedLine.amount_fen + fen),
-        )
-        if taken == 0:
+        if not _take_line(session, line.id, number, fen):
             raise RefundTooMuch(f"{line.name}已经退过了")
     asked = [
         {"refund_id": refund.id, "order_line_id": line.id, "pieces": number, "amount_fen": fen}
         for line, number, fen in pieces
     ]
     rows.add_all(session, RefundLine, asked)
+
+
+def _take_line(session: Session, line_id: int, pieces: int, fen: int) -> bool:
+    taken = claim(
+        session,
+        update(RefundedLine)
+        .where(
+            RefundedLine.order_line_id == line_id,
+            RefundedLine.pieces + pieces <= RefundedLine.quantity,
+            RefundedLine.amount_fen + fen <= RefundedLine.payable_fen,
+        )
+        .values(pieces=RefundedLine.pieces + pieces, amount_fen=RefundedLine.amount_fen + fen),
+    )
+    return taken == 1
 
 
 def lines_of(session: Session, refund_id: int) -> Sequence[RefundLine]:
