@@ -7,13 +7,15 @@ from sqlalchemy.orm import Session
 
 from core.clock import day_bounds
 from coupons.models import Coupon, CouponState
-from crm.models import BalanceHold, BalanceLot, HoldState
-from orders.models import LineKind, Order, OrderState, PaymentState
+from crm.models import BalanceHold, BalanceLot, HoldState, Member
+from orders.models import OWING, LineKind, Order, OrderState, PaymentState
 from payments.models import UNSETTLED, AttemptState, Bill, PaymentAttempt
 from payments.models.statements import About, Difference, StatementDay, StatementKind
 from payments.recon.checks import Found
 
 Attempt = PaymentAttempt
+_CAUSE = "attempt:"
+_SLICE = 500
 
 
 def ask(session: Session, day: StatementDay) -> Iterator[Found]:
@@ -71,7 +73,7 @@ def _coupons(session: Session, paid: object) -> Iterator[Found]:
 
 
 def _locked_for_nothing(session: Session, merchant_id: int, end: object) -> Iterator[Found]:
-    """Coupons that are kept for an order which is over."""
+    """Coupons that are kept for an order which is over. One that is paid in part keeps its own."""
     statement = (
         select(Coupon, Order)
         .join(Order, Order.id == Coupon.order_id)
@@ -79,7 +81,7 @@ def _locked_for_nothing(session: Session, merchant_id: int, end: object) -> Iter
             Coupon.merchant_id == merchant_id,
             Coupon.state == CouponState.locked,
             Order.placed_at < end,
-            or_(Order.state == OrderState.cancelled, Order.payment_state != PaymentState.unpaid),
+            or_(Order.state == OrderState.cancelled, Order.payment_state.not_in(OWING)),
         )
         .order_by(Coupon.id)
     )
@@ -104,21 +106,28 @@ def _top_ups(session: Session, paid: object) -> Iterator[Found]:
 
 
 def _spent(session: Session, paid: object) -> Iterator[Found]:
-    """Payments with stored value that the balance does not know as spent."""
-    cause = "attempt:" + cast(Attempt.id, String)
+    """Payments with stored value that the balance does not know as spent: also those of which some
+    or all went back since."""
+    cause = _CAUSE + cast(Attempt.id, String)
     statement = (
         select(Order, Attempt.balance_fen, BalanceHold.amount_fen)
         .join(Bill, Bill.order_id == Order.id)
         .join(Attempt, Attempt.bill_id == Bill.id)
         .outerjoin(
-            BalanceHold,
-            and_(BalanceHold.cause == cause, BalanceHold.state == HoldState.spent),
+            BalanceHold, and_(BalanceHold.cause == cause, BalanceHold.state != HoldState.held)
         )
         .where(
             paid,  # type: ignore[arg-type]
             Attempt.state == AttemptState.succeeded,
             Attempt.balance_fen > 0,
-            or_(BalanceHold.id.is_(None), BalanceHold.amount_fen != Attempt.balance_fen),
+            or_(
+                BalanceHold.id.is_(None),
+                BalanceHold.amount_fen != Attempt.balance_fen,
+                and_(
+                    BalanceHold.state == HoldState.returned,
+                    Attempt.refunded_fen < Attempt.balance_fen,
+                ),
+            ),
         )
         .order_by(Order.id)
     )
@@ -127,24 +136,33 @@ def _spent(session: Session, paid: object) -> Iterator[Found]:
 
 
 def _frozen_for_nothing(session: Session, merchant_id: int, end: object) -> Iterator[Found]:
-    """Stored value that is kept for a payment which is over."""
-    cause = "attempt:" + cast(Attempt.id, String)
-    statement = (
-        select(Order, BalanceHold.amount_fen)
-        .join(Bill, Bill.order_id == Order.id)
-        .join(Attempt, Attempt.bill_id == Bill.id)
-        .join(BalanceHold, BalanceHold.cause == cause)
+    """Stored value that is kept for a payment which is over. What is kept is little: read first."""
+    held = (
+        select(BalanceHold.cause, BalanceHold.amount_fen)
+        .join(Member, Member.id == BalanceHold.member_id)
         .where(
-            Order.merchant_id == merchant_id,
-            Attempt.balance_fen > 0,
-            Attempt.created_at < end,
-            Attempt.state.not_in(UNSETTLED),
             BalanceHold.state == HoldState.held,
+            BalanceHold.cause.startswith(_CAUSE),
+            Member.merchant_id == merchant_id,
         )
-        .order_by(Order.id)
     )
-    for order, kept in session.execute(statement):
-        yield _of(order, Difference.state, About.balance, 0, int(kept))
+    kept = {int(cause.removeprefix(_CAUSE)): fen for cause, fen in session.execute(held)}
+    ids = sorted(kept)
+    for start in range(0, len(ids), _SLICE):
+        some = ids[start : start + _SLICE]
+        statement = (
+            select(Order, Attempt.id)
+            .join(Bill, Bill.order_id == Order.id)
+            .join(Attempt, Attempt.bill_id == Bill.id)
+            .where(
+                Attempt.id.in_(some),
+                Attempt.created_at < end,
+                Attempt.state.not_in(UNSETTLED),
+            )
+            .order_by(Order.id)
+        )
+        for order, attempt_id in session.execute(statement):
+            yield _of(order, Difference.state, About.balance, 0, int(kept[attempt_id]))
 
 
 def _of(order: Order, kind: Difference, about: About, ours_fen: int, theirs_fen: int) -> Found:
