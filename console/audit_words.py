@@ -321,7 +321,9 @@ EVENTS = {
     ),
     "payment_mismatch": Event("付款和订单对不上", "没有入账，到商户平台核对这一笔", "bad"),
     "refund_mismatch": Event("退款金额对不上", "没有改账，到商户平台核对这一笔", "bad"),
-    "refund_after_failure": Event("失败的退款又成功了", "钱多半退了两次，到商户平台核对这一笔", "bad"),
+    "refund_after_failure": Event(
+        "失败的退款又成功了", "钱多半退了两次，到商户平台核对这一笔", "bad"
+    ),
 }
 UNKNOWN_EVENT = Event("其他安全事件", "看服务器日志里同一时间的记录")
 

@@ -73,19 +73,18 @@ def _correct(
         LedgerEntry.account == fee,
         or_(LedgerEntry.cause == cause, LedgerEntry.cause.like(cause + ":%")),
     )
-    asked: Any = select(cause, Order.id, Line.fee_fen - booked, func.count())
+    asked: Any = select(cause, Attempt.account, Order.id, Line.fee_fen - booked, func.count())
     statement = (
         of(asked.select_from(Line), day)
         .join(LedgerEntry, mine)
         .where(Order.merchant_id == merchant_id)
-        .group_by(cause, Order.id, Line.id, Line.fee_fen)
+        .group_by(cause, Attempt.account, Order.id, Line.id, Line.fee_fen)
         .having(booked != Line.fee_fen)
     )
-    kept = f"{accounts.CHANNEL}:{day.channel}:{day.account}"
     wrong: list[dict[str, Any]] = []
     found: Any = session.execute(statement)
-    for name, order_id, more, known in found:
-        amounts = {fee: int(more), kept: -int(more)}
+    for name, account, order_id, more, known in found:
+        amounts = {fee: int(more), f"{accounts.CHANNEL}:{day.channel}:{account}": -int(more)}
         numbered = f"{name}:{known + 1}"
         wrong += ledger.entries_of(numbered, amounts, merchant_id, order_id, day=held, now=now)
     return rows.add_all_new(session, LedgerEntry, wrong)
@@ -97,8 +96,9 @@ def post_loss(session: Session, discrepancy: Discrepancy, *, now: datetime) -> i
     if amount:
         day = session.get_one(StatementDay, discrepancy.day_id)
         order = session.get_one(Order, discrepancy.order_id)
+        paid = discrepancy.attempt_id and session.get(Attempt, discrepancy.attempt_id)
         amounts = {
-            f"{accounts.CHANNEL}:{day.channel}:{day.account}": -amount,
+            f"{accounts.CHANNEL}:{day.channel}:{paid.account if paid else day.account}": -amount,
             accounts.loss(order.merchant_id): amount,
         }
         _post(session, "loss", discrepancy, amounts, order.merchant_id, now)

@@ -176,6 +176,7 @@ def _book_refund(session: Session, found: Discrepancy, now: datetime) -> None:
         refund_fen=line.amount_fen,
         total_fen=None,
         success_at=line.at,
+        account=session.get_one(StatementDay, found.day_id).account,
     )
     refunding.record_result(session, result, now)
 
