@@ -41,11 +41,13 @@ def cancel(
     left = [(live, live.amount_fen - live.refunded_fen) for live in lives]
 
     def money() -> None:
+        batch = ""
         for live, rest in left:
             if rest > 0:
-                refunding.request_of(
-                    session, live, order, rest, reason=reason, actor=actor, now=now
+                refund = refunding.request_of(
+                    session, live, order, rest, reason=reason, actor=actor, now=now, batch=batch
                 )
+                batch = refund.batch
 
     for bill in bills:
         if bill.state is BillState.open and not billing.void_bill(session, bill):

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from catalogue import stock
-from orders.models import LineKind, Order, PaymentState
+from orders.models import LineKind, Order, OrderState, PaymentState
 from payments import plan_refunds
 from payments.errors import NothingToRefund, RefundAmountInvalid, RefundTooMuch
 from payments.models import PaymentAttempt, Refund
@@ -38,7 +38,7 @@ def request(
         raise RefundAmountInvalid
     lock_bills_of(session, order.id)
     session.refresh(order)
-    if order.payment_state is PaymentState.part_paid:
+    if order.payment_state is PaymentState.part_paid and order.state is not OrderState.cancelled:
         raise NothingToRefund("还没有付完，要退就取消订单")
     proposal = propose(session, order, wanted)
     earlier = plan_refunds.failed_fen(session, order)
@@ -65,8 +65,10 @@ def request_of(
     reason: str,
     actor: str,
     now: datetime,
+    batch: str = "",
 ) -> Refund:
-    """An amount of one payment, which need not be one that paid the order."""
+    """An amount of one payment, which need not be one that paid the order; `batch`: of the refunds
+    that it is asked for with."""
     if amount_fen <= 0:
         raise RefundAmountInvalid
     [source] = sources_of(session, [attempt])
@@ -75,7 +77,7 @@ def request_of(
         raise RefundTooMuch(refundable_fen=left)
     sources = tuple(amounts.from_sources(amount_fen, [source]))
     proposal = Proposal((), 0, amount_fen, sources, left)
-    refunds = _write(session, order, proposal, reason=reason, actor=actor, now=now)
+    refunds = _write(session, order, proposal, reason=reason, actor=actor, now=now, batch=batch)
     for refund in refunds:
         outcomes.settle_balance(session, refund, order, now)
     return refunds[0]
@@ -89,8 +91,10 @@ def _write(
     reason: str,
     actor: str,
     now: datetime,
+    batch: str = "",
 ) -> list[Refund]:
-    """A refund for each channel and each balance; channels first, which carry the pieces."""
+    """A refund for each channel and each balance; channels first, which carry the pieces. What
+    failed before and is asked for again, the same to the fen and the piece, is answered by it."""
     ways = [(s.attempt_id, Source(s.attempt_id, s.channel_fen, 0)) for s in proposal.sources]
     ways += [(s.attempt_id, Source(s.attempt_id, 0, s.balance_fen)) for s in proposal.sources]
     ways = [(id_, way) for id_, way in ways if way.channel_fen + way.balance_fen]
@@ -114,10 +118,11 @@ def _write(
                 way,
                 pieces,
                 delivery_fen=here[-2],
-                batch=refunds[0].batch if refunds else "",
+                batch=refunds[0].batch if refunds else batch,
                 reason=reason,
                 actor=actor,
                 now=now,
+                replaces=writing.find_failed(session, way, pieces, here[-2]),
             )
         )
     return refunds

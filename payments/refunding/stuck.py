@@ -40,15 +40,19 @@ WORDS = {
 
 def condition(now: datetime) -> ColumnElement[bool]:
     """Which refunds are stuck: failed with nothing asked in its place since, waiting for money of
-    ours, or undecided for a day."""
-    again = aliased(Refund)
-    later = exists().where(
-        again.order_id == Refund.order_id,
-        again.id > Refund.id,
-        or_(again.replaces_id == Refund.id, again.batch != Refund.batch),
+    ours, or undecided for a day.
+
+    Another refund of the order is no answer to one that failed: only its own successor is, or that
+    its payment has nothing left to give. One that still holds its money waits for a human, always.
+    """
+    again, payment = aliased(Refund), aliased(PaymentAttempt)
+    replaced = exists().where(again.replaces_id == Refund.id)
+    owed = exists().where(
+        payment.id == Refund.attempt_id, payment.refunded_fen < payment.amount_fen
     )
+    unanswered = or_(Refund.error.in_(HOLDING), owed)
     return or_(
-        and_(Refund.state == RefundState.failed, ~later),
+        and_(Refund.state == RefundState.failed, ~replaced, unanswered),
         and_(Refund.state == RefundState.requested, Refund.error != ""),
         and_(Refund.state.in_(ON_THE_WAY), Refund.requested_at <= now - SLOW),
     )

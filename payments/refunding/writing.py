@@ -3,16 +3,39 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, aliased
 
 from core import audit
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from orders.models import Order
-from payments.models import PaymentAttempt, Refund, RefundState
+from payments.models import HOLDING, PaymentAttempt, Refund, RefundState
 from payments.refunding import taking
 from payments.refunding.amounts import Source
 from payments.refunding.taking import Piece
+
+
+def find_failed(
+    session: Session, way: Source, pieces: Sequence[Piece], delivery_fen: int
+) -> Refund | None:
+    """The one that failed and has no successor yet, of just this money for just these lines."""
+    again = aliased(Refund)
+    found = select(Refund).where(
+        Refund.attempt_id == way.attempt_id,
+        Refund.state == RefundState.failed,
+        Refund.error.not_in(HOLDING),
+        Refund.channel_fen == way.channel_fen,
+        Refund.balance_fen == way.balance_fen,
+        Refund.delivery_fen == delivery_fen,
+        ~exists().where(again.replaces_id == Refund.id),
+    )
+    wanted = {(piece.line.id, piece.pieces, piece.amount_fen) for piece in pieces}
+    for failed in session.scalars(found.order_by(Refund.id)):
+        lines = taking.lines_of(session, failed.id)
+        if {(line.order_line_id, line.pieces, line.amount_fen) for line in lines} == wanted:
+            return failed
+    return None
 
 
 def write(
