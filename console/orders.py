@@ -1,8 +1,11 @@
 """Orders at the counter: the live list, accept, ready, hand over by pickup code, cancel."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
+from sqlalchemy.orm import Session
 
 from console import access, order_list, order_view, reply, step_up, words
 from console.access import NotYours, me, staff
@@ -10,13 +13,17 @@ from console.forms import Form
 from core import audit, idempotency
 from core.clock import now as clock_now
 from core.database import reading, transaction
+from core.errors import LinliError
 from core.idempotency import IdempotencyConflict
 from core.numbers import new_token
+from merchants.models import Role
 from orders import handover
 from orders.errors import WrongPickupCode
-from orders.models import OrderState
+from orders.models import Order, OrderState
 from orders.queries import get_for_staff
-from payments import cancelling
+from payments import asking, cancelling
+from payments.queries import refundable_fen
+from payments.refunding import Wanted, rules
 
 page = Blueprint("orders", __name__, url_prefix="/orders")
 
@@ -128,25 +135,31 @@ def cancelling_page(no: str) -> Response:
 def cancel(no: str) -> Response:
     """All of the money goes back, in the same transaction.
 
-    Turning a new order down is everyday work. Once it was accepted it is a refund, and asks for
-    what a refund asks for.
+    Turning a new order down is everyday work, with the password where it gives back more than a
+    clerk may. Once it was accepted it is a refund, and asks for what a refund asks for: beyond what
+    this one gives back alone it is a question to a second person, and nothing moves.
     """
     form, now, who = Form(request.form), clock_now(), me()
     click = click_on("cancel", no, form, "reason", "other")
     if said := answered(click):
         return reply.done(url_for("console.orders.show", no=no), said)
     seen = _may_cancel(no)
-    proved_again = seen is not OrderState.placed
+    rule = _rule_of(no, now)
+    proved_again = rule.proves
     reason = form.one_of("reason", [value for value, _ in CANCEL_REASONS])
     more = form.text("other", longest=60, needed=False)
     if form.errors or (proved_again and not step_up.is_proved(form, now)):
         return _cancel_page(no, form, 422)
     why = "，".join(part for part in (reason, more) if part)
+    if not rule.alone:
+        return _ask_to_cancel(no, form, click, why)
     with transaction() as session:
         if replay := idempotency.begin(session, **click, now=now):
             return reply.done(url_for("console.orders.show", no=no), replay.result["said"])
         order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
         left = cancelling.cancel(session, order, actor=who.actor, reason=why, now=now, seen=seen)
+        if seen is not OrderState.placed and not _gives_alone(session, order, 0, now):
+            raise NotYours("刚刚又退过一笔，加起来超过你能自己退的了")
         said = f"{order.pickup_number} 已取消" + (f"，¥{words.yuan(left)} 正在退" if left else "")
         idempotency.finish(session, scope=click["scope"], key=click["key"], result={"said": said})
         audit.record(
@@ -190,6 +203,49 @@ def answered(click: dict[str, Any]) -> str:
     return replay.result["said"] if replay else ""
 
 
+@dataclass(frozen=True)
+class CancelRule:
+    """What cancelling asks of this one: `alone` or with a second person, `proves` by password."""
+
+    alone: bool
+    proves: bool
+
+
+def _rule_of(no: str, now: datetime) -> CancelRule:
+    with reading() as session:
+        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        left = refundable_fen(session, order.id)
+        if order.state is OrderState.placed:
+            known = rules.of(session, order.merchant_id)
+            everyday = rules.may_alone(known, Role.clerk, left, paid_at=order.paid_at, now=now)
+            return CancelRule(alone=True, proves=left > 0 and not everyday)
+        alone = left == 0 or _gives_alone(session, order, left, now)
+    return CancelRule(alone=alone, proves=alone)
+
+
+def _gives_alone(session: Session, order: Order, more_fen: int, now: datetime) -> bool:
+    known, whole_fen = rules.of(session, order.merchant_id), rules.asked_fen(session, order)
+    role = me().role
+    return rules.may_alone(known, role, whole_fen + more_fen, paid_at=order.paid_at, now=now)
+
+
+def _ask_to_cancel(no: str, form: Form, click: dict[str, Any], why: str) -> Response:
+    """Nothing moves: another agrees, and the order ends with that."""
+    said, now, who = "申请好了，等第二个人同意", clock_now(), me()
+    try:
+        with transaction() as session:
+            if not idempotency.begin(session, **click, now=now, result={"said": said}):
+                order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
+                wanted = Wanted(cancels=True)
+                asking.ask(session, order, wanted, reason=why, actor=who.actor, now=now)
+    except LinliError as refusal:
+        if refusal.status not in (409, 422):
+            raise
+        form.refuse_with(refusal, "reason")
+        return _cancel_page(no, form, 422)
+    return reply.done(url_for("console.orders.show", no=no), said)
+
+
 def _may_cancel(no: str) -> OrderState:
     """The state in which this member of staff may cancel the order; else refuses."""
     with reading() as session:
@@ -200,9 +256,16 @@ def _may_cancel(no: str) -> OrderState:
 
 
 def _cancel_page(no: str, form: Form, status: int = 200) -> Response:
-    proved = access.is_proved(clock_now())
+    now = clock_now()
+    proved = access.is_proved(now)
     response = _page(
-        "orders/cancel.html", no, form, status, reasons=CANCEL_REASONS, stepped_up=proved
+        "orders/cancel.html",
+        no,
+        form,
+        status,
+        reasons=CANCEL_REASONS,
+        stepped_up=proved,
+        rule=_rule_of(no, now),
     )
     step_up.remember(response, clock_now())
     return response

@@ -23,7 +23,7 @@ from merchants.models import Staff
 from merchants.roles import may
 from merchants.staff import stores_of
 from orders.models import Order
-from payments import refunding
+from payments import cancelling, refunding
 from payments.asked_models import NEXT_ASKED, AskedRefund, AskedState
 from payments.errors import (
     AskedBefore,
@@ -35,7 +35,7 @@ from payments.errors import (
     ChatLimit,
 )
 from payments.models import Refund
-from payments.queries import lock_bills_of
+from payments.queries import lock_bills_of, refundable_fen
 from payments.refunding import rules
 from payments.refunding.wanted import Wanted, free
 
@@ -54,7 +54,7 @@ def ask(
 ) -> AskedRefund:
     """Put the question; nothing moves. Raises AskedBefore, and what `refunding.propose` does."""
     wanted = free(wanted) if isinstance(wanted, int) else wanted
-    amount_fen = refunding.propose(session, order, wanted).amount_fen
+    amount_fen = _worth(session, order, wanted)
     row = {
         "code": random_code(CODE_LENGTH),
         "merchant_id": order.merchant_id,
@@ -82,7 +82,7 @@ def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: 
     """pending → agreed, and the money is asked back by the verb that the console uses.
 
     Raises AskedNotFound, AskedByOneself, AskedOver, AskedTooMuch, AskedChanged, ChatLimit, and what
-    `refunding.request` does.
+    `refunding.request` or `cancelling.cancel` does.
     """
     _check(session, asked, staff)
     if not may_agree(session, asked, staff):
@@ -94,9 +94,13 @@ def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: 
     actor = f"staff:{staff.id}"
     wanted = Wanted.of_json(asked.wanted)
     lock_bills_of(session, order.id)
-    if refunding.propose(session, order, wanted).amount_fen != asked.amount_fen:
+    if _worth(session, order, wanted) != asked.amount_fen:
         raise AskedChanged
-    refund = refunding.request(session, order, wanted, reason=asked.reason, actor=actor, now=now)
+    if wanted.cancels:
+        refund = _cancel(session, order, asked, actor, now)
+    else:
+        said = {"reason": asked.reason, "actor": actor}
+        refund = refunding.request(session, order, wanted, **said, now=now)
     mine = update(AskedRefund).where(AskedRefund.id == asked.id)
     rows.all_moved(AskedRefund, claim(session, mine.values(refund_id=refund.id)))
     _audit(session, asked, order, "refund.agree", actor, now, via=via)
@@ -168,7 +172,37 @@ def question(session: Session, asked: AskedRefund) -> str:
     asker = _asker(session, asked)
     name = f"（{asker.name}申请）" if asker else ""
     what = order.pickup_number or order.no[-6:]
-    return f"{what} 退 ¥{format_yuan(asked.amount_fen)}，{asked.reason}{name}"
+    act = "取消，退" if Wanted.of_json(asked.wanted).cancels else "退"
+    return f"{what} {act} ¥{format_yuan(asked.amount_fen)}，{asked.reason}{name}"
+
+
+def _worth(session: Session, order: Order, wanted: Wanted) -> int:
+    """What it comes to now. Raises what `refunding.propose` does."""
+    if wanted.cancels:
+        wanted = free(refundable_fen(session, order.id))
+    return refunding.propose(session, order, wanted).amount_fen
+
+
+def _cancel(
+    session: Session, order: Order, asked: AskedRefund, actor: str, now: datetime
+) -> Refund:
+    """The order ends, and all that is left goes back: the first of the refunds that it takes."""
+    before = order.state
+    cancelling.cancel(session, order, actor=actor, reason=asked.reason, now=now)
+    audit.record(
+        session,
+        actor=actor,
+        action="order.cancelled",
+        subject=f"order:{order.no}",
+        before={"state": before},
+        after={"state": order.state, "refund_fen": asked.amount_fen},
+        merchant_id=order.merchant_id,
+        reason=asked.reason,
+        now=now,
+    )
+    newest = select(Refund).where(Refund.order_id == order.id).order_by(Refund.id.desc())
+    batch = session.scalars(newest.limit(1)).one().batch
+    return session.scalars(select(Refund).where(Refund.out_refund_no == batch)).one()
 
 
 def _asker(session: Session, asked: AskedRefund) -> Staff | None:

@@ -8,12 +8,13 @@ from typing import Any
 @dataclass(frozen=True)
 class Wanted:
     """`pieces`: position of a line → how many; those in `restock` can be sold again. `free_fen` is
-    money for no goods in particular."""
+    money for no goods in particular. With `cancels` it is all that is left, and the order ends."""
 
     pieces: Mapping[int, int] = field(default_factory=dict)
     delivery_fen: int = 0
     free_fen: int = 0
     restock: frozenset[int] = frozenset()
+    cancels: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -21,7 +22,7 @@ class Wanted:
             "delivery_fen": self.delivery_fen,
             "free_fen": self.free_fen,
             "restock": sorted(self.restock),
-        }
+        } | ({"cancels": True} if self.cancels else {})
 
     @classmethod
     def of_json(cls, kept: Mapping[str, Any]) -> "Wanted":
@@ -30,6 +31,7 @@ class Wanted:
             delivery_fen=int(kept["delivery_fen"]),
             free_fen=int(kept["free_fen"]),
             restock=frozenset(int(position) for position in kept["restock"]),
+            cancels=bool(kept.get("cancels")),
         )
 
 

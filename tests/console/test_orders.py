@@ -15,6 +15,7 @@ from orders.errors import WrongState
 from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
 from payments import cancelling, refunding
 from payments.models import Bill, PaymentAttempt, Refund, RefundState
+from payments.refunding import rules
 from tests.console.conftest import PASSWORD, Chain
 
 
@@ -120,6 +121,10 @@ def test_a_clerk_turns_a_new_order_down_and_all_the_money_goes_back(chain: Chain
     order = chain.order()
     clerk = chain.browser("clerk")
 
+    small = chain.merchant_id, rules.Rules(clerk_fen=2600)
+    with chain.writing() as session:
+        rules.save(session, *small, actor="staff:1", now=chain.now)
+
     asked = clerk.get(f"/orders/{order.no}/cancel").text
     answer = clerk.post(
         f"/orders/{order.no}/cancel", reason="原料用完了", other="芒果没了", key="k1"
@@ -133,6 +138,25 @@ def test_a_clerk_turns_a_new_order_down_and_all_the_money_goes_back(chain: Chain
         refund = session.scalars(select(Refund)).one()
     assert (refund.amount_fen, refund.reason) == (2600, "原料用完了，芒果没了")
     assert "payments.refund" in jobs()
+
+
+@pytest.mark.parametrize("who", ["clerk", "manager", "owner"])
+def test_a_new_order_of_more_than_a_clerk_gives_back_is_turned_down_with_a_password(
+    chain: Chain, who: str
+) -> None:
+    order = chain.order()
+    with chain.writing() as session:
+        less = rules.Rules(clerk_fen=2599)
+        rules.save(session, chain.merchant_id, less, actor="staff:1", now=chain.now)
+    browser, path = chain.browser(who), f"/orders/{order.no}/cancel"
+    assert "登录密码" in browser.get(path).text
+
+    bare = browser.post(path, reason="要打烊了", key="k1")
+
+    assert (bare.status_code, state_of(order)) == (422, OrderState.placed)
+    assert "payments.refund" not in jobs()
+    assert browser.post(path, reason="要打烊了", key="k1", password=PASSWORD).status_code == 303
+    assert state_of(order) is OrderState.cancelled
 
 
 @pytest.mark.parametrize("state", ["accepted", "preparing", "ready"])
@@ -293,7 +317,7 @@ def test_a_second_click_on_cancel_hears_what_the_first_did(chain: Chain) -> None
     clerk, path = chain.browser("clerk"), f"/orders/{order.no}/cancel"
     key = key_on(clerk.get(path).text)
 
-    answers = [clerk.post(path, reason="要打烊了", key=key) for _ in range(2)]
+    answers = [clerk.post(path, reason="要打烊了", key=key, password=PASSWORD) for _ in range(2)]
 
     assert [each.status_code for each in answers] == [303, 303]
     assert state_of(order) is OrderState.cancelled

@@ -5,9 +5,10 @@ from typing import Any
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from core.audit import AuditEntry
 from core.database import reading
 from core.numbers import new_token
-from orders.models import Order
+from orders.models import Order, OrderState
 from orders.paying import CouponBack
 from payments.asked_models import AskedRefund
 from payments.models import Refund
@@ -142,3 +143,72 @@ def test_above_a_managers_sum_an_owner_agrees(chain: Chain) -> None:
     assert amounts() == []
     assert owner.post(f"/orders/{order.no}/asked-refund", **fields).status_code == 303
     assert amounts() == [2_001]
+
+
+def state_of(order: Order) -> str:
+    with reading() as session:
+        return session.get_one(Order, order.id).state.value
+
+
+def managers_give(chain: Chain, fen: int) -> None:
+    with chain.writing() as session:
+        known = rules.Rules(manager_fen=fen)
+        rules.save(session, chain.merchant_id, known, actor="staff:1", now=chain.now)
+
+
+def test_cancelling_what_is_more_than_a_manager_gives_back_asks_a_second_person(
+    chain: Chain,
+) -> None:
+    order = chain.order(state="preparing")
+    managers_give(chain, 2_599)
+    manager, owner, path = chain.browser("manager"), chain.browser("owner"), f"/orders/{order.no}"
+    page = manager.get(f"{path}/cancel").text
+    assert ("申请取消" in page, "登录密码" in page) == (True, False)
+
+    for _ in range(2):  # the second click hears what the first did
+        click = {"reason": "顾客要求", "key": "k1", "password": PASSWORD}
+        assert manager.post(f"{path}/cancel", **click).status_code == 303
+
+    assert (state_of(order), amounts()) == ("preparing", [])
+    assert (one().amount_fen, one().state.value) == (2_600, "pending")
+    assert "取消，退 ¥26.00，顾客要求" in owner.get(path).text
+    own = manager.post(f"{path}/asked-refund", code=one().code, password=PASSWORD)
+    assert (own.status_code, amounts()) == (422, [])
+    agreed = owner.post(f"{path}/asked-refund", code=one().code, password=PASSWORD)
+    assert agreed.status_code == 303
+    assert (state_of(order), amounts()) == ("cancelled", [2_600])
+    with reading() as session:
+        ended = select(AuditEntry.actor, AuditEntry.after).where(
+            AuditEntry.action == "order.cancelled"
+        )
+        [(actor, after)] = session.execute(ended).all()
+    assert actor == one().decided_by
+    assert after == {"state": "cancelled", "refund_fen": 2_600}
+
+
+def test_what_went_back_before_counts_when_an_order_is_cancelled(chain: Chain) -> None:
+    order = chain.order(state="preparing")
+    managers_give(chain, 2_599)
+    manager = chain.browser("manager")
+    assert ask(manager, order, amount="1", password=PASSWORD).status_code == 303
+    assert amounts() == [100]
+
+    manager.post(f"/orders/{order.no}/cancel", reason="顾客要求", key="k1", password=PASSWORD)
+
+    assert (state_of(order), amounts(), one().amount_fen) == ("preparing", [100], 2_500)
+
+
+def test_a_cancellation_that_was_asked_for_is_not_agreed_to_once_it_is_handed_over(
+    chain: Chain,
+) -> None:
+    order = chain.order(state="ready")
+    managers_give(chain, 0)
+    path = f"/orders/{order.no}"
+    chain.browser("manager").post(f"{path}/cancel", reason="顾客要求", key="k1")
+    with chain.writing() as session:
+        session.get_one(Order, order.id).state = OrderState.completed
+
+    late = chain.browser("owner").post(f"{path}/asked-refund", code=one().code, password=PASSWORD)
+
+    assert (late.status_code, state_of(order), amounts()) == (422, "completed", [])
+    assert one().state.value == "pending"
