@@ -43,7 +43,7 @@ def _past(number: int, order: Order, now: datetime) -> dict[str, Any]:
     told = {"told": PaymentShipping.wanted, "told_at": at, "shipped_at": at, "changed_at": at}
     told |= {"settle_by": at + SETTLES}
     if number == REFUSED:
-        reason = "付款人和微信的记录对不上（10060031）"
+        reason = "付款人和微信的记录对不上"
         return {"state": ShippingState.failed, "errcode": 10060031, "reason": reason}
     if number == SPLIT:
         gift = Wish(Logistics.parcel, (Parcel("茶叶礼盒", "ZTO", "73501884520117"),), True, False)

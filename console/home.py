@@ -16,6 +16,8 @@ from core.clock import now as clock_now
 from core.database import reading
 from orders.models import Order
 from payments import asking
+from payments.models.statements import DiscrepancyState
+from payments.recon import queries as recon
 from payments.refunding import listing
 from payments.sharing import running
 from payments.shipping import queries, watching
@@ -191,6 +193,7 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
             }
             for each in asking.list_open(session, me().store_ids, limit=3)
         )
+    rows.extend(_differing(session))
     rows.extend(_held_back(session, now))
     several = len(me().store_ids) > 1
     rows.extend(
@@ -214,6 +217,23 @@ def _todo(session: Session, now: datetime) -> list[dict[str, str]]:
         for campaign in reports.running(session, me().merchant_id)
     )
     return rows
+
+
+def _differing(session: Session) -> list[dict[str, str]]:
+    """What the channels' bills and our books say differently, and nobody has decided yet."""
+    if not me().may("money.reconcile"):
+        return []
+    number = recon.count(session, me().merchant_id, [DiscrepancyState.open])
+    if not number:
+        return []
+    return [
+        {
+            "kind": "bad",
+            "text": f"对账有 {number} 条要处理",
+            "detail": "账单和这里记的不一样，写着多半是为什么",
+            "href": url_for("console.recon.index"),
+        }
+    ]
 
 
 def _held_back(session: Session, now: datetime) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from console import people, words
 from console.access import Me
+from console.payment_view import CHANNELS
 from crm.models import Member
 from merchants.models import Staff, StoreTable
 from orders.cancelling import UNMADE
@@ -28,9 +29,9 @@ from orders.models import (
     PaymentState,
 )
 from payments import asking
-from payments.models import ABNORMAL, Refund, RefundState
+from payments.models import ABNORMAL, Channel, PaymentAttempt, Refund, RefundState
 from payments.plan_refunds import refundable_fen
-from payments.queries import list_refunds
+from payments.queries import is_paid, list_live_attempts, list_refunds
 from payments.refunding import rules
 
 LATE_AFTER = timedelta(minutes=2)
@@ -193,6 +194,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         ],
         "paid_words": "实付" if order.payment_state is not PaymentState.unpaid else "应付",
         "pay": words.yuan(order.paid_fen or order.payable_fen),
+        "paid_parts": _paid_parts(list_live_attempts(session, order.id)),
         "refunded": words.yuan(order.refunded_fen) if order.refunded_fen else "",
         "refunds": _refunds(refunds, who, now),
         "refunding": any(refund.state in ON_THE_WAY for refund in refunds),
@@ -209,6 +211,15 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         "who_href": url_for("console.members.show", no=member.no) if may_see and member else "",
         "history": _history(session, order, refunds, now),
     }
+
+
+def _paid_parts(attempts: Sequence[PaymentAttempt]) -> list[tuple[str, str]]:
+    """Which part each way to pay bore, stored value first; nothing that is not paid."""
+    parts: dict[Channel, int] = {Channel.balance: 0}
+    for attempt in filter(is_paid, attempts):
+        parts[Channel.balance] += attempt.balance_fen
+        parts[attempt.channel] = parts.get(attempt.channel, 0) + attempt.channel_fen
+    return [(CHANNELS[channel], words.yuan(fen)) for channel, fen in parts.items() if fen]
 
 
 def _stock_words(order: Order) -> str:

@@ -242,17 +242,27 @@ def strip(days: list[StatementDay], chosen: date) -> list[dict[str, Any]]:
 
 
 def statements(days: list[StatementDay], chosen: date) -> list[dict[str, Any]]:
-    """What was matched on one day."""
+    """What was matched on one day: the channels' bills, then the books here."""
+    channels, kinds = list(CHANNELS), list(KINDS)
+    shown = sorted(
+        (each for each in days if each.day == chosen),
+        key=lambda each: (channels.index(each.channel), kinds.index(each.kind)),
+    )
     return [
         {
             "name": f"{_channel(each)} · {KINDS[each.kind]}",
             "state": STATES[each.state],
-            "sub": ERRORS.get(each.error, "") or (f"{each.rows} 行" if each.rows else ""),
+            "sub": ERRORS.get(each.error, "") or _rows(each),
             "at": f"{local(each.matched_at):%m-%d %H:%M} 核" if each.matched_at else "",
         }
-        for each in days
-        if each.day == chosen
+        for each in shown
     ]
+
+
+def _rows(day: StatementDay) -> str:
+    if day.channel == "none":
+        return "逐单核对"
+    return f"{day.rows} 行" if day.rows else "这天没有交易" if day.matched_at else ""
 
 
 def kpis(sums: Sums) -> list[tuple[str, str, str]]:

@@ -81,7 +81,7 @@ def _ask(no: str, form: Form, status: int = 200) -> Response:
         form=form,
         r={"no": no, "order": order.no, "amount": words.yuan(refund.amount_fen)},
         where=WHERE,
-        banks=BANKS,
+        banks=[("", "选开户银行"), *BANKS],
         stepped_up=access.is_proved(clock_now()),
     )
 

@@ -123,15 +123,22 @@ def _time(shipping: PaymentShipping, now: datetime) -> tuple[str, str]:
 
 
 def _track(shipping: PaymentShipping, now: datetime) -> list[dict[str, str]]:
-    """What has happened, the latest last."""
+    """What has happened, the latest first; of a no that has no words, WeChat's number."""
     steps = [
-        ("顾客付款", shipping.paid_at),
-        ("满 36 小时，提醒了员工", shipping.warned_at),
-        ("满 48 小时，微信算延迟", shipping.late_at),
-        ("告诉了微信", shipping.told_at),
-        ("微信记下发货", shipping.shipped_at),
-        ("确认收货", shipping.confirmed_at),
-        ("钱到商户账户", shipping.settled_at),
+        ("顾客付款", shipping.paid_at, "on"),
+        ("满 36 小时，提醒了员工", shipping.warned_at, ""),
+        ("满 48 小时，微信算延迟", shipping.late_at, "bad"),
+        ("告诉了微信", shipping.told_at, "on"),
+        ("微信记下发货", shipping.shipped_at, "on"),
+        ("确认收货", shipping.confirmed_at, "on"),
+        ("钱到商户账户", shipping.settled_at, "on"),
     ]
-    happened = sorted((at, text) for text, at in steps if at is not None)
-    return [{"time": words.when(at, now), "text": text, "kind": ""} for at, text in happened]
+    told = [(at, text, "", kind) for text, at, kind in steps if at is not None]
+    if shipping.state is ShippingState.failed:
+        number = f"微信的代码 {shipping.errcode}" if shipping.errcode else ""
+        told.append((shipping.changed_at, shipping.reason or "微信没有收", number, "bad"))
+    told.sort(key=lambda each: each[0])  # of one moment, as they follow one another
+    return [
+        {"time": words.when(at, now), "text": text, "detail": detail, "kind": kind}
+        for at, text, detail, kind in reversed(told)
+    ]

@@ -37,7 +37,7 @@ LATE = "订单已取消或已支付，款项自动退回"
 WORDS = {
     Channel.wechat: "微信支付",
     Channel.alipay: "支付宝",
-    Channel.unionpay: "云闪付",
+    Channel.unionpay: "银联",
     Channel.balance: "储值余额",
     Channel.none: "0 元订单",
 }

@@ -161,7 +161,7 @@ def _refused(desk: ShippingDesk, row: PaymentShipping, no: ShippingRefused, now:
         return retrying(_end, row, ShippingState.void, now, GONE)
     log.info("shipping_refused", shipping_id=row.id, errcode=no.errcode)
     why = WORDS.get(no.errcode, "微信没有收")
-    return retrying(_end, row, ShippingState.failed, now, f"{why}（{no.errcode}）", no.errcode)
+    return retrying(_end, row, ShippingState.failed, now, why, no.errcode)
 
 
 def _is_refunded(desk: ShippingDesk, row: PaymentShipping, now: datetime) -> bool:

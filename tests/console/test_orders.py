@@ -482,3 +482,19 @@ def test_what_was_cancelled_shows_the_money_that_went_back_and_why(chain: Chain)
     assert "¥18.00 在退" in newest
     assert "¥8.00 券已退回" in detail
     assert "−¥8.00" not in detail
+
+
+def test_an_order_says_what_of_it_came_from_where(chain: Chain) -> None:
+    order = chain.order()
+    manager = chain.browser("manager")
+    whole = manager.get(f"/orders/{order.no}").text
+    with transaction() as session:
+        attempt = session.scalars(select(PaymentAttempt)).one()
+        attempt.balance_fen, attempt.channel_fen = 1_000, attempt.amount_fen - 1_000
+        rest = f"{attempt.channel_fen / 100:.2f}"
+
+    parts = manager.get(f"/orders/{order.no}").text
+
+    assert "<dt>储值余额</dt>" not in whole
+    assert f"<dt>微信支付</dt><dd>¥{order.paid_fen / 100:.2f}</dd>" in whole
+    assert f"<dt>储值余额</dt><dd>¥10.00</dd><dt>微信支付</dt><dd>¥{rest}</dd>" in parts

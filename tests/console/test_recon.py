@@ -65,6 +65,7 @@ def test_a_day_shows_three_books_and_its_difference(chain: Chain) -> None:
 
     shown = owner.get("/recon/").text
 
+    assert "对账有 1 条要处理" in owner.get("/home").text
     for words in ("113.45", "123.45", "多 ¥10.00", "0.67", REF, "账单里多了一笔收款", "建议"):
         assert words in shown
     assert owner.get("/recon/?day=never&tab=never").status_code == 200
@@ -75,6 +76,51 @@ def test_a_day_shows_three_books_and_its_difference(chain: Chain) -> None:
     assert rival.post(f"/recon/{found}", act="accept", note="x", password=PASSWORD).status_code == (
         404
     )
+
+
+def test_what_was_matched_stands_channel_by_channel_with_what_it_held(chain: Chain) -> None:
+    day = business_day(chain.now) - timedelta(days=1)
+    for channel, kind, rows in (
+        ("none", StatementKind.balance, 0),
+        ("unionpay", StatementKind.trade, 0),
+        ("wechat", StatementKind.fund, 3),
+        ("none", StatementKind.orders, 0),
+        ("alipay", StatementKind.trade, 7),
+        ("wechat", StatementKind.trade, 3),
+    ):
+        with chain.writing() as session:
+            session.add(
+                StatementDay(
+                    channel=channel,
+                    account=f"acc-{channel}",
+                    day=day,
+                    kind=kind,
+                    merchant_id=chain.merchant_id,
+                    state=StatementState.matched,
+                    rows=rows,
+                    matched_at=chain.now,
+                )
+            )
+
+    shown = chain.browser("owner").get("/recon/").text.split("核了什么")[1]
+
+    told = (
+        "微信支付 · 交易账单",
+        "3 行",
+        "微信支付 · 资金账单",
+        "3 行",
+        "支付宝 · 交易账单",
+        "7 行",
+        "银联 · 交易账单",
+        "这天没有交易",
+        "店里的账 · 订单和付款",
+        "逐单核对",
+        "店里的账 · 储值",
+        "逐单核对",
+    )
+    at = 0
+    for words in told:
+        at = shown.index(words, at) + 1
 
 
 def test_to_accept_needs_a_reason_and_the_password_and_is_on_record(chain: Chain) -> None:

@@ -130,6 +130,20 @@ def test_what_was_refused_is_told_again_as_it_is_or_mended(chain: Chain) -> None
     assert browser.post(f"/shippings/{one}/retry").status_code == 409
 
 
+def test_what_happened_is_told_latest_first_and_wechats_number_only_there(chain: Chain) -> None:
+    why = {"reason": "付款人和微信的记录对不上", "errcode": 10060031}
+    id_ = shipping(chain, ShippingState.failed, hours=50, late_at=chain.now, **why)
+    manager = chain.browser("manager")
+
+    listed, page = manager.get("/shippings/?tab=failed").text, manager.get(f"/shippings/{id_}").text
+
+    assert (why["reason"] in listed, "10060031" in listed) == (True, False)
+    history = page.split("<h2>经过</h2>")[1]
+    places = [history.index(words) for words in (why["reason"], "微信算延迟", "顾客付款")]
+    assert places == sorted(places)
+    assert history.count("微信的代码 10060031") == page.count("10060031") == 1
+
+
 def test_a_parcel_is_shipped_by_hand_and_another_one_follows(chain: Chain) -> None:
     id_ = shipping(chain, ShippingState.waiting)
     fields = {"logistics": "parcel", "item": "礼盒", "company": "ZTO", "tracking_no": "73501"}
