@@ -23,6 +23,7 @@ PER_MINUTE: dict[str, dict[str, int]] = {
     "orders": {"ip": 600, "member": 20, "merchant": 30_000},
     "payments": {"ip": 600, "member": 30, "merchant": 30_000},
     "gift": {"ip": 300, "member": 30},
+    "shares": {"ip": 1_200, "member": 120},
     "jssdk": {"ip": 300},
     "claim": {"ip": 300, "member": 30, "merchant": 30_000},
     # Each event of a batch counts, and an empty batch as one.

@@ -22,12 +22,14 @@ from payments.errors import (
     BillRequired,
     NotPayable,
     OrderExpired,
+    ShareTaken,
 )
 from payments.models import (
     NEXT_ATTEMPT,
     UNSETTLED,
     AttemptState,
     Bill,
+    BillKind,
     BillState,
     Channel,
     PaymentAttempt,
@@ -38,6 +40,8 @@ from payments.sharing import planning
 # WeChat refuses an end that is nearer than that.
 SHORTEST = timedelta(minutes=1)
 FIRST_QUERY = timedelta(seconds=10)
+HELD_FOR = timedelta(minutes=3)
+"""So long a share is left to whoever began to pay it, before somebody else may."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Means:
     """How somebody is about to pay: through which account of ours, and who that is there.
 
     `balance_fen` of it come from the member's stored balance; with the channel `balance` all do.
+    `member_id`: who that is, where it is not the order's own member.
     """
 
     channel: Channel
@@ -53,6 +58,7 @@ class Means:
     appid: str = ""
     payer: str = ""
     balance_fen: int = 0
+    member_id: int | None = None
 
 
 class Step(StrEnum):
@@ -79,8 +85,8 @@ def start(
 
     The same payer by the same means gets the same attempt again. Any other one has to be closed at
     its channel first, because both could be paid. What the balance pays is frozen here. Raises
-    AlreadyPaid, BillRequired, NotPayable, OrderExpired, BalanceNotTaken, BalancePartInvalid,
-    NotEnoughBalance.
+    AlreadyPaid, BillRequired, NotPayable, OrderExpired, ShareTaken, BalanceNotTaken,
+    BalancePartInvalid, NotEnoughBalance.
     """
     bills = lock_bills_of(session, order.id)
     if seq is None:
@@ -89,7 +95,7 @@ def start(
     session.refresh(order)
     live = find_live_attempt(session, bill.id)
     if bill.state is BillState.paid or order.payment_state not in OWING:
-        if live is not None and live.channel is means.channel is Channel.balance:
+        if live is not None and _is_theirs(live, means):
             return live, Step.done
         raise AlreadyPaid
     if bill.state is BillState.void or order.state is OrderState.cancelled:
@@ -98,12 +104,15 @@ def start(
         raise OrderExpired
     means = _with_balance(order, bill, means)
     if live is not None:
+        if bill.kind is BillKind.share and _is_with_another(live, means, now):
+            raise ShareTaken
         return live, _step(live, means, now)
     attempt = PaymentAttempt(
         out_trade_no=f"P{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}",
         merchant_id=order.merchant_id,
         store_id=order.store_id,
         bill_id=bill.id,
+        member_id=means.member_id,
         live=True,
         channel=means.channel,
         way=means.way,
@@ -123,7 +132,8 @@ def start(
     session.flush()
     if means.balance_fen:
         kept = kept_for(attempt.id)
-        if not balance.freeze(session, order.buyer_id, kept, means.balance_fen, now=now):
+        payer = means.member_id or order.buyer_id
+        if not balance.freeze(session, payer, kept, means.balance_fen, now=now):
             raise rows.NotMoved(f"attempt {attempt.id} is new, and something was frozen for it")
     if means.channel is Channel.balance:
         return attempt, Step.settle
@@ -235,6 +245,15 @@ def _must_be_one(bills: Sequence[Bill]) -> None:
         raise BillRequired(bills=named)
 
 
+def _is_theirs(paid: PaymentAttempt, means: Means) -> bool:
+    """Said once more by whoever paid it from the balance: nobody was asked, so they ask us."""
+    return paid.channel is means.channel is Channel.balance and paid.member_id == means.member_id
+
+
+def _is_with_another(live: PaymentAttempt, means: Means, now: datetime) -> bool:
+    return live.member_id != means.member_id and now - live.created_at < HELD_FOR
+
+
 def _with_balance(order: Order, bill: Bill, means: Means) -> Means:
     whole = means.channel is Channel.balance
     means = replace(means, balance_fen=bill.amount_fen) if whole else means
@@ -255,7 +274,8 @@ def takes_balance(order: Order) -> bool:
 
 
 def _step(live: PaymentAttempt, means: Means, now: datetime) -> Step:
-    lived = Means(live.channel, live.way, live.account, live.appid, live.payer, live.balance_fen)
+    how = (live.channel, live.way, live.account, live.appid, live.payer, live.balance_fen)
+    lived = Means(*how, member_id=live.member_id)
     if lived != means:
         return Step.close_older
     fresh = live.fresh_until is None or now < live.fresh_until

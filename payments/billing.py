@@ -1,17 +1,23 @@
-"""Bills: opened when an order is placed, void when it is cancelled unpaid."""
+"""Bills: opened when an order is placed, in one piece or several, void when it is cancelled."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Sequence, Set
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core import rows
-from orders.models import LineKind, Order
+from orders.models import LineKind, Order, OrderState
 from payments import settling
-from payments.errors import BillsInvalid, NotPayable, PaymentInProgress
+from payments.errors import BillsInvalid, NotPayable, OrderExpired, PaymentInProgress
 from payments.models import UNSETTLED, Bill, BillKind, BillState
 from payments.queries import find_live_attempt, lock_bills_of
+
+WHOLE = frozenset({BillKind.whole})
+SHARES = frozenset({BillKind.share})
+DEPOSIT = frozenset({BillKind.deposit, BillKind.rest})
+DEPOSIT_WITHIN = timedelta(days=1)
+SPLIT_WITHIN = timedelta(minutes=30)
 
 _BILL_OF = select(Bill).where(Bill.order_id == bindparam("order_id"))
 
@@ -44,38 +50,63 @@ def open_bill(session: Session, order: Order) -> Bill:
 def open_deposit(
     session: Session, order: Order, deposit_fen: int, *, rest_by: datetime, now: datetime
 ) -> list[Bill]:
-    """The order is paid in two: a deposit as soon as any order, the rest by `rest_by`.
+    """The order is paid in two: a deposit within DEPOSIT_WITHIN, the rest by `rest_by`.
 
-    Raises BillsInvalid, PaymentInProgress or NotPayable.
+    Raises BillsInvalid, PaymentInProgress, OrderExpired or NotPayable.
     """
     rest = (BillKind.rest, order.payable_fen - deposit_fen, rest_by)
-    return _replace(session, order, [(BillKind.deposit, deposit_fen, None), rest], now)
+    parts = [(BillKind.deposit, deposit_fen, None), rest]
+    bills = _replace(session, order, WHOLE, parts, now)
+    _keep_until(session, order, min(now + DEPOSIT_WITHIN, rest_by))
+    return bills
 
 
 def split(session: Session, order: Order, shares: Sequence[int], *, now: datetime) -> list[Bill]:
-    """Several pay a part each. Raises BillsInvalid, PaymentInProgress or NotPayable."""
-    return _replace(session, order, [(BillKind.share, fen, None) for fen in shares], now)
+    """Several pay a part each, SPLIT_WITHIN of when it was placed.
+
+    Raises BillsInvalid, PaymentInProgress, OrderExpired or NotPayable.
+    """
+    bills = _replace(session, order, WHOLE, [(BillKind.share, fen, None) for fen in shares], now)
+    _keep_until(session, order, order.placed_at + SPLIT_WITHIN)
+    return bills
+
+
+def join(session: Session, order: Order, kinds: Set[BillKind], *, now: datetime) -> Bill:
+    """Several bills of these kinds are one again, while nothing of them is paid.
+
+    Raises PaymentInProgress, OrderExpired or NotPayable.
+    """
+    whole = [(BillKind.whole, order.payable_fen, None)]
+    return _replace(session, order, kinds, whole, now)[0]
 
 
 def _replace(
     session: Session,
     order: Order,
+    kinds: Set[BillKind],
     parts: Sequence[tuple[BillKind, int, datetime | None]],
     now: datetime,
 ) -> list[Bill]:
-    """The one open bill of an order that nobody is paying gives way to several."""
-    bills = lock_bills_of(session, order.id)
+    """The bills of an order, all of these kinds and open and paid by nobody now, give way."""
+    ever = lock_bills_of(session, order.id)
     session.refresh(order)
-    if len(bills) != 1 or order.kind is not LineKind.goods:
-        raise NotPayable("这笔订单不能分开付")
+    bills = [bill for bill in ever if bill.state is not BillState.void]
+    as_is = {bill.kind for bill in bills} == kinds
+    if not as_is or order.kind is not LineKind.goods or order.state is not OrderState.placed:
+        raise NotPayable("这笔订单现在不能改付款的分法")
+    if any(bill.state is not BillState.open for bill in bills):
+        raise NotPayable("已经有人付了，付款的分法不能再改")
     amounts = [fen for _, fen, _ in parts]
-    if min(amounts, default=0) <= 0 or sum(amounts) != bills[0].amount_fen:
+    if min(amounts, default=0) <= 0 or sum(amounts) != sum(bill.amount_fen for bill in bills):
         raise BillsInvalid
-    live = find_live_attempt(session, bills[0].id)
-    if live is not None and live.state in UNSETTLED:
+    if order.expires_at <= now:
+        raise OrderExpired
+    lives = [find_live_attempt(session, bill.id) for bill in bills]
+    if any(live is not None and live.state in UNSETTLED for live in lives):
         raise PaymentInProgress
-    if not void_bill(session, bills[0]):
-        raise NotPayable
+    for bill in bills:
+        if not void_bill(session, bill):
+            raise NotPayable
     several = [
         Bill(
             order_id=order.id,
@@ -86,11 +117,18 @@ def _replace(
             created_at=now,
             due_at=due_at,
         )
-        for number, (kind, fen, due_at) in enumerate(parts, start=2)
+        for number, (kind, fen, due_at) in enumerate(parts, start=ever[-1].seq + 1)
     ]
     session.add_all(several)
     session.flush()
     return several
+
+
+def _keep_until(session: Session, order: Order, until: datetime) -> None:
+    """Several need longer than one; the job that ends the order comes back by itself."""
+    if until > order.expires_at:
+        order.expires_at = until
+        session.flush()
 
 
 def void_bill(session: Session, bill: Bill) -> bool:

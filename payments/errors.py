@@ -18,6 +18,21 @@ class BillsInvalid(Invalid):
     title = "分开付的金额加起来不对"
 
 
+class SplitInvalid(Invalid):
+    code = "split_invalid"
+    title = "这个金额分不了这么多份"
+
+
+class ShareTaken(Conflict):
+    code = "share_taken"
+    title = "有人正在付这一份，换一份，或过几分钟再看"
+
+
+class ShareNotFound(NotFound):
+    code = "share_not_found"
+    title = "这个分摊不在了，问问发给你的人"
+
+
 class BalanceNotTaken(Conflict):
     code = "balance_not_taken"
     title = "这笔订单不能用储值余额付"

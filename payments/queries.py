@@ -155,6 +155,18 @@ def list_live_attempts(session: Session, order_id: int) -> list[PaymentAttempt]:
     )
 
 
+def list_bills(session: Session, order_id: int) -> list[tuple[Bill, PaymentAttempt | None]]:
+    """The order's bills that count, each with the attempt that may still be paid, or that was."""
+    live = (PaymentAttempt.bill_id == Bill.id) & PaymentAttempt.live.is_(True)
+    found = session.execute(
+        select(Bill, PaymentAttempt)
+        .outerjoin(PaymentAttempt, live)
+        .where(Bill.order_id == order_id, Bill.state != BillState.void)
+        .order_by(Bill.seq)
+    )
+    return [(bill, attempt) for bill, attempt in found]
+
+
 def order_no_of(session: Session, number: str) -> str:
     """Of a payment's number, the order's; any other number as it came.
 
@@ -193,7 +205,7 @@ def refundable_fen(session: Session, order_id: int) -> int:
 
 
 def share_a_payer(session: Session, one_id: int, other_id: int) -> bool:
-    """Whether orders of two members were paid with one wallet."""
+    """Whether orders of two members were paid with one wallet; a friend's share is no such sign."""
 
     def payers(member_id: int) -> Select[str]:
         return (
@@ -202,6 +214,7 @@ def share_a_payer(session: Session, one_id: int, other_id: int) -> bool:
             .join(Order, Order.id == Bill.order_id)
             .where(
                 Order.member_id == member_id,
+                PaymentAttempt.member_id.is_(None),
                 PaymentAttempt.state == AttemptState.succeeded,
                 PaymentAttempt.payer != "",
             )
@@ -232,6 +245,7 @@ def transactions_of(session: Session, order_ids: Collection[int]) -> dict[int, s
         .join(PaymentAttempt, PaymentAttempt.bill_id == Bill.id)
         .where(
             Bill.order_id.in_(order_ids),
+            PaymentAttempt.member_id.is_(None),
             PaymentAttempt.channel == Channel.wechat,
             PaymentAttempt.state == AttemptState.succeeded,
             PaymentAttempt.transaction_id.is_not(None),
@@ -241,16 +255,19 @@ def transactions_of(session: Session, order_ids: Collection[int]) -> dict[int, s
 
 
 def find_paid(session: Session, order_id: int) -> Paid | None:
-    """How an order was paid through WeChat Pay; None: it was not."""
+    """How whoever ordered paid it through WeChat Pay, of several bills the last; None: not so."""
     found = session.scalar(
         select(PaymentAttempt)
         .join(Bill, Bill.id == PaymentAttempt.bill_id)
         .where(
             Bill.order_id == order_id,
+            PaymentAttempt.member_id.is_(None),
             PaymentAttempt.channel == Channel.wechat,
             PaymentAttempt.state == AttemptState.succeeded,
             PaymentAttempt.transaction_id.is_not(None),
         )
+        .order_by(Bill.seq.desc())
+        .limit(1)
     )
     if found is None:
         return None

@@ -186,6 +186,24 @@ def cancel_order(
         return order
 
 
+def rearrange(
+    cashier: Cashier,
+    order_id: int,
+    change: Callable[[Session, Order], object],
+    *,
+    now: datetime,
+) -> None:
+    """Have an order ask for its money in another way, after what nobody finished to pay was closed
+    at its channel. Raises PaymentInProgress, ChannelUnavailable, or what `change` raises."""
+    with reading() as session:
+        lives = list_live_attempts(session, order_id)
+    for live in lives:
+        if live.state in UNSETTLED:
+            close(cashier, live, now)
+    with transaction() as session:
+        change(session, session.get_one(Order, order_id))
+
+
 def send_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
     """Ask the channel for a refund under its number, which was committed before; safe to repeat.
 

@@ -14,7 +14,9 @@ _CAUSE = re.compile(r"(?:^|:)(attempt|refund|top_up):(\d+)")
 
 def orders_behind(session: Session, causes: Iterable[str]) -> dict[str, str]:
     """Cause → the order's number, for those that an order stands behind (`keep:attempt:7`,
-    `back:attempt:7:refund:3`, `top_up:5`, `undo:refund:3`). At most one statement a kind."""
+    `back:attempt:7:refund:3`, `top_up:5`, `undo:refund:3`). At most one statement a kind.
+
+    Not somebody else's, of which only a share was paid: its number is nobody else's business."""
     named = {cause: found.groups() for cause in causes if (found := _CAUSE.search(cause))}
     numbers: dict[tuple[str, str], str] = {}
     for kind in {kind for kind, _ in named.values()}:
@@ -29,10 +31,11 @@ def _numbers(kind: str, ids: set[int]) -> Select[int, str]:
         return select(Order.id, Order.no).where(Order.id.in_(ids))
     if kind == "refund":
         found = select(Refund.id, Order.no).join(Order, Order.id == Refund.order_id)
-        return found.where(Refund.id.in_(ids))
+        found = found.join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
+        return found.where(Refund.id.in_(ids), PaymentAttempt.member_id.is_(None))
     return (
         select(PaymentAttempt.id, Order.no)
         .join(Bill, Bill.id == PaymentAttempt.bill_id)
         .join(Order, Order.id == Bill.order_id)
-        .where(PaymentAttempt.id.in_(ids))
+        .where(PaymentAttempt.id.in_(ids), PaymentAttempt.member_id.is_(None))
     )

@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     "coupons",
     "gifts",
     "payments",
+    "shares",
     "jssdk",
     "loyalty",
     "play",

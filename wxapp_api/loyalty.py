@@ -34,6 +34,7 @@ from merchants.queries import list_stores
 from orders import queries as orders
 from orders.selling import place_plan
 from payments import billing
+from payments.queries import list_bills
 from payments.tracing import orders_behind
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
@@ -252,10 +253,10 @@ def buy_plan(path: PlanPath, header: WriteHeader) -> tuple[OrderOut, int]:
         order, fresh = place_plan(
             session, plan, g.member, _store(session), key=header.idempotency_key, now=now
         )
-        if fresh:
-            billing.open_bill(session, order)
+        bill = billing.open_bill(session, order) if fresh else None
     with reading() as session:
-        return order_out(orders.details(session, order), [], []), 201
+        bills = [(bill, None)] if bill else list_bills(session, order.id)
+        return order_out(orders.details(session, order), bills), 201
 
 
 def _store(session: Session) -> Store:

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from core import clock
 from orders import words
 from orders.cancelling import member_may_cancel
 from orders.models import OWING, Order, OrderHistory, OrderLine, OrderState, PaymentState
 from orders.queries import Details, Listed
 from orders.telling import title
-from payments.attempts import takes_balance
-from payments.models import Channel, PaymentAttempt, Refund
+from payments.attempts import HELD_FOR, takes_balance
+from payments.models import UNSETTLED, Bill, BillKind, BillState, Channel, PaymentAttempt, Refund
 from payments.queries import is_paid
+from payments.splitting import may_split
 from wxapp_api.schemas.orders import (
+    BillOut,
     HistoryOut,
     OrderOut,
     OrderRow,
@@ -27,10 +30,13 @@ UNFINISHED = (OrderState.placed, OrderState.accepted, OrderState.preparing)
 OPEN = (*UNFINISHED, OrderState.ready)
 PAID = (PaymentState.paid, PaymentState.part_refunded)
 
+Bills = Sequence[tuple[Bill, PaymentAttempt | None]]
+
 
 def order_out(
-    found: Details, refunds: Sequence[Refund], payments: Sequence[PaymentAttempt]
+    found: Details, bills: Bills, refunds: Sequence[Refund] = (), split_token: str | None = None
 ) -> OrderOut:
+    """`bills`: each with the attempt at it that counts."""
     order, store = found.order, found.store
     return OrderOut(
         no=order.no,
@@ -76,7 +82,10 @@ def order_out(
         balance_usable=takes_balance(order)
         and order.payment_state in OWING
         and order.state is OrderState.placed,
-        payments=[part for attempt in payments for part in parts_out(attempt)],
+        bills=[bill_out(bill, attempt) for bill, attempt in bills],
+        can_split=may_split(order, [bill for bill, _ in bills]),
+        split_token=split_token,
+        payments=[part for _, attempt in bills if attempt for part in parts_out(attempt)],
         refunds=[refund_out(refund) for refund in refunds],
     )
 
@@ -131,8 +140,32 @@ def history_out(entry: OrderHistory) -> HistoryOut:
     )
 
 
+def bill_out(bill: Bill, attempt: PaymentAttempt | None) -> BillOut:
+    return BillOut(
+        bill=bill.seq,
+        kind=bill.kind.value,
+        amount_fen=bill.amount_fen,
+        state=bill_state(bill, attempt, None),
+        due_at=bill.due_at if bill.state is BillState.open else None,
+    )
+
+
+def bill_state(
+    bill: Bill, attempt: PaymentAttempt | None, payer_id: int | None
+) -> Literal["open", "taken", "paid"]:
+    """As it is for `payer_id` (None: the order's own member)."""
+    if bill.state is BillState.paid:
+        return "paid"
+    if bill.kind is not BillKind.share or attempt is None or attempt.state not in UNSETTLED:
+        return "open"
+    taken = attempt.member_id != payer_id and clock.now() - attempt.created_at < HELD_FOR
+    return "taken" if taken else "open"
+
+
 def parts_out(attempt: PaymentAttempt) -> list[PaymentPartOut]:
-    """A live attempt, its balance before its channel."""
+    """A live attempt, its balance before its channel; what others only began says nothing yet."""
+    if attempt.member_id is not None and not is_paid(attempt):
+        return []
     parts = {Channel.balance: attempt.balance_fen}
     parts[attempt.channel] = parts.get(attempt.channel, 0) + attempt.channel_fen
     state: Literal["waiting", "paid"] = "paid" if is_paid(attempt) else "waiting"

@@ -1,5 +1,7 @@
 """Orders of the member: place, show, list, cancel."""
 
+from collections.abc import Callable
+
 from flask import g, request
 from sqlalchemy.orm import Session
 
@@ -9,10 +11,12 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from orders import queries, unpaid
 from orders.cancelling import member_may_cancel
+from orders.models import Order
 from orders.placing import place
 from orders.queries import Details
-from payments import billing, remote
-from payments.queries import list_live_attempts, list_refunds, order_no_of
+from payments import billing, remote, splitting
+from payments.models import BillKind
+from payments.queries import list_bills, list_refunds, order_no_of
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.order_views import order_out, order_row
@@ -25,6 +29,7 @@ from wxapp_api.schemas.orders import (
     OrderPath,
     OrderRow,
     OrdersQuery,
+    SplitIn,
 )
 
 blueprint = make_blueprint("orders", "订单")
@@ -57,11 +62,10 @@ def place_order(header: WriteHeader, body: OrderIn) -> tuple[OrderOut, int]:
             note=body.note,
             now=now,
         )
-        if fresh:
-            billing.open_bill(session, order)
+        bill = billing.open_bill(session, order) if fresh else None
     with reading() as session:
         found = queries.details(session, order)
-        return (order_out(found, [], []) if fresh else _out(session, found)), 201
+        return (order_out(found, [(bill, None)]) if bill else _out(session, found)), 201
 
 
 @blueprint.get("/orders", responses={200: OrdersOut}, security=MEMBER)
@@ -104,6 +108,38 @@ def cancel_order(path: OrderPath, body: CancelIn) -> OrderOut:
     return show(path.no)
 
 
+@blueprint.post("/orders/<no>/split", responses={200: OrderOut}, security=MEMBER)
+@member
+def split_order(path: OrderPath, body: SplitIn) -> OrderOut:
+    """An unpaid order is paid in equal shares, by whoever has the link. Again: the same answer."""
+
+    def change(session: Session, order: Order) -> None:
+        splitting.split_equally(session, order, body.shares, now=clock_now())
+
+    return _rearranged(path.no, change)
+
+
+@blueprint.post("/orders/<no>/unsplit", responses={200: OrderOut}, security=MEMBER)
+@member
+def unsplit_order(path: OrderPath) -> OrderOut:
+    """One pays it all again; only while nobody has paid a share."""
+
+    def change(session: Session, order: Order) -> None:
+        splitting.rejoin(session, order, now=clock_now())
+
+    return _rearranged(path.no, change)
+
+
+def _rearranged(no: str, change: Callable[[Session, Order], None]) -> OrderOut:
+    limits.check(
+        "payments", ip=request.remote_addr, member=g.member.id, merchant=g.member.merchant_id
+    )
+    with reading() as session:
+        order = queries.get_for_member(session, g.member.id, no)
+    remote.rearrange(gateways.cashier(), order.id, change, now=clock_now())
+    return show(no)
+
+
 def show(no: str) -> OrderOut:
     with reading() as session:
         order = queries.get_for_member(session, g.member.id, no)
@@ -113,4 +149,7 @@ def show(no: str) -> OrderOut:
 
 def _out(session: Session, found: Details) -> OrderOut:
     order_id = found.order.id
-    return order_out(found, list_refunds(session, order_id), list_live_attempts(session, order_id))
+    bills = list_bills(session, order_id)
+    shared = any(bill.kind is BillKind.share for bill, _ in bills)
+    token = splitting.find_token(session, order_id) if shared else None
+    return order_out(found, bills, list_refunds(session, order_id), token)

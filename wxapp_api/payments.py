@@ -41,7 +41,7 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
         order = orders.get_for_member(session, g.member.id, path.no)
         merchant = session.get_one(Merchant, order.merchant_id)
     cashier = gateways.cashier()
-    means = _means(cashier, merchant, body)
+    means = means_of(cashier, merchant, body)
     key = PaymentKey(header, {"no": path.no, **body.model_dump()}, at)
     opening = remote.open_payment(
         cashier,
@@ -51,7 +51,7 @@ def pay(path: OrderPath, header: PaymentHeader, body: PaymentIn) -> PaymentOut:
         now=at,
         client_ip=request.remote_addr or "",
         seq=body.bill,
-        return_url=_return_url(means.channel, means.account, order.no),
+        return_url=return_url(means.channel, means.account, order.no),
         before=key.begin,
     )
     return key.finish(opening)
@@ -103,15 +103,18 @@ def _payer(channel: str, merchant: Merchant) -> tuple[str, str]:
     return next((each.appid for each in minis if each.merchant == merchant.code), ""), ""
 
 
-def _return_url(channel: str, account: str, no: str) -> str:
-    """Where a browser comes back to from the channel's page."""
+def return_url(channel: str, account: str, no: str) -> str:
+    """Where a browser comes back to from the channel's page; `no`: an order's, or a token."""
     return f"{current_config().app.base_url.rstrip('/')}/pay/{channel}/return/{account}/{no}"
 
 
-def _means(cashier: Cashier, merchant: Merchant, body: PaymentIn) -> Means:
+def means_of(
+    cashier: Cashier, merchant: Merchant, body: PaymentIn, *, payer_id: int | None = None
+) -> Means:
+    """`payer_id`: who pays, where that is not whoever ordered."""
     channel = Channel(body.channel)
     if channel is Channel.balance:
-        return Means(channel)
+        return Means(channel, member_id=payer_id)
     way, account = body.usual_way(), cashier.find_for(merchant.code, channel)
     if account is None or way not in account.ways:
         raise WayNotOffered
@@ -121,4 +124,5 @@ def _means(cashier: Cashier, merchant: Merchant, body: PaymentIn) -> Means:
         account.account,
         *_payer(body.channel, merchant),
         balance_fen=body.balance_fen,
+        member_id=payer_id,
     )

@@ -11,6 +11,7 @@ from payments.models.bills import (
     BillState,
     Channel,
     PaymentAttempt,
+    SplitLink,
 )
 from payments.models.ledger import (
     LedgerEntry,
@@ -107,6 +108,7 @@ __all__ = [
     "SharingReceiver",
     "SharingReturn",
     "SharingState",
+    "SplitLink",
     "StatementDay",
     "StatementLine",
     "StatementState",

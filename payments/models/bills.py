@@ -98,6 +98,20 @@ class Bill(Base):
     paid_at: Mapped[datetime | None]
 
 
+class SplitLink(Base):
+    """What an order's shares are paid by: whoever knows the token sees shop and sums, no more.
+
+    Kept as it is, not as a hash: the orderer is shown the same link again.
+    """
+
+    __tablename__ = "split_links"
+
+    id: Mapped[Id]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), unique=True)
+    token: Mapped[str] = mapped_column(Code(32), unique=True)
+    created_at: Mapped[datetime]
+
+
 class PaymentAttempt(Base):
     """One try to pay a bill through a channel, under a number that the channel knows too.
 
@@ -105,6 +119,7 @@ class PaymentAttempt(Base):
     ones on every database. The one that succeeded stays live: a paid bill takes no other.
     `refunded_fen` counts what was asked back, and is taken by a guarded update.
 
+    `member_id` is whoever pays somebody else's order, a share of it; empty: its own member.
     `account` is ours at the channel (mchid, app_id, merId), `payer` who pays there, where it says
     so (an openid). `balance_fen` of the amount come from the member's stored balance, `channel_fen`
     from the channel. `opening` is what shows the same payment again, good until `fresh_until`.
@@ -130,6 +145,7 @@ class PaymentAttempt(Base):
     merchant_id: Mapped[int | None] = mapped_column(ForeignKey("merchants.id"))
     store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
     bill_id: Mapped[int] = mapped_column(ForeignKey("bills.id"))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     live: Mapped[bool | None]
     channel: Mapped[Channel] = mapped_column(State(Channel))
     way: Mapped[Way | None] = mapped_column(State(Way))

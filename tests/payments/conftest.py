@@ -293,26 +293,7 @@ Post = Callable[..., TestResponse]
 @pytest.fixture
 def post(till: Till) -> Post:
     """Calls as 阿青, who is the member of the till."""
-    now = clock.now()
-    with database.transaction() as session:
-        member = session.get_one(Member, till.member.id)
-        identity = Identity(
-            person_id=member.person_id,
-            kind=IdentityKind.mini,
-            appid=MINI,
-            openid=openid_of(MINI, "aqing"),
-            created_at=now,
-        )
-        session.add(identity)
-        session.flush()
-        token = open_session(
-            session,
-            person=session.get_one(Person, member.person_id),
-            identity=identity,
-            audience=Audience.member,
-            lifetime=timedelta(days=1),
-            now=now,
-        )
+    token = log_in(till.member, "aqing")
 
     def call(path: str, *, key: str | None = None, body: Any = None) -> TestResponse:
         headers = {"Authorization": f"Bearer {token}"}
@@ -323,3 +304,27 @@ def post(till: Till) -> Post:
         )
 
     return call
+
+
+def log_in(member: Member, name: str) -> str:
+    """The token of a member, who is `name` among the people of the sandbox."""
+    now = clock.now()
+    with database.transaction() as session:
+        member = session.get_one(Member, member.id)
+        identity = Identity(
+            person_id=member.person_id,
+            kind=IdentityKind.mini,
+            appid=MINI,
+            openid=openid_of(MINI, name),
+            created_at=now,
+        )
+        session.add(identity)
+        session.flush()
+        return open_session(
+            session,
+            person=session.get_one(Person, member.person_id),
+            identity=identity,
+            audience=Audience.member,
+            lifetime=timedelta(days=1),
+            now=now,
+        )

@@ -54,6 +54,22 @@ class HistoryOut(Out):
     reason: str
 
 
+class BillOut(Out):
+    """One of the sums that the order asks for; `payment` names it by its number."""
+
+    bill: int
+    kind: Literal["whole", "deposit", "rest", "share"]
+    amount_fen: Fen
+    state: Literal["open", "taken", "paid"] = Field(
+        description="taken: somebody else is paying this share just now"
+    )
+    due_at: Moment | None = Field(description="may be paid until then, where that is later")
+
+
+class SplitIn(In):
+    shares: int = Field(ge=2, le=20, description="equal to the fen; the first bear what is over")
+
+
 class PaymentPartOut(Out):
     channel: Literal["wechat", "alipay", "unionpay", "balance", "none"]
     amount_fen: Fen
@@ -109,6 +125,11 @@ class OrderOut(Out):
     balance_usable: bool = Field(
         description="whether stored value may pay it, or a part of it, now"
     )
+    bills: list[BillOut] = Field(
+        description="one (`whole`), or deposit and rest, or a share for each who pays"
+    )
+    can_split: bool = Field(description="whether the table may share it now")
+    split_token: str | None = Field(description="opens the page on which others pay a share")
     payments: list[PaymentPartOut] = Field(description="how it was or is being paid, by parts")
     refunds: list[RefundOut]
 
