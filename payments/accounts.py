@@ -5,6 +5,7 @@ cost, a negative one less, or an income. docs/payments.md has the table.
 """
 
 CHANNEL, BALANCE, SALES, UNCLAIMED = "channel", "balance", "sales", "unclaimed"
+BONUS, IMPORTED, BY_HAND = "bonus", "imported", "by_hand"
 FEE, COMMISSION, SHARING = "fee", "commission", "sharing"
 COUPON_COST, SUBSIDY, GIVEN = "coupon_cost", "subsidy", "given"
 PAYOUT, STORE, LOSS = "payout", "store", "loss"
@@ -15,6 +16,41 @@ COSTS = (FEE, COMMISSION, SHARING)
 
 def kind_of(account: str) -> str:
     return account.partition(":")[0]
+
+
+def channel(name: str, account: str) -> str:
+    """Money that the channel holds for us."""
+    return f"{CHANNEL}:{name}:{account}"
+
+
+def sales(merchant_id: int) -> str:
+    """What the merchant sold for money."""
+    return f"{SALES}:{merchant_id}"
+
+
+def balance(merchant_id: int) -> str:
+    """What the merchant owes its members: their stored value."""
+    return f"{BALANCE}:{merchant_id}"
+
+
+def bonus(merchant_id: int) -> str:
+    """What of that was given on top, and nobody paid for."""
+    return f"{BONUS}:{merchant_id}"
+
+
+def imported(merchant_id: int) -> str:
+    """What of that was paid for in another system, before the books began here."""
+    return f"{IMPORTED}:{merchant_id}"
+
+
+def unclaimed(merchant_id: int) -> str:
+    """Money that came too late for its order and goes back."""
+    return f"{UNCLAIMED}:{merchant_id}"
+
+
+def by_hand(merchant_id: int) -> str:
+    """What the merchant gave back out of its own pocket."""
+    return f"{BY_HAND}:{merchant_id}"
 
 
 def fee(channel: str, merchant_id: int) -> str:

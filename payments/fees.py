@@ -45,7 +45,7 @@ def _post(
         for id_, channel, account, order_id, _ in found:
             amounts = {
                 accounts.fee(channel, merchant_id): fees[id_],
-                f"{accounts.CHANNEL}:{channel}:{account}": -fees[id_],
+                accounts.channel(channel, account): -fees[id_],
             }
             cause = f"{kind}:{id_}"
             entries += ledger.entries_of(cause, amounts, merchant_id, order_id, day=held, now=now)

@@ -10,46 +10,12 @@ from sqlalchemy.orm import Session
 from core import later
 from core.clock import business_day
 from orders.models import LineKind, Order
+from payments import accounts
 from payments.models import LedgerEntry, PaymentAttempt, Refund
 
 
 class LedgerBroken(RuntimeError):
     """A posting that does not sum to zero, or a cause that posted before: a bug, never a case."""
-
-
-def channel_account(attempt: PaymentAttempt) -> str:
-    """Money that the channel holds for us."""
-    return f"channel:{attempt.channel}:{attempt.account}"
-
-
-def sales_account(merchant_id: int) -> str:
-    """What the merchant sold for money."""
-    return f"sales:{merchant_id}"
-
-
-def balance_account(merchant_id: int) -> str:
-    """What the merchant owes its members: their stored value."""
-    return f"balance:{merchant_id}"
-
-
-def by_hand_account(merchant_id: int) -> str:
-    """What the merchant gave back out of its own pocket."""
-    return f"by_hand:{merchant_id}"
-
-
-def bonus_account(merchant_id: int) -> str:
-    """What of that was given on top, and nobody paid for."""
-    return f"bonus:{merchant_id}"
-
-
-def imported_account(merchant_id: int) -> str:
-    """What of that was paid for in another system, before the books began here."""
-    return f"imported:{merchant_id}"
-
-
-def unclaimed_account(merchant_id: int) -> str:
-    """Money that came too late for its order and goes back."""
-    return f"unclaimed:{merchant_id}"
 
 
 def post_payment(
@@ -62,14 +28,15 @@ def post_payment(
     bonus_fen: int = 0,
 ) -> None:
     """`bonus_fen`: given on top of a top-up, which is owed and no sale before it is spent."""
-    merchant_id, amounts = order.merchant_id, {channel_account(attempt): attempt.channel_fen}
+    merchant_id = order.merchant_id
+    amounts = {accounts.channel(attempt.channel, attempt.account): attempt.channel_fen}
     if attempt.balance_fen:
-        amounts[balance_account(merchant_id)] = attempt.balance_fen
+        amounts[accounts.balance(merchant_id)] = attempt.balance_fen
     if late or order.kind is not LineKind.top_up:
         amounts[_other(order, late)] = -attempt.amount_fen
     else:
-        amounts[balance_account(merchant_id)] = -attempt.amount_fen - bonus_fen
-        amounts[bonus_account(merchant_id)] = bonus_fen
+        amounts[accounts.balance(merchant_id)] = -attempt.amount_fen - bonus_fen
+        amounts[accounts.bonus(merchant_id)] = bonus_fen
     _post(session, f"payment:{attempt.id}", amounts, order, now)
 
 
@@ -80,9 +47,9 @@ def post_taken_back(
     or is there again because it could not."""
     merchant_id = order.merchant_id
     amounts = {
-        balance_account(merchant_id): -principal_fen - bonus_fen,
-        bonus_account(merchant_id): bonus_fen,
-        unclaimed_account(merchant_id): principal_fen,
+        accounts.balance(merchant_id): -principal_fen - bonus_fen,
+        accounts.bonus(merchant_id): bonus_fen,
+        accounts.unclaimed(merchant_id): principal_fen,
     }
     _post(session, cause, amounts, order, now)
 
@@ -90,8 +57,8 @@ def post_taken_back(
 def _other(order: Order, late: bool) -> str:
     """Whose the money was that comes or goes: of a top-up what was taken back waits to go."""
     if late or order.kind is LineKind.top_up:
-        return unclaimed_account(order.merchant_id)
-    return sales_account(order.merchant_id)
+        return accounts.unclaimed(order.merchant_id)
+    return accounts.sales(order.merchant_id)
 
 
 def post_refund(
@@ -104,13 +71,15 @@ def post_refund(
     now: datetime,
 ) -> None:
     merchant_id = order.merchant_id
-    gone = by_hand_account(merchant_id) if refund.finished_by else channel_account(attempt)
+    gone = accounts.channel(attempt.channel, attempt.account)
+    if refund.finished_by:
+        gone = accounts.by_hand(merchant_id)
     _post(
         session,
         f"refund:{refund.id}",
         {
             gone: -refund.channel_fen,
-            balance_account(merchant_id): -refund.balance_fen,
+            accounts.balance(merchant_id): -refund.balance_fen,
             _other(order, late): refund.amount_fen,
         },
         order,
@@ -122,13 +91,12 @@ def list_unbalanced(session: Session, ids: range) -> list[int]:
     """The orders among these whose entries do not sum to zero, or whose sales are not what the
     order says was paid and not given back; a top-up's are none. One statement, so it sees one
     moment."""
+    sold = LedgerEntry.account.startswith(f"{accounts.SALES}:")
     entries = (
         select(
             LedgerEntry.order_id,
             func.sum(LedgerEntry.amount_fen).label("total"),
-            func.sum(
-                case((LedgerEntry.account.startswith("sales:"), LedgerEntry.amount_fen), else_=0)
-            ).label("sales"),
+            func.sum(case((sold, LedgerEntry.amount_fen), else_=0)).label("sales"),
         )
         .where(LedgerEntry.order_id.between(ids.start, ids.stop - 1))
         .group_by(LedgerEntry.order_id)

@@ -13,7 +13,7 @@ from crm.models import (
     HoldState,
     Member,
 )
-from payments import ledger
+from payments import accounts, ledger
 from payments.models import LedgerEntry
 
 
@@ -33,7 +33,7 @@ def list_different(session: Session, merchant_ids: Iterable[int]) -> list[int]:
         .where(BalanceHold.state == HoldState.held, Member.merchant_id.in_(ids))
     )
     ours = select(LedgerEntry.merchant_id, LedgerEntry.amount_fen).where(
-        LedgerEntry.account.in_([ledger.balance_account(id_) for id_ in ids])
+        LedgerEntry.account.in_([accounts.balance(id_) for id_ in ids])
     )
     movements = union_all(theirs, frozen, ours).subquery()
     whole = func.sum(movements.c.fen)
@@ -52,9 +52,9 @@ def post_imported(
     """What came over from another system is owed to the member like what was topped up here; what
     it was paid with never came through our channels."""
     amounts = {
-        ledger.balance_account(merchant_id): -principal_fen - bonus_fen,
-        ledger.bonus_account(merchant_id): bonus_fen,
-        ledger.imported_account(merchant_id): principal_fen,
+        accounts.balance(merchant_id): -principal_fen - bonus_fen,
+        accounts.bonus(merchant_id): bonus_fen,
+        accounts.imported(merchant_id): principal_fen,
     }
     ledger.post(session, cause, amounts, merchant_id, now=now)
 

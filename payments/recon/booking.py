@@ -84,7 +84,7 @@ def _correct(
     wrong: list[dict[str, Any]] = []
     found: Any = session.execute(statement)
     for name, account, order_id, more, known in found:
-        amounts = {fee: int(more), f"{accounts.CHANNEL}:{day.channel}:{account}": -int(more)}
+        amounts = {fee: int(more), accounts.channel(day.channel, account): -int(more)}
         numbered = f"{name}:{known + 1}"
         wrong += ledger.entries_of(numbered, amounts, merchant_id, order_id, day=held, now=now)
     return rows.add_all_new(session, LedgerEntry, wrong)
@@ -98,7 +98,7 @@ def post_loss(session: Session, discrepancy: Discrepancy, *, now: datetime) -> i
         order = session.get_one(Order, discrepancy.order_id)
         paid = discrepancy.attempt_id and session.get(Attempt, discrepancy.attempt_id)
         amounts = {
-            f"{accounts.CHANNEL}:{day.channel}:{paid.account if paid else day.account}": -amount,
+            accounts.channel(day.channel, paid.account if paid else day.account): -amount,
             accounts.loss(order.merchant_id): amount,
         }
         _post(session, "loss", discrepancy, amounts, order.merchant_id, now)

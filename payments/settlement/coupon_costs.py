@@ -102,7 +102,7 @@ def _refunded(session: Session, merchant_id: int, day: date) -> list[int]:
         .where(
             LedgerEntry.merchant_id == merchant_id,
             LedgerEntry.day == day,
-            LedgerEntry.account == ledger.sales_account(merchant_id),
+            LedgerEntry.account == accounts.sales(merchant_id),
             LedgerEntry.cause.startswith("refund:"),
         )
         .order_by(LedgerEntry.order_id)

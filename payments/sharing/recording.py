@@ -145,5 +145,5 @@ def _amounts(
     whose = accounts.commission if platform else accounts.sharing
     return {
         whose(found.merchant_id): amount_fen,
-        ledger.channel_account(attempt): -amount_fen,
+        accounts.channel(attempt.channel, attempt.account): -amount_fen,
     }
