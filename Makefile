@@ -20,8 +20,9 @@ test: setup-dev ## every test but the ones that kill processes
 miniprogram: setup ## the WeChat package for upload: API_BASE=https://… APPID=wx…, or miniprogram/.env
 	@cd miniprogram && PATH="$(CURDIR)/.venv/bin:$$PATH" $(if $(API_BASE),VITE_API_BASE="$(API_BASE)") $(if $(APPID),VITE_APPID="$(APPID)") npm run --silent build:weixin
 
-faults: setup-dev ## the tests that kill and stop real processes
+faults: setup-dev ## the tests that kill and stop real processes, and a long look at the model of payments
 	@$(PYTEST) -m faults
+	@PAYMENT_EXAMPLES=$(or $(EXAMPLES),300) $(PYTEST) tests/payments/test_model.py
 
 check: setup-dev ## format, lint, types, import contract, dead code, migrations match models
 	@.venv/bin/ruff format --check .

@@ -15,7 +15,7 @@ from sandbox.channel_settings import AlipayApp
 from sandbox.clock import SHANGHAI
 from sandbox.formnotices import FormNotices
 from sandbox.state import World
-from sandbox.wechat.door import cut_off
+from sandbox.wechat.door import cut_off, hang_up
 
 api = Blueprint("alipay", __name__, url_prefix="/alipay")
 SKEW = 600
@@ -78,6 +78,8 @@ def gateway() -> Response:
     faults = world.faults.take(name)
     if "delay" in faults:
         time.sleep(faults["delay"].seconds)
+    if "drop_before" in faults:
+        return hang_up(request.environ)
     call: Call | None = None
     answer: Body | Response
     try:

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, current_app, request
 from sandbox.channel_settings import AcpMerchant
 from sandbox.formnotices import FormNotices
 from sandbox.state import World
-from sandbox.wechat.door import cut_off
+from sandbox.wechat.door import cut_off, hang_up
 
 api = Blueprint("unionpay", __name__, url_prefix="/unionpay")
 NAMES: set[str] = {"unionpay.notify"}
@@ -108,6 +108,8 @@ def _serve(name: str, title: str, handler: Handler) -> Response:
     faults = world.faults.take(name)
     if "delay" in faults:
         time.sleep(faults["delay"].seconds)
+    if "drop_before" in faults:
+        return hang_up(request.environ)
     fields = request.form.to_dict()
     call: Call | None = None
     answer: dict[str, str] | Response

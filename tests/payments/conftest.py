@@ -177,7 +177,7 @@ class Till:
             order.id,
             means or self.means,
             description="青禾茶铺",
-            now=datetime.now(UTC),
+            now=clock.now(),
             seq=seq,
         )
         return dict(opening.params)
@@ -201,13 +201,15 @@ class Till:
         answer = self.app.test_client().post(notice.path, data=notice.body, headers=notice.headers)
         return answer.status_code
 
-    def run_jobs(self, *names: str) -> list[str]:
-        """Run each waiting job of these names once, due or not; each outcome in a word."""
-        now = datetime.now(UTC)
+    def run_jobs(self, *names: str, until: datetime | None = None) -> list[str]:
+        """Run each waiting job of these names once, due or not (`until`: those that are due by
+        then); each outcome in a word."""
+        now = clock.now()
+        due = () if until is None else (OutboxJob.run_at <= until,)
         with database.reading() as session:
             ids = session.scalars(
                 select(OutboxJob.id)
-                .where(OutboxJob.state == JobState.waiting, OutboxJob.name.in_(names))
+                .where(OutboxJob.state == JobState.waiting, OutboxJob.name.in_(names), *due)
                 .order_by(OutboxJob.id)
             ).all()
         outcomes = []
