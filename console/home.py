@@ -19,7 +19,7 @@ from payments import asking
 from payments.models.statements import DiscrepancyState
 from payments.recon import queries as recon
 from payments.refunding import listing
-from payments.sharing import running
+from payments.sharing import receivers, returning, running
 from payments.shipping import queries, watching
 
 page = Blueprint("home", __name__)
@@ -254,17 +254,24 @@ def _held_back(session: Session, now: datetime) -> list[dict[str, str]]:
                     "href": url_for("console.shippings.index"),
                 }
             )
-    stuck = running.count_stuck(session, me().merchant_id) if me().may("money.settle") else 0
-    if stuck:
-        rows.append(
-            {
-                "kind": "warn",
-                "text": f"{stuck} 笔钱没有分成",
-                "detail": "微信还冻着，看原因，改好再分一次",
-                "href": url_for("console.sharing.index"),
-            }
-        )
-    return rows
+    return rows + (_shares(session) if me().may("money.settle") else [])
+
+
+def _shares(session: Session) -> list[dict[str, str]]:
+    """Who got nothing, gave nothing back, or was not taken as a receiver."""
+    mine = me().merchant_id
+    kept = len(returning.list_failed(session, mine))
+    told = (
+        (running.count_stuck(session, mine), "笔钱没有分成", "微信还冻着，看原因，改好再分一次"),
+        (kept, "笔分账没收回来", "退款里接收方那份先由你出了，再收一次"),
+        (receivers.count_refused(session, mine), "个分账接收方微信没有接受", "改好再加一次"),
+    )
+    href = url_for("console.sharing.index")
+    return [
+        {"kind": "warn", "text": f"{number} {what}", "detail": detail, "href": href}
+        for number, what, detail in told
+        if number
+    ]
 
 
 def _cost(session: Session, now: datetime) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from core.errors import LinliError
 from gateways.pay.sharing import Party, PartyKind
 from messaging.accounts import minis_of
 from orders.models import Order
+from payments.errors import SharedTooMuch
 from payments.models import ReceiverPurpose, ReceiverState
 from payments.settlement.terms import terms_on
-from payments.sharing import receivers, running
+from payments.sharing import receivers, returning, running
 
 page = Blueprint("sharing", __name__, url_prefix="/settlement/sharing")
 
@@ -30,6 +31,7 @@ RELATIONS = {
 STATES = {
     ReceiverState.wanted: ("等微信登记", "warn"),
     ReceiverState.active: ("在收", "ok"),
+    ReceiverState.refused: ("微信没有接受", "bad"),
     ReceiverState.ending: ("正在取消", "warn"),
     ReceiverState.ended: ("不再收", ""),
 }
@@ -42,6 +44,14 @@ REASONS = {
     "NO_AUTH": "商户没有授权分账，到微信支付商户平台授权",
     "RULE_LIMIT": "超过了能分的比例或期限",
     "INVALID_REQUEST": "微信说现在还不能分，会自己再试",
+    "PAYER_ACCOUNT_ABNORMAL": "接收方的账户扣不了钱",
+    "NOT_ENOUGH": "接收方的账户余额不够",
+}
+
+
+_URLS = {
+    "again": lambda number: url_for("console.sharing.again", sharing_id=number),
+    "return_again": lambda number: url_for("console.sharing.return_again", return_id=number),
 }
 
 
@@ -77,7 +87,7 @@ def add() -> Response:
                 now=now,
             )
     except LinliError as refused:
-        form.refuse_with(refused, "account")
+        form.refuse_with(refused, "percent" if isinstance(refused, SharedTooMuch) else "account")
         return _page(form, 422)
     response = reply.done(url_for("console.sharing.index"), "加上了，微信登记好就开始分")
     step_up.remember(response, now)
@@ -103,12 +113,54 @@ def end(receiver_id: int) -> Response:
     return response
 
 
+@page.get("/<int:sharing_id>/again")
+@staff("money.settle")
+def asking_again(sharing_id: int) -> Response:
+    return _again_page("again", sharing_id, Form())
+
+
 @page.post("/<int:sharing_id>/again")
 @staff("money.settle")
 def again(sharing_id: int) -> Response:
+    """Money leaves: by somebody who has just proved who they are."""
+    return _again("again", sharing_id)
+
+
+@page.get("/returns/<int:return_id>/again")
+@staff("money.settle")
+def returning_again(return_id: int) -> Response:
+    return _again_page("return_again", return_id, Form())
+
+
+@page.post("/returns/<int:return_id>/again")
+@staff("money.settle")
+def return_again(return_id: int) -> Response:
+    """What a receiver did not give back for a refund is asked for once more."""
+    return _again("return_again", return_id)
+
+
+def _again(act: str, number: int) -> Response:
+    form, now, who = Form(request.form), clock_now(), me()
+    if not step_up.is_proved(form, now):
+        return _again_page(act, number, form, 422)
+    verb = running.again if act == "again" else returning.again
     with transaction() as session:
-        running.again(session, me().merchant_id, sharing_id, actor=me().actor, now=clock_now())
-    return reply.done(url_for("console.sharing.index"), "马上再分一次")
+        verb(session, who.merchant_id, number, actor=who.actor, now=now)
+    said = "马上再分一次" if act == "again" else "马上再收一次"
+    response = reply.done(url_for("console.sharing.index"), said)
+    step_up.remember(response, now)
+    return response
+
+
+def _again_page(act: str, number: int, form: Form, status: int = 200) -> Response:
+    return reply.page(
+        "settlement/sharing_again.html",
+        status,
+        act=act,
+        here=_URLS[act](number),
+        form=form,
+        stepped_up=access.is_proved(clock_now()),
+    )
 
 
 def _page(form: Form, status: int = 200) -> Response:
@@ -118,7 +170,8 @@ def _page(form: Form, status: int = 200) -> Response:
         found = receivers.list_all(session, me().merchant_id)
         terms = terms_on(session, me().merchant_id, business_day(now))
         stuck = running.list_stuck(session, me().merchant_id)
-        ids = [one.order_id for one in stuck]
+        kept = returning.list_failed(session, me().merchant_id)
+        ids = [one.order_id for one in stuck] + [order_id for _, _, order_id in kept]
         numbers = dict(session.execute(select(Order.id, Order.no).where(Order.id.in_(ids))).all())
     commission = f"{terms.commission_bp / 100:g}%" if terms else "没有约定"
     return reply.page(
@@ -154,6 +207,17 @@ def _page(form: Form, status: int = 200) -> Response:
                 "why": REASONS.get(one.error, "微信没有接受"),
             }
             for one in stuck
+        ],
+        kept=[
+            {
+                "id": back.id,
+                "no": numbers.get(order_id, ""),
+                "who": receiver.name or receiver.account,
+                "amount": words.yuan(back.amount_fen),
+                "at": words.when(back.asked_at, now),
+                "why": REASONS.get(back.error, "微信没有收回来"),
+            }
+            for back, receiver, order_id in kept
         ],
         stepped_up=access.is_proved(now),
     )

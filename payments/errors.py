@@ -172,6 +172,16 @@ class ReceiverInvalid(Invalid):
     title = "接收方没填完整，或比例不在 0.01% 到 30% 之间"
 
 
+class SharedTooMuch(Invalid):
+    code = "sharing_too_much"
+    title = "平台服务费和所有接收方加起来不能超过 30%"
+
+
+class ReturnNotOwed(Conflict):
+    code = "sharing_return_not_owed"
+    title = "这份钱不用再收回：退款没有退成，或者后来的退款已经收回了"
+
+
 class ReceiverKnown(Conflict):
     code = "sharing_receiver_exists"
     title = "这个账号已经是接收方了"

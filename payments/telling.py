@@ -14,7 +14,18 @@ from messaging.words import plain
 from orders.models import Order, OrderState
 from payments import asking
 from payments.asked_models import AskedRefund, AskedState
-from payments.models import Bill, PaymentAttempt, Refund, Sharing, SharingState
+from payments.models import (
+    Bill,
+    PaymentAttempt,
+    ReceiverState,
+    Refund,
+    ReturnState,
+    Sharing,
+    SharingPart,
+    SharingReceiver,
+    SharingReturn,
+    SharingState,
+)
 from payments.refunding import stuck
 
 
@@ -96,5 +107,44 @@ def tell_sharing(session: Session, sharing_id: int, *, now: datetime) -> int:
         text=f"订单 {order.pickup_number or order.no[-6:]} 的钱没有分成（{sharing.error}），"
         "微信还冻着它。\n到控制台的「结算 → 分账」里看原因，改好再分一次。",
         key=f"stuck_sharing:{sharing.id}:{sharing.round}:{sharing.state}:{sharing.error}",
+        now=now,
+    )
+
+
+def tell_refused(session: Session, receiver_id: int, *, now: datetime) -> int:
+    """Prepare a message for each who settles: the channel will not have this receiver."""
+    receiver = session.get_one(SharingReceiver, receiver_id)
+    if receiver.state is not ReceiverState.refused:
+        return 0
+    return questions.put(
+        session,
+        receiver.merchant_id,
+        to=lambda staff: may(staff.role, "money.settle"),
+        text=f"微信没有接受分账接收方「{plain(receiver.name or receiver.account)}」"
+        f"（{receiver.error}），收款不会分给它。\n到控制台的「结算 → 分账」里改好再加一次。",
+        key=f"refused_receiver:{receiver.id}:{receiver.created_at.timestamp():.0f}",
+        now=now,
+    )
+
+
+def tell_return(session: Session, return_id: int, *, now: datetime) -> int:
+    """Prepare a message for each who settles: a receiver did not give back its part of a refund,
+    which the merchant paid alone. One that is asked again is none."""
+    back = session.get_one(SharingReturn, return_id)
+    if back.state is not ReturnState.failed:
+        return 0
+    part = session.get_one(SharingPart, back.part_id)
+    sharing = session.get_one(Sharing, part.sharing_id)
+    receiver = session.get_one(SharingReceiver, part.receiver_id)
+    order = session.get_one(Order, sharing.order_id)
+    whose = plain(receiver.name or receiver.account)
+    return questions.put(
+        session,
+        sharing.merchant_id,
+        to=lambda staff: may(staff.role, "money.settle"),
+        text=f"订单 {order.pickup_number or order.no[-6:]} 退款，「{whose}」"
+        f"没有退回它分到的 ¥{format_yuan(back.amount_fen)}（{back.error}），这份先由你出了。\n"
+        "到控制台的「结算 → 分账」里再收一次。",
+        key=f"failed_return:{back.no}",
         now=now,
     )

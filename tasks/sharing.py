@@ -7,6 +7,7 @@ from core import clock
 from core.database import reading
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from merchants.models import Merchant
+from payments import telling
 from payments.models import ReturnState, Sharing, SharingReceiver, SharingReturn
 from payments.sharing import remote
 from tasks.registry import Later, Run, job
@@ -66,6 +67,20 @@ def tell_receiver(run: Run, receiver_id: int) -> None:
         if not error.transient:
             raise
         raise Later(SOON_SECONDS) from None
+
+
+@job("payments.tell_refused", queue="default")
+def tell_refused(run: Run, receiver_id: int) -> None:
+    """The channel will not have a receiver: those who settle hear of it."""
+    with run.finish() as session:
+        telling.tell_refused(session, receiver_id, now=clock.now())
+
+
+@job("payments.tell_return", queue="default")
+def tell_return(run: Run, return_id: int) -> None:
+    """A receiver does not give back its part of a refund: those who settle hear of it."""
+    with run.finish() as session:
+        telling.tell_return(session, return_id, now=clock.now())
 
 
 def _growing(since: datetime | None, now: datetime) -> float:

@@ -20,14 +20,16 @@ class ReceiverPurpose(StrEnum):
 class ReceiverState(StrEnum):
     wanted = "wanted"
     active = "active"
+    refused = "refused"
     ending = "ending"
     ended = "ended"
 
 
 NEXT_RECEIVER = {
-    ReceiverState.wanted: {ReceiverState.active, ReceiverState.ending},
+    ReceiverState.wanted: {ReceiverState.active, ReceiverState.refused, ReceiverState.ending},
     ReceiverState.active: {ReceiverState.ending},
     ReceiverState.ending: {ReceiverState.ended},
+    ReceiverState.refused: {ReceiverState.wanted},
     ReceiverState.ended: {ReceiverState.wanted},
 }
 
@@ -48,7 +50,7 @@ class SharingState(StrEnum):
 NEXT_SHARING = {
     SharingState.due: {SharingState.asked, SharingState.releasing, SharingState.released},
     SharingState.asked: {SharingState.shared, SharingState.due, SharingState.failed},
-    SharingState.shared: {SharingState.due, SharingState.releasing},
+    SharingState.shared: {SharingState.due, SharingState.asked, SharingState.releasing},
     SharingState.releasing: {SharingState.released, SharingState.failed},
     SharingState.failed: {SharingState.due, SharingState.releasing},
     SharingState.released: set(),
@@ -77,7 +79,8 @@ class ReturnState(StrEnum):
 NEXT_RETURN = {
     ReturnState.asked: {ReturnState.succeeded, ReturnState.failed},
     ReturnState.succeeded: set(),
-    ReturnState.failed: set(),
+    # Somebody asks once more, under a number of its own.
+    ReturnState.failed: {ReturnState.asked},
 }
 
 
@@ -157,6 +160,7 @@ class SharingReturn(Base):
     __tablename__ = "sharing_returns"
     __table_args__ = (
         UniqueConstraint("refund_id", "part_id"),
+        Index(None, "state", "id"),
         CheckConstraint("amount_fen > 0", name="amount"),
     )
 

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 from core import audit, rows
 from core.clock import business_day
 from coupons.models import CouponTemplate
-from payments.errors import TermsInThePast, TermsInvalid
-from payments.models import CouponTerms, SettlementTerms
+from merchants.models import Merchant
+from payments.errors import SharedTooMuch, TermsInThePast, TermsInvalid
+from payments.models import CouponTerms, ReceiverState, SettlementTerms, SharingReceiver
 
 MOST_COMMISSION_BP = 3_000
 """What WeChat lets a service provider share at most, unless it agreed to more."""
@@ -27,12 +28,14 @@ def agree(
 ) -> SettlementTerms:
     """Terms from `since` on, which is today at the earliest: what was settled stays as it was.
 
-    The same day again changes what was agreed for it. Raises TermsInThePast, TermsInvalid.
+    The same day again changes what was agreed for it. Raises TermsInThePast, TermsInvalid,
+    SharedTooMuch.
     """
     if not (0 <= commission_bp <= MOST_COMMISSION_BP and 0 <= coupon_platform_bp <= 10_000):
         raise TermsInvalid
     if since < business_day(now):
         raise TermsInThePast
+    hold_shares(session, merchant_id)
     row = {
         "commission_bp": commission_bp,
         "coupon_platform_bp": coupon_platform_bp,
@@ -42,6 +45,8 @@ def agree(
     known = {"merchant_id": merchant_id, "since": since}
     if rows.add_new(session, SettlementTerms, known | row) is None:
         rows.must_move(session, SettlementTerms, known, row)
+    if commission_bp:
+        check_together(session, merchant_id, business_day(now))
     audit.record(
         session,
         actor=actor,
@@ -55,6 +60,29 @@ def agree(
     found = terms_on(session, merchant_id, since)
     assert found is not None
     return found
+
+
+def hold_shares(session: Session, merchant_id: int) -> None:
+    """Who changes what leaves a merchant's payments does it alone, so that together it is bounded:
+    the merchant's row is the lock of terms and receivers."""
+    mine = select(Merchant.id).where(Merchant.id == merchant_id)
+    session.execute(mine.with_for_update())
+
+
+def check_together(session: Session, merchant_id: int, today: date) -> None:
+    """All receivers and the highest commission from today on: what the channel shares at most.
+    Raises SharedTooMuch."""
+    counted = (ReceiverState.wanted, ReceiverState.active)
+    shares = select(SharingReceiver.share_bp).where(
+        SharingReceiver.merchant_id == merchant_id, SharingReceiver.state.in_(counted)
+    )
+    agreed = select(SettlementTerms.commission_bp).where(
+        SettlementTerms.merchant_id == merchant_id, SettlementTerms.since > today
+    )
+    now = terms_on(session, merchant_id, today)
+    commissions = [*session.scalars(agreed.with_for_update()), now.commission_bp if now else 0]
+    if sum(session.scalars(shares.with_for_update())) + max(commissions) > MOST_COMMISSION_BP:
+        raise SharedTooMuch
 
 
 def bear(

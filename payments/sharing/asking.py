@@ -16,6 +16,7 @@ from payments.models import (
     NEXT_SHARING,
     PartState,
     PaymentAttempt,
+    ReceiverPurpose,
     Refund,
     RefundState,
     Sharing,
@@ -24,7 +25,7 @@ from payments.models import (
     SharingState,
 )
 from payments.queries import lock_bill
-from payments.sharing.planning import portions
+from payments.sharing.planning import Portion, portions
 
 WORDS = {"commission": "平台服务费", "share": "分账"}
 
@@ -54,12 +55,16 @@ def prepare(session: Session, sharing_id: int, *, now: datetime) -> Asking:
     lock_bill(session, attempt.bill_id)
     session.refresh(attempt)
     sharing = session.get_one(Sharing, sharing_id, populate_existing=True, with_for_update=True)
-    if sharing.state is SharingState.due:
-        if _refund_under_way(session, attempt.id):
+    if sharing.state in (SharingState.due, SharingState.shared):
+        group = _next_group(session, sharing, attempt)
+        if _refund_under_way(session, attempt.id) and (group or sharing.state is SharingState.due):
             return Asking(Step.wait)
-        _fix(session, sharing, attempt, now)
-    if sharing.state is SharingState.shared and not sharing.error:
-        begin_release(session, sharing, now)
+        if group:
+            _fix(session, sharing, group, now)
+        elif sharing.state is SharingState.due and base_fen(session, attempt) == 0:
+            must_move(session, sharing, SharingState.released, done_at=now)
+        elif sharing.state is SharingState.due or not sharing.error:
+            begin_release(session, sharing, now)
     if sharing.state is SharingState.asked:
         parts = tuple(_as_part(*found) for found in asked_parts(session, sharing))
         return _asking(Step.share, sharing, attempt, sharing.no, parts)
@@ -105,24 +110,33 @@ def base_fen(session: Session, attempt: PaymentAttempt) -> int:
     return attempt.channel_fen - back
 
 
-def _fix(session: Session, sharing: Sharing, attempt: PaymentAttempt, now: datetime) -> None:
+def _next_group(session: Session, sharing: Sharing, attempt: PaymentAttempt) -> list[Portion]:
+    """Whose parts are asked for next, under a number of their own: the platform's commission by
+    itself, so that nobody else's failure takes it down, then all others.
+
+    After a failure somebody looks first; only the platform's own holds up nobody else.
+    """
     base = base_fen(session, attempt)
-    if base == 0:
-        must_move(session, sharing, SharingState.released, done_at=now)
-        return
-    day = business_day(sharing.paid_at)
     given = select(SharingPart.receiver_id).where(
         SharingPart.sharing_id == sharing.id, SharingPart.state == PartState.succeeded
     )
     served = set(session.scalars(given))
-    found = [
-        one
-        for one in portions(session, sharing.merchant_id, day, base)
-        if one.receiver.id not in served
-    ]
-    if not found:
-        begin_release(session, sharing, now)
-        return
+    rates = portions(session, sharing.merchant_id, business_day(sharing.paid_at), base)
+    missing = [one for one in rates if one.receiver.id not in served]
+    platforms = [one for one in missing if _is_platforms(one.receiver)]
+    others = [one for one in missing if not _is_platforms(one.receiver)]
+    if sharing.state is SharingState.shared and sharing.error:
+        last = asked_parts(session, sharing)
+        return others if all(_is_platforms(receiver) for _, receiver in last) else []
+    return platforms or others
+
+
+def _is_platforms(receiver: SharingReceiver) -> bool:
+    return receiver.purpose is ReceiverPurpose.commission
+
+
+def _fix(session: Session, sharing: Sharing, group: Sequence[Portion], now: datetime) -> None:
+    """due or shared → asked: these amounts under a new number."""
     no = f"S{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}"
     round_ = sharing.round + 1
     must_move(session, sharing, SharingState.asked, no=no, round=round_, error="", asked_at=now)
@@ -139,7 +153,7 @@ def _fix(session: Session, sharing: Sharing, attempt: PaymentAttempt, now: datet
                 "state": PartState.asked,
                 "error": "",
             }
-            for one in found
+            for one in group
         ],
     )
 

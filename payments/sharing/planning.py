@@ -45,7 +45,8 @@ def plan(session: Session, attempt: PaymentAttempt, order: Order, *, now: dateti
 
 
 def portions(session: Session, merchant_id: int, day: date, base_fen: int) -> list[Portion]:
-    """What each gets of `base_fen`, rounded down: never more than was agreed, nor than there is."""
+    """What each gets of `base_fen`, rounded down, the platform first: never more than was agreed,
+    nor than there is."""
     found, left = [], base_fen
     for receiver, bp in _rates(session, merchant_id, day):
         amount = min(base_fen * bp // 10_000, left)
@@ -68,7 +69,8 @@ def _rates(session: Session, merchant_id: int, day: date) -> list[tuple[SharingR
         return []
     terms = terms_on(session, merchant_id, day)
     commission_bp = terms.commission_bp if terms else 0
-    return [
+    rates = [
         (one, commission_bp if one.purpose is ReceiverPurpose.commission else one.share_bp)
         for one in receivers
     ]
+    return sorted(rates, key=lambda rate: rate[0].purpose is not ReceiverPurpose.commission)

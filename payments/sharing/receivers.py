@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import audit, rows
+from core.clock import business_day
 from core.outbox import enqueue
 from gateways.pay.sharing import Party, PartyKind
 from payments.errors import ReceiverInvalid, ReceiverKnown, ReceiverNotFound
@@ -16,6 +17,7 @@ from payments.models import (
     ReceiverState,
     SharingReceiver,
 )
+from payments.settlement import terms
 
 RELATIONS = ("SERVICE_PROVIDER", "HEADQUARTER", "STORE", "BRAND", "PARTNER", "SUPPLIER", "STAFF")
 MOST_BP = 3_000
@@ -31,8 +33,11 @@ def add(
     actor: str,
     now: datetime,
 ) -> SharingReceiver:
-    """Wanted: a job tells the channel. One that ended may come back. Raises ReceiverInvalid,
-    ReceiverKnown."""
+    """Wanted: a job tells the channel. One that ended, or that the channel refused, may come back.
+
+    Raises ReceiverInvalid, ReceiverKnown, and SharedTooMuch when all of them and the platform would
+    get more than the channel shares.
+    """
     named = party.name or party.kind is PartyKind.person
     if not party.account or not named or party.relation not in RELATIONS:
         raise ReceiverInvalid
@@ -49,11 +54,14 @@ def add(
         "error": "",
         "created_at": now,
     }
+    terms.hold_shares(session, merchant_id)
     known = {"merchant_id": merchant_id, "account": party.account}
     if rows.add_new(session, SharingReceiver, known | row) is None:
-        again = known | {"state": ReceiverState.ended}
+        again = known | {"state": (ReceiverState.ended, ReceiverState.refused)}
         if rows.compare_and_set(session, SharingReceiver, again, row) == 0:
             raise ReceiverKnown
+    if share_bp:
+        terms.check_together(session, merchant_id, business_day(now))
     found = select(SharingReceiver).where(
         SharingReceiver.merchant_id == merchant_id, SharingReceiver.account == party.account
     )
@@ -81,6 +89,22 @@ def get(session: Session, merchant_id: int, receiver_id: int) -> SharingReceiver
 def list_all(session: Session, merchant_id: int) -> Sequence[SharingReceiver]:
     found = select(SharingReceiver).where(SharingReceiver.merchant_id == merchant_id)
     return session.scalars(found.order_by(SharingReceiver.id)).all()
+
+
+def count_refused(session: Session, merchant_id: int) -> int:
+    found = select(func.count()).where(
+        SharingReceiver.merchant_id == merchant_id, SharingReceiver.state == ReceiverState.refused
+    )
+    return session.scalar(found) or 0
+
+
+def refuse(session: Session, receiver: SharingReceiver, error: str) -> bool:
+    """wanted → refused: the channel will not have it, and who settles hears why."""
+    if not move(session, receiver, ReceiverState.refused, error=error):
+        return False
+    key = f"payments.tell_refused:{receiver.id}:{receiver.created_at.timestamp():.0f}"
+    enqueue(session, "payments.tell_refused", key=key, receiver_id=receiver.id)
+    return True
 
 
 def move(session: Session, receiver: SharingReceiver, to: ReceiverState, **values: object) -> bool:

@@ -43,8 +43,10 @@ def sharing(session: Session, sharing_id: int, result: SharingResult, *, now: da
         if (to := _PARTS.get(said.result)) is None:
             continue
         error = said.fail_reason if to is PartState.failed else ""
-        if _end_part(session, part, to, error) and to is PartState.succeeded:
-            _post(session, found, part, receiver, now)
+        if _end_part(session, part, to, error):
+            receiver.error = error  # of the last payment: why it gets nothing
+            if to is PartState.succeeded:
+                _post(session, found, part, receiver, now)
         errors += [error] if error else []
     if not result.is_finished:
         return "asked"
@@ -87,16 +89,22 @@ def fail(session: Session, sharing_id: int, error: str) -> str:
 
 
 def give_back(
-    session: Session, return_id: int, result: ReturnResult | None, *, now: datetime, error: str = ""
+    session: Session,
+    return_id: int,
+    no: str,
+    result: ReturnResult | None,
+    *,
+    now: datetime,
+    error: str = "",
 ) -> ReturnState:
-    """What became of a return; without a result the channel will not do it."""
+    """What became of a return under this number; without a result the channel will not do it."""
     asked = session.get_one(SharingReturn, return_id, populate_existing=True)
     to = ReturnState.failed if result is None else _RETURNS.get(result.result)
     if to is None:
         return ReturnState.asked
     why = error or (result.fail_reason if result else "")
     ended = {"state": to, "error": why if to is ReturnState.failed else "", "settled_at": now}
-    before = {"id": asked.id, "state": ReturnState.asked}
+    before = {"id": asked.id, "no": no, "state": ReturnState.asked}
     if rows.compare_and_set(session, SharingReturn, before, ended) == 0:
         return asked.state
     part = session.get_one(SharingPart, asked.part_id)
@@ -104,6 +112,8 @@ def give_back(
         mine = update(SharingPart).where(SharingPart.id == part.id)
         less = claim(session, mine.values(returned_fen=SharingPart.returned_fen - asked.amount_fen))
         rows.all_moved(SharingPart, less)
+        key = f"payments.tell_return:{no}"
+        enqueue(session, "payments.tell_return", key=key, return_id=return_id)
         log.error("sharing_return_failed", return_id=return_id, error=why)
         return to
     found = session.get_one(Sharing, part.sharing_id)

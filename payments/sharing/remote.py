@@ -106,7 +106,7 @@ def _give_back(channel: SharingChannel, ask: returning.Asked, now: datetime) -> 
             raise ChannelUnavailable(refused.api, refused.pay_code, sent=False) from None
         result, error = channel.query_return(ask.no, ask.sharing_no), refused.pay_code
     with transaction() as session:
-        return recording.give_back(session, ask.id, result, now=now, error=error)
+        return recording.give_back(session, ask.id, ask.no, result, now=now, error=error)
 
 
 def check_return(channel_of: Channels, return_id: int, now: datetime) -> ReturnState:
@@ -140,7 +140,9 @@ def tell_receiver(channel: SharingChannel, receiver_id: int) -> ReceiverState:
         error = refused.pay_code
     with transaction() as session:
         found = session.get_one(SharingReceiver, receiver_id, populate_existing=True)
-        if error:
+        if error and to is ReceiverState.active:
+            receivers.refuse(session, found, error)
+        elif error:
             note = {"id": receiver_id, "state": receiver.state}
             rows.compare_and_set(session, SharingReceiver, note, {"error": error})
         else:

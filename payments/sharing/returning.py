@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core import rows
+from core import audit, rows
 from core.clock import business_day
 from core.database import claim
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from gateways.pay.sharing import PartyKind
+from payments.errors import ReturnNotOwed, SharingNotFound
 from payments.models import (
     PartState,
     PaymentAttempt,
@@ -27,6 +29,7 @@ from payments.queries import lock_bill
 
 # A refund does not wait for ever for what comes back; somebody goes on asking.
 LOOKED_AFTER = timedelta(minutes=10)
+MOST_LISTED = 200
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def prepare(session: Session, refund_id: int, *, now: datetime) -> Plan:
     planned = select(SharingReturn.part_id).where(SharingReturn.refund_id == refund_id)
     known = set(session.scalars(planned))
     for part in _returnable(session, sharing.id):
-        due = part.amount_fen * attempt.refunded_fen // attempt.amount_fen - part.returned_fen
+        due = _owed(part, attempt)
         if due > 0 and part.id not in known:
             _plan(session, part, refund_id, due, now)
     return Plan(ready=True, account=attempt.account, asked=_asked(session, refund_id))
@@ -103,9 +106,11 @@ def _returnable(session: Session, sharing_id: int) -> list[SharingPart]:
     return list(session.scalars(found))
 
 
-def _plan(
-    session: Session, part: SharingPart, refund_id: int, amount_fen: int, now: datetime
-) -> None:
+def _number(now: datetime) -> str:
+    return f"B{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}"
+
+
+def _take(session: Session, part: SharingPart, amount_fen: int) -> None:
     more = claim(
         session,
         update(SharingPart)
@@ -116,8 +121,14 @@ def _plan(
         .values(returned_fen=SharingPart.returned_fen + amount_fen),
     )
     rows.all_moved(SharingPart, more)
+
+
+def _plan(
+    session: Session, part: SharingPart, refund_id: int, amount_fen: int, now: datetime
+) -> None:
+    _take(session, part, amount_fen)
     row = {
-        "no": f"B{business_day(now):%Y%m%d}{random_code(16, CROCKFORD)}",
+        "no": _number(now),
         "part_id": part.id,
         "refund_id": refund_id,
         "amount_fen": amount_fen,
@@ -133,6 +144,67 @@ def _plan(
         key=f"payments.check_return:{return_id}",
         return_id=return_id,
     )
+
+
+def list_failed(
+    session: Session, merchant_id: int
+) -> list[tuple[SharingReturn, SharingReceiver, int]]:
+    """Who did not give back what the payer got, and is still owed for: with the order's id."""
+    return [
+        (back, receiver, sharing.order_id)
+        for back, part, receiver, sharing, attempt in session.execute(_failed(merchant_id))
+        if _owed(part, attempt) >= back.amount_fen
+    ]
+
+
+def again(session: Session, merchant_id: int, return_id: int, *, actor: str, now: datetime) -> None:
+    """failed → asked, under a new number. Raises SharingNotFound, ReturnNotOwed."""
+    mine = _failed(merchant_id).where(SharingReturn.id == return_id)
+    row = session.execute(mine).one_or_none()
+    if row is None:
+        raise SharingNotFound
+    back, part, receiver, sharing, attempt = row
+    lock_bill(session, attempt.bill_id)
+    for each in (attempt, part, back):
+        session.refresh(each)
+    if _owed(part, attempt) < back.amount_fen:
+        raise ReturnNotOwed
+    no = _number(now)
+    before = {"id": back.id, "no": back.no, "state": ReturnState.failed}
+    values = {"no": no, "state": ReturnState.asked, "error": "", "asked_at": now}
+    if rows.compare_and_set(session, SharingReturn, before, {**values, "settled_at": None}) == 0:
+        raise SharingNotFound
+    _take(session, part, back.amount_fen)
+    key = f"payments.check_return:{return_id}:{no}"
+    enqueue(session, "payments.check_return", key=key, return_id=return_id)
+    audit.record(
+        session,
+        actor=actor,
+        action="sharing.return_again",
+        subject=f"sharing:{sharing.id}",
+        after={"account": receiver.account, "amount_fen": back.amount_fen},
+        merchant_id=merchant_id,
+        now=now,
+    )
+
+
+def _failed(merchant_id: int) -> Any:
+    return (
+        select(SharingReturn, SharingPart, SharingReceiver, Sharing, PaymentAttempt)
+        .join(SharingPart, SharingPart.id == SharingReturn.part_id)
+        .join(SharingReceiver, SharingReceiver.id == SharingPart.receiver_id)
+        .join(Sharing, Sharing.id == SharingPart.sharing_id)
+        .join(PaymentAttempt, PaymentAttempt.id == Sharing.attempt_id)
+        .where(SharingReturn.state == ReturnState.failed, Sharing.merchant_id == merchant_id)
+        .order_by(SharingReturn.id)
+        .limit(MOST_LISTED)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _owed(part: SharingPart, attempt: PaymentAttempt) -> int:
+    """What a receiver has of money that went back, and did not give back itself."""
+    return part.amount_fen * attempt.refunded_fen // attempt.amount_fen - part.returned_fen
 
 
 def _asked(session: Session, refund_id: int) -> tuple[Asked, ...]:

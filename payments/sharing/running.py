@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core import audit
@@ -20,12 +20,13 @@ LAST_DAY = timedelta(days=28)
 
 def queue_due(session: Session, merchant_id: int, *, after: int, now: datetime) -> int:
     """A job for each payment of past days that is due or under way; the last id, 0 at the end."""
-    alive = (SharingState.due, SharingState.asked, SharingState.releasing)
+    alive = (SharingState.due, SharingState.asked, SharingState.shared, SharingState.releasing)
     found = (
         select(Sharing.id)
         .where(
             Sharing.merchant_id == merchant_id,
             Sharing.state.in_(alive),
+            or_(Sharing.state != SharingState.shared, Sharing.error == ""),
             Sharing.id > after,
             Sharing.paid_at < day_bounds(business_day(now))[0],
         )

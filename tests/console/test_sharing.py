@@ -17,6 +17,7 @@ from payments.models import (
     SharingReceiver,
     SharingState,
 )
+from payments.sharing import receivers as verbs
 from tests.console.conftest import PASSWORD, Chain
 
 OFFICE = {
@@ -111,11 +112,48 @@ def test_what_failed_is_named_and_asked_again(provider: Chain) -> None:
         [sharing] = session.scalars(select(Sharing)).all()
 
     path = f"/settlement/sharing/{sharing.id}/again"
-    assert provider.browser("rival").post(path).status_code == 404
-    assert owner.post(path).status_code == 303
+    assert provider.browser("rival").post(path, password=PASSWORD).status_code == 404
+    assert "再分一次" in owner.get(path).text
+    assert owner.post(path).status_code == 422
+    with reading() as session:
+        assert session.scalars(select(Sharing.state)).all() == [SharingState.shared]
+        assert "payments.share" not in session.scalars(select(OutboxJob.name)).all()
+    assert owner.post(path, password=PASSWORD).status_code == 303
 
     with reading() as session:
         [sharing] = session.scalars(select(Sharing)).all()
         assert (sharing.state, sharing.error) == (SharingState.due, "")
         jobs = session.scalars(select(OutboxJob).where(OutboxJob.name == "payments.share")).all()
     assert [job.args for job in jobs] == [{"sharing_id": sharing.id}]
+
+
+def test_all_receivers_together_get_no_more_than_the_channel_shares(provider: Chain) -> None:
+    owner = provider.browser("owner")
+    half = OFFICE | {"percent": "20", "password": PASSWORD}
+    assert owner.post("/settlement/sharing/", **half).status_code == 303
+
+    more = owner.post("/settlement/sharing/", **half | {"account": "1900008002"})
+
+    assert (more.status_code, "加起来不能超过 30%" in more.text) == (422, True)
+    assert [one.account for one in receivers()] == ["1900008001"]
+    rest = half | {"account": "1900008002", "percent": "10"}
+    assert owner.post("/settlement/sharing/", **rest).status_code == 303
+
+
+def test_a_receiver_that_the_channel_refused_is_named_and_may_be_added_again(
+    provider: Chain,
+) -> None:
+    owner = provider.browser("owner")
+    owner.post("/settlement/sharing/", **OFFICE, password=PASSWORD)
+    with provider.writing() as session:
+        [made] = session.scalars(select(SharingReceiver)).all()
+        assert verbs.refuse(session, made, "RECEIVER_HIGH_RISK")
+
+    shown = owner.get("/settlement/sharing/").text
+    assert "微信没有接受" in shown
+    assert "微信认为接收方有风险" in shown
+    assert "1 个分账接收方微信没有接受" in owner.get("/home").text
+    assert owner.post("/settlement/sharing/", **OFFICE, password=PASSWORD).status_code == 303
+
+    assert [(one.state, one.error) for one in receivers()] == [(ReceiverState.wanted, "")]
+    assert "个分账接收方微信没有接受" not in owner.get("/home").text

@@ -16,6 +16,7 @@ from gateways.pay.sharing import Party, PartyKind
 from orders.models import Order
 from payments import counter, proof, refunding
 from payments.attempts import Means
+from payments.errors import ReturnNotOwed, SharedTooMuch, SharingNotFound
 from payments.models import Channel as Channels
 from payments.models import (
     LedgerEntry,
@@ -26,6 +27,7 @@ from payments.models import (
     Refund,
     RefundState,
     ReturnState,
+    SettlementTerms,
     Sharing,
     SharingPart,
     SharingReceiver,
@@ -34,7 +36,7 @@ from payments.models import (
 )
 from payments.settlement import days, terms
 from payments.settlement.figures import add_up, lines_of
-from payments.sharing import receivers, running
+from payments.sharing import receivers, returning, running
 from tests.payments.conftest import MCHID, MINI, Channel, Till, open_till
 
 SUB, HEADQUARTER = "1900007001", "1900008001"
@@ -116,12 +118,11 @@ class Provider:
         assert answer.status_code == 200
 
     def settle(self, **refuse: str) -> None:
-        """Shared, decided upon, released."""
+        """The commission and then the others' parts, decided upon and released."""
         self.share()
-        self.decide(**refuse)
-        self.till.run_jobs("payments.share")
-        self.decide(**refuse)
-        self.till.run_jobs("payments.share")
+        for _ in range(3):
+            self.decide(**refuse)
+            self.till.run_jobs("payments.share")
 
     def refund(self, order: Order, fen: int) -> Refund:
         with database.transaction() as session:
@@ -155,14 +156,15 @@ def test_commission_and_shares_leave_the_payment_and_the_rest_is_released(
     assert provider.share() == ["later"]
     [sharing] = provider.all(Sharing)
     assert sharing.state is SharingState.asked
-    provider.decide()
-    assert provider.till.run_jobs("payments.share") == ["later"]
-    provider.decide()
-    assert provider.till.run_jobs("payments.share") == ["done"]
+    assert [part.amount_fen for part in provider.all(SharingPart)] == [60]  # first, by itself
+    for answer in ("later", "later", "done"):
+        provider.decide()
+        assert provider.till.run_jobs("payments.share") == [answer]
 
     [sharing] = provider.all(Sharing)
-    assert (sharing.state, sharing.error, sharing.round) == (SharingState.released, "", 1)
+    assert (sharing.state, sharing.error, sharing.round) == (SharingState.released, "", 2)
     parts = provider.all(SharingPart)
+    assert len({part.no for part in parts}) == 2
     assert [(part.amount_fen, part.state) for part in parts] == [
         (60, PartState.succeeded),
         (500, PartState.succeeded),
@@ -309,7 +311,7 @@ def test_finished_is_not_success_and_is_asked_again_by_a_person(provider: Provid
     provider.settle()
 
     [sharing] = provider.all(Sharing)
-    assert (sharing.state, sharing.round) == (SharingState.released, 2)
+    assert (sharing.state, sharing.round) == (SharingState.released, 3)
     assert provider.sums() == {
         "channel": 9_440,
         "sales": -10_000,
@@ -382,6 +384,117 @@ def test_the_run_closes_days_and_queues_what_is_due(provider: Provider) -> None:
     with database.reading() as session:
         now = datetime.now(UTC)
         assert days.list_closable(session, provider.merchant_id, now=now) == []
+
+
+def test_what_the_channel_refuses_the_others_leaves_the_commission_alone(
+    provider: Provider,
+) -> None:
+    provider.agree(1_000, (OFFICE, 2_000))
+    provider.sell()
+    provider.share()
+    provider.till.channel.world.sharings.most_bp = 2_500  # less than was agreed here
+    for _ in range(3):
+        provider.decide()
+        provider.till.run_jobs("payments.share")
+
+    [sharing] = provider.all(Sharing)
+    assert (sharing.state, sharing.error) == (SharingState.failed, "RULE_LIMIT")
+    assert provider.sums() == {"channel": 9_000, "sales": -10_000, "commission": 1_000}
+
+
+def test_a_platform_that_gets_nothing_holds_up_no_other(provider: Provider) -> None:
+    provider.agree(60, (OFFICE, 500))
+    provider.sell()
+    provider.settle(**{MCHID: "RECEIVER_HIGH_RISK"})
+    provider.settle(**{MCHID: "RECEIVER_HIGH_RISK"})
+
+    [sharing] = provider.all(Sharing)
+    assert (sharing.state, sharing.error) == (SharingState.shared, "RECEIVER_HIGH_RISK")
+    assert provider.sums() == {"channel": 9_500, "sales": -10_000, "sharing": 500}
+    assert [one.error for one in provider.all(SharingReceiver)] == ["RECEIVER_HIGH_RISK", ""]
+
+
+def test_a_commission_beside_shares_is_bounded_too(provider: Provider) -> None:
+    provider.agree(1_000, (OFFICE, 2_000))
+
+    with pytest.raises(SharedTooMuch):
+        provider.agree(1_001)
+    later = business_day(datetime.now(UTC)) + timedelta(days=30)
+    with pytest.raises(SharedTooMuch), database.transaction() as session:
+        now = datetime.now(UTC)
+        told = {"commission_bp": 1_001, "coupon_platform_bp": 0, "actor": "operator", "now": now}
+        terms.agree(session, provider.merchant_id, since=later, **told)
+
+    with database.reading() as session:
+        [known] = session.scalars(select(SettlementTerms)).all()
+    assert known.commission_bp == 1_000
+
+
+def test_a_receiver_refused_for_good_is_marked_and_told_of_once(provider: Provider) -> None:
+    provider.till.channel.fault(
+        api="pay.add_receiver", kind="error", status=403, code="RECEIVER_HIGH_RISK", times=1
+    )
+    provider.agree(60)
+
+    [receiver] = provider.all(SharingReceiver)
+    assert (receiver.state, receiver.error) == (ReceiverState.refused, "RECEIVER_HIGH_RISK")
+    assert provider.till.queued().count("payments.tell_refused") == 1
+    assert provider.till.run_jobs("payments.tell_refused") == ["done"]
+    provider.sell()
+    assert [attempt.shared for attempt in provider.all(PaymentAttempt)] == [False]
+
+
+def test_what_did_not_come_back_is_asked_for_once_more_under_its_own_number(
+    provider: Provider,
+) -> None:
+    provider.agree(1_000)
+    order = provider.sell()
+    provider.settle()
+    provider.refund(order, 2_500)
+    provider.till.run_jobs("payments.refund")
+    provider.decide(**{MCHID: "PAYER_ACCOUNT_ABNORMAL"})
+    provider.till.run_jobs("payments.refund")
+    [failed] = provider.all(SharingReturn)
+    assert provider.till.run_jobs("payments.tell_return") == ["done"]
+    with database.transaction() as session:
+        assert len(returning.list_failed(session, provider.merchant_id)) == 1
+        now = datetime.now(UTC)
+        returning.again(session, provider.merchant_id, failed.id, actor="staff:1", now=now)
+
+    with database.transaction() as session, pytest.raises(SharingNotFound):
+        returning.again(session, provider.merchant_id, failed.id, actor="staff:1", now=now)
+    asked = provider.till.run_jobs("payments.check_return")
+    provider.decide()
+    done = provider.till.run_jobs("payments.check_return")
+
+    assert (asked[-1], done[-1]) == ("later", "done")
+    [back] = provider.all(SharingReturn)
+    assert (back.state, back.no != failed.no, back.amount_fen) == (ReturnState.succeeded, True, 250)
+    assert [part.returned_fen for part in provider.all(SharingPart)] == [250]
+    assert provider.sums()["commission"] == 750
+    with database.reading() as session:
+        assert returning.list_failed(session, provider.merchant_id) == []
+
+
+def test_a_later_refund_takes_back_what_an_earlier_one_did_not(provider: Provider) -> None:
+    provider.agree(1_000)
+    order = provider.sell()
+    provider.settle()
+    provider.refund(order, 2_500)
+    provider.till.run_jobs("payments.refund")
+    provider.decide(**{MCHID: "PAYER_ACCOUNT_ABNORMAL"})
+    provider.till.run_jobs("payments.refund")
+    [failed] = provider.all(SharingReturn)
+    provider.refund(order, 2_500)
+    provider.till.run_jobs("payments.refund")
+    provider.decide()
+
+    assert [one.amount_fen for one in provider.all(SharingReturn)] == [250, 500]
+    with database.transaction() as session:
+        assert returning.list_failed(session, provider.merchant_id) == []
+        now = datetime.now(UTC)
+        with pytest.raises(ReturnNotOwed):
+            returning.again(session, provider.merchant_id, failed.id, actor="staff:1", now=now)
 
 
 def test_what_nobody_put_right_is_released_before_the_month_is_over(provider: Provider) -> None:
