@@ -31,6 +31,8 @@ ACTS = {
     "order.ready": Act("orders", "出餐"),
     "order.completed": Act("orders", "交餐"),
     "order.cancelled": Act("orders", "取消订单", "warn"),
+    "order.deposit": Act("orders", "改成先收定金", "warn"),
+    "order.one_bill": Act("orders", "不收定金，改回一次付清"),
     "order.refund": Act("orders", "退款", "bad"),
     "refund.ask": Act("orders", "申请退款"),
     "refund.agree": Act("orders", "同意退款", "bad"),

@@ -51,6 +51,7 @@ def index() -> Response:
         (text, url_for("console.orders.index", tab=name), counts.get(name), name == tab and not q)
         for name, text in order_list.TABS.items()
     ]
+    tabs.append(("待付款", url_for("console.deposits.index"), None, False))
     waiting = counts.get("placed", 0)
     return reply.page(
         "orders/index.html",

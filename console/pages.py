@@ -15,6 +15,7 @@ from console import (
     coupon,
     coupons,
     customers,
+    deposits,
     goods,
     home,
     inbox,
@@ -56,6 +57,7 @@ PAGES = (
     home.page,
     refund_form.page,  # that of `orders`, with what hangs on it
     refunds.page,
+    deposits.page,
     stream.page,
     redeem.page,
     payments.page,

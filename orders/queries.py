@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, select
@@ -13,6 +14,7 @@ from merchants.models import Store, StoreTable
 from orders.errors import OrderNotFound
 from orders.models import (
     OWING,
+    LineKind,
     Order,
     OrderDiscount,
     OrderHistory,
@@ -72,6 +74,31 @@ def get_for_staff(session: Session, merchant_id: int, store_ids: Collection[int]
             Order.store_id.in_(store_ids),
             Order.paid_at.is_not(None),
         ),
+    )
+
+
+def get_waiting_for_staff(
+    session: Session, merchant_id: int, store_ids: Collection[int], no: str
+) -> Order:
+    """The gate to an order of goods that is not paid yet, or is by now."""
+    mine = (Order.merchant_id == merchant_id, Order.store_id.in_(store_ids))
+    goods = (Order.kind == LineKind.goods, Order.state != OrderState.cancelled)
+    return _one(session, select(Order).where(Order.no == no, *mine, *goods))
+
+
+def list_owing(
+    session: Session, store_ids: Collection[int], *, now: datetime, limit: int = 100
+) -> list[Order]:
+    """Orders of goods that may still be paid, whose time is over first before the others."""
+    waiting = (
+        Order.payment_state.in_(OWING),
+        Order.expires_at > now,
+        Order.state == OrderState.placed,
+        Order.kind == LineKind.goods,
+        Order.store_id.in_(store_ids),
+    )
+    return list(
+        session.scalars(select(Order).where(*waiting).order_by(Order.expires_at).limit(limit))
     )
 
 

@@ -302,6 +302,8 @@ NEEDS = {
         "POST /orders/<no>/cancel",
         "POST /orders/<no>/hand-over",
         "POST /orders/<no>/ready",
+        "POST /orders/waiting/<no>/deposit",
+        "POST /orders/waiting/<no>/whole",
     ],
     "orders.refund": [
         "GET /redirects/<no>",
@@ -320,6 +322,8 @@ NEEDS = {
     "orders.view": [
         "GET /orders/",
         "GET /orders/<no>",
+        "GET /orders/waiting/",
+        "GET /orders/waiting/<no>",
         "GET /stream",
     ],
     "reports.view": [

@@ -1,0 +1,171 @@
+"""Orders that wait for money, their bills, and 收定金: a part now, the rest by a day."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy.orm import Session
+
+import gateways
+from console import order_view, reply, words
+from console.access import me, staff
+from console.forms import Form
+from core import audit
+from core.clock import now as clock_now
+from core.database import reading
+from orders.models import OWING, Order
+from orders.queries import get_waiting_for_staff, list_owing
+from payments import billing, remote
+from payments.billing import DEPOSIT
+from payments.models import Bill, BillKind, BillState
+from payments.queries import list_bills
+
+page = Blueprint("deposits", __name__, url_prefix="/orders/waiting")
+
+HOWS = [("percent", "按比例"), ("sum", "按金额")]
+KINDS = {
+    BillKind.whole: "一次付清",
+    BillKind.deposit: "定金",
+    BillKind.rest: "尾款",
+    BillKind.share: "AA 一份",
+}
+MOST_DAYS = 60
+
+
+@page.get("/")
+@staff("orders.view")
+def index() -> Response:
+    now = clock_now()
+    with reading() as session:
+        found = list_owing(session, me().store_ids, now=now)
+        around = order_view.look_around(session, found)
+        rows = [
+            {
+                **order_view.row(order, around, me(), now),
+                "due": words.yuan(order.payable_fen),
+                "paid": words.yuan(order.paid_fen) if order.paid_fen else "",
+                "until": words.when(order.expires_at, now),
+            }
+            for order in found
+        ]
+    return reply.page("orders/waiting.html", orders=rows)
+
+
+@page.get("/<no>")
+@staff("orders.view")
+def show(no: str) -> Response:
+    return _page(no, Form(how="percent", percent="30", days="7"))
+
+
+@page.post("/<no>/deposit")
+@staff("orders.manage")
+def take(no: str) -> Response:
+    """The order asks for a deposit now and for the rest by a day."""
+    form, now, who = Form(request.form), clock_now(), me()
+    with reading() as session:
+        order = get_waiting_for_staff(session, who.merchant_id, who.all_store_ids, no)
+    fen = _deposit_fen(form, order)
+    days = form.whole("days", low=1, high=MOST_DAYS)
+    if fen is None or days is None:
+        return _page(no, form, 422)
+
+    def change(session: Session, order: Order) -> None:
+        rest_by = now + timedelta(days=days)
+        billing.open_deposit(session, order, fen, rest_by=rest_by, now=now)
+        after = {"deposit_fen": fen, "days": days}
+        _note(session, order, "order.deposit", {"payable_fen": order.payable_fen}, after, now)
+
+    remote.rearrange(gateways.cashier(), order.id, change, now=now)
+    rest = order.payable_fen - fen
+    said = f"定金 ¥{words.yuan(fen)}，一天内付；尾款 ¥{words.yuan(rest)}，{days} 天内付"
+    return reply.done(url_for("console.deposits.show", no=no), said)
+
+
+@page.post("/<no>/whole")
+@staff("orders.manage")
+def undo(no: str) -> Response:
+    """One sum again, while the deposit is not paid."""
+    now, who = clock_now(), me()
+    with reading() as session:
+        order = get_waiting_for_staff(session, who.merchant_id, who.all_store_ids, no)
+
+    def change(session: Session, order: Order) -> None:
+        billing.join(session, order, DEPOSIT, now=now)
+        _note(session, order, "order.one_bill", {}, {"payable_fen": order.payable_fen}, now)
+
+    remote.rearrange(gateways.cashier(), order.id, change, now=now)
+    return reply.done(url_for("console.deposits.show", no=no), "改回一次付清")
+
+
+def _deposit_fen(form: Form, order: Order) -> int | None:
+    """More than nothing and less than all of it."""
+    how = form.one_of("how", [value for value, _ in HOWS])
+    if how is None or order.payable_fen < 2:
+        form.refuse("how", "这一单分不成两笔")
+        return None
+    if how == "sum":
+        return form.yuan("sum", low=1, high=order.payable_fen - 1)
+    percent = form.whole("percent", low=1, high=99)
+    if percent is None:
+        return None
+    return min(max((order.payable_fen * percent + 50) // 100, 1), order.payable_fen - 1)
+
+
+def _page(no: str, form: Form, status: int = 200) -> Response:
+    now, who = clock_now(), me()
+    with reading() as session:
+        order = get_waiting_for_staff(session, who.merchant_id, who.all_store_ids, no)
+        bills = [bill for bill, _ in list_bills(session, order.id)]
+        shown = order_view.row(order, order_view.look_around(session, [order]), who, now)
+    if order.payment_state not in OWING:
+        return reply.done(url_for("console.orders.show", no=no))
+    alone = [bill.kind for bill in bills] == [BillKind.whole]
+    deposit = {bill.kind for bill in bills} == DEPOSIT
+    return reply.page(
+        "orders/bills.html",
+        status,
+        o={
+            **shown,
+            "due": words.yuan(order.payable_fen),
+            "paid": words.yuan(order.paid_fen),
+            "left": words.yuan(order.payable_fen - order.paid_fen),
+            "until": words.when(order.expires_at, now),
+            "bills": [_bill(bill, order, now) for bill in bills],
+            "may_take": alone and who.may("orders.manage"),
+            "may_undo": deposit and not order.paid_fen and who.may("orders.manage"),
+        },
+        form=form,
+        hows=HOWS,
+    )
+
+
+def _bill(bill: Bill, order: Order, now: datetime) -> dict[str, Any]:
+    paid = bill.state is BillState.paid
+    until = max(bill.due_at or order.expires_at, order.expires_at)
+    return {
+        "kind": KINDS[bill.kind],
+        "amount": words.yuan(bill.amount_fen),
+        "state": ("已付", "ok") if paid else ("待付", "warn"),
+        "when": f"{words.when(bill.paid_at, now)} 付" if paid else f"{words.when(until, now)} 前付",
+    }
+
+
+def _note(
+    session: Session,
+    order: Order,
+    action: str,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    now: datetime,
+) -> None:
+    who = me()
+    audit.record(
+        session,
+        actor=who.actor,
+        action=action,
+        subject=f"order:{order.no}",
+        before=before,
+        after=after,
+        merchant_id=who.merchant_id,
+        now=now,
+    )

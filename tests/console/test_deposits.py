@@ -1,0 +1,113 @@
+"""收定金: an unpaid order asks for a part now and for the rest by a day; its bills are shown."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core.audit import AuditEntry
+from core.database import reading, transaction
+from merchants.models import Merchant, Store
+from orders.models import Order
+from payments import billing
+from payments.models import Bill, BillState
+from tests.console.conftest import Chain
+from tests.factories.crm import make_member
+from tests.factories.orders import make_order
+
+
+@pytest.fixture
+def order(chain: Chain) -> Order:
+    """Of ¥26, unpaid, with a quarter of an hour left."""
+    until = chain.now + timedelta(minutes=15)
+    with transaction() as session:
+        merchant = session.get_one(Merchant, chain.here.merchant_id)
+        member = make_member(session, merchant=merchant)
+        store = session.get_one(Store, chain.here.id)
+        times = {"placed_at": chain.now, "expires_at": until}
+        order = make_order(session, member, store, payable_fen=2_600, **times)
+        billing.open_bill(session, order)
+    return order
+
+
+def bills(order: Order) -> list[tuple[str, int]]:
+    with reading() as session:
+        mine = (Bill.order_id == order.id, Bill.state == BillState.open)
+        found = session.scalars(select(Bill).where(*mine).order_by(Bill.seq))
+        return [(bill.kind.value, bill.amount_fen) for bill in found]
+
+
+def test_a_clerk_takes_a_deposit_and_sees_what_is_left(chain: Chain, order: Order) -> None:
+    clerk = chain.browser("clerk")
+    assert f"/orders/waiting/{order.no}" in clerk.get("/orders/waiting/").text
+
+    answer = clerk.post(
+        f"/orders/waiting/{order.no}/deposit", how="percent", percent="30", sum="", days="7"
+    )
+
+    assert answer.status_code == 303
+    assert bills(order) == [("deposit", 780), ("rest", 1_820)]
+    page = clerk.get(f"/orders/waiting/{order.no}").text
+    for text in ("定金 ¥7.80", "尾款 ¥18.20", "待付", "还差 ¥26.00", "不收定金了，一次付清"):
+        assert text in page, text
+    with reading() as session:
+        found = session.get_one(Order, order.id)
+        assert found.expires_at - chain.now > timedelta(hours=23)
+        [entry] = session.scalars(
+            select(AuditEntry).where(AuditEntry.action == "order.deposit")
+        ).all()
+        assert entry.after == {"deposit_fen": 780, "days": 7}
+
+
+def test_a_sum_is_taken_to_the_fen_and_undone_while_it_is_not_paid(
+    chain: Chain, order: Order
+) -> None:
+    clerk = chain.browser("clerk")
+    form = {"how": "sum", "percent": "", "sum": "10.01", "days": "1"}
+    clerk.post(f"/orders/waiting/{order.no}/deposit", **form)
+    assert bills(order) == [("deposit", 1_001), ("rest", 1_599)]
+    again = clerk.post(f"/orders/waiting/{order.no}/deposit", **form)
+    assert (again.status_code, "现在不能改付款的分法" in again.text) == (409, True)
+
+    undone = clerk.post(f"/orders/waiting/{order.no}/whole")
+
+    assert undone.status_code == 303
+    assert bills(order) == [("whole", 2_600)]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"how": "percent", "percent": "0", "days": "7"},
+        {"how": "percent", "percent": "100", "days": "7"},
+        {"how": "sum", "sum": "26.00", "days": "7"},
+        {"how": "sum", "sum": "0", "days": "7"},
+        {"how": "percent", "percent": "30", "days": "61"},
+        {"how": "", "percent": "30", "days": "7"},
+    ],
+)
+def test_what_is_no_deposit_changes_nothing(
+    chain: Chain, order: Order, form: dict[str, Any]
+) -> None:
+    answer = chain.browser("clerk").post(f"/orders/waiting/{order.no}/deposit", **form)
+
+    assert answer.status_code == 422
+    assert bills(order) == [("whole", 2_600)]
+
+
+def test_the_order_of_another_store_and_a_paid_one_are_none_to_split(
+    chain: Chain, order: Order
+) -> None:
+    clerk, paid = chain.browser("clerk"), chain.order()
+    form = {"how": "percent", "percent": "30", "days": "7"}
+
+    answers = [
+        clerk.post("/orders/waiting/20261122NOSUCHNO00/deposit", **form),
+        clerk.post(f"/orders/waiting/{paid.no}/deposit", **form),
+    ]
+
+    assert answers[0].status_code == 404
+    assert answers[1].status_code in (303, 409)
+    assert clerk.get(f"/orders/waiting/{paid.no}").status_code == 303
+    assert bills(order) == [("whole", 2_600)]
