@@ -264,6 +264,11 @@ def _shares(session: Session) -> list[dict[str, str]]:
     told = (
         (running.count_stuck(session, mine), "笔钱没有分成", "微信还冻着，看原因，改好再分一次"),
         (kept, "笔分账没收回来", "退款里接收方那份先由你出了，再收一次"),
+        (
+            len(returning.list_short(session, mine)),
+            "份分账收回了，退款却没退成",
+            "再退一次，或补给对方",
+        ),
         (receivers.count_refused(session, mine), "个分账接收方微信没有接受", "改好再加一次"),
     )
     href = url_for("console.sharing.index")

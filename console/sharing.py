@@ -171,6 +171,7 @@ def _page(form: Form, status: int = 200) -> Response:
         terms = terms_on(session, me().merchant_id, business_day(now))
         stuck = running.list_stuck(session, me().merchant_id)
         kept = returning.list_failed(session, me().merchant_id)
+        short = returning.list_short(session, me().merchant_id)
         ids = [one.order_id for one in stuck] + [order_id for _, _, order_id in kept]
         numbers = dict(session.execute(select(Order.id, Order.no).where(Order.id.in_(ids))).all())
     commission = f"{terms.commission_bp / 100:g}%" if terms else "没有约定"
@@ -207,6 +208,14 @@ def _page(form: Form, status: int = 200) -> Response:
                 "why": REASONS.get(one.error, "微信没有接受"),
             }
             for one in stuck
+        ],
+        short=[
+            {
+                "who": one.receiver.name or one.receiver.account,
+                "no": one.refund.out_refund_no,
+                "amount": words.yuan(one.fen),
+            }
+            for one in short
         ],
         kept=[
             {

@@ -27,6 +27,7 @@ from payments.models import (
     SharingState,
 )
 from payments.refunding import stuck
+from payments.sharing import returning
 
 
 def tell_asked(session: Session, asked_id: int, *, now: datetime) -> int:
@@ -146,5 +147,30 @@ def tell_return(session: Session, return_id: int, *, now: datetime) -> int:
         f"没有退回它分到的 ¥{format_yuan(back.amount_fen)}（{back.error}），这份先由你出了。\n"
         "到控制台的「结算 → 分账」里再收一次。",
         key=f"failed_return:{back.no}",
+        now=now,
+    )
+
+
+def tell_short(session: Session, refund_id: int, *, now: datetime) -> int:
+    """Prepare a message for each who settles: receivers gave their parts back for a refund that
+    failed, and are short of them as long as it is not asked for again."""
+    refund = session.get_one(Refund, refund_id)
+    short = [
+        one
+        for one in returning.list_short(session, refund.merchant_id)
+        if one.refund.attempt_id == refund.attempt_id
+    ]
+    if not short:
+        return 0
+    order = session.get_one(Order, refund.order_id)
+    names = "、".join(plain(one.receiver.name or one.receiver.account) for one in short)
+    amount = format_yuan(sum(one.fen for one in short))
+    return questions.put(
+        session,
+        refund.merchant_id,
+        to=lambda staff: may(staff.role, "money.settle"),
+        text=f"订单 {order.pickup_number or order.no[-6:]} 的退款没退成，{names}的 ¥{amount} 却已经"
+        "收回来，在你账上。\n到控制台的「退款」里再退一次；不退了就把这份补给对方。",
+        key=f"short:{refund.id}",
         now=now,
     )

@@ -83,6 +83,13 @@ def tell_return(run: Run, return_id: int) -> None:
         telling.tell_return(session, return_id, now=clock.now())
 
 
+@job("payments.tell_short", queue="default")
+def tell_short(run: Run, refund_id: int) -> None:
+    """Shares came back for a refund that then failed: those who settle hear of it."""
+    with run.finish() as session:
+        telling.tell_short(session, refund_id, now=clock.now())
+
+
 def _growing(since: datetime | None, now: datetime) -> float:
     """Wait as long again as has been waited, within limits."""
     waited = (now - since).total_seconds() if since else 0.0

@@ -211,6 +211,9 @@ def _give_up(session: Session, refund: Refund, attempt: PaymentAttempt, now: dat
     for each in chain(session, refund):
         plan_refunds.undo(session, order, f"refund:{each.id}", now=now)
     tell(session, refund)
+    if attempt.shared:
+        key = f"payments.tell_short:{refund.id}"
+        enqueue(session, "payments.tell_short", key=key, refund_id=refund.id)
     log.error("refund_failed", out_refund_no=refund.out_refund_no, error=refund.error)
 
 

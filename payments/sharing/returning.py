@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session, aliased
 
 from core import audit, rows
 from core.clock import business_day
@@ -18,6 +18,7 @@ from payments.models import (
     PartState,
     PaymentAttempt,
     Refund,
+    RefundState,
     ReturnState,
     Sharing,
     SharingPart,
@@ -155,6 +156,43 @@ def list_failed(
         for back, part, receiver, sharing, attempt in session.execute(_failed(merchant_id))
         if _owed(part, attempt) >= back.amount_fen
     ]
+
+
+@dataclass(frozen=True)
+class Short:
+    """A receiver that gave back for a refund which then failed: `fen` are the merchant's till the
+    refund is asked for again."""
+
+    receiver: SharingReceiver
+    refund: Refund
+    fen: int
+
+
+def list_short(session: Session, merchant_id: int) -> list[Short]:
+    """Nothing can be shared once more of a payment that was released, so what came back waits for
+    the refund to go on: that needs it, and takes nothing again."""
+    replaced = aliased(Refund)
+    found = (
+        select(Refund, SharingPart, SharingReceiver, PaymentAttempt)
+        .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
+        .join(Sharing, Sharing.attempt_id == PaymentAttempt.id)
+        .join(SharingPart, SharingPart.sharing_id == Sharing.id)
+        .join(SharingReceiver, SharingReceiver.id == SharingPart.receiver_id)
+        .where(
+            Refund.merchant_id == merchant_id,
+            Refund.state == RefundState.failed,
+            ~exists().where(replaced.replaces_id == Refund.id),
+            SharingPart.returned_fen > 0,
+        )
+        .order_by(Refund.id.desc(), SharingPart.id)
+        .limit(MOST_LISTED)
+        .execution_options(populate_existing=True)
+    )
+    short: dict[int, Short] = {}
+    for refund, part, receiver, attempt in session.execute(found):
+        if (fen := -_owed(part, attempt)) > 0:
+            short.setdefault(part.id, Short(receiver, refund, fen))
+    return list(short.values())
 
 
 def again(session: Session, merchant_id: int, return_id: int, *, actor: str, now: datetime) -> None:

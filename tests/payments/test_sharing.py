@@ -34,6 +34,7 @@ from payments.models import (
     SharingReturn,
     SharingState,
 )
+from payments.refunding import stuck
 from payments.settlement import days, terms
 from payments.settlement.figures import add_up, lines_of
 from payments.sharing import receivers, returning, running
@@ -495,6 +496,36 @@ def test_a_later_refund_takes_back_what_an_earlier_one_did_not(provider: Provide
         now = datetime.now(UTC)
         with pytest.raises(ReturnNotOwed):
             returning.again(session, provider.merchant_id, failed.id, actor="staff:1", now=now)
+
+
+def test_shares_that_came_back_for_a_refund_that_failed_are_named_until_it_goes_on(
+    provider: Provider,
+) -> None:
+    provider.agree(1_000)
+    order = provider.sell()
+    provider.settle()
+    failed = provider.refund(order, 5_000)
+    provider.till.run_jobs("payments.refund")
+    provider.decide()
+    provider.till.channel.fault(
+        api="pay.refund", kind="error", status=403, code="USER_ACCOUNT_ABNORMAL", times=1
+    )
+    provider.till.run_jobs("payments.refund")
+    assert provider.till.refunds(order)[0].state is RefundState.failed
+
+    assert provider.till.run_jobs("payments.tell_short") == ["done"]
+    with database.transaction() as session:
+        [short] = returning.list_short(session, provider.merchant_id)
+        assert (short.fen, short.refund.id, short.receiver.account) == (500, failed.id, MCHID)
+        mine, now = session.get_one(Refund, failed.id), datetime.now(UTC)
+        stuck.restart(session, mine, actor="staff:1", now=now)
+    provider.till.run_jobs("payments.refund")
+
+    assert [one.amount_fen for one in provider.all(SharingReturn)] == [500]
+    assert provider.till.refunds(order)[1].state is RefundState.processing
+    with database.reading() as session:
+        assert returning.list_short(session, provider.merchant_id) == []
+    assert provider.sums()["commission"] == 500
 
 
 def test_what_nobody_put_right_is_released_before_the_month_is_over(provider: Provider) -> None:
