@@ -1,5 +1,5 @@
-"""What the demo's tills took of late without a cart: a customer's code of WeChat or of Alipay,
-stored value, and stored value with the rest from WeChat."""
+"""What the demo's tills took of late without a cart: a customer's code of WeChat, of Alipay or
+of UnionPay, stored value, and stored value with the rest from WeChat."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -39,6 +39,8 @@ SALES = (
     Sale(Channel.wechat, 1_800, days=0),
     Sale(Channel.alipay, 3_000, days=0),
     Sale(Channel.balance, 3_200, days=0, saver=True),
+    Sale(Channel.unionpay, 2_900, days=1),
+    Sale(Channel.unionpay, 1_650, days=0),
 )
 
 
@@ -65,21 +67,22 @@ def run(session: Session, merchant: Merchant, store: Store, now: datetime) -> No
             now=at,
         )
         billing.open_bill(session, order)
-        _pay(session, merchant, order, sale, at)
+        pay(session, merchant, order, sale, at)
 
 
-def _pay(session: Session, merchant: Merchant, order: Order, sale: Sale, at: datetime) -> None:
+def pay(session: Session, merchant: Merchant, order: Order, sale: Sale, at: datetime) -> None:
     means = Means(sale.channel, balance_fen=sale.part_fen)
-    if pay := gateways.cashier().find_for(merchant.code, sale.channel):
+    if channel := gateways.cashier().find_for(merchant.code, sale.channel):
         appid = minis_of(merchant.code)[0].appid if sale.channel is Channel.wechat else ""
-        means = replace(means, way=Way.code, account=pay.account, appid=appid)
+        way = Way.code if Way.code in channel.ways else Way.page
+        means = replace(means, way=way, account=channel.account, appid=appid)
     attempt, step = attempts.start(session, order, means, now=at)
     if step is Step.settle:
         settling.settle_balance(session, attempt, at)
         return
     told = Transaction(
         out_trade_no=attempt.out_trade_no,
-        transaction_id=f"{'42000' if sale.channel is Channel.wechat else '22000'}{attempt.id:023}",
+        transaction_id=_number(sale.channel, attempt.id, at),
         state="SUCCESS",
         amount_fen=attempt.channel_fen,
         currency="CNY",
@@ -89,3 +92,10 @@ def _pay(session: Session, merchant: Merchant, order: Order, sale: Sale, at: dat
         success_at=at,
     )
     settling.settle(session, told, at)
+
+
+def _number(channel: Channel, id_: int, at: datetime) -> str:
+    """As long as the channel's own are."""
+    if channel is Channel.unionpay:
+        return f"{at:%Y%m%d%H%M%S}{id_:07}"
+    return f"{'42000' if channel is Channel.wechat else '22000'}{id_:023}"

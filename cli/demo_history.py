@@ -25,6 +25,7 @@ from cli import (
     demo_counter,
     demo_import,
     demo_journeys,
+    demo_payments,
     demo_recon,
     demo_refunds,
     demo_settlement,
@@ -125,6 +126,7 @@ def write(
         last_job = _last_job(session)
         demo_club.run(session, merchant, stores, _pay, now)
         demo_counter.run(session, merchant, stores[0], now)
+        demo_payments.run(session, merchant, stores[0], now)
         demo_journeys.run(session, merchant, now)
         demo_broadcasts.run(session, merchant, now)
         demo_cards.run(session, merchant, now)

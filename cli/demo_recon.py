@@ -14,7 +14,8 @@ from payments.models.statements import StatementDay, StatementKind, StatementSta
 from payments.recon import days, loading, matching, remote
 
 WEEK = 7
-RATES: dict[str, int] = {Channel.wechat: 540, Channel.alipay: 600}  # hundred-thousandths
+# Hundred-thousandths.
+RATES: dict[str, int] = {Channel.wechat: 540, Channel.alipay: 600, Channel.unionpay: 550}
 TOO_MUCH_FEN = 100
 STATES = {
     RefundState.succeeded: "SUCCESS",

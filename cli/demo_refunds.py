@@ -41,10 +41,16 @@ def run(session: Session, merchant: Merchant, now: datetime) -> None:
         line = session.scalars(lines.order_by(OrderLine.position).limit(1)).one()
         wanted, reason = Wanted({line.position: 1}), REASONS[number % len(REASONS)]
         refund = refunding.request(session, order, wanted, reason, actor, at)
-        _end(session, refund, ENDS.get(number, "SUCCESS"), at + timedelta(minutes=2))
+        end(session, refund, ENDS.get(number, "SUCCESS"), at + timedelta(minutes=2))
 
 
-def _end(session: Session, refund: Refund, outcome: str, at: datetime) -> None:
+def channel_parts(session: Session, order: Order) -> list[Refund]:
+    """Those of an order that a channel has to say something about."""
+    mine = select(Refund).where(Refund.order_id == order.id, Refund.channel_fen > 0)
+    return list(session.scalars(mine.order_by(Refund.id)))
+
+
+def end(session: Session, refund: Refund, outcome: str, at: datetime) -> None:
     if outcome == "USER_ACCOUNT_ABNORMAL":
         refunding.fail(session, refund.id, outcome, at)
         return

@@ -72,6 +72,11 @@ _KINDS = {LineKind.amount: "收款"}
 ON_THE_WAY = (RefundState.requested, RefundState.processing)
 
 
+def number_of(order: Order) -> str:
+    """What it is called at the counter."""
+    return order.pickup_number or _KINDS.get(order.kind, "线上")
+
+
 @dataclass(frozen=True)
 class Around:
     """What a list of orders needs to be told apart: one query each, however many orders."""
@@ -107,7 +112,7 @@ def row(order: Order, around: Around, who: Me, now: datetime) -> dict[str, Any]:
     whole_refund = order.payment_state is PaymentState.refunded
     return {
         "no": order.no,
-        "number": order.pickup_number or _KINDS.get(order.kind, "线上"),
+        "number": number_of(order),
         "time": words.when(order.paid_at, now),
         "ago": words.ago(order.paid_at or order.placed_at, now),
         "late": order.state is OrderState.placed and waited >= LATE_AFTER,

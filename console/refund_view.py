@@ -59,7 +59,7 @@ def row(found: Listed, who: Me, now: datetime) -> dict[str, Any]:
     return {
         "no": refund.out_refund_no,
         "href": url_for("console.refunds.show", no=refund.out_refund_no),
-        "number": order.pickup_number or "线上",
+        "number": order_view.number_of(order),
         "order_no": order.no,
         "store": who.name_of(refund.store_id),
         "amount": words.yuan(refund.amount_fen),

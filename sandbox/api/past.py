@@ -1,5 +1,6 @@
 """Payments of a shop that has a past: the channels know them as if they had been made here."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import jsonify
@@ -7,8 +8,10 @@ from flask.typing import ResponseReturnValue
 
 from sandbox.alipay.store import CLOSED, PAID, Trade
 from sandbox.api.door import body, control, need, the_world
+from sandbox.clock import SHANGHAI
 from sandbox.pay.ledger import Order, Refund
 from sandbox.state import World
+from sandbox.unionpay.store import DONE, Move
 from sandbox.wechat import tradestore
 
 TYPES = {"mini": "JSAPI", "jsapi": "JSAPI", "native": "NATIVE", "h5": "MWEB", "code": "MICROPAY"}
@@ -20,15 +23,15 @@ TITLE = "历史订单"
 
 @control.post("/past")
 def tell_past() -> ResponseReturnValue:
-    """{"payments": [{"channel": "wechat|alipay", "account", "appid", "payer", "way", "number",
-    "transaction_id", "fen", "at", "shipped"}], "refunds": [{"account", "number", "payment",
-    "refund_id", "fen", "at", "state"}]}: no notice is sent; what is known already stays."""
+    """{"payments": [{"channel": "wechat|alipay|unionpay", "account", "appid", "payer", "way",
+    "number", "transaction_id", "fen", "at", "shipped"}], "refunds": [{"account", "number",
+    "payment", "refund_id", "fen", "at", "state"}]}: no notice is sent; what is known
+    stays."""
     world, data = the_world(), body()
     payments, refunds = need(data, "payments", list), need(data, "refunds", list)
     with world.lock:
         for each in payments:
-            pay = _alipay if each["channel"] == "alipay" else _wechat
-            pay(world, each)
+            _PAY[each["channel"]](world, each)
         for each in refunds:
             _refund(world, each)
     return jsonify(payments=len(payments), refunds=len(refunds))
@@ -85,6 +88,28 @@ def _alipay(world: World, told: dict[str, Any]) -> None:
                 buyer_id=told["payer"],
             )
         )
+
+
+def _unionpay(world: World, told: dict[str, Any]) -> None:
+    account, number, at = told["account"], told["number"], told["at"]
+    if world.moves.find(account, number) is None:
+        move = Move(
+            account,
+            number,
+            "01",
+            f"{datetime.fromtimestamp(at, SHANGHAI):%Y%m%d%H%M%S}",
+            told["fen"],
+            {},
+            told["transaction_id"],
+            told["transaction_id"][-6:],
+            expires_at=at,
+            code=DONE,
+            at=at,
+        )
+        world.moves.add(move)
+
+
+_PAY = {"wechat": _wechat, "alipay": _alipay, "unionpay": _unionpay}
 
 
 def _refund(world: World, told: dict[str, Any]) -> None:

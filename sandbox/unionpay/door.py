@@ -47,6 +47,8 @@ class Call:
     fields: dict[str, str]
     title: str = ""
     detail: str = ""
+    usual: str = ""
+    """What a no says that is no fault, in a word."""
 
 
 Handler = Callable[[Call], "dict[str, str] | Response"]
@@ -175,13 +177,21 @@ def _tell(
 ) -> None:
     said = answer if isinstance(answer, dict) else {"respCode": "00"}
     fine = said["respCode"] == "00"
+    if call and call.usual and not fine:
+        seen = (call.title, call.usual, "ok", call.detail)
+    elif fine:
+        seen = (call.title if call else title, "已受理", "ok", call.detail if call else "")
+    else:
+        refusal = f"拒绝 {said['respCode']}"
+        seen = (call.title if call else title, refusal, "bad", said.get("respMsg", ""))
+    what, tag, tone, detail = seen
     world.feed.add(
-        call.title if call else title,
+        what,
         direction="in",
         api=name,
-        tag="已受理" if fine else f"拒绝 {said['respCode']}",
-        tone="ok" if fine else "bad",
-        detail=(call.detail if call else "") if fine else said.get("respMsg", ""),
+        tag=tag,
+        tone=tone,
+        detail=detail,
         ms=ms,
         raw={"fields": call.fields if call else {}, "answer": said},
     )

@@ -79,6 +79,9 @@ def query(call: Call) -> dict[str, str]:
         raise Refused("10", "报文格式错误[txnType]")
     move = call.world.moves.find(call.merchant.mer_id, call.fields["orderId"])
     if move is None or move.txn_time != call.fields["txnTime"] or move.code == OPEN:
+        if move is not None and move.code == OPEN:
+            call.title, call.usual = "店里来问一笔银联付款", "还没付"
+            call.detail = f"商户单号 {move.order_id}"
         raise Refused("34", "查无此交易")
     call.detail = f"商户单号 {move.order_id}：{move.code}"
     return described(call.world, move, prefix="orig")

@@ -1,6 +1,5 @@
 """OAuth of web pages: the page that asks nobody (or the person), then code, token, profile."""
 
-from html import escape
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flask import Response, current_app, redirect, request
@@ -8,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from sandbox.people import openid_of
 from sandbox.state import World
+from sandbox.wechat import asking_who
 from sandbox.wechat.door import ApiError, Body, Call, api, wechat_api
 from sandbox.wechat.login import by_secret, used
 
@@ -22,15 +22,15 @@ def authorize() -> ResponseReturnValue:
     query = request.args
     account = world.settings.accounts.get(query.get("appid", ""))
     if account is None or account.kind != "official":
-        return _page("appid 不对", "这个公众号不存在"), 400
+        return asking_who.page("appid 不对", "这个公众号不存在"), 400
     target, scope = query.get("redirect_uri", ""), query.get("scope", "")
     is_web = target.startswith(("http://", "https://"))
     if not is_web or not world.settings.knows_host(target):
-        return _page("redirect_uri 域名与后台配置不一致", "错误码：10003"), 400
+        return asking_who.page("redirect_uri 域名与后台配置不一致", "错误码：10003"), 400
     if scope not in ("snsapi_base", "snsapi_userinfo"):
-        return _page("scope 参数错误或没有 scope 权限", "错误码：10005"), 400
+        return asking_who.page("scope 参数错误或没有 scope 权限", "错误码：10005"), 400
     if query.get("response_type") != "code" or len(query.get("state", "")) > 128:
-        return _page("参数错误", "response_type 或 state 不对"), 400
+        return asking_who.page("参数错误", "response_type 或 state 不对"), 400
     person_id = query.get("person") or request.cookies.get(COOKIE, "")
     try:
         person = world.people.get(person_id)
@@ -60,13 +60,13 @@ def website() -> ResponseReturnValue:
     account = world.settings.accounts.get(query.get("appid", ""))
     target = query.get("redirect_uri", "")
     if account is None or account.kind != "website" or not world.settings.knows_host(target):
-        return _page("Oops! Something went wrong:(", "appid 或 redirect_uri 不对"), 400
+        return asking_who.page("Oops! Something went wrong:(", "appid 或 redirect_uri 不对"), 400
     if query.get("scope") != "snsapi_login" or query.get("response_type") != "code":
-        return _page("Oops! Something went wrong:(", "scope 或 response_type 不对"), 400
+        return asking_who.page("Oops! Something went wrong:(", "scope 或 response_type 不对"), 400
     try:
         person = world.people.get(query.get("person", ""))
     except KeyError:
-        return _choice(world)
+        return _choice(world, scanned=request.url)
     with world.lock:
         code = world.codes.new("oauth", account.appid, person.id, "snsapi_login")
     parts = urlsplit(target)
@@ -144,17 +144,11 @@ def _tokens(call: Call, appid: str, openid: str, scope: str, union_id: str | Non
     return {**answer, "unionid": union_id} if union_id else answer
 
 
-def _choice(world: World) -> Response:
-    """Opened outside a phone: ask whose phone it should be."""
+def _choice(world: World, *, scanned: str = "") -> Response:
+    """Opened outside a phone: ask whose phone it should be, or who scans the code."""
     query = request.args.to_dict()
-    links = "".join(
-        f'<p><a href="?{escape(urlencode({**query, "person": person.id}))}">'
-        f"{escape(person.name)}（{escape(person.role)}）</a></p>"
+    people = [
+        (person.name, person.role, f"?{urlencode({**query, 'person': person.id})}")
         for person in world.people.list()
-    )
-    return _page("这是谁的手机？", "沙箱里的微信不知道你是谁，请选一个人。", links)
-
-
-def _page(title: str, text: str, extra: str = "") -> Response:
-    body = f"<!doctype html><html lang=zh><meta charset=utf-8><title>{escape(title)}</title>"
-    return Response(f"{body}<h1>{escape(title)}</h1><p>{escape(text)}</p>{extra}</html>")
+    ]
+    return asking_who.choice(people, scanned=scanned)

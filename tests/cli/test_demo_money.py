@@ -82,7 +82,9 @@ def test_the_bills_have_the_refunds(past: Shop) -> None:
             select(StatementLine.our_no).where(StatementLine.kind == "refund")
         ).all()
         arrived = session.scalars(
-            select(Refund.out_refund_no).where(Refund.state == RefundState.succeeded)
+            select(Refund.out_refund_no).where(
+                Refund.state == RefundState.succeeded, Refund.channel_fen > 0
+            )
         ).all()
 
     assert arrived
@@ -95,6 +97,14 @@ def test_all_ways_of_paying_are_there(past: Shop) -> None:
             select(PaymentAttempt.channel, PaymentAttempt.way).where(
                 PaymentAttempt.state == AttemptState.succeeded
             )
+        )
+        tries = dict(
+            session.execute(
+                select(PaymentAttempt.state, func.count()).group_by(PaymentAttempt.state)
+            ).all()
+        )
+        on_the_way = session.scalar(
+            select(func.count()).where(Refund.state == RefundState.processing)
         )
         ways = {(channel, way) for channel, way in found}
         part = session.scalar(
@@ -109,7 +119,10 @@ def test_all_ways_of_paying_are_there(past: Shop) -> None:
         (Channel.alipay, Way.code),
         (Channel.balance, None),
     } <= ways
+    assert Channel.unionpay in {channel for channel, _ in ways}
     assert part == 1
+    assert (tries[AttemptState.failed], tries[AttemptState.closed]) == (1, 1)
+    assert on_the_way
 
 
 def test_the_days_that_the_sandbox_tells_are_the_days_that_we_know(past: Shop) -> None:
@@ -148,5 +161,15 @@ def test_the_days_that_the_sandbox_tells_are_the_days_that_we_know(past: Shop) -
                 PaymentAttempt.settled_at >= day_bounds(today)[0],
             )
         )
+        given = session.scalar(
+            select(func.count())
+            .select_from(Refund)
+            .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
+            .where(
+                PaymentAttempt.channel == Channel.wechat,
+                Refund.channel_fen > 0,
+                Refund.requested_at >= day_bounds(today)[0],
+            )
+        )
         [told] = [e.rows for e in again if e.day == today and e.kind is StatementKind.trade]
-        assert told == taken
+        assert (told, given) == ((taken or 0) + (given or 0), 1)

@@ -83,6 +83,8 @@ def test_a_form_is_paid_and_everybody_says_so(world: Played, way: Way) -> None:
     assert world.unionpay.query(asked.as_asked()) is None
     page = cashier(world, way, asked_at=asked.asked_at)
     assert world.unionpay.query(asked.as_asked()) is None  # shown, not tried
+    seen = world.world.feed.after()[-1]  # and no fault for whoever watches
+    assert (seen["title"], seen["tag"], seen["tone"]) == ("店里来问一笔银联付款", "还没付", "ok")
     back = world.press(page, "pay")
     assert f'action="{BACK}"' in back.text
     known = world.unionpay.query(asked.as_asked())

@@ -79,7 +79,9 @@ def test_the_page_with_the_qr_leads_to_the_shop_only(shop: Shop) -> None:
         "response_type": "code",
         "scope": "snsapi_login",
     }
-    assert client.get("/connect/qrconnect", query_string=good).status_code == 200  # who scans?
+    asked = client.get("/connect/qrconnect", query_string=good)  # who scans?
+    assert (asked.status_code, asked.text.count("<svg"), asked.text.count("<nav")) == (200, 1, 1)
+    assert "person=" in asked.text
     for changes in (
         {"redirect_uri": "https://evil.test/"},
         {"appid": MINI},
