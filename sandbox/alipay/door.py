@@ -95,6 +95,8 @@ def gateway() -> Response:
     except AlipayError as error:
         answer = error.body()
     _tell(world, call, name, method, answer, (time.perf_counter() - started) * 1000)
+    if "late_answer" in faults:
+        time.sleep(faults["late_answer"].seconds)
     if "drop_after" in faults:
         return cut_off()
     if isinstance(answer, Response):

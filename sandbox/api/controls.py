@@ -197,12 +197,15 @@ def invalidate_token() -> ResponseReturnValue:
 
 @control.get("/state")
 def state() -> ResponseReturnValue:
-    """Orders, refunds, notices and messages, the newest `limit` of each; `openid`: only theirs."""
+    """What every channel knows of payments, notices and messages: the newest `limit` of each;
+    `openid`: only theirs."""
     world = the_world()
     limit = request.args.get("limit", 1000, int)
     with world.lock:
         return jsonify(
             **world.ledger.overview(limit),
+            trades=world.trades.dump()["trades"][-limit:],
+            moves=world.moves.dump()["moves"][-limit:],
             sent=world.sent.list(limit, request.args.get("openid")),
             sent_counts=dict(world.sent.counts),
         )

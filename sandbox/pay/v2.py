@@ -86,8 +86,6 @@ def _serve(name: str, title: str, handler: Handler) -> Response:
         answer = {"result_code": "FAIL", **said, **(call.more if call else {})}
     if call:
         answer = _signed(call, answer, forged="wrong_signature" in faults)
-    if "late_answer" in faults:
-        time.sleep(faults["late_answer"].seconds)
     fine = answer.get("result_code") == "SUCCESS"
     world.feed.add(
         call.title if call else title,
@@ -99,6 +97,8 @@ def _serve(name: str, title: str, handler: Handler) -> Response:
         ms=(time.perf_counter() - started) * 1000,
         raw={"POST": request.path, "body": call.fields if call else {}, "answer": answer},
     )
+    if "late_answer" in faults:
+        time.sleep(faults["late_answer"].seconds)
     return cut_off() if "drop_after" in faults else _response(answer)
 
 

@@ -127,6 +127,8 @@ def _serve(name: str, title: str, handler: Handler) -> Response:
     except Refused as error:
         answer = {"respCode": error.code, "respMsg": error.message}
     _tell(world, call, name, title, answer, (time.perf_counter() - started) * 1000)
+    if "late_answer" in faults:
+        time.sleep(faults["late_answer"].seconds)
     if "drop_after" in faults:
         return cut_off()
     if isinstance(answer, Response):
