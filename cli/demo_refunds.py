@@ -62,5 +62,6 @@ def end(session: Session, refund: Refund, outcome: str, at: datetime) -> None:
         refund.channel_fen,
         attempt.channel_fen,
         at,
+        attempt.account,
     )
     refunding.record_result(session, said, at)

@@ -329,6 +329,19 @@ class Config(Section):
     unionpay: UnionPay = UnionPay()
     sandbox: dict[str, Any] = Field(default={}, exclude=True)  # the sandbox's own; not read here
 
+    @model_validator(mode="after")
+    def _one_number_one_channel(self) -> Self:
+        """What a channel says is bound to the number that it was asked under, so no two channels
+        share one."""
+        numbers = [
+            *{each.mchid for each in self.wechat.pay_merchants},
+            *(each.app_id for each in self.alipay.accounts),
+            *(each.mer_id for each in self.unionpay.accounts),
+        ]
+        if len(numbers) != len(set(numbers)):
+            raise ValueError("the same number stands under two payment channels")
+        return self
+
 
 def load(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Config:
     """Read the file (default `LINLI_CONFIG` or `config.toml`) and the environment.

@@ -10,7 +10,7 @@ from core.logs import log
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from crm import balance
-from gateways.pay.records import Transaction, number_of
+from gateways.pay.records import Transaction, is_same
 from orders import paying
 from orders.models import LineKind, Order
 from payments import attempts, ledger, refunding, stored
@@ -58,15 +58,16 @@ class Settlement(StrEnum):
 def settle(session: Session, transaction: Transaction, now: datetime) -> Settlement:
     """Act on what the channel says of a payment, from a notice or a query; safe to repeat.
 
-    Amount, currency, account and appid must be those of the attempt, or nothing changes. A
-    success for a closed attempt, a paid bill or a cancelled order is kept as late and refunded.
+    Amount, currency, account and appid must be those of the attempt, or nothing changes; of an end
+    without money account and appid. A success for a closed attempt, a paid bill or a cancelled
+    order is kept as late and refunded.
     """
     known = find_known(session, transaction.out_trade_no)
     if known is None:
         security_events.notice("payment_unknown", f"payment:{transaction.out_trade_no}")
         return Settlement.unknown
-    if not transaction.is_paid:
-        return _settle_unpaid(session, known, transaction, now)
+    if not transaction.is_paid and not transaction.is_over:
+        return Settlement.waiting
     if different := _differences(known, transaction):
         security_events.record(
             session,
@@ -77,6 +78,8 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
             different=different,
         )
         return Settlement.mismatch
+    if not transaction.is_paid:
+        return _settle_unpaid(session, known, transaction, now)
 
     bill, attempt, order = lock_for_settling(session, known)
     if is_paid(attempt):
@@ -200,8 +203,6 @@ def _pay_bill(session: Session, bill: Bill, now: datetime) -> None:
 def _settle_unpaid(
     session: Session, known: Known, transaction: Transaction, now: datetime
 ) -> Settlement:
-    if not transaction.is_over:
-        return Settlement.waiting
     failed = transaction.state == "PAYERROR"
     to = AttemptState.failed if failed else AttemptState.closed
     if attempts.end(session, known.id, to, now=now):
@@ -212,10 +213,13 @@ def _settle_unpaid(
 
 def _differences(known: Known, transaction: Transaction) -> list[str]:
     """Names only: what a stranger claims is not worth keeping."""
-    account = transaction.account
-    if known.account == number_of(account):  # from before a provider's number served several
-        account = known.account
-    ours = (known.channel_fen, known.currency, known.account, known.appid)
-    told = (transaction.amount_fen, transaction.currency, account, transaction.appid)
-    names = ("amount", "currency", "account", "appid")
-    return [name for name, own, theirs in zip(names, ours, told, strict=True) if own != theirs]
+    told = transaction
+    same = {
+        "amount": known.channel_fen == told.amount_fen,
+        "currency": known.currency == told.currency,
+        "account": is_same(known.account, told.account),
+        "appid": known.appid == told.appid,
+    }
+    if not told.is_paid:  # of what nobody paid not every channel says how much it was, or to whom
+        same |= {"amount": True, "currency": True, "appid": told.appid in ("", known.appid)}
+    return [name for name, is_ours in same.items() if not is_ours]

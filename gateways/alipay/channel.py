@@ -136,8 +136,9 @@ class AlipayChannel:
         )
         if given.get("fund_change") == "Y":
             at = given.get("gmt_refund_pay")
-            return refund_result(ask, "SUCCESS", _time_of(at))
-        return self.query_refund(asked, ask) or refund_result(ask, "PROCESSING")
+            return refund_result(ask, self.account, "SUCCESS", _time_of(at))
+        known = self.query_refund(asked, ask)
+        return known or refund_result(ask, self.account, "PROCESSING")
 
     def query_refund(self, asked: Asked, ask: RefundAsk) -> RefundResult | None:
         method = "alipay.trade.fastpay.refund.query"
@@ -153,7 +154,7 @@ class AlipayChannel:
                 return None
             raise
         try:
-            return read_refund(given, ask)
+            return read_refund(given, ask, self.account)
         except ValueError as error:
             _unreadable(method, error)
 

@@ -54,7 +54,7 @@ def read_notice(kind: str, fields: Mapping[str, Any]) -> Transaction:
         raise MalformedMessage(f"通知里的 {error} 不对") from None
 
 
-def read_refund(fields: Mapping[str, Any], ask: RefundAsk) -> RefundResult | None:
+def read_refund(fields: Mapping[str, Any], ask: RefundAsk, account: str) -> RefundResult | None:
     """From a query of a refund; None: it knows nothing of it.
 
     The documentation has said both that an answer without `refund_status` is a success and that it
@@ -64,10 +64,13 @@ def read_refund(fields: Mapping[str, Any], ask: RefundAsk) -> RefundResult | Non
     if not done and not fields.get("refund_amount"):
         return None
     at = fields.get("gmt_refund_pay")
-    return refund_result(ask, "SUCCESS" if done else "PROCESSING", read_time(at) if at else None)
+    state = "SUCCESS" if done else "PROCESSING"
+    return refund_result(ask, account, state, read_time(at) if at else None)
 
 
-def refund_result(ask: RefundAsk, state: str, at: datetime | None = None) -> RefundResult:
+def refund_result(
+    ask: RefundAsk, account: str, state: str, at: datetime | None = None
+) -> RefundResult:
     """Alipay gives a refund no number of its own: ours is what its bills call it by."""
     return RefundResult(
         out_refund_no=ask.out_refund_no,
@@ -76,6 +79,7 @@ def refund_result(ask: RefundAsk, state: str, at: datetime | None = None) -> Ref
         refund_fen=ask.refund_fen,
         total_fen=ask.total_fen,
         success_at=at,
+        account=account,
     )
 
 

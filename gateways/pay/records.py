@@ -132,7 +132,7 @@ class Notice:
 @dataclass(frozen=True)
 class RefundResult:
     """`state`: PROCESSING, SUCCESS, CLOSED (needs a new number) or ABNORMAL (needs a human).
-    `total_fen`: None where a notice does not say it; `account`: "" where it does not say whose."""
+    `total_fen`: None where a notice does not say it; `account`: as a transaction's."""
 
     out_refund_no: str
     refund_id: str
@@ -140,9 +140,15 @@ class RefundResult:
     refund_fen: int
     total_fen: int | None
     success_at: datetime | None
-    account: str = ""
+    account: str
 
 
 def number_of(account: str) -> str:
     """The number that signs and is told: of an account under a service provider the provider's."""
     return account.partition("-")[0]
+
+
+def is_same(kept: str, told: str) -> bool:
+    """Whether both name one account: before a provider's number served several merchants theirs
+    were kept under the bare number."""
+    return kept in (told, number_of(told))

@@ -139,6 +139,7 @@ class UnionPayChannel:
             refund_fen=ask.refund_fen,
             total_fen=ask.total_fen,
             success_at=None,
+            account=self.account,
         )
 
     def query_refund(self, asked: Asked, ask: RefundAsk) -> RefundResult | None:
@@ -146,7 +147,8 @@ class UnionPayChannel:
         if given is None:
             return None
         try:
-            return read_refund(given, given.get("origRespCode", ""), ask.total_fen)
+            code = given.get("origRespCode", "")
+            return read_refund(given, self.account, code, ask.total_fen)
         except ValueError as error:
             _unreadable(error)
 
@@ -211,7 +213,7 @@ class UnionPayChannel:
             if error.resp_code == _UNKNOWN:
                 return None
             raise
-        if given.get("orderId") != number:
+        if (given.get("orderId"), given.get("merId", self.account)) != (number, self.account):
             raise UnionPayUnavailable("queryTrans.do", "an answer about another order")
         return given
 

@@ -33,7 +33,9 @@ def read_payment(fields: Mapping[str, str], account: str, code: str) -> Transact
     )
 
 
-def read_refund(fields: Mapping[str, str], code: str, total_fen: int | None) -> RefundResult:
+def read_refund(
+    fields: Mapping[str, str], account: str, code: str, total_fen: int | None
+) -> RefundResult:
     """A refund that failed is over: the next one needs a new number."""
     state = "SUCCESS" if code in DONE else "PROCESSING" if code in WAITING else "CLOSED"
     return RefundResult(
@@ -43,6 +45,7 @@ def read_refund(fields: Mapping[str, str], code: str, total_fen: int | None) -> 
         refund_fen=_fen(fields.get("txnAmt", "")),
         total_fen=total_fen,
         success_at=_traced_at(fields) if state == "SUCCESS" else None,
+        account=account,
     )
 
 
@@ -50,26 +53,38 @@ def read_notice(kind: str, fields: Mapping[str, str]) -> Transaction | RefundRes
     """What a verified and kept notice says; None: nothing of money. A refund's does not say what
     the whole payment was. Raises MalformedMessage."""
     try:
-        code = fields.get("respCode", "")
+        code, told = fields.get("respCode", ""), fields.get("merId", "")
         if kind == PAYMENT:
-            return read_payment(fields, fields.get("merId", ""), code)
-        return read_refund(fields, code, None) if kind == REFUND else None
+            return read_payment(fields, told, code)
+        return read_refund(fields, told, code, None) if kind == REFUND else None
     except ValueError as error:
         raise MalformedMessage(f"通知里的 {error} 不对") from None
 
 
 def _traced_at(fields: Mapping[str, str]) -> datetime | None:
-    """traceTime is a month, a day and a time; the year is that of txnTime, or the one after."""
+    """traceTime is a month, a day and a time."""
     sent, traced = fields.get("txnTime", ""), fields.get("traceTime", "")
     if len(sent) != 14 or len(traced) != 10:
         return None
-    began = _time(sent)
-    at = _time(sent[:4] + traced)
-    return at if at >= began - timedelta(days=1) else at.replace(year=at.year + 1)
+    return in_its_year(traced, sent[:8])
 
 
-def _time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+def in_its_year(traced: str, day: str) -> datetime:
+    """A month, a day and a time in the year in which they are nearest to `day` (20261231): what
+    began on one side of new year may be traced on the other. Raises ValueError."""
+    near = datetime.strptime(day, "%Y%m%d").replace(tzinfo=BEIJING)
+    found = [at for more in (-1, 0, 1) if (at := _time(f"{near.year + more}{traced}"))]
+    if not found:
+        raise ValueError("traceTime")
+    return min(found, key=lambda at: abs(at - near))
+
+
+def _time(text: str) -> datetime | None:
+    """None: no such time, as the 29th of February in most years."""
+    try:
+        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+    except ValueError:
+        return None
 
 
 def _fen(text: str) -> int:

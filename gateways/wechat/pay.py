@@ -182,7 +182,7 @@ class PayMerchant:
         if self._sub:
             body["sub_mchid"] = self._sub
         given = self._channel.call("POST", _REFUNDS, body)
-        return _readable(_REFUNDS, lambda: read_refund(given))
+        return self._refund(_REFUNDS, given)
 
     def query_refund(self, asked: Asked, ask: RefundAsk) -> RefundResult | None:
         """None: WeChat knows no such refund."""
@@ -195,7 +195,7 @@ class PayMerchant:
             if error.pay_code in _UNKNOWN_ORDER:
                 return None
             raise
-        return _readable(target, lambda: read_refund(given))
+        return self._refund(target, given)
 
     def redirect_refund(
         self, refund_id: str, out_refund_no: str, card: Card | None, now: datetime
@@ -215,7 +215,13 @@ class PayMerchant:
         if self._sub:
             body["sub_mchid"] = self._sub
         given = self._channel.call("POST", target, body, serial=serial)
-        return _readable(target, lambda: read_refund(given))
+        return self._refund(target, given)
+
+    def _refund(self, target: str, given: dict[str, Any]) -> RefundResult:
+        """An answer to us: where it does not say of which merchant, it is ours."""
+        found = _readable(target, lambda: read_refund(given))
+        unsaid = found.account.rstrip("-") in ("", self.settings.mchid)
+        return replace(found, account=self.account) if unsaid else found
 
     def read_notice(
         self,

@@ -10,7 +10,7 @@ from core.database import claim
 from core.logs import log
 from core.outbox import enqueue
 from crm import balance
-from gateways.pay.records import RefundResult, number_of
+from gateways.pay.records import RefundResult, is_same
 from orders import paying
 from orders.models import Order
 from payments import ledger, plan_refunds
@@ -55,10 +55,8 @@ def record_result(session: Session, result: RefundResult, now: datetime) -> str:
         return "unknown"
     attempt = session.get_one(PaymentAttempt, refund.attempt_id)
     total_fen = attempt.channel_fen if result.total_fen is None else result.total_fen
-    is_other = result.account not in ("", attempt.account) and attempt.account != number_of(
-        result.account
-    )
-    if is_other or (result.refund_fen, total_fen) != (refund.channel_fen, attempt.channel_fen):
+    ours = is_same(attempt.account, result.account)
+    if not ours or (result.refund_fen, total_fen) != (refund.channel_fen, attempt.channel_fen):
         _notice(session, "refund_mismatch", refund, attempt, now)
         return "mismatch"
     lock_bill(session, attempt.bill_id)

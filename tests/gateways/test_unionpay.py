@@ -23,11 +23,12 @@ from gateways.http import Http
 from gateways.pay.errors import BadSignature, MalformedMessage
 from gateways.pay.records import RefundResult, Show, Transaction, Way
 from gateways.unionpay import crypto, wire
+from gateways.unionpay.bills import UnionPayBills
 from gateways.unionpay.channel import UnionPayChannel, unpacked
 from gateways.unionpay.errors import UnionPayError, UnionPayUnavailable
-from gateways.unionpay.reading import read_notice, read_payment, read_refund
+from gateways.unionpay.reading import BEIJING, read_notice, read_payment, read_refund
 from sandbox import channel_keys
-from sandbox.unionpay import moves
+from sandbox.unionpay import files, moves
 from sandbox.unionpay.door import signed
 from tests.gateways.played import (
     BACK,
@@ -151,7 +152,7 @@ def test_what_an_answer_code_means(code: str, state: str) -> None:
     fields = {"orderId": NUMBER, "queryId": "1" * 21, "txnAmt": "2650"}
     assert read_payment(fields, "777", code).state == state
     wanted = {"SUCCESS": "SUCCESS", "USERPAYING": "PROCESSING", "PAYERROR": "CLOSED"}[state]
-    assert read_refund(fields, code, 2_650).state == wanted
+    assert read_refund(fields, "777", code, 2_650).state == wanted
 
 
 @pytest.mark.parametrize(
@@ -166,9 +167,31 @@ def test_an_answer_that_says_nothing(changes: dict[str, str]) -> None:
 
 def test_the_year_of_a_payment_at_new_year() -> None:
     fields = {"orderId": NUMBER, "queryId": "1" * 21, "txnAmt": "1"}
-    told = {**fields, "txnTime": "20261231235959", "traceTime": "0101000001"}
-    at = read_payment(told, "777", "00").success_at
-    assert at == datetime(2026, 12, 31, 16, 0, 1, tzinfo=UTC)
+    for sent, traced, year in (
+        ("20261231235959", "0101000001", 2027),
+        ("20270101000001", "1231235959", 2026),
+        ("20270102000000", "0101000001", 2027),
+        ("20280301000000", "0229235959", 2028),
+    ):
+        told = {**fields, "txnTime": sent, "traceTime": traced}
+        at = read_payment(told, "777", "00").success_at
+        assert at is not None
+        assert f"{at.astimezone(BEIJING):%Y%m%d%H%M%S}" == f"{year}{traced}"
+    for traced in ("0230000000", "1301000000"):
+        with pytest.raises(ValueError):
+            read_payment({**fields, "txnTime": "20270301000000", "traceTime": traced}, "777", "00")
+
+
+def test_the_year_of_a_bill_s_row_at_new_year() -> None:
+    bills = UnionPayBills(lambda day, at: b"")
+    for query_id, at in (
+        ("202612312359581234567", datetime(2026, 12, 31, 16, 0, 1, tzinfo=UTC)),
+        ("202701010000011234567", datetime(2026, 12, 31, 15, 59, 59, tzinfo=UTC)),
+    ):
+        stamp = at.timestamp()
+        move = moves.Move("7" * 15, NUMBER, "01", "", 1, {}, query_id, "1", code="00", at=stamp)
+        [row] = bills.rows(BytesIO(files.zipped("7" * 15, "1231", [move])))
+        assert row.at == at
 
 
 def test_closing_asks_whether_it_is_paid(world: Played) -> None:

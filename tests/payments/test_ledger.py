@@ -117,6 +117,7 @@ def verdict(refund: Refund, attempt: PaymentAttempt, state: str) -> RefundResult
         refund.amount_fen,
         attempt.amount_fen,
         AT,
+        attempt.account,
     )
 
 

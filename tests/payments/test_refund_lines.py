@@ -93,7 +93,8 @@ class Shop:
     def decide(self, refund: Refund, state: str) -> str:
         attempt = self.session.get_one(PaymentAttempt, refund.attempt_id)
         no = refund.out_refund_no
-        said = RefundResult(no, f"50{no}", state, refund.channel_fen, attempt.channel_fen, NOW)
+        fen, whole = refund.channel_fen, attempt.channel_fen
+        said = RefundResult(no, f"50{no}", state, fen, whole, NOW, attempt.account)
         return refunding.record_result(self.session, said, NOW)
 
     def left(self) -> list[int | None]:

@@ -88,8 +88,9 @@ class Shop:
     def refund(self, order: Order, fen: int, *, at: datetime = NOON) -> Refund:
         refund = refunding.request(self.session, order, fen, reason="测试", actor="staff:1", now=at)
         attempt = self.session.get_one(PaymentAttempt, refund.attempt_id)
+        whole, number = attempt.amount_fen, "50" + random_code(8)
         result = RefundResult(
-            refund.out_refund_no, "50" + random_code(8), "SUCCESS", fen, attempt.amount_fen, at
+            refund.out_refund_no, number, "SUCCESS", fen, whole, at, attempt.account
         )
         refunding.record_result(self.session, result, at)
         self.session.refresh(order)
