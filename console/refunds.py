@@ -174,9 +174,10 @@ def _state(given: str) -> str:
 
 def _day(given: str) -> date | None:
     try:
-        return date.fromisoformat(given)
+        found = date.fromisoformat(given)
     except ValueError:
         return None
+    return found if 2000 < found.year < 2200 else None
 
 
 def _act_page(no: str, act: str, form: Form, status: int = 200) -> Response:

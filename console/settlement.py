@@ -284,6 +284,8 @@ def _month(text: str, today: date) -> tuple[date, date]:
         begin = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month has no zone
     except ValueError:
         begin = today
+    if not 2000 < begin.year < 2200:
+        begin = today
     begin = begin.replace(day=1)
     return begin, (begin + timedelta(days=31)).replace(day=1)
 
@@ -298,6 +300,9 @@ def _link(day: date, today: date) -> str:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise NotFound("没有这一天") from None
+    if not 2000 < found.year < 2200:
+        raise NotFound("没有这一天")
+    return found

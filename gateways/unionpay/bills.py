@@ -17,7 +17,7 @@ from gateways.pay.bills import (
     RowKind,
 )
 from gateways.unionpay.errors import UnionPayError
-from gateways.unionpay.reading import BEIJING, PAYMENT, REFUND
+from gateways.unionpay.reading import PAYMENT, REFUND, in_its_year
 
 _WIDTHS = (3, 11, 11, 6, 10, 19, 12, 4, 2, 21, 2, 32, 2, 6, 10, 13, 13, 4, 15, 2, 2, 6, 2, 4, 32)
 _WIDTHS_AFTER = (1, 21)
@@ -85,11 +85,12 @@ def _fields(line: bytes) -> list[str]:
 
 
 def _row(fields: list[str]) -> BillRow:
-    """A fee is D where it costs; the year, which the file leaves out, begins the query id."""
+    """A fee is D where it costs; the day of the payment begins the query id, and so tells the year
+    that the file leaves out."""
     try:
         kind = _KINDS[fields[_KIND]]
         query_id, fee = fields[_QUERY_ID], fields[_FEE]
-        at = datetime.strptime(query_id[:4] + fields[_TIME], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+        at = in_its_year(fields[_TIME], query_id[:8])
         fee_fen = int(fee[1:]) if fee else 0
         return BillRow(
             kind=kind,

@@ -50,6 +50,19 @@ def test_a_month_and_a_day_add_up_on_the_page(chain: Chain) -> None:
     assert "123.45" not in rival.get(f"/settlement/?month={day[:7]}").text
 
 
+def test_no_year_is_too_early_or_too_late_for_an_answer(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    for month in ("0001-01", "9999-12"):
+        assert owner.get(f"/settlement/?month={month}").status_code == 200
+        assert owner.get(f"/settlement/export?month={month}").status_code == 200
+        table = owner.post("/settlement/export", month=month, password=PASSWORD)
+        assert table.status_code == 200
+    for day in ("0001-01-01", "9999-12-31"):
+        assert owner.get(f"/settlement/{day}").status_code == 404
+        assert owner.get(f"/refunds/?day={day}").status_code == 200
+        assert owner.get(f"/recon/?day={day}").status_code == 200
+
+
 def test_an_export_needs_the_password_and_is_on_record(chain: Chain) -> None:
     owner, day = chain.browser("owner"), close_yesterday(chain)
     month = day[:7]
