@@ -105,6 +105,34 @@ def check(cashier: Cashier, attempt: PaymentAttempt, now: datetime) -> Settlemen
         return settling.settle(session, known, now)
 
 
+def follow_ended(
+    cashier: Cashier, attempt: PaymentAttempt, now: datetime, *, until: datetime
+) -> bool:
+    """Ask after an attempt that counts as closed or failed where its channel can't see to that: a
+    page that is still open somewhere may be paid, and its notice be lost. What was paid goes back.
+
+    True: no money can come any more. Raises ChannelUnavailable and ChannelRefused: ask again.
+    """
+    channel, asked = cashier.of(attempt.channel, attempt.account), asked_of(attempt)
+    if channel.close_is_final(asked.way):
+        return True
+    try:
+        known = channel.query(asked)
+    except ChannelRefused as error:
+        if error.transient or now <= until:
+            raise
+        return True  # it never was opened: nor would it ever be answered
+    if known is None:
+        return now > until
+    with transaction() as session:
+        settling.settle(session, known, now)
+    if known.state == "NOTPAY":  # somebody has come to the page: now there is something to close
+        channel.close(asked)
+        return True
+    at_it, failed = known.state == "USERPAYING", known.state == "PAYERROR"
+    return not at_it and not (failed and now <= until)
+
+
 def close(
     cashier: Cashier, attempt: PaymentAttempt, now: datetime, *, close_later: bool = False
 ) -> None:

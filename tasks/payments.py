@@ -14,8 +14,9 @@ from core.logs import log
 from core.outbox import JobState, OutboxJob, enqueue
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from payments import counter, notices, redirecting, remote, telling
+from payments.asks import way_of
 from payments.errors import PaymentInProgress
-from payments.models import UNSETTLED, PaymentAttempt, Refund
+from payments.models import PAID, UNSETTLED, PaymentAttempt, Refund
 from payments.refunding import stuck
 from payments.settling import Settlement
 from payments.sharing import remote as sharing_remote
@@ -73,21 +74,35 @@ def act_on_notice(run: Run, event_id: int) -> None:
 
 @job("payments.query_pending", queue="urgent")
 def query_pending(run: Run, attempt_id: int) -> None:
-    """Ask for a payment whose notice has not come, less and less often, until it ran out."""
+    """Ask for a payment whose notice has not come, less and less often, until it ran out; for one
+    that was ended before, where its channel may take the money all the same, likewise."""
     now = clock.now()
     with reading() as session:
         attempt = session.get_one(PaymentAttempt, attempt_id)
-    if attempt.state not in UNSETTLED:
+    if attempt.state in PAID:
         return
+    until = attempt.expires_at + GRACE
     try:
-        if now > attempt.expires_at + GRACE:
+        if attempt.state not in UNSETTLED:
+            over = remote.follow_ended(gateways.cashier(), attempt, now, until=until)
+        elif now > until:
             remote.close(gateways.cashier(), attempt, now)
-            return
-        outcome = remote.check(gateways.cashier(), attempt, now)
+            over = True
+        else:
+            over = _is_over(attempt, now)
     except NO_ANSWER as error:
         raise _again(error, attempt.expires_at, now) from None
-    if outcome is Settlement.waiting:
+    if not over:
         raise Later(_growing(attempt.created_at, now, at_most=120))
+
+
+def _is_over(attempt: PaymentAttempt, now: datetime) -> bool:
+    """What ended without money is looked at once more: its channel may not be able to end it."""
+    cashier = gateways.cashier()
+    outcome = remote.check(cashier, attempt, now)
+    if outcome is Settlement.closed:
+        return cashier.of(attempt.channel, attempt.account).close_is_final(way_of(attempt))
+    return outcome is not Settlement.waiting
 
 
 @job("payments.follow_code", queue="urgent")

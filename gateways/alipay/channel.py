@@ -113,6 +113,10 @@ class AlipayChannel:
             if error.pay_code not in (_UNKNOWN_TRADE, "ORDER_CLOSED"):
                 raise
 
+    def close_is_final(self, way: Way) -> bool:
+        """Of a page or a QR that nobody has come to yet there is nothing to close."""
+        return way is Way.code
+
     def revoke(self, asked: Asked) -> None:
         try:
             given = self._client.call("alipay.trade.cancel", {"out_trade_no": asked.out_trade_no})

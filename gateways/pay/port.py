@@ -39,7 +39,12 @@ class PayChannel(Protocol):
         """None: the channel knows no such payment (yet)."""
 
     def close(self, asked: Asked) -> None:
-        """After this nobody can pay it, known or not. ChannelRefused when it is paid: query."""
+        """After this nobody can pay it, known or not, unless `close_is_final` says otherwise.
+        ChannelRefused when it is paid: query."""
+
+    def close_is_final(self, way: Way) -> bool:
+        """Whether nobody can pay by this way what was closed. Else it may be paid until its time is
+        over, so it has to be asked after."""
 
     def revoke(self, asked: Asked) -> None:
         """Undo a `Way.code` payment whatever became of it: what was paid goes back."""

@@ -105,6 +105,9 @@ class UnionPayChannel:
         if known is not None and known.state == "USERPAYING":
             raise UnionPayError("06", "the payer is at it", api="close")
 
+    def close_is_final(self, way: Way) -> bool:
+        return False
+
     def revoke(self, asked: Asked) -> None:
         raise UnionPayError("77", "no payments by code", api="revoke")
 

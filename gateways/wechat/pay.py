@@ -156,6 +156,9 @@ class PayMerchant:
             if error.pay_code not in _UNKNOWN_ORDER | {"ORDER_CLOSED"}:
                 raise
 
+    def close_is_final(self, way: Way) -> bool:
+        return True
+
     def revoke(self, asked: Asked) -> None:
         """Only what was scanned at a counter can be undone whatever became of it."""
         if asked.way is not Way.code:
