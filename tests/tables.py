@@ -25,6 +25,9 @@ from core.config import Config
 from core.database import Base
 from tests.servers import MariaDB
 
+# An application is a hundred thousand objects, gone after each test: they are looked at together.
+gc.set_threshold(300_000, 5, 5)
+
 _copies = tempfile.TemporaryDirectory(prefix="linli-tables-")
 _templates = FileSystemBytecodeCache(_copies.name)
 _made: dict[str, frozenset[str]] = {}  # by database
@@ -60,12 +63,9 @@ def running(settings: Config) -> Iterator[Flask]:
 
 @cache
 def _keep_imported() -> None:
-    """What the first application imported stays: the collector looks at it in no later test, and
-    less often at the rest.
-    """
+    """What the first application imported stays: the collector looks at it in no later test."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 10, 20)
 
 
 def _trust_the_power(engine: Engine) -> None:
