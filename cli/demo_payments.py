@@ -18,20 +18,11 @@ from payments import attempts, billing, cancelling, refunding
 from payments.attempts import Means
 from payments.models import AttemptState, Bill, Channel, PaymentAttempt
 
+WECHAT = PaymentAttempt.channel == Channel.wechat
 BACK = (
     (PaymentAttempt.channel == Channel.alipay, 500, "多收了", "SUCCESS"),
-    (
-        (PaymentAttempt.channel == Channel.wechat) & (PaymentAttempt.balance_fen > 0),
-        5_200,
-        "顾客不要了",
-        "SUCCESS",
-    ),
-    (
-        (PaymentAttempt.channel == Channel.wechat) & (PaymentAttempt.balance_fen == 0),
-        600,
-        "多收了",
-        "PROCESSING",
-    ),
+    (WECHAT & (PaymentAttempt.balance_fen > 0), 5_200, "顾客不要了", "SUCCESS"),
+    (WECHAT & (PaymentAttempt.balance_fen == 0), 600, "多收了", "PROCESSING"),
 )
 """Of a payment that is one: how much went back, why, and what the channel said: what arrived is of
 an older one, what is on its way of the latest."""

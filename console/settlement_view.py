@@ -139,6 +139,8 @@ def by_channel(lines: list[Line]) -> list[dict[str, Any]]:
     for line in lines:
         if accounts.kind_of(line.account) == accounts.CHANNEL:
             sums[line.account][line.kind] += line.amount_fen
+    came = {account: max(sum(kinds.values()), 0) for account, kinds in sums.items()}
+    whole = sum(came.values()) or 1
     return [
         {
             "name": CHANNELS.get(account.split(":")[1], "其他渠道"),
@@ -147,8 +149,9 @@ def by_channel(lines: list[Line]) -> list[dict[str, Any]]:
                 (KINDS.get(kind, "其他"), signed(kinds[kind])) for kind in sorted(kinds, key=_place)
             ],
             "sum": signed(sum(kinds.values())),
+            "pct": round(100 * came[account] / whole),
         }
-        for account, kinds in sums.items()
+        for account, kinds in sorted(sums.items(), key=lambda item: -came[item[0]])
     ]
 
 

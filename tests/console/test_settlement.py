@@ -4,11 +4,13 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from console import settlement_view
 from core.clock import business_day, day_bounds
 from core.database import reading
 from payments import ledger
 from payments.models import LedgerEntry, Payout
 from payments.settlement import days, payouts
+from payments.settlement.figures import Line
 from tests.console.conftest import PASSWORD, Chain
 
 
@@ -112,3 +114,21 @@ def test_a_payout_is_proved_bounded_and_taken_back(chain: Chain) -> None:
     records = owner.get("/audit/").text
     assert "记一笔划款" in records
     assert "冲回划款" in records
+
+
+def test_what_is_at_each_channel_stands_with_its_share_the_biggest_first() -> None:
+    lines = [
+        Line(1, "channel:alipay:2021", "payment", 2_000, 1),
+        Line(1, "channel:wechat:1900", "payment", 7_000, 3),
+        Line(1, "channel:wechat:1900", "refund", -1_000, 1),
+        Line(1, "channel:unionpay:777", "refund", -500, 1),  # no share: more went than came
+        Line(1, "sales:1", "payment", -9_000, 4),
+    ]
+
+    shown = settlement_view.by_channel(lines)
+
+    assert [(each["name"], each["sum"], each["pct"]) for each in shown] == [
+        ("微信支付", "60.00", 75),
+        ("支付宝", "20.00", 25),
+        ("银联", "−5.00", 0),
+    ]
