@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
 import gateways
-from console import order_view, reply, words
+from console import deposit_view, reply, words
 from console.access import me, staff
 from console.forms import Form
 from core import audit
@@ -17,18 +17,10 @@ from orders.models import OWING, Order
 from orders.queries import get_waiting_for_staff, list_owing
 from payments import billing, remote
 from payments.billing import DEPOSIT
-from payments.models import Bill, BillKind, BillState
-from payments.queries import list_bills
 
 page = Blueprint("deposits", __name__, url_prefix="/orders/waiting")
 
 HOWS = [("percent", "按比例"), ("sum", "按金额")]
-KINDS = {
-    BillKind.whole: "一次付清",
-    BillKind.deposit: "定金",
-    BillKind.rest: "尾款",
-    BillKind.share: "AA 一份",
-}
 MOST_DAYS = 60
 
 
@@ -38,16 +30,7 @@ def index() -> Response:
     now = clock_now()
     with reading() as session:
         found = list_owing(session, me().store_ids, now=now)
-        around = order_view.look_around(session, found)
-        rows = [
-            {
-                **order_view.row(order, around, me(), now),
-                "due": words.yuan(order.payable_fen),
-                "paid": words.yuan(order.paid_fen) if order.paid_fen else "",
-                "until": words.when(order.expires_at, now),
-            }
-            for order in found
-        ]
+        rows = deposit_view.rows(session, found, me(), now)
     return reply.page("orders/waiting.html", orders=rows)
 
 
@@ -112,42 +95,13 @@ def _deposit_fen(form: Form, order: Order) -> int | None:
 
 
 def _page(no: str, form: Form, status: int = 200) -> Response:
-    now, who = clock_now(), me()
+    who = me()
     with reading() as session:
         order = get_waiting_for_staff(session, who.merchant_id, who.all_store_ids, no)
-        bills = [bill for bill, _ in list_bills(session, order.id)]
-        shown = order_view.row(order, order_view.look_around(session, [order]), who, now)
+        shown = deposit_view.whole(session, order, who, clock_now())
     if order.payment_state not in OWING:
         return reply.done(url_for("console.orders.show", no=no))
-    alone = [bill.kind for bill in bills] == [BillKind.whole]
-    deposit = {bill.kind for bill in bills} == DEPOSIT
-    return reply.page(
-        "orders/bills.html",
-        status,
-        o={
-            **shown,
-            "due": words.yuan(order.payable_fen),
-            "paid": words.yuan(order.paid_fen),
-            "left": words.yuan(order.payable_fen - order.paid_fen),
-            "until": words.when(order.expires_at, now),
-            "bills": [_bill(bill, order, now) for bill in bills],
-            "may_take": alone and who.may("orders.manage"),
-            "may_undo": deposit and not order.paid_fen and who.may("orders.manage"),
-        },
-        form=form,
-        hows=HOWS,
-    )
-
-
-def _bill(bill: Bill, order: Order, now: datetime) -> dict[str, Any]:
-    paid = bill.state is BillState.paid
-    until = max(bill.due_at or order.expires_at, order.expires_at)
-    return {
-        "kind": KINDS[bill.kind],
-        "amount": words.yuan(bill.amount_fen),
-        "state": ("已付", "ok") if paid else ("待付", "warn"),
-        "when": f"{words.when(bill.paid_at, now)} 付" if paid else f"{words.when(until, now)} 前付",
-    }
+    return reply.page("orders/bills.html", status, o=shown, form=form, hows=HOWS)
 
 
 def _note(

@@ -1,10 +1,9 @@
-"""A posted form: what was typed, what it means, and what is wrong with it.
+"""A posted form: what was typed, what it means, and what is wrong with it. The parsers answer
+None where they note an error, so a page can show all of them at once.
 
     form = Form(request.form)
     amount_fen = form.yuan("amount", low=1)
     if form.errors: return page(…, 422, form=form)
-
-The parsers answer None where they note an error, so a page can show all of them at once.
 """
 
 from collections import defaultdict
