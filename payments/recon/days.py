@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import rows
@@ -19,6 +19,7 @@ from payments.models.statements import (
     Discrepancy,
     StatementDay,
     StatementKind,
+    StatementLine,
     StatementState,
 )
 
@@ -112,6 +113,13 @@ def list_due(session: Session, *, now: datetime) -> list[int]:
         )
     )
     return list(session.scalars(found.order_by(StatementDay.day, StatementDay.id)))
+
+
+def list_forgotten(session: Session, before: date) -> list[int]:
+    """Older days of which rows are still kept, a few at a time, the oldest first."""
+    kept = exists().where(StatementLine.day_id == StatementDay.id)
+    found = select(StatementDay.id).where(StatementDay.day < before, kept)
+    return list(session.scalars(found.order_by(StatementDay.day, StatementDay.id).limit(100)))
 
 
 def find(

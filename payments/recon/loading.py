@@ -36,6 +36,11 @@ def count(session: Session, day_id: int) -> int:
     return session.scalar(found) or 0
 
 
+def has_some(session: Session, day_id: int) -> bool:
+    kept = select(StatementLine.id).where(StatementLine.day_id == day_id).limit(1)
+    return session.scalar(kept) is not None
+
+
 def _values(row: BillRow) -> list[int | str | None]:
     at = row.at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
     return [*row[:-1], at]

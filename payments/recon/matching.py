@@ -24,7 +24,7 @@ from payments.models.statements import (
     StatementState,
     StatementTotal,
 )
-from payments.recon import booking, checks, days, inner
+from payments.recon import booking, checks, days, inner, loading
 from payments.recon.checks import Found
 
 # More than anybody works off one by one: then the bill is another shop's, or half of it is missing.
@@ -49,6 +49,8 @@ def match(session: Session, day_id: int, *, now: datetime) -> Outcome:
     day = days.lock(session, day_id)
     if day.state is StatementState.wanted:
         raise ValueError("a day is matched once its bill is there")
+    if day.rows and day.kind is StatementKind.trade and not loading.has_some(session, day.id):
+        return _outcome(session, day.id)  # its rows are forgotten: it would all seem to be missing
     found, final = _ask(session, day)
     _keep(session, day, found, final=final, now=now)
     if day.kind is StatementKind.trade:

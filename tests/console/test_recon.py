@@ -152,3 +152,14 @@ def test_to_accept_needs_a_reason_and_the_password_and_is_on_record(chain: Chain
 def state(found: int) -> DiscrepancyState:
     with reading() as session:
         return session.get_one(Discrepancy, found).state
+
+
+def test_what_differs_stands_on_the_first_page_of_whoever_may_look_into_it(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    assert "条要处理" not in owner.get("/home").text
+    found = differ(chain)
+    assert "对账有 1 条要处理" in owner.get("/home").text
+    assert "对账有" not in chain.browser("rival").get("/home").text
+
+    owner.post(f"/recon/{found}", act="accept", note="另一套系统收的", password=PASSWORD)
+    assert "对账有" not in owner.get("/home").text

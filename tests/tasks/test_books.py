@@ -55,7 +55,18 @@ def bought(fen: int) -> tuple[int, int]:
 
 
 def named(**wrong: list[int]) -> str:
-    kinds = ("member", "order", "coupon", "merchant", "statement", "store", "payout", "sharing")
+    kinds = (
+        "member",
+        "order",
+        "coupon",
+        "merchant",
+        "statement",
+        "store",
+        "payout",
+        "sharing",
+        "fee",
+        "loss",
+    )
     some = {kind: wrong.get(kind, []) for kind in kinds}
     counts = {kind: len(ids) for kind, ids in some.items()}
     return f"BooksWrong: {counts}, among them {some}"
