@@ -11,14 +11,13 @@ import gateways
 from console import people, qr, reply, words
 from console.access import limit, me, staff
 from console.forms import Form
+from console.typed_member import typed_member
 from core import audit
 from core.clock import business_day, day_bounds
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import NotFound
 from core.numbers import new_token
-from crm import lookup
-from crm.errors import MemberNotFound
 from crm.models import Member
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from gateways.pay.port import PayChannel
@@ -35,11 +34,9 @@ from payments.counter import Charge
 from payments.errors import AlreadyPaid, NotPayable, OrderExpired, PaymentInProgress
 from payments.models import UNSETTLED, Channel, PaymentAttempt
 from payments.queries import find_live_attempt_of
-from people.phones import InvalidPhone
 
 page = Blueprint("collect", __name__, url_prefix="/collect")
 
-MEMBER_NO = 12
 MOST_FEN = 50_000_00
 NAMES = {Channel.wechat: "微信", Channel.alipay: "支付宝", Channel.unionpay: "银联"}
 WHY = {
@@ -68,7 +65,7 @@ def place() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     limit("collect")
     amount_fen = form.yuan("amount", low=1, high=MOST_FEN)
-    member_id = _member_of(form)
+    member_id = typed_member(form, "没有这位会员，不填也能收")
     store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
     if form.errors or amount_fen is None:
         return _ask(form, 422)
@@ -299,21 +296,6 @@ def _mine(no: str) -> Order:
     if found is None:
         raise NotFound("没有这笔收款")
     return found
-
-
-def _member_of(form: Form) -> int | None:
-    """Whose it counts for, where the clerk asked: the phone, or the number on the card."""
-    typed = form["member"].strip()
-    if not typed:
-        return None
-    by_no = len(typed) == MEMBER_NO and typed.isascii() and typed.isdigit()
-    given = {"no": typed} if by_no else {"phone": typed}
-    try:
-        with reading() as session:
-            return lookup.get_member(session, me().merchant_id, **given).id
-    except (MemberNotFound, InvalidPhone):
-        form.refuse("member", "没有这位会员，不填也能收")
-        return None
 
 
 def _account(channel: Channel, way: Way) -> PayChannel | None:

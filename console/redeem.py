@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from console import people, reply, tickets, words
 from console.access import limit, me, staff
 from console.forms import Form
+from console.typed_member import typed_member
 from core import lockouts
 from core.clock import business_day, day_bounds
 from core.clock import now as clock_now
@@ -22,14 +23,10 @@ from coupons import amounts, codes, redemption, undoing
 from coupons import words as coupon_words
 from coupons.errors import BelowMinimum, BillNeeded, CodeExpired, CouponNotFound, UndoQuota
 from coupons.models import Coupon, CouponKind, CouponTemplate
-from crm import lookup
-from crm.errors import MemberNotFound
 from crm.models import Member
-from people.phones import InvalidPhone
 
 page = Blueprint("redeem", __name__, url_prefix="/redeem")
 
-MEMBER_NO = 12
 REASONS = [(text, text) for text in ("核错了券", "顾客改主意了", "试一下")]
 
 
@@ -65,7 +62,7 @@ def confirm() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     limit("redeem")
     bill_fen = _bill_of(form)
-    member_id = _member_of(form)
+    member_id = typed_member(form, "没有这位会员，不填也能核销")
     store_id = who.store_id or int(form.one_of("store", who.all_store_ids, "选一家店") or 0)
     try:
         if form.errors:
@@ -181,21 +178,6 @@ def _preview(typed: str, form: Form, now: datetime) -> Response:
         stores=[(store.id, store.name) for store in stores],
         store_name=me().name_of(here or (stores[0].id if len(stores) == 1 else None)),
     )
-
-
-def _member_of(form: Form) -> int | None:
-    """Whose a printed code becomes, where the clerk asked; the phone or the number on the card."""
-    typed = form["member"].strip()
-    if not typed:
-        return None
-    by_no = len(typed) == MEMBER_NO and typed.isascii() and typed.isdigit()
-    given = {"no": typed} if by_no else {"phone": typed}
-    try:
-        with reading() as session:
-            return lookup.get_member(session, me().merchant_id, **given).id
-    except (MemberNotFound, InvalidPhone):
-        form.refuse("member", "没有这位会员，不填也能核销")
-        return None
 
 
 def _bill_of(form: Form) -> int | None:

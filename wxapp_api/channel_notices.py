@@ -13,8 +13,8 @@ from core.clock import now
 from core.database import at_once, retrying
 from core.errors import NotFound
 from core.web import public, webhook
-from gateways.alipay.wire import MAX_BYTES
 from gateways.pay.errors import BadSignature, MalformedMessage
+from gateways.pay.forms import MAX_BYTES
 from payments import notices
 from payments.models import Channel
 from payments.splitting import TOKEN_LENGTH

@@ -20,6 +20,7 @@ from gateways.alipay.reading import (
 )
 from gateways.http import Http
 from gateways.pay.errors import BadSignature, MalformedMessage, StaleMessage
+from gateways.pay.forms import read_form
 from gateways.pay.money import to_yuan
 from gateways.pay.records import (
     Ask,
@@ -177,7 +178,7 @@ class AlipayChannel:
 
         Raises BadSignature (forged, old, another's) or MalformedMessage.
         """
-        fields = wire.read_form(raw)
+        fields = read_form(raw, wire.charset_of)
         self._check_ours(fields, now)
         try:
             told_at = read_time(fields.get("notify_time"))
@@ -196,7 +197,7 @@ class AlipayChannel:
 
         The out_trade_no. Raises BadSignature or MalformedMessage.
         """
-        fields = wire.read_form(raw)
+        fields = read_form(raw, wire.charset_of)
         self._check_ours(fields, now)
         if not fields.get("out_trade_no"):
             raise MalformedMessage("缺少 out_trade_no")

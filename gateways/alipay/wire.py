@@ -4,12 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl
 
-from gateways.pay.errors import MalformedMessage
-
-MAX_BYTES = 64 * 1024
-MAX_FIELDS = 100
 _MEMBER = re.compile(r"\s*(\{|,)\s*")
 _COLON = re.compile(r"\s*:\s*")
 _END = re.compile(r"\s*\}\s*")
@@ -62,26 +57,3 @@ def _members(text: str) -> Iterator[tuple[str, str, Any]]:
         yield name, text[begin:at], value
     if not _END.fullmatch(text, at):
         raise Unreadable("not an object")
-
-
-def read_form(raw: bytes) -> dict[str, str]:
-    """The fields of a notice or a return. Raises MalformedMessage."""
-    if len(raw) > MAX_BYTES:
-        raise MalformedMessage("通知过长")
-    try:
-        text = raw.decode("ascii")
-        charset = charset_of(text)
-        pairs = parse_qsl(
-            text,
-            keep_blank_values=True,
-            strict_parsing=True,
-            encoding=charset,
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
-    except (UnicodeDecodeError, ValueError) as error:
-        raise MalformedMessage("不是有效的表单") from error
-    fields = dict(pairs)
-    if len(fields) != len(pairs) or any("\x00" in each for pair in pairs for each in pair):
-        raise MalformedMessage("不是有效的表单")
-    return fields

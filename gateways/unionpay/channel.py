@@ -10,6 +10,7 @@ from typing import NoReturn
 from core.config_channels import UnionPay, UnionPayAccount
 from gateways.http import MAX_ANSWER_BYTES, Http
 from gateways.pay.errors import BadSignature, MalformedMessage
+from gateways.pay.forms import read_form
 from gateways.pay.records import (
     Ask,
     Asked,
@@ -21,7 +22,6 @@ from gateways.pay.records import (
     Transaction,
     Way,
 )
-from gateways.unionpay import wire
 from gateways.unionpay.bills import UnionPayBills
 from gateways.unionpay.client import UnionPayClient
 from gateways.unionpay.errors import WAITING, UnionPayError, UnionPayUnavailable
@@ -176,7 +176,7 @@ class UnionPayChannel:
         It has neither a number nor a time of its own: a repetition is known by what it says. Raises
         BadSignature (forged, another's) or MalformedMessage.
         """
-        fields = wire.read_form(raw)
+        fields = read_form(raw)
         self._check_ours(fields, now)
         kind, told_apart = fields.get("txnType", ""), fields.get("queryId", "")
         if not told_apart.isalnum() or len(told_apart) > 64 or kind not in (PAYMENT, REFUND):
@@ -188,7 +188,7 @@ class UnionPayChannel:
     def read_return(self, raw: bytes, now: datetime) -> str:
         """The order that a payer came back from; of what was paid a return proves nothing.
         Raises BadSignature or MalformedMessage."""
-        fields = wire.read_form(raw)
+        fields = read_form(raw)
         self._check_ours(fields, now)
         if not fields.get("orderId"):
             raise MalformedMessage("缺少 orderId")
