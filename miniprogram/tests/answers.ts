@@ -31,6 +31,7 @@ export const quote: T.Quote = {
 }
 export const order: T.Order = {
   no: '202611220001', kind: 'goods', state: 'placed', payment_state: 'unpaid', state_text: '待付款', fulfilment: 'pickup',
+  bills: [{ bill: 1, kind: 'whole', amount_fen: 3100, state: 'open', due_at: null }], can_split: true, split_token: null,
   store: { id: '1', name: store.name, address: store.address, phone: store.phone, lat: 31.22, lng: 121.44 }, table: null,
   pickup_number: 'A217', pickup_code: null, lines: [line], discounts, goods_fen: 4400, discount_fen: 1300, payable_fen: 3100, paid_fen: 0, refunded_fen: 0,
   coupon_id: '7', note: '', placed_at: '2026-11-22T09:33:00+08:00', expires_at: '2099-11-22T09:48:00+08:00', paid_at: null, accepted_at: null, ready_at: null,

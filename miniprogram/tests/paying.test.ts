@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Order, PaymentPart, Refund } from '@/api'
-import { balanceSays, heldFor, kept, paidBy, split, wayBack } from '@/lib/paying'
+import { balanceSays, due, heldFor, kept, paidBy, split, wayBack } from '@/lib/paying'
 import { headline } from '@/lib/progress'
 
 const part = (channel: PaymentPart['channel'], amount_fen: number, state: PaymentPart['state'] = 'paid'): PaymentPart => ({ channel, amount_fen, state })
@@ -37,7 +37,7 @@ test('a refund says where each part goes', () => {
 })
 
 test('while the bank is asked nobody is told to pay', () => {
-  const order = { no: '1', state: 'placed', payment_state: 'unpaid', expires_at: '2099-01-01T00:00:00Z', discounts: [], refunds: [] } as unknown as Order
+  const order = { no: '1', state: 'placed', payment_state: 'unpaid', expires_at: new Date(Date.now() + 600_000).toISOString(), discounts: [], refunds: [] } as unknown as Order
   expect(headline(order, Date.now(), true)).toMatchObject({ big: '确认中', small: '正在跟银行确认，别重复付款，最多 1 分钟' })
   expect(headline(order, Date.now()).label).toBe('等你付款')
 })
@@ -47,4 +47,18 @@ test('what the balance leaves over is paid with WeChat inside WeChat, anywhere i
   expect(balanceSays(6600, 4900, true, true)).toBe('余额全用上，还差 ¥17.00')
   expect(balanceSays(6600, 7000, true, true)).toBe('付完还剩 ¥4.00')
   expect(balanceSays(6600, 4900, false, true)).toBe('余额 ¥49.00')
+})
+
+test('of several bills the first that is open and nobody else is paying is next', () => {
+  const bill = (number: number, kind: Order['bills'][number]['kind'], amount_fen: number, state: Order['bills'][number]['state'] = 'open') => ({ bill: number, kind, amount_fen, state, due_at: null })
+  const order = (...bills: Order['bills']) => ({ payable_fen: 2500, bills })
+  expect(due(order(bill(1, 'whole', 2500)))).toEqual({ bill: 1, fen: 2500, name: '' })
+  expect(due(order(bill(2, 'deposit', 500), bill(3, 'rest', 2000)))).toEqual({ bill: 2, fen: 500, name: '定金' })
+  expect(due(order(bill(2, 'deposit', 500, 'paid'), bill(3, 'rest', 2000)))).toEqual({ bill: 3, fen: 2000, name: '尾款' })
+  expect(due(order(bill(2, 'share', 1250, 'taken'), bill(3, 'share', 1250)))).toMatchObject({ bill: 3, fen: 1250 })
+})
+
+test('what is due in days has no countdown', () => {
+  const order = { no: '1', state: 'placed', payment_state: 'part_paid', paid_fen: 500, expires_at: '2026-12-01T04:00:00Z', discounts: [], refunds: [] } as unknown as Order
+  expect(headline(order, Date.parse('2026-11-24T04:00:00Z'))).toMatchObject({ label: '付了一部分', big: '待付款' })
 })

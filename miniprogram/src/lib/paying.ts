@@ -7,6 +7,14 @@ const CHANNELS: Record<PaymentPart['channel'], string> = {
   wechat: '微信支付', alipay: '支付宝', unionpay: '银联', balance: '储值', none: '不用付',
 }
 
+/** What is paid next: of several bills the first that is open and nobody else is paying. */
+export function due(order: Pick<Order, 'payable_fen' | 'bills'>): { bill?: number; fen: number; name: string } {
+  const found = order.bills.find((each) => each.state === 'open')
+  if (!found) return { fen: order.payable_fen, name: '' }
+  return { bill: found.bill, fen: found.amount_fen, name: BILLS[found.kind] }
+}
+export const BILLS: Record<Order['bills'][number]['kind'], string> = { whole: '', deposit: '定金', rest: '尾款', share: '一份' }
+
 /** What the balance pays of an order and what is left for the channel. */
 export function split(dueFen: number, haveFen: number): { balance: number; rest: number } {
   const balance = Math.max(0, Math.min(dueFen, haveFen))

@@ -1,11 +1,11 @@
 /** An order in the customer's words. */
 import type { Order } from '@/api'
 import { UNSURE } from './paying'
-import { clock, countdown, minutesUntil } from './time'
+import { clock, countdown, minutesUntil, when } from './time'
 
 export interface Step { text: string; icon: 'check' | 'cup' | 'bag' | 'smile'; time: string; state: 'done' | 'now' | 'later' }
 
-export const unpaid = (order: Order) => order.state === 'placed' && order.payment_state === 'unpaid'
+export const unpaid = (order: Order) => order.state === 'placed' && (order.payment_state === 'unpaid' || order.payment_state === 'part_paid')
 export const over = (order: Order) => order.state === 'completed' || order.state === 'cancelled'
 export const refunding = (order: Order) => order.refunds.some((refund) => refund.state === 'requested' || refund.state === 'processing')
 
@@ -27,12 +27,16 @@ const unpaidEnd = (order: Order) => {
   return withCoupon(order) ? `${why}，券也还你了` : why
 }
 
+/** More than that is no countdown: a day to pay by. */
+const HOUR_S = 3600
+
 /** The large line of the page and the small one under it. */
 export function headline(order: Order, now: number, unsure = false): { label: string; big: string; small: string; strong: string } {
   const number = { label: order.fulfilment === 'dine_in' ? `${order.table?.name ?? '堂食'} · 取餐号` : '取餐号', big: order.pickup_number }
   if (unpaid(order) && unsure) return { label: '这一单', big: '确认中', small: UNSURE, strong: '' }
   if (unpaid(order)) {
     const left = order.expires_at ? (new Date(order.expires_at).getTime() - now) / 1000 : 0
+    if (left > HOUR_S) return { label: order.paid_fen > 0 ? '付了一部分' : '等你付款', big: '待付款', small: `${when(order.expires_at!)} 前付，东西先给你留着`, strong: '' }
     return { label: '等你付款', big: countdown(left), small: left > 0 ? '后取消，东西先给你留着' : '付款时间过了，正在取消', strong: '' }
   }
   if (order.state === 'cancelled') {

@@ -3,6 +3,7 @@ import { platform } from '@platform'
 import { reactive } from 'vue'
 import { getOrder, getPayment, type Order } from '@/api'
 import { attempt } from '@/lib/attempt'
+import { due } from '@/lib/paying'
 import { storage } from '@/lib/storage'
 import { Refused, type PayParams } from '@/platform/types'
 import { payAtTill } from './till'
@@ -12,7 +13,9 @@ import { payAtTill } from './till'
 export type Outcome = 'paid' | 'cancelled' | 'unsure' | 'left'
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms))
-export const settled = (order: Order) => order.payment_state !== 'unpaid' || order.state === 'cancelled'
+/** All of it is paid, or the bill that was: of several the next one is asked for then. */
+export const settled = (order: Order, bill?: number) =>
+  order.state === 'cancelled' || (order.payment_state !== 'unpaid' && order.payment_state !== 'part_paid') || order.bills.some((each) => each.bill === bill && each.state === 'paid')
 
 /** Orders whose payment is being confirmed, and until when nobody should pay them again. */
 const unsure = reactive<Record<string, number>>(storage.get('unsure') ?? {})
@@ -26,11 +29,12 @@ function remember(no: string) {
 }
 
 /** `balanceFen` of it come from the stored balance, which may be all. */
-export async function pay(order: Pick<Order, 'no' | 'payable_fen'>, balanceFen = 0): Promise<Outcome> {
+export async function pay(order: Pick<Order, 'no' | 'payable_fen' | 'bills'>, balanceFen = 0): Promise<Outcome> {
   if (order.payable_fen === 0) return 'paid'
-  const whole = balanceFen >= order.payable_fen
+  const { bill, fen } = due(order)
+  const whole = balanceFen >= fen
   if (platform.alone() && !whole) return payAtTill(order, balanceFen)
-  const how = whole ? { channel: 'balance' as const } : { channel: 'wechat' as const, ...(balanceFen ? { balance_fen: balanceFen } : {}) }
+  const how = { ...(bill ? { bill } : {}), ...(whole ? { channel: 'balance' as const } : { channel: 'wechat' as const, ...(balanceFen ? { balance_fen: balanceFen } : {}) }) }
   const once = attempt(`pay.${order.no}`, { no: order.no, ...how })
   const { show, params } = await getPayment(order.no, how, once.key)
   once.done()
@@ -45,7 +49,7 @@ export async function pay(order: Pick<Order, 'no' | 'payable_fen'>, balanceFen =
   for (const wait of [300, 700, 1000]) {
     await pause(wait)
     const now = await getOrder(order.no).catch(() => undefined)
-    if (now && settled(now)) return 'paid'
+    if (now && settled(now, bill)) return 'paid'
   }
   remember(order.no)
   return 'unsure'
