@@ -154,6 +154,42 @@ def balance(person: Person) -> int:
     return int(person.call("GET", "membership")["balance_fen"])
 
 
+def other_channels(story: Story) -> str:
+    """In the browser build: over to the channel's own cashier, and paid there."""
+    guest, store_id = story.guest, story.seen["store_id"]
+    cup = guest.menu(store_id)["桂花乌龙鲜奶"]
+    told = []
+    for channel, name in (("alipay", "支付宝"), ("unionpay", "银联")):
+        made = guest.order(cart(cup, store_id))
+        guest.pay_on_page(made["no"], channel)
+        parts = guest.wait_paid(made["no"])["payments"]
+        said = [(part["channel"], part["amount_fen"], part["state"]) for part in parts]
+        expect(said == [(channel, made["payable_fen"], "paid")], f"{name}应付清这一单：{said}")
+        told.append(f"{name} {made['payable_fen']} 分")
+    return f"到收银台各付一单：{'，'.join(told)}"
+
+
+def counter(story: Story) -> str:
+    """A sum at the counter, paid by the customer's code; the same code is charged once."""
+    page = story.owner.get("collect/")
+    (key,) = re.findall(r'name="key" value="([^"]+)"', page)
+    store = option(page, "store", STORE)
+    shown = story.owner.send("collect/", amount="12.34", key=key, store=store)
+    no = shown.url.rsplit("/", 1)[-1]
+    code = story.guest.act("payment-code", asks_password=False)["code"]
+    for _ in range(2):
+        story.owner.post(f"collect/{no}/code", code=code)
+    openid = story.guest.chat(story.guest.mini)["openid"]
+    charged = [
+        row["total_fen"]
+        for row in story.sandbox.get("state")["orders"]
+        if row["trade_type"] == "MICROPAY" and row["openid"] == openid
+    ]
+    expect(charged == [1_234], f"付款码应只收一次：{charged}")
+    expect("12.34" in story.owner.get("collect/"), "今天收的里应有这一笔")
+    return "柜台扫付款码收了 1234 分，再扫一遍也只收一次"
+
+
 def hand_over(story: Story) -> str:
     no = story.seen["no"]
     expect(no in story.owner.get("orders/"), "后台列表里应有这一单")
@@ -166,7 +202,18 @@ def hand_over(story: Story) -> str:
     story.owner.post(f"orders/{no}/hand-over", code=story.seen["code"])
     expect(story.guest.show(no)["state"] == "completed", "应已完成")
     eventually(lambda: "已取走" in cards(story.guest), "卡片走完了")
-    return "接单、出餐，错的取餐码被拒，对的交餐；微信的订单卡片一步步跟着"
+    eventually(lambda: shipped(story), "微信知道货交了")
+    return "接单、出餐，错的取餐码被拒，对的交餐；微信的订单卡片一步步跟着，发货信息也录了"
+
+
+def shipped(story: Story) -> bool:
+    """Whether WeChat was told that the first thing it was paid for is handed over."""
+    openid = story.guest.chat(story.guest.mini)["openid"]
+    orders = story.sandbox.get("state")["orders"]
+    paid = next(row["transaction_id"] for row in orders if row["openid"] == openid)
+    feed = story.sandbox.get("feed")["events"]
+    told = [each for each in feed if "upload_shipping_info" in each["api"]]
+    return any(each["tone"] == "ok" and paid in str(each) for each in told)
 
 
 def cards(person: Person) -> list[str]:
@@ -281,6 +328,8 @@ STEPS: tuple[tuple[str, Callable[[Story], str]], ...] = (
     ("付款", pay),
     ("丢了通知", lose_notice),
     ("储值", store_value),
+    ("支付宝和银联", other_channels),
+    ("付款码", counter),
     ("交付", hand_over),
     ("店员上岗", bind_clerk),
     ("活动", campaign),

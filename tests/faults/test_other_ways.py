@@ -3,7 +3,6 @@ once."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 import requests
@@ -35,7 +34,7 @@ def test_twenty_copies_of_its_notice_pay_once(world: World, channel: str) -> Non
     world.fault(f"{channel}.notify", "duplicate", copies=COPIES)
     seen = money.mark(world)
 
-    pay_on_page(guest, no, channel)
+    guest.pay_on_page(no, channel)
 
     guest.wait_paid(no, seconds=60)
     wait(lambda: len(world.calls(f"{channel}.notify", after=seen)) == COPIES, "all the copies")
@@ -53,7 +52,7 @@ def test_a_refund_there_whose_answer_nobody_heard_happens_once(
 ) -> None:
     guest = world.guest(f"退款{channel}{how}")
     no = money.placed(world, guest)
-    pay_on_page(guest, no, channel)
+    guest.pay_on_page(no, channel)
     guest.wait_paid(no, seconds=60)
     world.fault(f"{channel}.notify", "delay", seconds=10 * money.LATER, times=None)
     seen = money.mark(world)
@@ -121,16 +120,6 @@ def test_the_worker_dies_while_it_takes_a_code_back(world: World) -> None:
     till.post(f"collect/{no}/cancel")
     assert get_order(no).state is OrderState.cancelled
     assert postings_of(get_order(no)) == {}
-
-
-def pay_on_page(guest: Person, no: str, channel: str) -> None:
-    """The payer goes over to the channel's cashier and presses the button."""
-    how = {"channel": channel, "way": "page"}
-    shown = guest.call("POST", f"orders/{no}/payment", json=how)
-    form: dict[str, Any] = dict(shown["params"])
-    url = form.pop("url")
-    page = requests.post(url, data=form, timeout=10) if form else requests.get(url, timeout=10)
-    requests.post(page.url, data={"act": "pay"}, allow_redirects=False, timeout=10)
 
 
 def refunds_there(world: World, channel: str, number: str) -> list[tuple[str, int]]:
