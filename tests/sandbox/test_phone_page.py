@@ -11,13 +11,18 @@ from sandbox.server import create_sandbox
 from sandbox.settings import load
 
 
+@pytest.fixture(scope="module")
+def keys_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("phone")
+
+
 @pytest.fixture
-def phone(tmp_path: Path) -> FlaskClient:
+def phone(keys_directory: Path, tmp_path: Path) -> FlaskClient:
     config = demo_config.write(
         tmp_path / "config.toml",
         base_url="http://127.0.0.1:1",
         sandbox_url="http://127.0.0.1:2",
-        directory=tmp_path,
+        directory=keys_directory,
         database_url="sqlite://",
         redis_url="redis://127.0.0.1:1/0",
     )
