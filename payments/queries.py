@@ -272,4 +272,4 @@ def find_paid(session: Session, order_id: int) -> Paid | None:
     if found is None:
         return None
     at = found.settled_at or found.created_at
-    return Paid(found.appid, found.payer, str(found.transaction_id), found.amount_fen, at)
+    return Paid(found.appid, found.payer, str(found.transaction_id), found.channel_fen, at)

@@ -18,6 +18,7 @@ from messaging.cards.models import CardState, ServiceCard
 from orders import handover
 from orders.models import Order, OrderLine
 from tests.payments.conftest import MINI, Till
+from tests.payments.test_balance import mixed, top_up
 from tests.payments.test_paying import open_sheet
 
 JOBS = ("orders.after_paid", "orders.show_card", "messaging.show_card")
@@ -86,6 +87,18 @@ def test_a_paid_order_has_one_card_that_follows_it_to_the_end(till: Till) -> Non
     done = card()
     assert (done.state, done.wanted, done.shown, done.errcode) == (CardState.over, 5, 5, None)
     assert done.code == till.attempts(order)[0].transaction_id
+
+
+def test_the_card_tells_what_wechat_took_and_not_what_the_balance_paid(till: Till) -> None:
+    top_up(till)
+    order = ordered(till)
+    till.channel.pay(till.open(order, mixed(till)))
+    till.deliver(till.channel.next_notice())
+    work(till)
+
+    attempt = till.attempts(order)[-1]
+    assert attempt.balance_fen > 0
+    assert card().amount_fen == attempt.channel_fen == 2500 - attempt.balance_fen
 
 
 def test_jobs_that_come_in_the_wrong_order_leave_the_card_at_the_last_step(till: Till) -> None:
