@@ -6,9 +6,9 @@ comments with the totals. Fees are negative where they cost, amounts where they 
 
 import csv
 import hashlib
-import io
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from typing import IO
@@ -26,6 +26,7 @@ from gateways.pay.bills import (
     FundRow,
     RowKind,
     fen_of,
+    lines_of,
 )
 
 MOST_BYTES = 4 * 1024**3
@@ -127,10 +128,8 @@ def _lines(file: IO[bytes]) -> Iterator[str]:
             if len(tables) != 1 or tables[0].file_size > MOST_BYTES:
                 raise BadBill("not one table")
             with archive.open(tables[0]) as raw:
-                for line in io.TextIOWrapper(raw, "gb18030", newline="\n"):
-                    if text := line.strip("\r\n"):
-                        yield text
-    except (zipfile.BadZipFile, UnicodeDecodeError, EOFError) as error:
+                yield from lines_of(raw, "gb18030")
+    except (zipfile.BadZipFile, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise BadBill("cannot be unpacked") from error
 
 

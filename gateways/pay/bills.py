@@ -12,6 +12,8 @@ from typing import IO, NamedTuple, Protocol, runtime_checkable
 
 from core.errors import LinliError
 
+LONGEST_LINE = 65_536
+
 
 class BillKind(StrEnum):
     """Which file: what was paid and refunded, or what moved on the account."""
@@ -128,6 +130,20 @@ class BadBill(LinliError):
 
     def __str__(self) -> str:
         return self.why
+
+
+def lines_of(file: IO[bytes], encoding: str) -> Iterator[str]:
+    """The lines of a text, without their ends and a mark of UTF-8; empty ones left out. Raises
+    BadBill for a line that is longer than any could be, so that none fills the memory."""
+    first = True
+    while raw := file.readline(LONGEST_LINE):
+        if len(raw) == LONGEST_LINE and not raw.endswith(b"\n"):
+            raise BadBill("a line without an end")
+        line = raw.decode(encoding).rstrip("\r\n")
+        if first:
+            first, line = False, line.removeprefix("\ufeff")
+        if line:
+            yield line
 
 
 def fen_of(yuan: str) -> int:

@@ -6,11 +6,10 @@ a second line of names and a line of totals. Amounts are in yuan.
 
 import gzip
 import hashlib
-import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone
-from typing import IO
+from typing import IO, cast
 from urllib.parse import urlencode, urlsplit
 
 from gateways.pay.bills import (
@@ -23,6 +22,7 @@ from gateways.pay.bills import (
     FundRow,
     RowKind,
     fen_of,
+    lines_of,
     mils_of,
     round_mils,
 )
@@ -196,17 +196,11 @@ def _plain(file: IO[bytes]) -> Iterator[str]:
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     # Not closed: it is the caller's file.
-    text = io.TextIOWrapper(
-        gzip.GzipFile(fileobj=file, mode="rb") if packed else file, "utf-8-sig", newline="\n"
-    )
+    raw = cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb")) if packed else file
     try:
-        for line in text:
-            if stripped := line.rstrip("\r\n"):
-                yield stripped
+        yield from lines_of(raw, "utf-8")
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise BadBill("cannot be read") from error
-    finally:
-        text.detach()
 
 
 def _names(line: str) -> list[str]:

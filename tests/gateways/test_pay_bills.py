@@ -2,10 +2,13 @@
 
 import gzip
 import io
+import tracemalloc
+import zipfile
 from datetime import UTC, datetime
 
 import pytest
 
+from gateways.alipay.bills import AlipayBills
 from gateways.pay.bills import (
     BadBill,
     BillRow,
@@ -140,6 +143,22 @@ def test_a_packed_file_that_breaks_off_is_refused() -> None:
     packed = gzip.compress(trade(PAID, BACK).getvalue())
     with pytest.raises(BadBill):
         list(BILLS.rows(io.BytesIO(packed[:-30])))
+
+
+def test_a_line_without_an_end_fills_no_memory() -> None:
+    packed = gzip.compress(b"`" * (16 * 1024 * 1024))
+    table = io.BytesIO()
+    with zipfile.ZipFile(table, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("20261122_1.csv", b"`" * (16 * 1024 * 1024))
+    alipay = AlipayBills(lambda day: "", None)  # type: ignore[arg-type]  # reading asks nobody
+    for bills, file in ((BILLS, io.BytesIO(packed)), (alipay, table)):
+        file.seek(0)
+        tracemalloc.start()
+        with pytest.raises(BadBill, match="without an end"):
+            list(bills.rows(file))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * 1024 * 1024
 
 
 def test_the_fund_bill_has_movements_with_their_direction() -> None:
