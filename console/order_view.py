@@ -9,21 +9,19 @@ from flask import url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from console import people, words
+from console import order_history, people, words
 from console.access import Me
 from console.payment_view import CHANNELS
 from crm.models import Member
-from merchants.models import Staff, StoreTable
+from merchants.models import StoreTable
 from orders.cancelling import UNMADE
 from orders.models import (
     NEXT,
     DiscountKind,
     Fulfilment,
-    HistoryKind,
     LineKind,
     Order,
     OrderDiscount,
-    OrderHistory,
     OrderLine,
     OrderState,
     PaymentState,
@@ -50,17 +48,6 @@ STEPS = {
     OrderState.accepted: ("ready", "出餐", "出餐，通知取餐"),
     OrderState.preparing: ("ready", "出餐", "出餐，通知取餐"),
     OrderState.ready: ("hand_over", "交餐", "核对取餐码，交餐"),
-}
-MOVES = {
-    "placed": "下单",
-    "accepted": "接单",
-    "preparing": "开始制作",
-    "ready": "出餐，已通知取餐",
-    "completed": "交餐，完成",
-    "cancelled": "取消",
-    "paid": "付款成功",
-    "part_refunded": "部分退款到账",
-    "refunded": "退款到账",
 }
 REFUNDS = {
     RefundState.requested: ("已提交", "warn"),
@@ -214,7 +201,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         if member
         else "",
         "who_href": url_for("console.members.show", no=member.no) if may_see and member else "",
-        "history": _history(session, order, refunds, now),
+        "history": order_history.told(session, order, refunds, now),
     }
 
 
@@ -298,42 +285,3 @@ def _refunds(found: Sequence[Refund], who: Me, now: datetime) -> list[dict[str, 
         }
         for refund in reversed(found)
     ]
-
-
-def _history(
-    session: Session, order: Order, refunds: Sequence[Refund], now: datetime
-) -> list[dict[str, str]]:
-    """Newest first, with the name of whoever did it. The channel books a refund, but a person
-    asked for it: that has a line of its own, from the moment it was asked for.
-    """
-    moves = session.scalars(
-        select(OrderHistory).where(OrderHistory.order_id == order.id).order_by(OrderHistory.id)
-    ).all()
-    actors = [move.actor for move in moves] + [refund.actor for refund in refunds]
-    ids = {int(actor[6:]) for actor in actors if actor.startswith("staff:")}
-    names = dict(session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).all())
-    told = [(move.at, _move_told(move, names)) for move in moves]
-    for refund in refunds:
-        asked = f"{_actor(refund.actor, names)} 提交退款 ¥{words.yuan(refund.amount_fen)}"
-        told.append((refund.requested_at, (asked, refund.reason, "bad")))
-        if refund.state is RefundState.failed and refund.settled_at:
-            failed = f"¥{words.yuan(refund.amount_fen)} 没退成"
-            told.append((refund.settled_at, (failed, "", "bad")))
-    told.sort(key=lambda each: each[0])
-    return [
-        {"time": words.when(at, now), "text": text, "detail": detail, "kind": kind}
-        for at, (text, detail, kind) in reversed(told)
-    ]
-
-
-def _move_told(move: OrderHistory, names: dict[int, str]) -> tuple[str, str, str]:
-    text = MOVES.get(move.after, move.after)
-    kind = "bad" if move.after == "cancelled" or move.after.endswith("refunded") else "on"
-    if move.kind is HistoryKind.payment:
-        return text, move.reason, kind
-    return f"{_actor(move.actor, names)} {text}", move.reason, kind
-
-
-def _actor(actor: str, names: dict[int, str]) -> str:
-    kind, _, key = actor.partition(":")
-    return names.get(int(key), "员工") if kind == "staff" else {"member": "顾客"}.get(kind, "系统")

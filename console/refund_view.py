@@ -8,10 +8,9 @@ from flask import url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from console import order_view, people, words
+from console import order_view, people, refund_history, words
 from console.access import Me
 from core.clock import local
-from core.outbox import JobState, OutboxJob
 from crm.models import Member
 from merchants.models import Staff
 from orders.models import OrderLine
@@ -39,17 +38,6 @@ HEADINGS = [
     *("退款单号", "订单号", "门店", "退款", "退到", "状态", "原因"),
     *("提交时间", "到账时间", "渠道退款号", "说明"),
 ]
-JOBS = {
-    "payments.refund": "向渠道提交",
-    "payments.query_refund": "向渠道查询",
-    "payments.tell_stuck": "通知店里",
-}
-JOB_STATES = {
-    JobState.waiting: ("等着", ""),
-    JobState.pushed: ("在做", "note"),
-    JobState.done: ("做完了", "ok"),
-    JobState.dead: ("没做成", "bad"),
-}
 
 
 def row(found: Listed, who: Me, now: datetime) -> dict[str, Any]:
@@ -141,7 +129,7 @@ def whole(session: Session, found: Listed, who: Me, now: datetime) -> dict[str, 
         "restart_words": "再退一次" if failed else "现在去问渠道",
         "may_finish": held and failed and refund.error != REDIRECTED,
         "may_redirect": held and failed and refund.error == ABNORMAL,
-        "history": _history(mine, jobs, names, now),
+        "history": refund_history.told(mine, jobs, names, now),
     }
 
 
@@ -170,34 +158,3 @@ def _names(session: Session, batch: Sequence[Refund]) -> dict[str, str]:
     found = session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
     names = {f"staff:{id_}": name for id_, name in found}
     return names | {actor: "顾客" for actor in actors if actor.startswith("member:")}
-
-
-def _history(
-    mine: Sequence[Refund], jobs: Sequence[OutboxJob], names: dict[str, str], now: datetime
-) -> list[dict[str, str]]:
-    """Newest first: each number with what became of it, and the jobs that asked."""
-    told: list[tuple[datetime, str, str, str]] = []
-    for number, refund in enumerate(mine, 1):
-        what = "提交" if number == 1 else f"换第 {number} 个号再退"
-        no = f"单号 {refund.out_refund_no}"
-        told.append((refund.requested_at, f"{names.get(refund.actor, '系统')} {what}", no, ""))
-        if refund.settled_at is None:
-            continue
-        if refund.finished_by:
-            who = names.get(refund.finished_by, "员工")
-            told.append((refund.settled_at, f"{who} 记下已用别的办法退了", refund.note, "bad"))
-        elif refund.state is RefundState.succeeded:
-            told.append((refund.settled_at, "到账", refund.refund_id or "退回储值", "on"))
-        else:
-            unknown = "" if refund.error in stuck.WORDS else f"渠道的代码 {refund.error}"
-            told.append((refund.settled_at, stuck.why(refund, now), unknown, "bad"))
-    for job in jobs:
-        words_, kind = JOB_STATES.get(job.state, ("", ""))
-        tries = f"试了 {job.attempt} 次" if job.attempt > 1 else ""
-        what = f"{JOBS[job.name]}：{words_}"
-        told.append((job.created_at, what, tries, "bad" if kind == "bad" else ""))
-    told.sort(key=lambda each: each[0], reverse=True)
-    return [
-        {"time": words.when(at, now), "text": text, "detail": detail, "kind": kind}
-        for at, text, detail, kind in told
-    ]

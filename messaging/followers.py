@@ -22,8 +22,7 @@ def follow(
 ) -> Follower:
     """Somebody follows, for the first time or again; the first store they came from stays.
 
-    `at` is WeChat's time of the event: an event older than the last one known changes nothing, so
-    a late or repeated `subscribe` cannot undo an `unsubscribe`.
+    `at` is WeChat's time: a late or repeated `subscribe` cannot undo an `unsubscribe` after it.
     """
     row = {
         "appid": appid,
