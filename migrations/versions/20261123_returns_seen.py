@@ -17,4 +17,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The older code knows no receiver that was refused: it is wanted, with the word why it is not.
+    op.execute("UPDATE sharing_receivers SET state = 'wanted' WHERE state = 'refused'")
     op.drop_index(op.f("ix_sharing_returns_state_id"), "sharing_returns")
