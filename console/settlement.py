@@ -140,7 +140,9 @@ def pay_out() -> Response:
         form.refuse("voucher", "凭证号只用数字和字母")
     if form.errors or not step_up.is_proved(form, now):
         return _payouts(form, 422)
-    assert store is not None and amount is not None and voucher is not None  # noqa: PT018
+    assert store is not None
+    assert amount is not None
+    assert voucher is not None
     try:
         with transaction() as session:
             payouts.record(

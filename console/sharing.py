@@ -73,8 +73,10 @@ def add() -> Response:
         form.refuse("account", "商户号是一串数字")
     if form.errors or not step_up.is_proved(form, now):
         return _page(form, 422)
-    assert account is not None and name is not None  # noqa: PT018
-    assert relation is not None and share_bp is not None  # noqa: PT018
+    assert account is not None
+    assert name is not None
+    assert relation is not None
+    assert share_bp is not None
     try:
         with transaction() as session:
             receivers.add(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import String, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.clock import day_bounds
@@ -34,7 +34,7 @@ def ask(session: Session, day: StatementDay) -> Iterator[Found]:
         yield from _frozen_for_nothing(session, merchant_id, end)
 
 
-def _orders(session: Session, paid: object) -> Iterator[Found]:
+def _orders(session: Session, paid: ColumnElement[bool]) -> Iterator[Found]:
     """Orders that say they were paid, and the payments of theirs that succeeded."""
     took = func.coalesce(func.sum(Attempt.amount_fen), 0)
     statement = (
@@ -43,7 +43,7 @@ def _orders(session: Session, paid: object) -> Iterator[Found]:
         .outerjoin(
             Attempt, and_(Attempt.bill_id == Bill.id, Attempt.state == AttemptState.succeeded)
         )
-        .where(paid)  # type: ignore[arg-type]
+        .where(paid)
         .group_by(Order.id)
         .having(took != Order.paid_fen)
         .order_by(Order.id)
@@ -52,13 +52,13 @@ def _orders(session: Session, paid: object) -> Iterator[Found]:
         yield _of(order, Difference.amount, About.order, order.paid_fen, int(sum_))
 
 
-def _coupons(session: Session, paid: object) -> Iterator[Found]:
+def _coupons(session: Session, paid: ColumnElement[bool]) -> Iterator[Found]:
     """Orders that were paid with a coupon which does not say that it was used for them."""
     statement = (
         select(Order)
         .outerjoin(Coupon, Coupon.id == Order.coupon_id)
         .where(
-            paid,  # type: ignore[arg-type]
+            paid,
             Order.coupon_id.is_not(None),
             # What was refunded may have given its coupon back.
             Order.payment_state == PaymentState.paid,
@@ -89,13 +89,13 @@ def _locked_for_nothing(session: Session, merchant_id: int, end: object) -> Iter
         yield _of(order, Difference.state, About.coupon, order.discount_fen, 0)
 
 
-def _top_ups(session: Session, paid: object) -> Iterator[Found]:
+def _top_ups(session: Session, paid: ColumnElement[bool]) -> Iterator[Found]:
     """Top-ups that were paid and are not in the member's balance, or not as much."""
     statement = (
         select(Order, BalanceLot.paid_fen)
         .outerjoin(BalanceLot, BalanceLot.order_id == Order.id)
         .where(
-            paid,  # type: ignore[arg-type]
+            paid,
             Order.kind == LineKind.top_up,
             or_(BalanceLot.id.is_(None), BalanceLot.paid_fen != Order.paid_fen),
         )
@@ -105,7 +105,7 @@ def _top_ups(session: Session, paid: object) -> Iterator[Found]:
         yield _of(order, Difference.amount, About.balance, order.paid_fen, int(kept or 0))
 
 
-def _spent(session: Session, paid: object) -> Iterator[Found]:
+def _spent(session: Session, paid: ColumnElement[bool]) -> Iterator[Found]:
     """Payments with stored value that the balance does not know as spent: also those of which some
     or all went back since."""
     cause = _CAUSE + cast(Attempt.id, String)
@@ -117,7 +117,7 @@ def _spent(session: Session, paid: object) -> Iterator[Found]:
             BalanceHold, and_(BalanceHold.cause == cause, BalanceHold.state != HoldState.held)
         )
         .where(
-            paid,  # type: ignore[arg-type]
+            paid,
             Attempt.state == AttemptState.succeeded,
             Attempt.balance_fen > 0,
             or_(
