@@ -22,7 +22,7 @@ from wxapp_api.pay_notices import SILENCE_SECONDS, act
 
 ANSWERS = {Channel.alipay: "success", Channel.unionpay: "ok"}
 ORDER_PAGE = "/m/#/pages/order/order?no="
-SHARE_PAGE = "/m/#/pages/share/share?token="
+SHARE_PAGE = "/m/#/pages/home/home?share="
 
 blueprint = Blueprint("channel_notices", __name__)
 
