@@ -5,6 +5,7 @@ Nothing is ever changed: what was booked and turns out otherwise is booked once 
 
 from collections.abc import Callable
 from datetime import date, datetime
+from itertools import product
 from typing import Any
 
 from sqlalchemy import (
@@ -35,7 +36,7 @@ from payments.models.statements import (
     StatementLine,
     StatementTotal,
 )
-from payments.recon import days
+from payments.recon import days, slices
 from payments.settlement.holding import hold
 
 Line, Attempt = StatementLine, PaymentAttempt
@@ -47,23 +48,29 @@ def post_fees(session: Session, day: StatementDay, *, now: datetime) -> int:
     often the day is matched, under the day of the bill while that is open. A bill that has another
     fee than before books the difference. How many were new."""
     mine = select(StatementTotal.merchant_id).where(StatementTotal.day_id == day.id)
+    parts = list(slices.of_lines(session, day))
     entries = 0
     for merchant_id in session.scalars(mine.order_by(StatementTotal.merchant_id)).all():
         held = hold(session, merchant_id, day.day, now=now)
-        for of in (_fees, _fees_that_came_back):
+        for of, part in product((_fees, _fees_that_came_back), parts):
             if day.matched_at is not None:
-                entries += _correct(session, day, of, merchant_id, held, now)
+                entries += _correct(session, day, of, part, merchant_id, held, now)
             for sign in (-1, 1):
-                cause = _cause(of)
-                found = of(_entries(day, cause, sign), day).where(
-                    Order.merchant_id == merchant_id, Line.fee_fen != 0
+                found = of(_entries(day, _cause(of), sign), day).where(
+                    part, Order.merchant_id == merchant_id, Line.fee_fen != 0
                 )
                 entries += _insert(session, _dated(found, held, now))
     return entries // 2
 
 
 def _correct(
-    session: Session, day: StatementDay, of: Of, merchant_id: int, held: date, now: datetime
+    session: Session,
+    day: StatementDay,
+    of: Of,
+    part: ColumnElement[bool],
+    merchant_id: int,
+    held: date,
+    now: datetime,
 ) -> int:
     """The difference to what was booked for the same payment or refund, under the next number."""
     cause, fee = _cause(of), accounts.fee(day.channel, merchant_id)
@@ -77,7 +84,7 @@ def _correct(
     statement = (
         of(asked.select_from(Line), day)
         .join(LedgerEntry, mine)
-        .where(Order.merchant_id == merchant_id)
+        .where(part, Order.merchant_id == merchant_id)
         .group_by(cause, Attempt.account, Order.id, Line.id, Line.fee_fen)
         .having(booked != Line.fee_fen)
     )
@@ -182,7 +189,7 @@ def _fees(asked: Select[Any], day: StatementDay) -> Select[Any]:
         )
         .join(Bill, Bill.id == Attempt.bill_id)
         .join(Order, Order.id == Bill.order_id)
-        .where(Line.day_id == day.id, Line.kind == RowKind.payment)
+        .where(Line.kind == RowKind.payment)
     )
 
 
@@ -192,7 +199,6 @@ def _fees_that_came_back(asked: Select[Any], day: StatementDay) -> Select[Any]:
         .join(Attempt, Attempt.id == Refund.attempt_id)
         .join(Order, Order.id == Refund.order_id)
         .where(
-            Line.day_id == day.id,
             Line.kind == RowKind.refund,
             Attempt.channel == day.channel,
             days.paid_through(day),

@@ -1,10 +1,10 @@
-"""The questions that are asked of a day, each a single statement that names only what is wrong."""
+"""The questions that are asked of a day, each a statement that names only what is wrong."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.clock import day_bounds
@@ -19,7 +19,7 @@ from payments.models import (
     RefundState,
 )
 from payments.models.statements import About, Difference, StatementDay, StatementLine
-from payments.recon import days
+from payments.recon import days, slices
 
 # So close to midnight the channel may book a payment on the day after.
 EDGE = timedelta(hours=1)
@@ -54,6 +54,13 @@ def payments_in_bill(session: Session, day: StatementDay, limit: int) -> Iterato
 
     A payment at the counter that was revoked has two rows and counts for nothing.
     """
+    for part in slices.of_lines(session, day):
+        yield from _payments_in_bill(session, day, part, limit)
+
+
+def _payments_in_bill(
+    session: Session, day: StatementDay, part: ColumnElement[bool], limit: int
+) -> Iterator[Found]:
     revoked = aliased(Line)
     undone = exists().where(
         revoked.day_id == day.id,
@@ -80,7 +87,7 @@ def payments_in_bill(session: Session, day: StatementDay, limit: int) -> Iterato
         )
         .outerjoin(Bill, Bill.id == Attempt.bill_id)
         .outerjoin(Order, Order.id == Bill.order_id)
-        .where(Line.day_id == day.id, Line.kind == RowKind.payment, wrong)
+        .where(part, Line.kind == RowKind.payment, wrong)
         .order_by(Line.id)
         .limit(limit)
     )
@@ -151,54 +158,62 @@ def refunds_in_bill(session: Session, day: StatementDay, limit: int) -> Iterator
 
 
 def payments_not_in_bill(
-    session: Session, day: StatementDay, beside: Collection[int], limit: int
+    session: Session,
+    day: StatementDay,
+    beside: Sequence[int],
+    limit: int,
+    among: Collection[int] | None = None,
 ) -> Iterator[Found]:
     """What we took that day and the bill has not, nor that of the day before or after (`beside`:
-    their ids and this one's)."""
-    start, end = day_bounds(day.day)
-    told = exists().where(
-        Line.day_id.in_(beside), Line.our_no == Attempt.out_trade_no, Line.kind == RowKind.payment
-    )
-    statement = (
-        select(Attempt, Bill.order_id, Order.merchant_id)
-        .join(Bill, Bill.id == Attempt.bill_id)
-        .join(Order, Order.id == Bill.order_id)
-        .where(*_taken(day, start, end), ~told)
-        .order_by(Attempt.id)
-        .limit(limit)
-    )
-    for attempt, order_id, merchant_id in session.execute(statement):
-        at = attempt.settled_at or attempt.created_at
-        yield Found(
-            Difference.short,
-            About.payment,
-            attempt.out_trade_no,
-            at,
-            merchant_id=merchant_id,
-            attempt_id=attempt.id,
-            order_id=order_id,
-            ours_fen=attempt.channel_fen,
-            late=at >= end - EDGE,
+    their ids and this one's). `among`: only of these attempts."""
+    late = day_bounds(day.day)[1] - EDGE
+    whole = among is None
+    for start, end in slices.of_taken(session, day) if whole else [day_bounds(day.day)]:
+        statement = (
+            _not_told(select(Attempt, Bill.order_id, Order.merchant_id), beside, Attempt)
+            .join(Bill, Bill.id == Attempt.bill_id)
+            .join(Order, Order.id == Bill.order_id)
+            .where(*taken(day, start, end))
+            .order_by(Attempt.id)
+            .limit(limit)
         )
+        if among is not None:
+            statement = statement.where(Attempt.id.in_(among))
+        for attempt, order_id, merchant_id in session.execute(statement):
+            at = attempt.settled_at or attempt.created_at
+            yield Found(
+                Difference.short,
+                About.payment,
+                attempt.out_trade_no,
+                at,
+                merchant_id=merchant_id,
+                attempt_id=attempt.id,
+                order_id=order_id,
+                ours_fen=attempt.channel_fen,
+                late=at >= late,
+            )
 
 
 def refunds_not_in_bill(
-    session: Session, day: StatementDay, beside: Collection[int], limit: int
+    session: Session,
+    day: StatementDay,
+    beside: Sequence[int],
+    limit: int,
+    among: Collection[int] | None = None,
 ) -> Iterator[Found]:
     """What arrived that day, and no bill of the days before, of this or of the next has it."""
     start, end = day_bounds(day.day)
-    told = exists().where(
-        Line.day_id.in_(beside), Line.our_no == Refund.out_refund_no, Line.kind == RowKind.refund
-    )
     statement = (
-        select(Refund, Bill.order_id, Order.merchant_id)
+        _not_told(select(Refund, Bill.order_id, Order.merchant_id), beside, Refund)
         .join(Attempt, Attempt.id == Refund.attempt_id)
         .join(Bill, Bill.id == Attempt.bill_id)
         .join(Order, Order.id == Bill.order_id)
-        .where(*_given_back(day, start, end), ~told)
+        .where(*given_back(day, start, end))
         .order_by(Refund.id)
         .limit(limit)
     )
+    if among is not None:
+        statement = statement.where(Refund.id.in_(among))
     for refund, order_id, merchant_id in session.execute(statement):
         at = refund.settled_at or refund.requested_at
         yield Found(
@@ -215,109 +230,66 @@ def refunds_not_in_bill(
         )
 
 
+def _not_told(asked: Any, beside: Sequence[int], of: type[PaymentAttempt] | type[Refund]) -> Any:
+    """Of those that none of these days' bills has; most are in the first. One seek a day: what
+    says NOT EXISTS of them all is answered by copying all their rows first."""
+    paid = of is Attempt
+    kind = RowKind.payment if paid else RowKind.refund
+    no = Attempt.out_trade_no if paid else Refund.out_refund_no
+    asked = asked.select_from(of)
+    for day_id in beside:
+        line = aliased(Line)
+        told = and_(line.day_id == day_id, line.our_no == no, line.kind == kind)
+        asked = asked.outerjoin(line, told).where(line.id.is_(None))
+    return asked
+
+
 def orders_that_do_not_know(session: Session, day: StatementDay, limit: int) -> Iterator[Found]:
     """Payments of the day that were taken for an order which says that it is unpaid."""
-    start, end = day_bounds(day.day)
-    statement = (
-        select(Attempt, Order.id, Order.no, Order.merchant_id)
-        .join(Bill, Bill.id == Attempt.bill_id)
-        .join(Order, Order.id == Bill.order_id)
-        .where(
-            *_taken(day, start, end),
-            Attempt.state == AttemptState.succeeded,
-            Order.payment_state == PaymentState.unpaid,
+    for start, end in slices.of_taken(session, day):
+        statement = (
+            select(Attempt, Order.id, Order.no, Order.merchant_id)
+            .join(Bill, Bill.id == Attempt.bill_id)
+            .join(Order, Order.id == Bill.order_id)
+            .where(
+                *taken(day, start, end),
+                Attempt.state == AttemptState.succeeded,
+                Order.payment_state == PaymentState.unpaid,
+            )
+            .order_by(Attempt.id)
+            .limit(limit)
         )
-        .order_by(Attempt.id)
-        .limit(limit)
-    )
-    for attempt, order_id, no, merchant_id in session.execute(statement):
-        yield Found(
-            Difference.state,
-            About.order,
-            no,
-            attempt.settled_at or attempt.created_at,
-            merchant_id=merchant_id,
-            attempt_id=attempt.id,
-            order_id=order_id,
-            ours_fen=0,
-            theirs_fen=attempt.channel_fen,
-        )
+        for attempt, order_id, no, merchant_id in session.execute(statement):
+            yield Found(
+                Difference.state,
+                About.order,
+                no,
+                attempt.settled_at or attempt.created_at,
+                merchant_id=merchant_id,
+                attempt_id=attempt.id,
+                order_id=order_id,
+                ours_fen=0,
+                theirs_fen=attempt.channel_fen,
+            )
 
 
 def beside(session: Session, day: StatementDay, first: date, last: date) -> list[int]:
-    """The trade bills of the same account in these days."""
-    return list(
-        session.scalars(
-            select(StatementDay.id).where(
-                StatementDay.channel == day.channel,
-                StatementDay.account == day.account,
-                StatementDay.kind == day.kind,
-                StatementDay.day.between(first, last),
-            )
+    """The trade bills of the same account in these days, this one in front."""
+    found = session.scalars(
+        select(StatementDay.id)
+        .where(
+            StatementDay.channel == day.channel,
+            StatementDay.account == day.account,
+            StatementDay.kind == day.kind,
+            StatementDay.day.between(first, last),
+            StatementDay.id != day.id,
         )
+        .order_by(StatementDay.day.desc())
     )
+    return [day.id, *found]
 
 
-def bill_totals(day: StatementDay) -> Any:
-    """merchant, payments, fen, refunds, fen, fee: of the rows whose merchant we know."""
-    paid, back = Line.kind == RowKind.payment, Line.kind == RowKind.refund
-    sums = (
-        func.sum(_one(paid)),
-        func.sum(_if(paid, Line.amount_fen)),
-        func.sum(_one(back)),
-        func.sum(_if(back, Line.amount_fen)),
-        func.sum(Line.fee_fen),
-    )
-    if day.merchant_id is not None:
-        owner = func.coalesce(day.merchant_id, 0)
-        return select(owner, *sums).where(Line.day_id == day.id).having(func.count() > 0)
-    # Whose a row is, is what the order says that its payment is for.
-    return (
-        select(Order.merchant_id, *sums)
-        .join(
-            Attempt,
-            and_(Attempt.channel == day.channel, Attempt.transaction_id == Line.payment_no),
-        )
-        .join(Bill, Bill.id == Attempt.bill_id)
-        .join(Order, Order.id == Bill.order_id)
-        .where(Line.day_id == day.id)
-        .group_by(Order.merchant_id)
-    )
-
-
-def our_totals(day: StatementDay) -> tuple[Any, Any]:
-    """merchant, payments, fen, orders, fen; and merchant, refunds, fen."""
-    start, end = day_bounds(day.day)
-    knows = and_(
-        Attempt.state == AttemptState.succeeded, Order.payment_state != PaymentState.unpaid
-    )
-    # One that came too late for its order goes back, and is in the bill all the same.
-    settled = or_(knows, Attempt.state == AttemptState.succeeded_late)
-    paid = (
-        select(
-            Order.merchant_id,
-            func.count(),
-            func.sum(Attempt.channel_fen),
-            func.sum(_one(settled)),
-            func.sum(_if(settled, Attempt.channel_fen)),
-        )
-        .join(Bill, Bill.id == Attempt.bill_id)
-        .join(Order, Order.id == Bill.order_id)
-        .where(*_taken(day, start, end))
-        .group_by(Order.merchant_id)
-    )
-    back = (
-        select(Order.merchant_id, func.count(), func.sum(Refund.channel_fen))
-        .join(Attempt, Attempt.id == Refund.attempt_id)
-        .join(Bill, Bill.id == Attempt.bill_id)
-        .join(Order, Order.id == Bill.order_id)
-        .where(*_given_back(day, start, end))
-        .group_by(Order.merchant_id)
-    )
-    return paid, back
-
-
-def _taken(day: StatementDay, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
+def taken(day: StatementDay, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
     return [
         days.paid_through(day),
         Attempt.settled_at >= start,
@@ -328,7 +300,7 @@ def _taken(day: StatementDay, start: datetime, end: datetime) -> list[ColumnElem
     ]
 
 
-def _given_back(day: StatementDay, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
+def given_back(day: StatementDay, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
     return [
         Refund.settled_at >= start,
         Refund.settled_at < end,
@@ -353,11 +325,3 @@ def _odd(line: StatementLine) -> bool:
 
 def _fee_of(line: StatementLine) -> int:
     return (line.settled_fen * (line.rate or 0) + _UNIT // 2) // _UNIT
-
-
-def _one(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return _if(condition, 1)
-
-
-def _if(condition: ColumnElement[bool], value: Any) -> ColumnElement[int]:
-    return case((condition, value), else_=0)

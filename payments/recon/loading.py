@@ -42,5 +42,5 @@ def has_some(session: Session, day_id: int) -> bool:
 
 
 def _values(row: BillRow) -> list[int | str | None]:
-    at = row.at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    return [*row[:-1], at]
+    at = row.at.astimezone(UTC).isoformat(" ", "microseconds")
+    return [*row[:-1], at.removesuffix("+00:00")]

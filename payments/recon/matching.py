@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import rows
 from core.clock import day_bounds
-from core.database import claim, insert_ignore
+from core.database import insert_ignore
 from core.logs import log
 from payments.models.statements import (
     UNSOLVED,
@@ -22,19 +22,15 @@ from payments.models.statements import (
     StatementDay,
     StatementKind,
     StatementState,
-    StatementTotal,
 )
-from payments.recon import booking, checks, days, inner, loading
+from payments.recon import booking, checks, days, inner, loading, totals
 from payments.recon.checks import Found
 
 # More than anybody works off one by one: then the bill is another shop's, or half of it is missing.
 MOST = 2_000
 SYSTEM = "system"
 ONE_DAY = timedelta(days=1)
-# Columns of a total, in the order of the questions that fill them.
-_OF_BILL = ("bill_payments", "bill_paid_fen", "bill_refunds", "bill_refunded_fen", "fee_fen")
-_OF_PAYMENTS = ("payments", "paid_fen", "orders", "ordered_fen")
-_OF_REFUNDS = ("refunds", "refunded_fen")
+_MATCHED = (StatementState.matched, StatementState.differs)
 
 
 @dataclass(frozen=True)
@@ -52,13 +48,40 @@ def match(session: Session, day_id: int, *, now: datetime) -> Outcome:
     if day.rows and day.kind is StatementKind.trade and not loading.has_some(session, day.id):
         return _outcome(session, day.id)  # its rows are forgotten: it would all seem to be missing
     found, final = _ask(session, day)
-    _keep(session, day, found, final=final, now=now)
+    known = session.scalars(select(Discrepancy).where(Discrepancy.day_id == day.id)).all()
+    _keep(session, day, known, found, final=final, now=now)
     if day.kind is StatementKind.trade:
-        _add_up(session, day)
+        totals.add_up(session, day)
         booking.post_fees(session, day, now=now)
     outcome = _outcome(session, day.id)
     days.move(session, day, outcome.state, matched_at=now, error="")
     log.info("day_matched", day_id=day.id, state=outcome.state, open=outcome.open)
+    return outcome
+
+
+def look_again(session: Session, day_id: int, *, now: datetime) -> Outcome:
+    """Tomorrow's bill is there: what this day's had not is looked for in it. Nothing else of the
+    day can be another for it."""
+    day = days.lock(session, day_id)
+    if day.kind is not StatementKind.trade or day.state not in _MATCHED:
+        return match(session, day_id, now=now)
+    of_day = select(Discrepancy).where(Discrepancy.day_id == day.id)
+    short = of_day.where(
+        Discrepancy.kind == Difference.short, Discrepancy.state != DiscrepancyState.fixed
+    )
+    missing = list(session.scalars(short.limit(MOST)))
+    if len(missing) == MOST:  # there may be more that nobody has written down
+        return match(session, day_id, now=now)
+    near, wide = _beside(session, day)
+    payments = {each.attempt_id or 0 for each in missing if each.about is About.payment}
+    refunds = {each.refund_id or 0 for each in missing if each.about is About.refund}
+    found = [
+        *checks.payments_not_in_bill(session, day, near, MOST, payments),
+        *checks.refunds_not_in_bill(session, day, wide, MOST, refunds),
+    ]
+    _keep(session, day, missing, found, final=True, now=now)
+    outcome = _outcome(session, day.id)
+    days.move(session, day, outcome.state, matched_at=now, error="")
     return outcome
 
 
@@ -68,10 +91,7 @@ def _ask(session: Session, day: StatementDay) -> tuple[list[Found], bool]:
         return list(_fund(session, day)), True
     if day.kind is not StatementKind.trade:
         return list(islice(inner.ask(session, day), MOST)), True
-    near = checks.beside(session, day, day.day - ONE_DAY, day.day + ONE_DAY)
-    wide = checks.beside(
-        session, day, day.day - timedelta(days=checks.REFUND_DAYS), day.day + ONE_DAY
-    )
+    near, wide = _beside(session, day)
     tomorrow = days.find(session, day.channel, day.account, day.day + ONE_DAY, day.kind)
     asked = chain(
         checks.payments_in_bill(session, day, MOST),
@@ -82,6 +102,13 @@ def _ask(session: Session, day: StatementDay) -> tuple[list[Found], bool]:
     )
     final = tomorrow is not None and tomorrow.state is not StatementState.wanted
     return list(islice(asked, MOST)), final
+
+
+def _beside(session: Session, day: StatementDay) -> tuple[list[int], list[int]]:
+    """The bills that may have a payment of the day, and those that may have a refund."""
+    first = day.day - timedelta(days=checks.REFUND_DAYS)
+    near = checks.beside(session, day, day.day - ONE_DAY, day.day + ONE_DAY)
+    return near, checks.beside(session, day, first, day.day + ONE_DAY)
 
 
 def _fund(session: Session, day: StatementDay) -> Iterable[Found]:
@@ -104,14 +131,17 @@ def _fund(session: Session, day: StatementDay) -> Iterable[Found]:
 
 
 def _keep(
-    session: Session, day: StatementDay, found: list[Found], *, final: bool, now: datetime
+    session: Session,
+    day: StatementDay,
+    before: Iterable[Discrepancy],
+    found: list[Found],
+    *,
+    final: bool,
+    now: datetime,
 ) -> None:
     """What is wrong and new is written; what is known stays as people left it, unless it is wrong
     again or tomorrow has come; what is wrong no longer is closed."""
-    known = {
-        (each.kind, each.about, each.ref): each
-        for each in session.scalars(select(Discrepancy).where(Discrepancy.day_id == day.id))
-    }
+    known = {(each.kind, each.about, each.ref): each for each in before}
     wrong = {(each.kind, each.about, each.ref): each for each in found}
     fresh = [
         _row(day, each, final=final, now=now) for key, each in wrong.items() if key not in known
@@ -166,7 +196,7 @@ def _reopen(session: Session, discrepancy: Discrepancy, *, now: datetime) -> Non
 def settle_day(session: Session, day_id: int) -> None:
     """After something of a day was dealt with: does it still differ?"""
     day = days.lock(session, day_id)
-    if day.state in (StatementState.matched, StatementState.differs):
+    if day.state in _MATCHED:
         days.move(session, day, _outcome(session, day_id).state)
 
 
@@ -221,28 +251,3 @@ def _outcome(session: Session, day_id: int) -> Outcome:
     open_ = number.get(DiscrepancyState.open, 0)
     state = StatementState.differs if open_ else StatementState.matched
     return Outcome(state, open_, number.get(DiscrepancyState.waiting, 0))
-
-
-def _add_up(session: Session, day: StatementDay) -> None:
-    """Each merchant's part of the day, anew."""
-    totals: dict[int, dict[str, int]] = {}
-    paid, back = checks.our_totals(day)
-    asked: list[tuple[tuple[str, ...], Any]] = [
-        (_OF_BILL, checks.bill_totals(day)),
-        (_OF_PAYMENTS, paid),
-        (_OF_REFUNDS, back),
-    ]
-    for names, statement in asked:
-        for merchant_id, *sums in session.execute(statement):
-            part = totals.setdefault(int(merchant_id), {})
-            part |= {name: int(value or 0) for name, value in zip(names, sums, strict=True)}
-    claim(session, delete(StatementTotal).where(StatementTotal.day_id == day.id))
-    rows.add_all(
-        session,
-        StatementTotal,
-        [
-            {"day_id": day.id, "merchant_id": merchant_id}
-            | {name: part.get(name, 0) for name in (*_OF_BILL, *_OF_PAYMENTS, *_OF_REFUNDS)}
-            for merchant_id, part in sorted(totals.items())
-        ],
-    )

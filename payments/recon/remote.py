@@ -46,7 +46,7 @@ def reconcile(cashier: Cashier, day_id: int, now: datetime) -> Outcome:
         outcome = matching.match(session, day_id, now=now)
     for other_id in _waiting_for(day):
         with transaction() as session:
-            matching.match(session, other_id, now=now)
+            matching.look_again(session, other_id, now=now)
     return outcome
 
 

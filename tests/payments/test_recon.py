@@ -24,7 +24,7 @@ from payments.models.statements import (
     StatementState,
     StatementTotal,
 )
-from payments.recon import days, fixing, remote
+from payments.recon import days, fixing, remote, slices
 from payments.recon.fixing import Act, Cause
 from tests.factories.merchants import make_merchant
 from tests.payments.conftest import MCHID, Till
@@ -200,6 +200,33 @@ def test_each_kind_of_difference_is_found_with_both_figures(both: Till) -> None:
         days.move(session, days.lock(session, day.id), StatementState.wanted)
     assert run(both).state is StatementState.matched
     assert {row[3] for row in differences()} == {"fixed"}
+
+
+def test_a_day_in_many_parts_says_what_it_says_in_one(
+    both: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "STEP", 1)
+    kept, lost, _ = (
+        paid(both, fen, NOON + n * SECOND) for n, fen in enumerate((2600, 1200, 700))
+    )
+    same = paid(both, 300, NOON)  # in the second of the first
+    refunded(both, kept, 600, NOON + SECOND)
+    spoil(both, missing=[number(both, lost)], amounts_fen={number(both, same): 200})
+    day = run(both)
+    assert (day.state, day.rows) == (StatementState.differs, 4)
+    assert [(kind, ref, *fen) for kind, _, ref, _, *fen in differences()] == [
+        ("amount", number(both, same), 300, 200),
+        ("short", number(both, lost), 1200, None),
+    ]
+    with database.reading() as session:
+        total = session.scalars(select(StatementTotal)).one()
+    assert (total.bill_payments, total.bill_paid_fen) == (3, 2600 + 700 + 200)
+    assert (total.bill_refunds, total.bill_refunded_fen) == (1, 600)
+    assert (total.payments, total.paid_fen, total.orders) == (4, 4800, 4)
+    assert (total.refunds, total.refunded_fen, total.ordered_fen) == (1, 600, 4800)
+    fees = [fen for account, fen in booked("fee") if account == "fee"]
+    assert (sorted(fees), total.fee_fen) == ([2, 4, 14], 2 + 4 + 14 - 3)
+    assert booked("fee_back") == [("channel", 3), ("fee", -3)]
 
 
 def test_a_payment_before_midnight_waits_for_tomorrows_bill(both: Till) -> None:
