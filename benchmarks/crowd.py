@@ -53,8 +53,9 @@ _STEPS = (
 )
 
 
-def fill(session: Session, *, members: int = MEMBERS, orders_each: int = ORDERS_EACH) -> None:
+def fill(session: Session, *, orders_each: int = ORDERS_EACH) -> None:
     """Merchant 1 with members 1…n, five orders and three tags each on average."""
+    members = MEMBERS
     session.add(Merchant(id=1, code="qinghe", name="青禾", created_at=NOW))
     session.flush()
     values = {"now": NOW.replace(tzinfo=None), "members": members}

@@ -206,9 +206,7 @@ def test_a_day_in_many_parts_says_what_it_says_in_one(
     both: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slices, "STEP", 1)
-    kept, lost, _ = (
-        paid(both, fen, NOON + n * SECOND) for n, fen in enumerate((2600, 1200, 700))
-    )
+    kept, lost, _ = (paid(both, fen, NOON + n * SECOND) for n, fen in enumerate((2600, 1200, 700)))
     same = paid(both, 300, NOON)  # in the second of the first
     refunded(both, kept, 600, NOON + SECOND)
     spoil(both, missing=[number(both, lost)], amounts_fen={number(both, same): 200})
