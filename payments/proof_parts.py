@@ -5,10 +5,11 @@ closed statement the sum of its entries.
 As in `proof`, each check takes a slice of ids and names the wrong ones.
 """
 
+from collections import Counter
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, and_, case, cast, func, literal, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.clock import business_day
 from gateways.pay.bills import RowKind
@@ -118,6 +119,49 @@ def wrong_coupon_costs(session: Session, ids: range) -> list[int]:
     ]
 
 
+def wrong_coupon_returns(session: Session, ids: range) -> list[int]:
+    """Orders of which refunds of closed days gave back other than their part of the coupons'
+    cost, to the merchant or to the platform."""
+    used, costs = aliased(LedgerEntry), (accounts.COUPON_COST, accounts.SUBSIDY)
+    of_cost = or_(*(LedgerEntry.account.startswith(f"{kind}:") for kind in costs))
+    of_sale = and_(
+        LedgerEntry.account.startswith(f"{accounts.SALES}:"),
+        LedgerEntry.cause.startswith("refund:"),
+    )
+    found = session.execute(
+        select(LedgerEntry, Order.paid_fen)
+        .join(
+            used,
+            and_(
+                used.cause == literal("coupon:") + cast(LedgerEntry.order_id, String(20)),
+                used.account.startswith(f"{accounts.GIVEN}:"),
+            ),
+        )
+        .join(Order, Order.id == LedgerEntry.order_id)
+        .where(LedgerEntry.order_id.between(ids.start, ids.stop - 1), or_(of_cost, of_sale))
+    ).all()
+    sales = [entry for entry, _ in found if accounts.kind_of(entry.account) == accounts.SALES]
+    closed = _closed(session, [(entry.merchant_id, entry.day) for entry in sales])
+    gone: Counter[Any] = Counter()
+    for entry in sales:
+        if (entry.merchant_id, entry.day) in closed:
+            gone[entry.order_id] += entry.amount_fen
+    paid = {entry.order_id: fen for entry, fen in found}
+    cost: Counter[Any] = Counter()
+    back: Counter[Any] = Counter()
+    for entry, _ in found:
+        if (kind := accounts.kind_of(entry.account)) in costs:
+            told = cost if entry.cause.startswith("coupon:") else back
+            told[entry.order_id, kind] += entry.amount_fen
+    return sorted(
+        {
+            order_id
+            for order_id, kind in {*cost, *back}
+            if -back[order_id, kind] != _part(cost[order_id, kind], gone[order_id], paid[order_id])
+        }
+    )
+
+
 def wrong_losses(session: Session, ids: range) -> list[int]:
     """Discrepancies for which another sum is lost in the ledger than was accepted."""
     number = cast(Discrepancy.id, String(20))
@@ -163,6 +207,11 @@ def wrong_columns(session: Session, ids: range) -> list[int]:
         .order_by(day.id)
     )
     return list(session.scalars(found))
+
+
+def _part(cost_fen: int, gone_fen: int, paid_fen: int) -> int:
+    """Of a cost, what went back with so much of what was paid: half a fen is a whole one."""
+    return (2 * cost_fen * gone_fen + paid_fen) // (2 * paid_fen) if gone_fen else 0
 
 
 def _booked(kind: str, id_: Any) -> ColumnElement[bool]:

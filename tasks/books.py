@@ -17,13 +17,14 @@ from merchants.models import Merchant
 from orders.models import Order
 from payments import ledger, proof, proof_parts, stored
 from payments.models import Payout, SettlementDay, Sharing, StorePurse
-from payments.models.statements import Discrepancy, StatementLine
+from payments.models.statements import Discrepancy, StatementDay, StatementLine
+from payments.recon import unlisted
 from tasks.registry import Run, job
 
 Check = Callable[[Session, range], list[int]]
 SLICE = 2_000
 # A day may have as many entries as thousands of orders, and a merchant as many as all their days.
-SLICES = {"statement": 20, "merchant": 1}
+SLICES = {"statement": 20, "merchant": 1, "bill": 5}
 NAMED = 20
 
 
@@ -46,7 +47,12 @@ def check_books(run: Run) -> None:
         "member": (Member.id, [points.list_unbalanced, balance.list_unbalanced]),
         "order": (
             Order.id,
-            [ledger.list_unbalanced, proof.wrong_payments, proof_parts.wrong_coupon_costs],
+            [
+                ledger.list_unbalanced,
+                proof.wrong_payments,
+                proof_parts.wrong_coupon_costs,
+                proof_parts.wrong_coupon_returns,
+            ],
         ),
         "coupon": (Coupon.id, [coupon_ledger.list_unbalanced]),
         "merchant": (Merchant.id, [stored.list_different]),
@@ -55,6 +61,7 @@ def check_books(run: Run) -> None:
         "payout": (Payout.id, [proof.wrong_payouts]),
         "sharing": (Sharing.id, [proof.wrong_sharings]),
         "fee": (StatementLine.id, [proof_parts.wrong_fees]),
+        "bill": (StatementDay.id, [unlisted.wrong_days]),
         "loss": (Discrepancy.id, [proof_parts.wrong_losses]),
     }
     wrong: dict[str, list[int]] = {}

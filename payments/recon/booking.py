@@ -3,7 +3,7 @@
 Nothing is ever changed: what was booked and turns out otherwise is booked once more, the other way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from itertools import product
 from typing import Any
@@ -36,7 +36,7 @@ from payments.models.statements import (
     StatementLine,
     StatementTotal,
 )
-from payments.recon import days, slices
+from payments.recon import days, slices, unlisted
 from payments.settlement.holding import hold
 
 Line, Attempt = StatementLine, PaymentAttempt
@@ -60,7 +60,23 @@ def post_fees(session: Session, day: StatementDay, *, now: datetime) -> int:
                     part, Order.merchant_id == merchant_id, Line.fee_fen != 0
                 )
                 entries += _insert(session, _dated(found, held, now))
+    if day.matched_at is not None:
+        entries += take_out_fees(session, day, now=now)
     return entries // 2
+
+
+def take_out_fees(
+    session: Session,
+    day: StatementDay,
+    *,
+    now: datetime,
+    payments: Collection[int] | None = None,
+    refunds: Collection[int] | None = None,
+) -> int:
+    """A bill that was fetched anew may have lost a row: its fee is booked the other way once no
+    bill can have it any more. `payments`, `refunds`: only of these."""
+    gone = unlisted.entries(session, day, now=now, payments=payments, refunds=refunds)
+    return rows.add_all_new(session, LedgerEntry, gone)
 
 
 def _correct(

@@ -170,7 +170,7 @@ def payments_not_in_bill(
     whole = among is None
     for start, end in slices.of_taken(session, day) if whole else [day_bounds(day.day)]:
         statement = (
-            _not_told(select(Attempt, Bill.order_id, Order.merchant_id), beside, Attempt)
+            not_told(select(Attempt, Bill.order_id, Order.merchant_id), beside, Attempt)
             .join(Bill, Bill.id == Attempt.bill_id)
             .join(Order, Order.id == Bill.order_id)
             .where(*taken(day, start, end))
@@ -204,7 +204,7 @@ def refunds_not_in_bill(
     """What arrived that day, and no bill of the days before, of this or of the next has it."""
     start, end = day_bounds(day.day)
     statement = (
-        _not_told(select(Refund, Bill.order_id, Order.merchant_id), beside, Refund)
+        not_told(select(Refund, Bill.order_id, Order.merchant_id), beside, Refund)
         .join(Attempt, Attempt.id == Refund.attempt_id)
         .join(Bill, Bill.id == Attempt.bill_id)
         .join(Order, Order.id == Bill.order_id)
@@ -230,7 +230,7 @@ def refunds_not_in_bill(
         )
 
 
-def _not_told(asked: Any, beside: Sequence[int], of: type[PaymentAttempt] | type[Refund]) -> Any:
+def not_told(asked: Any, beside: Sequence[int], of: type[PaymentAttempt] | type[Refund]) -> Any:
     """Of those that none of these days' bills has; most are in the first. One seek a day: what
     says NOT EXISTS of them all is answered by copying all their rows first."""
     paid = of is Attempt

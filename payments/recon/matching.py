@@ -80,6 +80,7 @@ def look_again(session: Session, day_id: int, *, now: datetime) -> Outcome:
         *checks.refunds_not_in_bill(session, day, wide, MOST, refunds),
     ]
     _keep(session, day, missing, found, final=True, now=now)
+    booking.take_out_fees(session, day, now=now, payments=payments, refunds=refunds)
     outcome = _outcome(session, day.id)
     days.move(session, day, outcome.state, matched_at=now, error="")
     return outcome

@@ -13,12 +13,13 @@ from orders.models import DiscountKind, Order, OrderDiscount
 from payments import proof_parts
 from payments.models import BookProof, LedgerEntry, SettlementDay
 from payments.models.statements import Discrepancy, StatementDay, StatementLine, StatementState
-from payments.recon import fixing
+from payments.recon import fixing, unlisted
 from payments.settlement import days as settlement_days
 from tests.factories.coupons import make_coupon, make_template
 from tests.payments.conftest import Till
 from tests.payments.test_recon import (
     DAY,
+    booked,
     both,
     differences,
     number,
@@ -99,8 +100,8 @@ def test_a_loss_that_nobody_accepted_so_is_named(both: Till) -> None:
     assert proven(both) == {"loss": [found.id]}
 
 
-def test_what_a_coupon_cost_is_what_it_took_off(both: Till) -> None:
-    order = paid(both, 2_600)
+def with_coupon(till: Till, order: Order, fen: int) -> None:
+    """As if a coupon had taken so much off; all of it happened on the day."""
     with database.transaction() as session:
         mine = session.get_one(Order, order.id)
         template = make_template(session, session.get_one(Merchant, mine.merchant_id))
@@ -113,17 +114,26 @@ def test_what_a_coupon_cost_is_what_it_took_off(both: Till) -> None:
                 kind=DiscountKind.coupon,
                 ref_id=coupon.id,
                 name="券",
-                amount_fen=300,
-                per_line=[300],
+                amount_fen=fen,
+                per_line=[fen],
             )
         )
         session.execute(update(LedgerEntry).values(day=DAY))
-    with database.reading() as session:
-        assert proof_parts.wrong_coupon_costs(session, EVERY) == []  # its day is open
+
+
+def close_the_day(order: Order) -> None:
     with database.transaction() as session:
         settlement_days.open_due(session, order.merchant_id, now=clock.now())
         (day,) = settlement_days.list_closable(session, order.merchant_id, now=clock.now())
         assert settlement_days.close(session, day.id, now=clock.now())
+
+
+def test_what_a_coupon_cost_is_what_it_took_off(both: Till) -> None:
+    order = paid(both, 2_600)
+    with_coupon(both, order, 300)
+    with database.reading() as session:
+        assert proof_parts.wrong_coupon_costs(session, EVERY) == []  # its day is open
+    close_the_day(order)
     assert proven(both) == {}
 
     spoil_ledger("coupon:", "given:")
@@ -133,6 +143,25 @@ def test_what_a_coupon_cost_is_what_it_took_off(both: Till) -> None:
         session.execute(delete(LedgerEntry).where(LedgerEntry.cause.startswith("coupon:")))
     with database.reading() as session:
         assert proof_parts.wrong_coupon_costs(session, EVERY) == [order.id]
+
+
+def test_what_a_refund_gave_back_of_a_coupons_cost_is_its_part(both: Till) -> None:
+    order = paid(both, 2_600)
+    refunded(both, order, 1_000)
+    with_coupon(both, order, 333)
+    with database.reading() as session:
+        assert proof_parts.wrong_coupon_returns(session, EVERY) == []  # its day is open
+    close_the_day(order)
+    assert booked("coupon_back") == [("coupon_cost", -128), ("given", 128)]
+    assert proven(both) == {}
+
+    spoil_ledger("coupon_back:", "coupon_cost:")
+    with database.reading() as session:
+        assert proof_parts.wrong_coupon_returns(session, EVERY) == [order.id]
+        assert proof_parts.wrong_coupon_returns(session, range(order.id + 1, 10**6)) == []
+    with database.transaction() as session:
+        session.execute(delete(LedgerEntry).where(LedgerEntry.cause.startswith("coupon_back:")))
+    assert proven(both)["order"] == [order.id]
 
 
 def test_every_column_of_a_closed_statement_is_proven(both: Till) -> None:
@@ -178,3 +207,53 @@ def test_the_rows_of_a_bill_are_forgotten_and_the_day_stays_as_it_was(both: Till
     assert (again.state, again.rows, again.fee_fen) == (StatementState.matched, 1, day.fee_fen)
     assert differences() == []
     assert proven(both) == {}
+
+
+def test_a_fee_whose_row_the_bill_has_lost_is_taken_out_and_booked_again_when_it_is_back(
+    both: Till,
+) -> None:
+    order = paid(both, 3_000)
+    back = refunded(both, order, 1_000)
+    mine = number(both, order)
+    run(both)
+    whole = booked("fee", "fee_back")
+    spoil(both, missing=[mine, back.out_refund_no])
+    with database.transaction() as session:
+        session.execute(update(StatementDay).values(state=StatementState.wanted))
+    day = run(both)
+    assert day.state is StatementState.differs
+    assert booked("fee", "fee_back") == whole  # tomorrow's bill may have them
+    assert "bill" not in proven(both)
+
+    run(both, day=DAY + timedelta(days=1))
+
+    assert sum(fen for kind, fen in booked("fee", "fee_back") if kind == "fee") == 0
+    assert len(booked("fee", "fee_back")) == 2 * len(whole)
+    assert "bill" not in proven(both)
+    run(both)
+    assert len(booked("fee", "fee_back")) == 2 * len(whole)
+    spoil(both)
+    with database.transaction() as session:
+        session.execute(update(StatementDay).values(state=StatementState.wanted))
+    assert run(both).state is StatementState.matched
+    assert sorted(booked("fee", "fee_back")) == sorted(whole + _turned(whole) + whole)
+    assert {"bill", "fee"}.isdisjoint(proven(both))
+
+
+def _turned(entries: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [(kind, -fen) for kind, fen in entries]
+
+
+def test_a_fee_that_no_bill_names_is_named_by_the_proof(both: Till) -> None:
+    order = paid(both, 3_000)
+    day = run(both)
+    run(both, day=DAY + timedelta(days=1))
+    with database.reading() as session:
+        assert unlisted.wrong_days(session, EVERY) == []
+    with database.transaction() as session:
+        session.execute(update(StatementLine).values(our_no="P-other"))
+    with database.reading() as session:
+        assert unlisted.wrong_days(session, EVERY) == [day.id]
+        assert unlisted.wrong_days(session, range(day.id + 1, day.id + 99)) == []
+    assert proven(both)["bill"] == [day.id]
+    assert number(both, order) != "P-other"

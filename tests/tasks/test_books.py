@@ -65,6 +65,7 @@ def named(**wrong: list[int]) -> str:
         "payout",
         "sharing",
         "fee",
+        "bill",
         "loss",
     )
     some = {kind: wrong.get(kind, []) for kind in kinds}
