@@ -54,7 +54,10 @@ def answer_refund(no: str) -> Response:
             raise
         form.refuse_with(refusal, "code")
         return _answer_page(no, form, 422)
-    said = f"¥{words.yuan(asked.amount_fen)} 正在退回" if agrees else "没有同意，不退"
+    said = "没有同意，不退"
+    if agrees:
+        done = "记好了，算已退" if asking.is_by_hand(asked) else "正在退回"
+        said = f"¥{words.yuan(asked.amount_fen)} {done}"
     response = reply.done(url_for("console.orders.show", no=no), said)
     step_up.remember(response, now)
     return response
@@ -118,6 +121,7 @@ def _answer_page(no: str, form: Form, status: int = 200) -> Response:
         form=form,
         question=question,
         code=asked.code if asked else "",
+        by_hand=bool(asked and asking.is_by_hand(asked)),
         own=bool(asked and asked.asked_by == me().actor),
         stepped_up=access.is_proved(now),
     )

@@ -2,10 +2,11 @@
 
 import csv
 import io
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
+from sqlalchemy.orm import Session
 
 from console import access, people, refund_view, reply, step_up, words
 from console.access import me, staff
@@ -15,8 +16,11 @@ from core.clock import business_day
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
+from payments import asking
+from payments.errors import RefundBeyondLimit
 from payments.refunding import listing, rules, stuck
-from payments.refunding.listing import Filters
+from payments.refunding.listing import Filters, Listed
+from payments.refunding.wanted import Act, Wanted
 
 page = Blueprint("refunds", __name__, url_prefix="/refunds")
 
@@ -139,14 +143,19 @@ def finish(no: str) -> Response:
 
 def _act(no: str, act: str, note: str) -> Response:
     form, now, who = Form(request.form), clock_now(), me()
+    with reading() as session:
+        found = listing.get(session, who.merchant_id, who.all_store_ids, no)
+        alone = _may_alone(session, found, act, now)
+    if not alone:
+        return _ask(no, act, note or "再退一次", form, now)
     if not step_up.is_proved(form, now):
         return _act_page(no, act, form, 422)
     try:
         with transaction() as session:
             found = listing.get(session, who.merchant_id, who.all_store_ids, no)
             refund = found.refund
-            if act == "finish" or refund.state not in stuck.ON_THE_WAY:
-                rules.check_again(session, refund, found.order, who.role, now=now)
+            if not _may_alone(session, found, act, now):
+                raise RefundBeyondLimit
             if act == "restart":
                 going = stuck.restart(session, refund, actor=who.actor, now=now)
             else:
@@ -161,6 +170,30 @@ def _act(no: str, act: str, note: str) -> Response:
     response = reply.done(url_for("console.refunds.show", no=to), said)
     step_up.remember(response, now)
     return response
+
+
+def _ask(no: str, act: str, reason: str, form: Form, now: datetime) -> Response:
+    """Nothing moves: another agrees, and the refund goes on with that."""
+    who = me()
+    try:
+        with transaction() as session:
+            found = listing.get(session, who.merchant_id, who.all_store_ids, no)
+            wanted = Wanted(act=Act(act), of_refund=found.refund.id)
+            asking.ask(session, found.order, wanted, reason=reason, actor=who.actor, now=now)
+            to = url_for("console.orders.show", no=found.order.no)
+    except LinliError as refusal:
+        if refusal.status not in (409, 422):
+            raise
+        form.refuse_with(refusal, "note")
+        return _act_page(no, act, form, 422)
+    return reply.done(to, "申请好了，等第二个人同意")
+
+
+def _may_alone(session: Session, found: Listed, act: str, now: datetime) -> bool:
+    """To ask the channel what became of one that is on its way decides nothing."""
+    if act == "restart" and found.refund.state in stuck.ON_THE_WAY:
+        return True
+    return rules.may_again(session, found.refund, found.order, me().role, now=now)
 
 
 def _asked() -> tuple[str, date | None, str]:
@@ -185,9 +218,15 @@ def _act_page(no: str, act: str, form: Form, status: int = 200) -> Response:
     with reading() as session:
         found = listing.get(session, who.merchant_id, who.all_store_ids, no)
         shown = refund_view.whole(session, found, who, now)
-    stepped_up = access.is_proved(now)
+        alone = _may_alone(session, found, act, now)
     return reply.page(
-        "refunds/act.html", status, r=shown, act=act, form=form, stepped_up=stepped_up
+        "refunds/act.html",
+        status,
+        r=shown,
+        act=act,
+        form=form,
+        alone=alone,
+        stepped_up=access.is_proved(now),
     )
 
 

@@ -33,14 +33,21 @@ from payments.errors import (
     AskedOver,
     AskedTooMuch,
     ChatLimit,
+    RefundNotStuck,
 )
 from payments.models import Refund
 from payments.queries import lock_bills_of, refundable_fen
-from payments.refunding import rules
-from payments.refunding.wanted import Wanted, free
+from payments.refunding import rules, stuck
+from payments.refunding.wanted import Act, Wanted, free
 
 CHAT, CONSOLE = "chat", "console"
 CODE_LENGTH = 6
+_WORDS = {
+    (None, False): "退",
+    (None, True): "取消，退",
+    (Act.restart, False): "没退成的再退一次",
+    (Act.finish, False): "没退成的记作线下已退",
+}
 
 
 def ask(
@@ -52,9 +59,10 @@ def ask(
     actor: str,
     now: datetime,
 ) -> AskedRefund:
-    """Put the question; nothing moves. Raises AskedBefore, and what `refunding.propose` does."""
+    """Put the question; nothing moves. Raises AskedBefore, RefundNotStuck, and what
+    `refunding.propose` does."""
     wanted = free(wanted) if isinstance(wanted, int) else wanted
-    amount_fen = _worth(session, order, wanted)
+    amount_fen = _worth(session, order, wanted, now)
     row = {
         "code": random_code(CODE_LENGTH),
         "merchant_id": order.merchant_id,
@@ -82,7 +90,7 @@ def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: 
     """pending → agreed, and the money is asked back by the verb that the console uses.
 
     Raises AskedNotFound, AskedByOneself, AskedOver, AskedTooMuch, AskedChanged, ChatLimit, and what
-    `refunding.request` or `cancelling.cancel` does.
+    `refunding.request`, `cancelling.cancel` or `stuck.restart` does.
     """
     _check(session, asked, staff)
     if not may_agree(session, asked, staff):
@@ -94,9 +102,11 @@ def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: 
     actor = f"staff:{staff.id}"
     wanted = Wanted.of_json(asked.wanted)
     lock_bills_of(session, order.id)
-    if _worth(session, order, wanted) != asked.amount_fen:
+    if _worth(session, order, wanted, now) != asked.amount_fen:
         raise AskedChanged
-    if wanted.cancels:
+    if wanted.act is not None:
+        refund = _act_again(session, wanted, asked, actor, now)
+    elif wanted.cancels:
         refund = _cancel(session, order, asked, actor, now)
     else:
         said = {"reason": asked.reason, "actor": actor}
@@ -134,7 +144,7 @@ def left_in_chat(session: Session, staff: Staff, *, now: datetime, lock: bool = 
 def may_agree(session: Session, asked: AskedRefund, staff: Staff) -> bool:
     """Whether this one is the second person for so much, by the merchant's rules."""
     order = session.get_one(Order, asked.order_id)
-    whole = rules.asked_fen(session, order) + asked.amount_fen
+    whole = _whole_fen(session, order, asked)
     asker = _asker(session, asked)
     found = rules.of(session, asked.merchant_id)
     return rules.may_agree(found, staff.role, asker.role if asker else None, whole)
@@ -172,15 +182,43 @@ def question(session: Session, asked: AskedRefund) -> str:
     asker = _asker(session, asked)
     name = f"（{asker.name}申请）" if asker else ""
     what = order.pickup_number or order.no[-6:]
-    act = "取消，退" if Wanted.of_json(asked.wanted).cancels else "退"
+    act = _WORDS[(wanted := Wanted.of_json(asked.wanted)).act, wanted.cancels]
     return f"{what} {act} ¥{format_yuan(asked.amount_fen)}，{asked.reason}{name}"
 
 
-def _worth(session: Session, order: Order, wanted: Wanted) -> int:
-    """What it comes to now. Raises what `refunding.propose` does."""
+def is_by_hand(asked: AskedRefund) -> bool:
+    """Whether nothing is asked of the channel."""
+    return Wanted.of_json(asked.wanted).act is Act.finish
+
+
+def _worth(session: Session, order: Order, wanted: Wanted, now: datetime) -> int:
+    """What it comes to now. Raises RefundNotStuck and what `refunding.propose` does."""
+    if wanted.act is not None:
+        refund = session.get_one(Refund, wanted.of_refund, populate_existing=True)
+        if refund.order_id != order.id:
+            raise RefundNotStuck
+        stuck.check_act(session, refund, wanted.act, now)
+        return refund.amount_fen
     if wanted.cancels:
         wanted = free(refundable_fen(session, order.id))
     return refunding.propose(session, order, wanted).amount_fen
+
+
+def _whole_fen(session: Session, order: Order, asked: AskedRefund) -> int:
+    """All that goes back of the order with what is asked for here."""
+    if (number := Wanted.of_json(asked.wanted).of_refund) == 0:
+        return rules.asked_fen(session, order) + asked.amount_fen
+    return rules.whole_again_fen(session, session.get_one(Refund, number), order)
+
+
+def _act_again(
+    session: Session, wanted: Wanted, asked: AskedRefund, actor: str, now: datetime
+) -> Refund:
+    """The refund that was stuck goes on, or is done by hand; which one that is."""
+    refund = session.get_one(Refund, wanted.of_refund)
+    if wanted.act is Act.restart:
+        return stuck.restart(session, refund, actor=actor, now=now)
+    return stuck.finish_by_hand(session, refund, asked.reason, actor=actor, now=now)
 
 
 def _cancel(

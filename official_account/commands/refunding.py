@@ -59,6 +59,8 @@ def go_on(asker: Asker, said: Command) -> str:
         asker.done()
         return asker.refused(AGREE_REFUND, f"没有退：{refused.detail}")
     asker.done()
+    if asking.is_by_hand(asked):
+        return f"¥{format_yuan(asked.amount_fen)} 记好了，算已退。"
     return f"¥{format_yuan(asked.amount_fen)} 正在退回，一般 1–3 分钟到账。"
 
 

@@ -96,14 +96,25 @@ def check_again(
 ) -> None:
     """Whoever sends a refund elsewhere, asks for it anew or says that it was given back otherwise
     decides about that money once more. Raises RefundBeyondLimit."""
+    if not may_again(session, refund, order, role, now=now):
+        raise RefundBeyondLimit
+
+
+def may_again(session: Session, refund: Refund, order: Order, role: Role, *, now: datetime) -> bool:
+    """Whether one person decides that; else another has to agree."""
+    whole_fen = whole_again_fen(session, refund, order)
+    known = of(session, order.merchant_id)
+    return may_alone(known, role, whole_fen, paid_at=order.paid_at, now=now)
+
+
+def whole_again_fen(session: Session, refund: Refund, order: Order) -> int:
+    """All that goes back of an order, this refund counted once."""
     whole_fen = asked_fen(session, order)
     attempt = session.get_one(PaymentAttempt, refund.attempt_id)
     counted = refund.state is not RefundState.failed or refund.error in HOLDING
     if not (counted and attempt.state is AttemptState.succeeded):
         whole_fen += refund.amount_fen
-    known = of(session, order.merchant_id)
-    if not may_alone(known, role, whole_fen, paid_at=order.paid_at, now=now):
-        raise RefundBeyondLimit
+    return whole_fen
 
 
 def asked_fen(session: Session, order: Order) -> int:

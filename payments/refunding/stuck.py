@@ -21,6 +21,7 @@ from payments.models import (
 )
 from payments.queries import lock_bill
 from payments.refunding import outcomes
+from payments.refunding.wanted import Act
 
 SLOW = timedelta(days=1)
 ON_THE_WAY = (RefundState.requested, RefundState.processing)
@@ -84,6 +85,17 @@ def tell_slow(session: Session, *, now: datetime) -> int:
     return len(found)
 
 
+def check_act(session: Session, refund: Refund, act: Act, now: datetime) -> None:
+    """Whether `restart` or `finish_by_hand` would go on with it. Raises RefundNotStuck."""
+    failed = refund.state is RefundState.failed
+    if act is Act.finish:
+        possible = failed and refund.error != REDIRECTED
+    else:
+        possible = not failed or refund.error not in HOLDING
+    if not possible or not is_stuck(session, refund, now):
+        raise RefundNotStuck
+
+
 def restart(session: Session, refund: Refund, *, actor: str, now: datetime) -> Refund:
     """Ask again: under the same number where the channel may still know it, under a new one after
     it has said no; the refund that goes on.
@@ -98,9 +110,8 @@ def restart(session: Session, refund: Refund, *, actor: str, now: datetime) -> R
         key = f"{name}:{refund.id}:again:{int(now.timestamp())}"
         enqueue(session, name, key=key, refund_id=refund.id)
         going = refund
-    elif refund.error in HOLDING or not is_stuck(session, refund, now):
-        raise RefundNotStuck
     else:
+        check_act(session, refund, Act.restart, now)
         going = outcomes.ask_again(session, refund, attempt, actor=actor, now=now)
         order = session.get_one(Order, refund.order_id)
         if not selling.stays_taken(order):
@@ -119,9 +130,7 @@ def finish_by_hand(
     account: the channel may still pay it. Raises RefundNotStuck, RefundTooMuch.
     """
     attempt = _lock(session, refund)
-    given_up = refund.state is RefundState.failed and refund.error != REDIRECTED
-    if not given_up or not is_stuck(session, refund, now):
-        raise RefundNotStuck
+    check_act(session, refund, Act.finish, now)
     order = session.get_one(Order, refund.order_id)
     done = refund
     if refund.error != ABNORMAL:

@@ -11,6 +11,7 @@ from core.audit import AuditEntry
 from core.database import reading, transaction
 from orders.models import Order
 from payments import refunding
+from payments.asked_models import AskedRefund
 from payments.models import Refund, RefundState
 from payments.refunding import Wanted, rules
 from tests.console.conftest import PASSWORD, Chain
@@ -92,22 +93,77 @@ def test_an_abnormal_one_is_finished_with_a_note(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "act"), [("ABNORMAL", "finish"), ("USER_ACCOUNT_ABNORMAL", "restart")]
+    ("error", "act", "words"),
+    [
+        ("ABNORMAL", "finish", "没退成的记作线下已退 ¥9.00，店里退了现金"),
+        ("USER_ACCOUNT_ABNORMAL", "restart", "没退成的再退一次 ¥9.00，再退一次"),
+    ],
 )
-def test_beyond_a_managers_limit_the_owner_decides(chain: Chain, error: str, act: str) -> None:
+def test_beyond_a_managers_limit_a_second_person_decides(
+    chain: Chain, error: str, act: str, words: str
+) -> None:
     refund = refunded(chain, error)
-    here = f"/refunds/{refund.out_refund_no}/{act}"
+    here, order = f"/refunds/{refund.out_refund_no}/{act}", f"/orders/{mine(refund)}"
     with transaction() as session:
         none = rules.Rules(manager_fen=0)
         rules.save(session, refund.merchant_id, none, actor="staff:1", now=datetime.now(UTC))
+    manager, owner = chain.browser("manager"), chain.browser("owner")
     sent = {"password": PASSWORD, "note": "店里退了现金"}
+    page = manager.get(here).text
+    assert ("先申请" in page, "登录密码" in page) == (True, False)
 
-    refused = chain.browser("manager").post(here, **sent)
+    assert manager.post(here, **sent).status_code == 303
+    again = manager.post(here, **sent)
 
-    assert (refused.status_code, states()) == (422, ["failed"])
-    assert "请店主来办" in refused.text
-    assert chain.browser("owner").post(here, **sent).status_code == 303
-    assert len(states()) == (1 if act == "finish" else 2)
+    assert (again.status_code, "已经有一笔退款在等" in again.text) == (422, True)
+    assert states() == ["failed"]
+    assert words in owner.get(order).text
+    with reading() as session:
+        asked = session.scalars(select(AskedRefund)).one()
+    assert (asked.amount_fen, asked.state.value) == (900, "pending")
+    fields = {"code": asked.code, "password": PASSWORD}
+    own = manager.post(f"{order}/asked-refund", **fields)
+    assert (own.status_code, states()) == (422, ["failed"])
+    assert owner.post(f"{order}/asked-refund", **fields).status_code == 303
+    assert states() == (["succeeded"] if act == "finish" else ["failed", "requested"])
+    assert owner.post(f"{order}/asked-refund", **fields).status_code == 422
+    with reading() as session:
+        asked = session.get_one(AskedRefund, asked.id)
+        newest = session.scalars(select(Refund).order_by(Refund.id.desc()).limit(1)).one()
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == f"refund.{act}"))
+        assert entry.one().actor == asked.decided_by
+    assert asked.refund_id == newest.id
+    assert newest.note == ("店里退了现金" if act == "finish" else "")
+
+
+def test_the_owner_decides_alone_about_any_sum(chain: Chain) -> None:
+    refund = refunded(chain, "USER_ACCOUNT_ABNORMAL")
+    with transaction() as session:
+        none = rules.Rules(manager_fen=0)
+        rules.save(session, refund.merchant_id, none, actor="staff:1", now=datetime.now(UTC))
+    here = f"/refunds/{refund.out_refund_no}/restart"
+
+    assert chain.browser("owner").post(here, password=PASSWORD).status_code == 303
+    assert states() == ["failed", "requested"]
+
+
+def test_what_was_asked_about_a_refund_that_went_on_since_is_not_agreed_to(chain: Chain) -> None:
+    refund = refunded(chain, "USER_ACCOUNT_ABNORMAL")
+    with transaction() as session:
+        none = rules.Rules(manager_fen=0)
+        rules.save(session, refund.merchant_id, none, actor="staff:1", now=datetime.now(UTC))
+    here, owner = f"/refunds/{refund.out_refund_no}/restart", chain.browser("owner")
+    assert chain.browser("manager").post(here).status_code == 303
+    assert owner.post(here, password=PASSWORD).status_code == 303
+    with reading() as session:
+        code = session.scalars(select(AskedRefund.code)).one()
+
+    path = f"/orders/{mine(refund)}/asked-refund"
+    late = owner.post(path, code=code, password=PASSWORD)
+
+    assert (late.status_code, "现在不用管它" in late.text) == (422, True)
+    assert states() == ["failed", "requested"]
+    assert owner.post(path, code=code, do="refuse").status_code == 303
 
 
 def test_the_file_needs_a_password_and_is_on_record(chain: Chain) -> None:
