@@ -22,7 +22,7 @@ from wxapp_api.pay_notices import SILENCE_SECONDS, act
 
 ANSWERS = {Channel.alipay: "success", Channel.unionpay: "ok"}
 ORDER_PAGE = "/m/#/pages/order/order?no="
-SHARE_PAGE = "/m/#/pages/home/home?share="
+SHARE_PAGE = "/m/#/pages/share/share?token="
 
 blueprint = Blueprint("channel_notices", __name__)
 

@@ -38,6 +38,23 @@ export const order: T.Order = {
   completed_at: null, cancelled_at: null, cancel_reason: '', ready_by: null, can_cancel: true, balance_usable: true, history: [], payments: [], refunds: [],
 }
 export const paid: T.Order = { ...order, payment_state: 'paid', balance_usable: false, state: 'ready', state_text: '可取餐', paid_fen: 3100, payments: [{ channel: 'wechat', amount_fen: 3100, state: 'paid' }], paid_at: order.placed_at, accepted_at: order.placed_at, ready_at: order.placed_at, pickup_code: '482710', expires_at: null }
+/** Split in three, one of them paid; and what a friend sees of it. */
+export const split: T.Order = {
+  ...order, can_split: false, split_token: `S${'7'.repeat(26)}`, payment_state: 'part_paid', paid_fen: 1034,
+  bills: [
+    { bill: 2, kind: 'share', amount_fen: 1034, state: 'paid', due_at: null },
+    { bill: 3, kind: 'share', amount_fen: 1033, state: 'open', due_at: null },
+    { bill: 4, kind: 'share', amount_fen: 1033, state: 'taken', due_at: null },
+  ],
+}
+export const shares: T.Shares = {
+  shop: '青禾茶铺', store: store.name, total_fen: 3100, state: 'open', expires_at: order.expires_at, balance_usable: true,
+  shares: [
+    { bill: 2, amount_fen: 1034, state: 'paid', mine: false },
+    { bill: 3, amount_fen: 1033, state: 'open', mine: false },
+    { bill: 4, amount_fen: 1033, state: 'open', mine: false },
+  ],
+}
 export const row: T.OrderRow = {
   no: order.no, kind: 'goods', state: 'placed', payment_state: 'unpaid', state_text: '待付款', fulfilment: 'pickup', store_id: '1', store_name: store.name,
   pickup_number: 'A217', title: '杨枝甘露', images: [''], quantity: 2, payable_fen: 3100, placed_at: order.placed_at, expires_at: order.expires_at,
@@ -63,6 +80,8 @@ export const answers: Record<string, unknown> = {
   'POST /orders': order,
   [`GET /orders/${order.no}`]: order,
   [`POST /orders/${order.no}/payment`]: { show: 'sheet', params: { timeStamp: '1', nonceStr: 'n', package: 'prepay_id=x', signType: 'RSA', paySign: 's' } },
+  [`GET /shares/${split.split_token}`]: shares,
+  [`POST /shares/${split.split_token}/payment`]: { show: 'sheet', params: { timeStamp: '1', nonceStr: 'n', package: 'prepay_id=s', signType: 'RSA', paySign: 's' } },
   'GET /orders': { items: [row], next: null },
   'GET /coupons': { items: [coupon], next: null, counts: { usable: 1, used: 0, expired: 0 } },
   'GET /coupon-templates': { items: [{ ...worth, id: '9', valid_text: '领取后 7 天内可用', left: 3, claimed: 0, per_member_limit: 1, claimable: true }], next: null },

@@ -5,7 +5,7 @@ import { headline, steps } from '@/lib/progress'
 
 const at = (minute: number) => new Date(Date.parse('2026-11-22T01:30:00Z') + minute * 60_000).toISOString()
 const order = (values: Partial<Order>): Order => ({
-  no: '1', state: 'placed', payment_state: 'unpaid', fulfilment: 'pickup', pickup_number: 'A217', table: null, refunds: [], discounts: [],
+  no: '1', state: 'placed', payment_state: 'unpaid', fulfilment: 'pickup', pickup_number: 'A217', table: null, bills: [], refunds: [], discounts: [],
   refunded_fen: 0, cancel_reason: '', paid_at: null, accepted_at: null, ready_at: null, completed_at: null, ready_by: null,
   expires_at: at(15), ...values,
 } as Order)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Order, PaymentPart, Refund } from '@/api'
-import { balanceSays, due, heldFor, kept, paidBy, split, wayBack } from '@/lib/paying'
+import { Problem, type Order, type PaymentPart, type Refund, type Shares } from '@/api'
+import { balanceSays, due, equalParts, explainShare, heldFor, kept, mostShares, nothingOpen, ownShare, paidBy, partsSay, sharing, split, wayBack } from '@/lib/paying'
 import { headline } from '@/lib/progress'
 
 const part = (channel: PaymentPart['channel'], amount_fen: number, state: PaymentPart['state'] = 'paid'): PaymentPart => ({ channel, amount_fen, state })
@@ -37,7 +37,7 @@ test('a refund says where each part goes', () => {
 })
 
 test('while the bank is asked nobody is told to pay', () => {
-  const order = { no: '1', state: 'placed', payment_state: 'unpaid', expires_at: new Date(Date.now() + 600_000).toISOString(), discounts: [], refunds: [] } as unknown as Order
+  const order = { no: '1', state: 'placed', payment_state: 'unpaid', expires_at: new Date(Date.now() + 600_000).toISOString(), bills: [], discounts: [], refunds: [] } as unknown as Order
   expect(headline(order, Date.now(), true)).toMatchObject({ big: '确认中', small: '正在跟银行确认，别重复付款，最多 1 分钟' })
   expect(headline(order, Date.now()).label).toBe('等你付款')
 })
@@ -59,6 +59,49 @@ test('of several bills the first that is open and nobody else is paying is next'
 })
 
 test('what is due in days has no countdown', () => {
-  const order = { no: '1', state: 'placed', payment_state: 'part_paid', paid_fen: 500, expires_at: '2026-12-01T04:00:00Z', discounts: [], refunds: [] } as unknown as Order
+  const order = { no: '1', state: 'placed', payment_state: 'part_paid', paid_fen: 500, expires_at: '2026-12-01T04:00:00Z', bills: [], discounts: [], refunds: [] } as unknown as Order
   expect(headline(order, Date.parse('2026-11-24T04:00:00Z'))).toMatchObject({ label: '付了一部分', big: '待付款' })
+})
+
+const share = (bill: number, state: Order['bills'][number]['state'] = 'open', amount_fen = 1000) => ({ bill, kind: 'share' as const, amount_fen, state, due_at: null })
+
+test('shares are equal to the fen and together exactly all', () => {
+  expect(equalParts(2000, 3)).toEqual([{ count: 2, fen: 667 }, { count: 1, fen: 666 }])
+  expect(equalParts(3100, 2)).toEqual([{ count: 2, fen: 1550 }])
+  expect(partsSay(2000, 3)).toBe('2 份 ¥6.67，1 份 ¥6.66')
+  expect(partsSay(3100, 2)).toBe('每份 ¥15.50')
+  for (const [fen, shares] of [[19, 20], [1, 2]] as const) expect(mostShares(fen)).toBeLessThan(shares)
+  expect(mostShares(99_999)).toBe(20)
+})
+
+test('a split order says how far its table is, and that it is all or nothing', () => {
+  const order = (...bills: Order['bills']) => ({ state: 'placed', payment_state: 'part_paid', expires_at: '2026-11-23T04:20:00Z', bills, discounts: [], refunds: [] }) as unknown as Order
+  const at = Date.parse('2026-11-23T04:00:00Z')
+  expect(sharing(order(share(2, 'paid'), share(3, 'taken'), share(4)))).toEqual({ all: 3, paid: 1 })
+  expect(headline(order(share(2, 'paid'), share(3)), at)).toMatchObject({ label: '2 份付了 1 份', big: '20:00', small: '内没付齐就取消，付过的都退回' })
+  expect(headline(order(share(2), share(3)), at)).toMatchObject({ label: '平摊成 2 份', small: '后取消，东西先给你留着' })
+  expect(sharing(order({ ...share(1), kind: 'whole' }))).toBeUndefined()
+})
+
+test('while others pay all that is left nobody is asked for the whole order', () => {
+  expect(nothingOpen({ bills: [share(2, 'paid'), share(3, 'taken')] })).toBe(true)
+  expect(nothingOpen({ bills: [share(2, 'paid'), share(3)] })).toBe(false)
+  expect(nothingOpen({ bills: [] })).toBe(false)
+})
+
+test('a friend is offered what the link names, else what they began, else what is free', () => {
+  const it = (bill: number, state: Shares['shares'][number]['state'], mine = false) => ({ bill, amount_fen: 1000, state, mine })
+  expect(ownShare([it(2, 'open'), it(3, 'open', true), it(4, 'open')], 4)?.bill).toBe(4)
+  expect(ownShare([it(2, 'open'), it(3, 'open', true), it(4, 'paid')], 4)?.bill).toBe(3)
+  expect(ownShare([it(2, 'taken'), it(3, 'open')], 2)?.bill).toBe(3)
+  expect(ownShare([it(2, 'taken'), it(3, 'paid')], 2)).toBeUndefined()
+})
+
+test('what went wrong with a share is told to a friend, not to whoever ordered', () => {
+  const said = (code: string) => explainShare(new Problem(410, code, '订单已超时，请重新下单'))
+  expect(said('order_expired')).toBe('付款时间过了，你没有被扣钱')
+  expect(said('share_taken')).toBe('有人正在付这一份，换一份，或过几分钟再看')
+  expect(said('order_already_paid')).toBe('这一份已经有人付了')
+  expect(said('order_not_payable')).toBe('这一单不用付了，你没有被扣钱')
+  expect(said('too_many_requests')).toBe('订单已超时，请重新下单') // the server's own words for all else
 })

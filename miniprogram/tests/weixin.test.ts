@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { answers, order, paid } from './answers'
+import { answers, order, paid, shares, split } from './answers'
 
 const require = createRequire(import.meta.url)
 const out = resolve('dist/dummy')
@@ -78,17 +78,19 @@ async function open(page: string, query = {}, shown = '') {
   await settle()
   return {
     text,
-    async tap(selector: string) {
-      view.querySelector(selector).dispatchEvent('tap')
+    instance: view.instance,
+    /** The selectors before the last are of the components that it is in; of several the last is meant. */
+    async tap(...selectors: string[]) {
+      selectors.reduce((inside, selector) => inside.querySelectorAll(selector).at(-1), view).dispatchEvent('tap')
       await settle()
     },
   }
 }
 
-const START: Record<string, object> = { 'pages/menu/menu': { store_id: '1' }, 'pages/order/order': { no: order.no }, 'pages/code/code': { id: '7' } }
+const START: Record<string, object> = { 'pages/menu/menu': { store_id: '1' }, 'pages/order/order': { no: order.no }, 'pages/code/code': { id: '7' }, 'pages/share/share': { token: split.split_token, bill: '4' } }
 const SHOWS: Record<string, string> = {
   'pages/home/home': '静安寺店', 'pages/stores/stores': '浦东店', 'pages/menu/menu': '杨枝甘露', 'pages/order/order': '等你付款',
-  'pages/orders/orders': '待付款', 'pages/coupons/coupons': '关注见面礼', 'pages/code/code': '4827109356', 'pages/member/member': '银毫会员',
+  'pages/orders/orders': '待付款', 'pages/coupons/coupons': '关注见面礼', 'pages/code/code': '4827109356', 'pages/member/member': '银毫会员', 'pages/share/share': '朋友请你付一份',
 }
 test.each(app.pages)('%s compiles and renders', async (page) => {
   for (const end of ['js', 'json', 'wxml']) expect(existsSync(join(out, `${page}.${end}`))).toBe(true)
@@ -110,6 +112,87 @@ test('an unpaid order is paid with the parameters that the server signed', async
   await page.tap('.or-main')
   await vi.waitFor(() => expect(wx.requestPayment).toHaveBeenCalled(), 8000)
   expect(wx.requestPayment.mock.calls[0][0]).toMatchObject({ package: 'prepay_id=x', signType: 'RSA', paySign: 's' })
+})
+
+const sent = (name: string) => wx.request.mock.calls.map(([o]: [any]) => o).filter((o: any) => `${o.method} ${String(o.url).replace(/^.*\/api\/v1/, '')}` === name)
+
+test('an unpaid order is split: the sums are shown to the fen before anything is sent', async () => {
+  said[`POST /orders/${order.no}/split`] = { ...split, paid_fen: 0, payment_state: 'unpaid', bills: split.bills.map((bill) => ({ ...bill, state: 'open' })) }
+  const page = await open('pages/order/order', { no: order.no }, 'AA付款')
+  await page.tap('.or-aa', '.to-ask')
+  await vi.waitFor(() => expect(page.text()).toContain('分成2份'), 8000)
+  await page.tap('.or-aa', '.to-step', '.step-d')
+  await vi.waitFor(() => expect(page.text()).toContain('其中1份¥10.34其中2份¥10.33'), 8000)
+  expect(sent(`POST /orders/${order.no}/split`)).toEqual([])
+  said[`GET /orders/${order.no}`] = said[`POST /orders/${order.no}/split`]
+  await page.tap('.or-aa', '.to-go')
+  await vi.waitFor(() => expect(page.text()).toContain('3份，已付0份'), 8000)
+  expect(sent(`POST /orders/${order.no}/split`)[0].data).toEqual({ shares: 3 })
+  expect(page.text()).toContain('取消平摊')
+})
+
+test('a split order tells each share’s state and hands on the one that was tapped', async () => {
+  said[`GET /orders/${order.no}`] = split
+  const page = await open('pages/order/order', { no: order.no }, '3份，已付1份')
+  expect(page.text()).toContain('1¥10.34已付2¥10.33待付发给朋友3¥10.33正在付')
+  expect(page.text()).not.toContain('取消平摊') // one is paid
+  expect(page.text()).toContain('应付¥31.00')
+  const path = (target?: object) => page.instance.onShareAppMessage({ from: target ? 'button' : 'menu', target }).path
+  expect(path({ dataset: { bill: 3 } })).toBe(`pages/share/share?token=${split.split_token}&bill=3`)
+  expect(path()).toBe(`pages/share/share?token=${split.split_token}&bill=3`)
+})
+
+test('an order of one bill is never handed on', async () => {
+  const page = await open('pages/order/order', { no: order.no }, '等你付款')
+  expect(page.instance.onShareAppMessage({ from: 'menu' }).path).toBe('pages/home/home')
+})
+
+const asked = { token: split.split_token, bill: '4' }
+test('a friend pays the share that the link names', async () => {
+  const page = await open('pages/share/share', asked, '付¥10.33')
+  expect(page.text()).toContain('¥10.34已付')
+  await page.tap('.foot .btn')
+  await vi.waitFor(() => expect(wx.requestPayment).toHaveBeenCalled(), 8000)
+  expect(wx.requestPayment.mock.calls[0][0]).toMatchObject({ package: 'prepay_id=s' })
+  expect(sent(`POST /shares/${split.split_token}/payment`)[0].data).toEqual({ channel: 'wechat', bill: 4 })
+  said[`GET /shares/${split.split_token}`] = { ...shares, shares: shares.shares.map((each) => (each.bill === 4 ? { ...each, state: 'paid', mine: true } : each)) }
+  await vi.waitFor(() => expect(page.text()).toContain('你这份付好了'), 8000)
+  expect(page.text()).toContain('付了¥10.33，谢谢')
+})
+
+test('a friend pays with their own balance', async () => {
+  said['GET /membership'] = { balance_fen: 5000 }
+  said[`POST /shares/${split.split_token}/payment`] = { show: 'done', params: {} }
+  const page = await open('pages/share/share', asked, '储值支付')
+  await page.tap('.sr-bl', '.bl')
+  await vi.waitFor(() => expect(page.text()).toContain('储值支付¥10.33'), 8000)
+  await page.tap('.foot .btn')
+  await vi.waitFor(() => expect(sent(`POST /shares/${split.split_token}/payment`).map((o: any) => o.data)).toEqual([{ channel: 'balance', bill: 4 }]), 8000)
+  expect(wx.requestPayment).not.toHaveBeenCalled()
+})
+
+test.each([
+  [{ status: 409, code: 'share_taken', detail: 'x' }, '有人正在付这一份'],
+  [{ status: 409, code: 'order_already_paid', detail: 'x' }, '这一份已经有人付了'],
+  [{ status: 410, code: 'order_expired', detail: 'x' }, '付款时间过了，你没有被扣钱'],
+])('a share that cannot be paid says why: %o', async (refusal, words) => {
+  said[`POST /shares/${split.split_token}/payment`] = refusal
+  const page = await open('pages/share/share', asked, '付¥10.33')
+  await page.tap('.foot .btn')
+  await vi.waitFor(() => expect(page.text()).toContain(words), 8000)
+  expect(wx.requestPayment).not.toHaveBeenCalled()
+})
+
+test.each([
+  [{ ...shares, state: 'over', expires_at: null, balance_usable: false }, '这一单不用付了'],
+  [{ ...shares, state: 'paid', expires_at: null, shares: shares.shares.map((each) => ({ ...each, state: 'paid' })) }, '这一单付齐了'],
+  [{ ...shares, shares: shares.shares.map((each, at) => ({ ...each, state: at ? 'taken' : 'paid' })) }, '剩下的有人在付'],
+  [{ status: 404, code: 'share_not_found', detail: 'x' }, '这个链接打不开了'],
+  [{ status: 503, code: 'unavailable', detail: 'x' }, '你没有被扣钱'],
+])('a share that asks for nothing any more says so', async (answer, words) => {
+  said[`GET /shares/${split.split_token}`] = answer
+  const page = await open('pages/share/share', asked, words)
+  expect(page.text()).not.toContain('付¥10.33')
 })
 
 test('a ready order shows its number, its steps and asks for no payment', async () => {

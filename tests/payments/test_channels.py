@@ -144,6 +144,9 @@ def test_coming_back_settles_nothing_and_leads_to_the_order(
     # Whoever was sent back without a word, or with a forged one, is led there too.
     for query in ("", "?sign=x&out_trade_no=1", "?sign=%ff"):
         assert client.get(path + query).headers["Location"] == answer.headers["Location"]
+    token = f"S{'7' * 26}"  # whoever paid a share knows no order
+    shared = client.get(path.replace(order.no, token)).headers["Location"]
+    assert shared == f"/m/#/pages/share/share?token={token}"
     assert client.get(path.replace(order.no, "a'b")).status_code == 404
     assert till.read(order).payment_state is PaymentState.unpaid
 

@@ -27,6 +27,12 @@ export const placeOrder = (data: OrderBody, key: string) =>
   call<Reply<'/api/v1/orders', 'post'>>('POST', '/orders', { data, key })
 export const getPayment = (no: string, data: Body<'/api/v1/orders/{no}/payment', 'post'>, key?: string) =>
   call<Reply<'/api/v1/orders/{no}/payment', 'post'>>('POST', `/orders/${no}/payment`, { data, key })
+export const splitOrder = (no: string, shares: number) =>
+  call<Reply<'/api/v1/orders/{no}/split', 'post'>>('POST', `/orders/${no}/split`, { data: { shares } })
+export const unsplitOrder = (no: string) => call<Reply<'/api/v1/orders/{no}/unsplit', 'post'>>('POST', `/orders/${no}/unsplit`, { data: {} })
+export const getShares = (token: string) => call<Reply<'/api/v1/shares/{token}', 'get'>>('GET', `/shares/${encodeURIComponent(token)}`)
+export const payShare = (token: string, data: Body<'/api/v1/shares/{token}/payment', 'post'>, key?: string) =>
+  call<Reply<'/api/v1/shares/{token}/payment', 'post'>>('POST', `/shares/${encodeURIComponent(token)}/payment`, { data, key })
 export const getOrder = (no: string) => call<Reply<'/api/v1/orders/{no}', 'get'>>('GET', `/orders/${no}`)
 export const getOrders = (state: string, cursor?: string) =>
   call<Reply<'/api/v1/orders', 'get'>>('GET', `/orders${query({ state, cursor })}`)

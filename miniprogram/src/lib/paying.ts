@@ -1,5 +1,6 @@
 /** How an order is paid, and how money came and went, in the customer's words. */
-import type { Order, PaymentPart, Refund } from '@/api'
+import { explain, Problem } from '@/api/problem'
+import type { Order, PaymentPart, Refund, Shares } from '@/api'
 import { yuan } from './money'
 import { minutesUntil } from './time'
 
@@ -13,6 +14,50 @@ export function due(order: Pick<Order, 'payable_fen' | 'bills'>): { bill?: numbe
   if (!found) return { fen: order.payable_fen, name: '' }
   return { bill: found.bill, fen: found.amount_fen, name: BILLS[found.kind] }
 }
+/** Whether somebody else is just paying what is left, so that nothing can be paid now. */
+export const nothingOpen = (order: Pick<Order, 'bills'>) => order.bills.length > 0 && order.bills.every((each) => each.state !== 'open')
+
+/** Who shares an order, and how far they are; nothing where one pays it all. */
+export function sharing(order: Pick<Order, 'bills'>): { all: number; paid: number } | undefined {
+  const shares = order.bills.filter((each) => each.kind === 'share')
+  if (!shares.length) return undefined
+  return { all: shares.length, paid: shares.filter((each) => each.state === 'paid').length }
+}
+
+export const FEWEST_SHARES = 2
+/** No more than a table, and a fen each. */
+export const mostShares = (fen: number) => Math.min(20, fen)
+
+/** '2 份 ¥6.67，1 份 ¥6.66': equal to the fen, as the server splits it: the first ones bear what is over. */
+export function equalParts(fen: number, shares: number): { count: number; fen: number }[] {
+  const each = Math.floor(fen / shares)
+  const over = fen - each * shares
+  return [{ count: over, fen: each + 1 }, { count: shares - over, fen: each }].filter(({ count }) => count > 0)
+}
+export const partsSay = (fen: number, shares: number) => {
+  const parts = equalParts(fen, shares)
+  return parts.length === 1 ? `每份 ${yuan(parts[0]!.fen, true)}` : parts.map((part) => `${part.count} 份 ${yuan(part.fen, true)}`).join('，')
+}
+
+export const SHARE_STATES: Record<Order['bills'][number]['state'], string> = { open: '待付', taken: '正在付', paid: '已付' }
+
+/** The share that a friend's page asks for: what they began, then what the link names, then any that is free. */
+export function ownShare<T extends Shares['shares'][number]>(shares: T[], wanted = 0): T | undefined {
+  const open = shares.filter((each) => each.state === 'open')
+  return open.find((each) => each.bill === wanted) ?? open.find((each) => each.mine) ?? open[0]
+}
+
+/** What went wrong with a friend's share, for the friend: nothing of it tells them to order again. */
+const SHARE_ERRORS: Record<string, string> = {
+  share_taken: '有人正在付这一份，换一份，或过几分钟再看',
+  share_not_found: '平摊取消了，问问发给你的人',
+  order_already_paid: '这一份已经有人付了',
+  order_not_payable: '这一单不用付了，你没有被扣钱',
+  order_expired: '付款时间过了，你没有被扣钱',
+  bill_not_found: '平摊改过了，问问发给你的人',
+}
+export const explainShare = (error: unknown) => (error instanceof Problem && SHARE_ERRORS[error.code]) || explain(error)
+
 export const BILLS: Record<Order['bills'][number]['kind'], string> = { whole: '', deposit: '定金', rest: '尾款', share: '一份' }
 
 /** What the balance pays of an order and what is left for the channel. */

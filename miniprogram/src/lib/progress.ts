@@ -1,6 +1,6 @@
 /** An order in the customer's words. */
 import type { Order } from '@/api'
-import { UNSURE } from './paying'
+import { sharing, UNSURE } from './paying'
 import { clock, countdown, minutesUntil, when } from './time'
 
 export interface Step { text: string; icon: 'check' | 'cup' | 'bag' | 'smile'; time: string; state: 'done' | 'now' | 'later' }
@@ -37,6 +37,8 @@ export function headline(order: Order, now: number, unsure = false): { label: st
   if (unpaid(order)) {
     const left = order.expires_at ? (new Date(order.expires_at).getTime() - now) / 1000 : 0
     if (left > HOUR_S) return { label: order.paid_fen > 0 ? '付了一部分' : '等你付款', big: '待付款', small: `${when(order.expires_at!)} 前付，东西先给你留着`, strong: '' }
+    const shares = sharing(order)
+    if (shares && left > 0) return { label: shares.paid ? `${shares.all} 份付了 ${shares.paid} 份` : `平摊成 ${shares.all} 份`, big: countdown(left), small: shares.paid ? '内没付齐就取消，付过的都退回' : '后取消，东西先给你留着', strong: '' }
     return { label: '等你付款', big: countdown(left), small: left > 0 ? '后取消，东西先给你留着' : '付款时间过了，正在取消', strong: '' }
   }
   if (order.state === 'cancelled') {

@@ -1,7 +1,7 @@
-/** Paying an order that is already placed. */
+/** Paying an order that is already placed, or a share of somebody else's. */
 import { platform } from '@platform'
 import { reactive } from 'vue'
-import { getOrder, getPayment, type Order } from '@/api'
+import { getOrder, getPayment, getShares, payShare, type Order, type PaymentBody, type PaymentShown, type Shares } from '@/api'
 import { attempt } from '@/lib/attempt'
 import { due } from '@/lib/paying'
 import { storage } from '@/lib/storage'
@@ -12,31 +12,65 @@ import { payAtTill } from './till'
  * over to a channel's page and came back by the browser's own button. */
 export type Outcome = 'paid' | 'cancelled' | 'unsure' | 'left'
 
+/** One sum that somebody pays now, whoever's order it is of. */
+export interface Owed {
+  /** Names it in what this phone remembers. */
+  name: string
+  fen: number
+  bill?: number
+  open(how: PaymentBody, key?: string): Promise<PaymentShown>
+  isPaid(): Promise<boolean>
+}
+
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms))
 /** All of it is paid, or the bill that was: of several the next one is asked for then. */
 export const settled = (order: Order, bill?: number) =>
   order.state === 'cancelled' || (order.payment_state !== 'unpaid' && order.payment_state !== 'part_paid') || order.bills.some((each) => each.bill === bill && each.state === 'paid')
 
-/** Orders whose payment is being confirmed, and until when nobody should pay them again. */
+/** What of an order is paid next. */
+export function owedOf(order: Pick<Order, 'no' | 'payable_fen' | 'bills'>): Owed {
+  const { bill, fen } = due(order)
+  return {
+    name: order.no,
+    fen,
+    bill,
+    open: (how, key) => getPayment(order.no, { ...how, ...(bill ? { bill } : {}) }, key),
+    isPaid: async () => settled(await getOrder(order.no), bill),
+  }
+}
+
+/** A share, by the link that came from a friend. */
+export const owedShare = (token: string, { bill, amount_fen: fen }: Shares['shares'][number]): Owed => ({
+  name: shareName(token, bill),
+  fen,
+  bill,
+  open: (how, key) => payShare(token, { ...how, bill }, key),
+  isPaid: async () => {
+    const now = await getShares(token)
+    return now.state !== 'open' || now.shares.some((each) => each.bill === bill && each.state === 'paid')
+  },
+})
+export const shareName = (token: string, bill: number) => `${token}.${bill}`
+
+/** What is being confirmed, and until when nobody should pay it again. */
 const unsure = reactive<Record<string, number>>(storage.get('unsure') ?? {})
 const SURE_AFTER_MS = 60_000
-export const isUnsure = (no: string, now = Date.now()) => (unsure[no] ?? 0) > now
-function remember(no: string) {
+export const isUnsure = (name: string, now = Date.now()) => (unsure[name] ?? 0) > now
+function remember(name: string) {
   const now = Date.now()
   for (const [other, until] of Object.entries(unsure)) if (until < now) delete unsure[other]
-  unsure[no] = now + SURE_AFTER_MS
+  unsure[name] = now + SURE_AFTER_MS
   storage.set('unsure', unsure)
 }
 
 /** `balanceFen` of it come from the stored balance, which may be all. */
-export async function pay(order: Pick<Order, 'no' | 'payable_fen' | 'bills'>, balanceFen = 0): Promise<Outcome> {
-  if (order.payable_fen === 0) return 'paid'
-  const { bill, fen } = due(order)
-  const whole = balanceFen >= fen
-  if (platform.alone() && !whole) return payAtTill(order, balanceFen)
-  const how = { ...(bill ? { bill } : {}), ...(whole ? { channel: 'balance' as const } : { channel: 'wechat' as const, ...(balanceFen ? { balance_fen: balanceFen } : {}) }) }
-  const once = attempt(`pay.${order.no}`, { no: order.no, ...how })
-  const { show, params } = await getPayment(order.no, how, once.key)
+export async function pay(owed: Owed, balanceFen = 0): Promise<Outcome> {
+  if (owed.fen === 0) return 'paid'
+  const whole = balanceFen >= owed.fen
+  if (platform.alone() && !whole) return payAtTill(owed, balanceFen)
+  const how: PaymentBody = whole ? { channel: 'balance' } : { channel: 'wechat', ...(balanceFen ? { balance_fen: balanceFen } : {}) }
+  const once = attempt(`pay.${owed.name}`, { name: owed.name, bill: owed.bill, ...how })
+  const { show, params } = await owed.open(how, once.key)
   once.done()
   if (show === 'done') return 'paid'
   try {
@@ -48,9 +82,8 @@ export async function pay(order: Pick<Order, 'no' | 'payable_fen' | 'bills'>, ba
   }
   for (const wait of [300, 700, 1000]) {
     await pause(wait)
-    const now = await getOrder(order.no).catch(() => undefined)
-    if (now && settled(now, bill)) return 'paid'
+    if (await owed.isPaid().catch(() => false)) return 'paid'
   }
-  remember(order.no)
+  remember(owed.name)
   return 'unsure'
 }

@@ -1,10 +1,8 @@
 /** Paying in a browser with no WeChat around it: one of the shop's channels, on the channel's page or by its QR. */
 import { platform } from '@platform'
-import { getOrder, getPayment, type Order } from '@/api'
-import { due } from '@/lib/paying'
 import { loadConfig, shop } from './shop'
 import { ui, type Choice } from './ui'
-import { settled, type Outcome } from './pay'
+import type { Outcome, Owed } from './pay'
 
 const WAYS: Record<string, { phone: Choice['way'][]; desk: Choice['way'][] }> = {
   wechat: { phone: ['h5', 'native'], desk: ['native'] },
@@ -24,34 +22,32 @@ export function choices(payments: { channel: string; ways: string[] }[], phone: 
 const isPhone = () => matchMedia('(pointer: coarse)').matches || innerWidth < 700
 
 /** `balanceFen` of it come from the stored balance, the rest from a channel. */
-export async function payAtTill(order: Pick<Order, 'no' | 'payable_fen' | 'bills'>, balanceFen: number): Promise<Outcome> {
+export async function payAtTill(owed: Owed, balanceFen: number): Promise<Outcome> {
   if (!shop.config) await loadConfig()
-  const { bill, fen } = due(order)
   const found = choices(shop.config?.payments ?? [], isPhone())
   const choice = await new Promise<Choice | undefined>((answer) => {
-    ui.till = { fen: fen - balanceFen, choices: found, qr: '', answer }
+    ui.till = { fen: owed.fen - balanceFen, choices: found, qr: '', answer }
   })
   try {
     if (!choice) return 'cancelled'
-    const { show, params } = await getPayment(order.no, { ...choice, ...(bill ? { bill } : {}), ...(balanceFen ? { balance_fen: balanceFen } : {}) })
+    const { show, params } = await owed.open({ ...choice, ...(balanceFen ? { balance_fen: balanceFen } : {}) })
     if (show === 'redirect' || show === 'form') {
       await platform.leave(show, params)
       return 'left'
     }
-    return show === 'qr' ? await scanned(order.no, params.code_url ?? '', bill) : 'unsure'
+    return show === 'qr' ? await scanned(owed, params.code_url ?? '') : 'unsure'
   } finally {
     ui.till = undefined
   }
 }
 
 /** Shows the code until it is paid, or closed. */
-async function scanned(no: string, qr: string, bill?: number): Promise<Outcome> {
+async function scanned(owed: Owed, qr: string): Promise<Outcome> {
   let open = true
   ui.till = { fen: 0, choices: [], ...ui.till, qr, answer: () => { open = false } }
   while (open) {
     await new Promise((done) => setTimeout(done, LOOK_MS))
-    const now = await getOrder(no).catch(() => undefined)
-    if (now && settled(now, bill)) return 'paid'
+    if (await owed.isPaid().catch(() => false)) return 'paid'
   }
   return 'cancelled'
 }

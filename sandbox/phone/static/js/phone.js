@@ -11,6 +11,8 @@ import { textDialog } from './sheets.js'
 import { payScanned } from './purse.js'
 import { sayError } from './toast.js'
 
+const LINK = `${document.body.dataset.backend}/m/#`
+
 const TABS = [['chat', '公众号'], ['mini', '小程序'], ['scan', '扫一扫'], ['pack', '卡包']]
 
 export class Phone {
@@ -190,6 +192,8 @@ export class Phone {
   /** What a scanned code leads to. */
   opened(result) {
     if (result.kind === 'mini') return this.mini(result.path, result.appid)
+    // A link that a friend copied: a phone with WeChat opens it as the mini-program.
+    if (result.kind === 'web' && result.url.startsWith(LINK)) return this.mini(result.url.slice(LINK.length))
     this.tab('chat')
     if (result.kind === 'web') return this.web(result.url, '网页')
     if (result.kind === 'pay') return payScanned(this, result.code).catch(sayError)
