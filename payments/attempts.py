@@ -39,6 +39,9 @@ from payments.sharing import planning
 
 # WeChat refuses an end that is nearer than that.
 SHORTEST = timedelta(minutes=1)
+LONGEST = timedelta(hours=2)
+"""So long a payment that was begun may be finished, however long the order may be paid: it keeps
+stored value frozen and is asked after all the time. Who comes back later begins another."""
 FIRST_QUERY = timedelta(seconds=10)
 HELD_FOR = timedelta(minutes=3)
 """So long a share is left to whoever began to pay it, before somebody else may."""
@@ -83,10 +86,10 @@ def start(
     """The attempt to go on with, and how. `may_share`: its account can give others a part of it;
     `seq`: of the order's bills the one with this number, needed where several are open.
 
-    The same payer by the same means gets the same attempt again. Any other one has to be closed at
-    its channel first, because both could be paid. What the balance pays is frozen here. Raises
-    AlreadyPaid, BillRequired, NotPayable, OrderExpired, ShareTaken, BalanceNotTaken,
-    BalancePartInvalid, NotEnoughBalance.
+    The same payer by the same means gets the same attempt again while its time lasts. Any other one
+    has to be closed at its channel first, because both could be paid. What the balance pays is
+    frozen here. Raises AlreadyPaid, BillRequired, NotPayable, OrderExpired, ShareTaken,
+    BalanceNotTaken, BalancePartInvalid, NotEnoughBalance.
     """
     bills = lock_bills_of(session, order.id)
     if seq is None:
@@ -125,7 +128,7 @@ def start(
         currency=bill.currency,
         shared=may_share and planning.is_wanted(session, order.merchant_id, now=now),
         state=AttemptState.created,
-        expires_at=max(order.expires_at, now + SHORTEST),
+        expires_at=max(min(order.expires_at, now + LONGEST), now + SHORTEST),
         created_at=now,
     )
     session.add(attempt)
@@ -276,7 +279,7 @@ def takes_balance(order: Order) -> bool:
 def _step(live: PaymentAttempt, means: Means, now: datetime) -> Step:
     how = (live.channel, live.way, live.account, live.appid, live.payer, live.balance_fen)
     lived = Means(*how, member_id=live.member_id)
-    if lived != means:
+    if lived != means or live.expires_at <= now:
         return Step.close_older
     fresh = live.fresh_until is None or now < live.fresh_until
     return Step.show if live.opening and fresh else Step.open
