@@ -16,6 +16,8 @@ from core.database import reading, transaction
 from core.errors import LinliError, NotFound
 from merchants.queries import list_stores
 from payments import proof
+from payments.models.statements import UNSOLVED
+from payments.recon import queries as recon
 from payments.settlement import days, lawful, payouts, queries
 from payments.settlement.figures import Figures, add_up
 
@@ -34,6 +36,7 @@ def index() -> Response:
     with reading() as session:
         found = queries.list_days(session, me().merchant_id, begin, end)
         proven = proof.latest(session)
+        unsolved = recon.count(session, me().merchant_id, UNSOLVED)
     sums = settlement_view.whole(figures for _, figures, _ in found)
     return reply.page(
         "settlement/month.html",
@@ -44,6 +47,7 @@ def index() -> Response:
             "before": _link(begin - timedelta(days=1), today),
             "after": _link(end, today),
         },
+        may_reconcile=me().may("money.reconcile"),
         heads=settlement_view.HEADS,
         sums=[settlement_view.signed(fen) for fen in sums],
         rows=[
@@ -51,7 +55,7 @@ def index() -> Response:
         ],
         chart=settlement_view.chart(found) if found else None,
         chart_words=f"{begin.month} 月每天的净额，合计 {settlement_view.signed(sums[-1])} 元",
-        proof=settlement_view.proof(proven, now),
+        proof=settlement_view.proof(proven, unsolved, now),
     )
 
 

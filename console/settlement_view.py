@@ -202,18 +202,22 @@ def _rank(known: Mapping[str, str], name: str) -> int:
     return list(known).index(name) if name in known else len(known)
 
 
-def proof(found: BookProof | None, now: Any) -> dict[str, str] | None:
-    """What the last nightly proof said."""
+def proof(found: BookProof | None, unsolved: int, now: Any) -> dict[str, str] | None:
+    """What the last nightly proof said of our own books, and how many differences with the
+    channels' are `unsolved`: only without any is it all well."""
     if found is None:
         return None
     looked = "、".join(
         f"{CHECKED[name]} {words.count(number)}"
         for name, number in found.counts.items()
-        if number and name in CHECKED
+        if number and name in CHECKED and name != "loss"
     )
     when = words.when(found.at, now)
     if is_proven(found):
-        return {"kind": "ok", "words": f"{when} 核过一遍：{looked or '还没有账'}，一分不差"}
+        own = f"{when} 自己的账核过一遍：{looked or '还没有账'}，一分不差"
+        if unsolved:
+            return {"kind": "open", "words": f"{own}。跟渠道对账还有 {unsolved} 条没处理"}
+        return {"kind": "ok", "words": own}
     wrong = "、".join(
         f"{CHECKED.get(name, name)} {len(ids)}" for name, ids in found.wrong.items() if ids
     )

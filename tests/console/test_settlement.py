@@ -8,10 +8,11 @@ from console import settlement_view
 from core.clock import business_day, day_bounds
 from core.database import reading
 from payments import ledger
-from payments.models import LedgerEntry, Payout
+from payments.models import BookProof, LedgerEntry, Payout
 from payments.settlement import days, payouts
 from payments.settlement.figures import Line
 from tests.console.conftest import PASSWORD, Chain
+from tests.console.test_recon import differ
 
 
 def close_yesterday(chain: Chain, fen: int = 12_345, refunded: int = 2_345) -> str:
@@ -50,6 +51,20 @@ def test_a_month_and_a_day_add_up_on_the_page(chain: Chain) -> None:
     rival = chain.browser("rival")
     assert rival.get(f"/settlement/{day}").status_code == 404
     assert "123.45" not in rival.get(f"/settlement/?month={day[:7]}").text
+
+
+def test_all_is_well_only_while_no_difference_with_a_channel_is_open(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    with chain.writing() as session:
+        session.add(BookProof(at=chain.now, counts={"order": 7, "loss": 2}, wrong={}))
+    calm = owner.get("/settlement/").text
+    assert "自己的账核过一遍：订单 7，一分不差<" in calm
+
+    differ(chain)
+
+    told = owner.get("/settlement/").text
+    assert "一分不差。跟渠道对账还有 1 条没处理<" in told
+    assert '/recon/">去对账</a>' in told
 
 
 def test_no_year_is_too_early_or_too_late_for_an_answer(chain: Chain) -> None:
