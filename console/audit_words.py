@@ -54,6 +54,7 @@ ACTS = {
     "sharing.end_receiver": Act("money", "不再分账给", "warn"),
     "sharing.again": Act("money", "再分一次账"),
     "sharing.return_again": Act("money", "再收一次分出去的账"),
+    "sharing.return_close": Act("money", "分出去的不再收", "warn"),
     "payout.record": Act("money", "记一笔划款", "warn"),
     "payout.take_back": Act("money", "冲回划款", "bad"),
     "payment.asked": Act("orders", "去问渠道付了没有"),

@@ -270,6 +270,11 @@ def _shares(session: Session) -> list[dict[str, str]]:
             "再退一次，或补给对方",
         ),
         (receivers.count_refused(session, mine), "个分账接收方微信没有接受", "改好再加一次"),
+        (
+            receivers.count_kept(session, mine),
+            "个分账接收方微信没有取消",
+            "已经不分给它，再取消一次",
+        ),
     )
     href = url_for("console.sharing.index")
     return [

@@ -15,7 +15,7 @@ from gateways.pay.sharing import Party, PartyKind
 from messaging.accounts import minis_of
 from orders.models import Order
 from payments.errors import SharedTooMuch
-from payments.models import ReceiverPurpose, ReceiverState
+from payments.models import ReceiverPurpose, ReceiverState, SharingReceiver
 from payments.settlement.terms import terms_on
 from payments.sharing import receivers, returning, running
 
@@ -35,6 +35,7 @@ STATES = {
     ReceiverState.ending: ("正在取消", "warn"),
     ReceiverState.ended: ("不再收", ""),
 }
+KEPT = ("微信没有取消", "bad")
 REASONS = {
     "NO_RELATION": "微信还没登记这个接收方",
     "RECEIVER_HIGH_RISK": "微信认为接收方有风险",
@@ -47,11 +48,12 @@ REASONS = {
     "PAYER_ACCOUNT_ABNORMAL": "接收方的账户扣不了钱",
     "NOT_ENOUGH": "接收方的账户余额不够",
 }
-
+LONGEST_NOTE = 100
 
 _URLS = {
     "again": lambda number: url_for("console.sharing.again", sharing_id=number),
     "return_again": lambda number: url_for("console.sharing.return_again", return_id=number),
+    "close": lambda number: url_for("console.sharing.close_return", return_id=number),
 }
 
 
@@ -141,6 +143,27 @@ def return_again(return_id: int) -> Response:
     return _again("return_again", return_id)
 
 
+@page.get("/returns/<int:return_id>/close")
+@staff("money.settle")
+def closing_return(return_id: int) -> Response:
+    return _again_page("close", return_id, Form())
+
+
+@page.post("/returns/<int:return_id>/close")
+@staff("money.settle")
+def close_return(return_id: int) -> Response:
+    """WeChat will not do it any more: somebody says how it was settled, and it is over."""
+    form, now, who = Form(request.form), clock_now(), me()
+    note = form.text("note", longest=LONGEST_NOTE)
+    if note is None or not step_up.is_proved(form, now):
+        return _again_page("close", return_id, form, 422)
+    with transaction() as session:
+        returning.close(session, who.merchant_id, return_id, note, actor=who.actor, now=now)
+    response = reply.done(url_for("console.sharing.index"), "记下了，这份不再收")
+    step_up.remember(response, now)
+    return response
+
+
 def _again(act: str, number: int) -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     if not step_up.is_proved(form, now):
@@ -195,10 +218,11 @@ def _page(form: Form, status: int = 200) -> Response:
                 "what": "平台服务费"
                 if one.purpose is ReceiverPurpose.commission
                 else RELATIONS.get(one.relation, "接收方"),
-                "state": STATES[one.state],
-                "error": REASONS.get(one.error, "微信没有接受") if one.error else "",
+                "state": KEPT if _is_kept(one) else STATES[one.state],
+                "kept": _is_kept(one),
+                "error": _why(one),
                 "mine": one.purpose is ReceiverPurpose.share
-                and one.state in (ReceiverState.wanted, ReceiverState.active),
+                and (one.state in (ReceiverState.wanted, ReceiverState.active) or _is_kept(one)),
             }
             for one in found
         ],
@@ -244,6 +268,18 @@ def _ending(receiver_id: int, form: Form, status: int) -> Response:
         form=form,
         stepped_up=access.is_proved(clock_now()),
     )
+
+
+def _is_kept(one: SharingReceiver) -> bool:
+    """It was to go, and the channel did not let it."""
+    return one.state is ReceiverState.ending and one.error != ""
+
+
+def _why(one: SharingReceiver) -> str:
+    if not one.error:
+        return ""
+    otherwise = "以后的收款已经不分给它" if _is_kept(one) else "微信没有接受"
+    return REASONS.get(one.error, otherwise)
 
 
 def _percent(form: Form) -> int | None:

@@ -113,15 +113,27 @@ def tell_sharing(session: Session, sharing_id: int, *, now: datetime) -> int:
 
 
 def tell_refused(session: Session, receiver_id: int, *, now: datetime) -> int:
-    """Prepare a message for each who settles: the channel will not have this receiver."""
+    """Prepare a message for each who settles: the channel will not have this receiver, or not let
+    it go."""
     receiver = session.get_one(SharingReceiver, receiver_id)
+    whose = plain(receiver.name or receiver.account)
+    if receiver.state is ReceiverState.ending and receiver.error:
+        return questions.put(
+            session,
+            receiver.merchant_id,
+            to=lambda staff: may(staff.role, "money.settle"),
+            text=f"微信没有取消分账接收方「{whose}」（{receiver.error}），收款已经不分给它。\n"
+            "到控制台的「结算 → 分账」里再取消一次。",
+            key=f"kept_receiver:{receiver.id}:{now.timestamp():.0f}",
+            now=now,
+        )
     if receiver.state is not ReceiverState.refused:
         return 0
     return questions.put(
         session,
         receiver.merchant_id,
         to=lambda staff: may(staff.role, "money.settle"),
-        text=f"微信没有接受分账接收方「{plain(receiver.name or receiver.account)}」"
+        text=f"微信没有接受分账接收方「{whose}」"
         f"（{receiver.error}），收款不会分给它。\n到控制台的「结算 → 分账」里改好再加一次。",
         key=f"refused_receiver:{receiver.id}:{receiver.created_at.timestamp():.0f}",
         now=now,

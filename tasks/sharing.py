@@ -60,7 +60,7 @@ def tell_receiver(run: Run, receiver_id: int) -> None:
     if channel is None:
         return
     try:
-        remote.tell_receiver(channel, receiver_id)
+        remote.tell_receiver(channel, receiver_id, clock.now())
     except ChannelUnavailable:
         raise Later(SOON_SECONDS) from None
     except ChannelRefused as error:

@@ -71,16 +71,20 @@ NEXT_PART = {
 
 
 class ReturnState(StrEnum):
+    """`closed`: it failed and was settled otherwise, or given up, as somebody noted."""
+
     asked = "asked"
     succeeded = "succeeded"
     failed = "failed"
+    closed = "closed"
 
 
 NEXT_RETURN = {
     ReturnState.asked: {ReturnState.succeeded, ReturnState.failed},
     ReturnState.succeeded: set(),
     # Somebody asks once more, under a number of its own.
-    ReturnState.failed: {ReturnState.asked},
+    ReturnState.failed: {ReturnState.asked, ReturnState.closed},
+    ReturnState.closed: set(),
 }
 
 

@@ -71,10 +71,14 @@ def add(
 
 
 def end(session: Session, merchant_id: int, receiver_id: int, *, actor: str, now: datetime) -> None:
-    """Gets nothing from now on; what was shared stays. Raises ReceiverNotFound."""
+    """Gets nothing from now on; what was shared stays. One that the channel would not let go is
+    asked for once more. Raises ReceiverNotFound."""
     receiver = get(session, merchant_id, receiver_id)
-    if not move(session, receiver, ReceiverState.ending):
-        raise ReceiverNotFound
+    if not move(session, receiver, ReceiverState.ending, error=""):
+        kept = {"id": receiver_id, "state": ReceiverState.ending, "error": receiver.error}
+        forget = rows.compare_and_set(session, SharingReceiver, kept, {"error": ""})
+        if not receiver.error or forget == 0:
+            raise ReceiverNotFound
     _changed(session, receiver, "sharing.end_receiver", actor, now)
 
 
@@ -96,6 +100,26 @@ def count_refused(session: Session, merchant_id: int) -> int:
         SharingReceiver.merchant_id == merchant_id, SharingReceiver.state == ReceiverState.refused
     )
     return session.scalar(found) or 0
+
+
+def count_kept(session: Session, merchant_id: int) -> int:
+    """Those that get nothing any more, and that the channel would not let go."""
+    found = select(func.count()).where(
+        SharingReceiver.merchant_id == merchant_id,
+        SharingReceiver.state == ReceiverState.ending,
+        SharingReceiver.error != "",
+    )
+    return session.scalar(found) or 0
+
+
+def keep(session: Session, receiver: SharingReceiver, error: str, now: datetime) -> bool:
+    """The channel will not let it go: who settles hears why, and may ask once more."""
+    before = {"id": receiver.id, "state": ReceiverState.ending}
+    if rows.compare_and_set(session, SharingReceiver, before, {"error": error}) == 0:
+        return False
+    key = f"payments.tell_refused:{receiver.id}:ending:{now.timestamp():.0f}"
+    enqueue(session, "payments.tell_refused", key=key, receiver_id=receiver.id)
+    return True
 
 
 def refuse(session: Session, receiver: SharingReceiver, error: str) -> bool:

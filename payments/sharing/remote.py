@@ -6,7 +6,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from core import rows
 from core.database import reading, transaction
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from gateways.pay.sharing import Party, ReturnResult, SharingChannel, SharingResult
@@ -119,7 +118,7 @@ def check_return(channel_of: Channels, return_id: int, now: datetime) -> ReturnS
     return _give_back(channel_of(account), ask, now)
 
 
-def tell_receiver(channel: SharingChannel, receiver_id: int) -> ReceiverState:
+def tell_receiver(channel: SharingChannel, receiver_id: int, now: datetime) -> ReceiverState:
     """Make the channel know what we want; safe to repeat. Raises ChannelUnavailable, or a transient
     ChannelRefused."""
     with reading() as session:
@@ -143,8 +142,7 @@ def tell_receiver(channel: SharingChannel, receiver_id: int) -> ReceiverState:
         if error and to is ReceiverState.active:
             receivers.refuse(session, found, error)
         elif error:
-            note = {"id": receiver_id, "state": receiver.state}
-            rows.compare_and_set(session, SharingReceiver, note, {"error": error})
+            receivers.keep(session, found, error, now)
         else:
             receivers.move(session, found, to, error="")
         session.refresh(found)

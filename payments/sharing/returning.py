@@ -197,6 +197,48 @@ def list_short(session: Session, merchant_id: int) -> list[Short]:
 
 def again(session: Session, merchant_id: int, return_id: int, *, actor: str, now: datetime) -> None:
     """failed → asked, under a new number. Raises SharingNotFound, ReturnNotOwed."""
+    no = _number(now)
+    values = {"no": no, "state": ReturnState.asked, "error": "", "asked_at": now}
+    values["settled_at"] = None
+    sharing_id, told = _go_on(session, merchant_id, return_id, values)
+    key = f"payments.check_return:{return_id}:{no}"
+    enqueue(session, "payments.check_return", key=key, return_id=return_id)
+    audit.record(
+        session,
+        actor=actor,
+        action="sharing.return_again",
+        subject=f"sharing:{sharing_id}",
+        after=told,
+        merchant_id=merchant_id,
+        now=now,
+    )
+
+
+def close(
+    session: Session, merchant_id: int, return_id: int, note: str, *, actor: str, now: datetime
+) -> None:
+    """failed → closed: WeChat will not do it, and what became of the part is said in the note. It
+    is asked for no more, by a later refund neither; the ledger leaves it with the receiver, because
+    nothing came back through the channel. Raises SharingNotFound, ReturnNotOwed."""
+    values = {"state": ReturnState.closed, "settled_at": now}
+    sharing_id, told = _go_on(session, merchant_id, return_id, values)
+    audit.record(
+        session,
+        actor=actor,
+        action="sharing.return_close",
+        subject=f"sharing:{sharing_id}",
+        after=told,
+        merchant_id=merchant_id,
+        reason=note,
+        now=now,
+    )
+
+
+def _go_on(
+    session: Session, merchant_id: int, return_id: int, values: dict[str, Any]
+) -> tuple[int, dict[str, Any]]:
+    """A failed one becomes what `values` say, and its part counts as given back: the sharing, and
+    what is on record of it."""
     mine = _failed(merchant_id).where(SharingReturn.id == return_id)
     row = session.execute(mine).one_or_none()
     if row is None:
@@ -207,23 +249,11 @@ def again(session: Session, merchant_id: int, return_id: int, *, actor: str, now
         session.refresh(each)
     if _owed(part, attempt) < back.amount_fen:
         raise ReturnNotOwed
-    no = _number(now)
     before = {"id": back.id, "no": back.no, "state": ReturnState.failed}
-    values = {"no": no, "state": ReturnState.asked, "error": "", "asked_at": now}
-    if rows.compare_and_set(session, SharingReturn, before, {**values, "settled_at": None}) == 0:
+    if rows.compare_and_set(session, SharingReturn, before, values) == 0:
         raise SharingNotFound
     _take(session, part, back.amount_fen)
-    key = f"payments.check_return:{return_id}:{no}"
-    enqueue(session, "payments.check_return", key=key, return_id=return_id)
-    audit.record(
-        session,
-        actor=actor,
-        action="sharing.return_again",
-        subject=f"sharing:{sharing.id}",
-        after={"account": receiver.account, "amount_fen": back.amount_fen},
-        merchant_id=merchant_id,
-        now=now,
-    )
+    return sharing.id, {"account": receiver.account, "amount_fen": back.amount_fen}
 
 
 def _failed(merchant_id: int) -> Any:

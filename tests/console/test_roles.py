@@ -37,6 +37,8 @@ NEEDS = {
         "POST /settlement/sharing/<int:sharing_id>/again",
         "GET /settlement/sharing/returns/<int:return_id>/again",
         "POST /settlement/sharing/returns/<int:return_id>/again",
+        "GET /settlement/sharing/returns/<int:return_id>/close",
+        "POST /settlement/sharing/returns/<int:return_id>/close",
         "GET /settlement/export",
         "POST /settlement/export",
         "GET /settlement/payouts/",

@@ -9,12 +9,19 @@ import gateways
 from core.config import PayMerchant, current_config
 from core.database import reading
 from core.outbox import OutboxJob
+from gateways.pay.sharing import Party, PartyKind
+from orders.models import Order
+from payments import refunding
 from payments.models import (
+    PartState,
     PaymentAttempt,
     ReceiverPurpose,
     ReceiverState,
+    ReturnState,
     Sharing,
+    SharingPart,
     SharingReceiver,
+    SharingReturn,
     SharingState,
 )
 from payments.sharing import receivers as verbs
@@ -157,3 +164,87 @@ def test_a_receiver_that_the_channel_refused_is_named_and_may_be_added_again(
 
     assert [(one.state, one.error) for one in receivers()] == [(ReceiverState.wanted, "")]
     assert "个分账接收方微信没有接受" not in owner.get("/home").text
+
+
+def test_what_no_one_can_take_back_is_closed_with_a_note_and_a_password(provider: Chain) -> None:
+    order = provider.order()
+    with provider.writing() as session:
+        attempt = session.scalars(select(PaymentAttempt)).one()
+        mine = session.get_one(Order, order.id)
+        actor = f"staff:{provider.manager.id}"
+        refund = refunding.request(session, mine, 1_000, "洒了", actor, provider.now)
+        receiver = verbs.add(
+            session,
+            provider.merchant_id,
+            Party(PartyKind.merchant, OFFICE["account"], "wx0", OFFICE["name"], "HEADQUARTER"),
+            purpose=ReceiverPurpose.share,
+            share_bp=1_000,
+            actor=actor,
+            now=provider.now,
+        )
+        sharing = Sharing(
+            attempt_id=attempt.id,
+            merchant_id=provider.merchant_id,
+            order_id=order.id,
+            state=SharingState.released,
+            paid_at=provider.now,
+        )
+        session.add(sharing)
+        session.flush()
+        part = SharingPart(
+            sharing_id=sharing.id,
+            receiver_id=receiver.id,
+            no="S1",
+            amount_fen=260,
+            state=PartState.succeeded,
+        )
+        session.add(part)
+        session.flush()
+        back = SharingReturn(
+            no="B1",
+            part_id=part.id,
+            refund_id=refund.id,
+            amount_fen=100,
+            state=ReturnState.failed,
+            error="PAYER_ACCOUNT_ABNORMAL",
+            asked_at=provider.now,
+        )
+        session.add(back)
+        session.flush()
+        path = f"/settlement/sharing/returns/{back.id}/close"
+    owner = provider.browser("owner")
+    assert "1 笔分账没收回来" in owner.get("/home").text
+    assert "不再收了" in owner.get("/settlement/sharing/").text
+    note = {"note": "总部转账还了"}
+
+    assert provider.browser("rival").post(path, **note, password=PASSWORD).status_code == 404
+    assert owner.post(path, **note).status_code == 422
+    assert owner.post(path, password=PASSWORD).status_code == 422
+    with reading() as session:
+        assert session.scalars(select(SharingReturn.state)).all() == [ReturnState.failed]
+    assert owner.post(path, **note, password=PASSWORD).status_code == 303
+
+    with reading() as session:
+        assert session.scalars(select(SharingReturn.state)).all() == [ReturnState.closed]
+    assert "笔分账没收回来" not in owner.get("/home").text
+    assert "总部转账还了" in owner.get("/audit/").text
+    assert owner.post(path, **note, password=PASSWORD).status_code == 404
+
+
+def test_a_receiver_that_the_channel_keeps_is_named_and_ended_once_more(provider: Chain) -> None:
+    owner = provider.browser("owner")
+    owner.post("/settlement/sharing/", **OFFICE, password=PASSWORD)
+    [made] = receivers()
+    path = f"/settlement/sharing/{made.id}/end"
+    assert owner.post(path, password=PASSWORD).status_code == 303
+    with provider.writing() as session:
+        found = session.get_one(SharingReceiver, made.id)
+        assert verbs.keep(session, found, "RULE_LIMIT", provider.now)
+
+    shown = owner.get("/settlement/sharing/").text
+    assert ("微信没有取消" in shown, "再取消一次" in shown) == (True, True)
+    assert "1 个分账接收方微信没有取消" in owner.get("/home").text
+    assert owner.post(path, password=PASSWORD).status_code == 303
+
+    assert [(one.state, one.error) for one in receivers()] == [(ReceiverState.ending, "")]
+    assert "再取消一次" not in owner.get("/settlement/sharing/").text

@@ -16,28 +16,22 @@ from gateways.pay.sharing import Party, PartyKind
 from orders.models import Order
 from payments import counter, proof, refunding
 from payments.attempts import Means
-from payments.errors import ReturnNotOwed, SharedTooMuch, SharingNotFound
 from payments.models import Channel as Channels
 from payments.models import (
     LedgerEntry,
     PartState,
     PaymentAttempt,
     ReceiverPurpose,
-    ReceiverState,
     Refund,
-    RefundState,
     ReturnState,
-    SettlementTerms,
     Sharing,
     SharingPart,
-    SharingReceiver,
     SharingReturn,
     SharingState,
 )
-from payments.refunding import stuck
 from payments.settlement import days, terms
 from payments.settlement.figures import add_up, lines_of
-from payments.sharing import receivers, returning, running
+from payments.sharing import receivers, running
 from tests.payments.conftest import MCHID, MINI, Channel, Till, open_till
 
 SUB, HEADQUARTER = "1900007001", "1900008001"
@@ -224,52 +218,6 @@ def test_a_refund_before_makes_the_parts_smaller(provider: Provider) -> None:
     assert provider.sums() == {"channel": 5_400, "sales": -6_000, "commission": 600}
 
 
-def test_a_refund_after_takes_the_part_back_first(provider: Provider) -> None:
-    provider.agree(1_000)
-    order = provider.sell()
-    provider.settle()
-    refund = provider.refund(order, 2_500)
-
-    assert provider.till.run_jobs("payments.refund") == ["later"]
-    [back] = provider.all(SharingReturn)
-    assert (back.amount_fen, back.state) == (250, ReturnState.asked)
-    assert provider.till.refunds(order)[0].state is RefundState.requested
-    provider.decide()
-    assert provider.till.run_jobs("payments.refund") == ["done"]
-
-    [back] = provider.all(SharingReturn)
-    assert back.state is ReturnState.succeeded
-    assert provider.till.refunds(order)[0].state is RefundState.processing
-    provider.till.channel.decide_refund(refund.out_refund_no, "SUCCESS")
-    provider.till.deliver(provider.till.channel.next_notice())
-    assert provider.sums() == {"channel": 10_000 - 750 - 2_500, "sales": -7_500, "commission": 750}
-
-    provider.refund(order, 7_500)
-    provider.till.run_jobs("payments.refund")
-    provider.decide()
-    provider.till.run_jobs("payments.refund")
-    assert [one.amount_fen for one in provider.all(SharingReturn)] == [250, 750]
-    assert provider.sums()["commission"] == 0
-
-
-def test_a_receiver_that_does_not_give_back_holds_up_no_refund(provider: Provider) -> None:
-    provider.agree(1_000)
-    order = provider.sell()
-    provider.settle()
-    provider.refund(order, 2_500)
-    provider.till.run_jobs("payments.refund")
-    provider.decide(**{MCHID: "PAYER_ACCOUNT_ABNORMAL"})
-
-    assert provider.till.run_jobs("payments.refund") == ["done"]
-
-    [back] = provider.all(SharingReturn)
-    assert (back.state, back.error) == (ReturnState.failed, "PAYER_ACCOUNT_ABNORMAL")
-    [part] = provider.all(SharingPart)
-    assert part.returned_fen == 0
-    assert provider.till.refunds(order)[0].state is RefundState.processing
-    assert provider.sums()["commission"] == 1_000
-
-
 def test_a_payers_code_at_the_counter_pays_commission_too(provider: Provider) -> None:
     provider.agree(500)
     till, world = provider.till, provider.till.channel.world
@@ -353,24 +301,6 @@ def test_too_early_is_asked_again_under_another_number(provider: Provider) -> No
     assert provider.sums()["commission"] == 60
 
 
-def test_who_ends_gets_nothing_any_more(provider: Provider) -> None:
-    provider.agree(60, (OFFICE, 500))
-    office = provider.all(SharingReceiver)[1]
-    with database.transaction() as session:
-        now = datetime.now(UTC)
-        receivers.end(session, provider.merchant_id, office.id, actor="staff:1", now=now)
-    provider.till.run_jobs("payments.tell_receiver")
-
-    assert [one.state for one in provider.all(SharingReceiver)] == [
-        ReceiverState.active,
-        ReceiverState.ended,
-    ]
-    assert set(provider.till.channel.world.sharings.receivers) == {f"{SUB}|{MCHID}"}
-    provider.sell()
-    provider.settle()
-    assert [part.amount_fen for part in provider.all(SharingPart)] == [60]
-
-
 def test_the_run_closes_days_and_queues_what_is_due(provider: Provider) -> None:
     provider.agree(60)
     provider.sell()
@@ -401,131 +331,6 @@ def test_what_the_channel_refuses_the_others_leaves_the_commission_alone(
     [sharing] = provider.all(Sharing)
     assert (sharing.state, sharing.error) == (SharingState.failed, "RULE_LIMIT")
     assert provider.sums() == {"channel": 9_000, "sales": -10_000, "commission": 1_000}
-
-
-def test_a_platform_that_gets_nothing_holds_up_no_other(provider: Provider) -> None:
-    provider.agree(60, (OFFICE, 500))
-    provider.sell()
-    provider.settle(**{MCHID: "RECEIVER_HIGH_RISK"})
-    provider.settle(**{MCHID: "RECEIVER_HIGH_RISK"})
-
-    [sharing] = provider.all(Sharing)
-    assert (sharing.state, sharing.error) == (SharingState.shared, "RECEIVER_HIGH_RISK")
-    assert provider.sums() == {"channel": 9_500, "sales": -10_000, "sharing": 500}
-    assert [one.error for one in provider.all(SharingReceiver)] == ["RECEIVER_HIGH_RISK", ""]
-
-
-def test_a_commission_beside_shares_is_bounded_too(provider: Provider) -> None:
-    provider.agree(1_000, (OFFICE, 2_000))
-
-    with pytest.raises(SharedTooMuch):
-        provider.agree(1_001)
-    later = business_day(datetime.now(UTC)) + timedelta(days=30)
-    with pytest.raises(SharedTooMuch), database.transaction() as session:
-        now = datetime.now(UTC)
-        told = {"commission_bp": 1_001, "coupon_platform_bp": 0, "actor": "operator", "now": now}
-        terms.agree(session, provider.merchant_id, since=later, **told)
-
-    with database.reading() as session:
-        [known] = session.scalars(select(SettlementTerms)).all()
-    assert known.commission_bp == 1_000
-
-
-def test_a_receiver_refused_for_good_is_marked_and_told_of_once(provider: Provider) -> None:
-    provider.till.channel.fault(
-        api="pay.add_receiver", kind="error", status=403, code="RECEIVER_HIGH_RISK", times=1
-    )
-    provider.agree(60)
-
-    [receiver] = provider.all(SharingReceiver)
-    assert (receiver.state, receiver.error) == (ReceiverState.refused, "RECEIVER_HIGH_RISK")
-    assert provider.till.queued().count("payments.tell_refused") == 1
-    assert provider.till.run_jobs("payments.tell_refused") == ["done"]
-    provider.sell()
-    assert [attempt.shared for attempt in provider.all(PaymentAttempt)] == [False]
-
-
-def test_what_did_not_come_back_is_asked_for_once_more_under_its_own_number(
-    provider: Provider,
-) -> None:
-    provider.agree(1_000)
-    order = provider.sell()
-    provider.settle()
-    provider.refund(order, 2_500)
-    provider.till.run_jobs("payments.refund")
-    provider.decide(**{MCHID: "PAYER_ACCOUNT_ABNORMAL"})
-    provider.till.run_jobs("payments.refund")
-    [failed] = provider.all(SharingReturn)
-    assert provider.till.run_jobs("payments.tell_return") == ["done"]
-    with database.transaction() as session:
-        assert len(returning.list_failed(session, provider.merchant_id)) == 1
-        now = datetime.now(UTC)
-        returning.again(session, provider.merchant_id, failed.id, actor="staff:1", now=now)
-
-    with database.transaction() as session, pytest.raises(SharingNotFound):
-        returning.again(session, provider.merchant_id, failed.id, actor="staff:1", now=now)
-    asked = provider.till.run_jobs("payments.check_return")
-    provider.decide()
-    done = provider.till.run_jobs("payments.check_return")
-
-    assert (asked[-1], done[-1]) == ("later", "done")
-    [back] = provider.all(SharingReturn)
-    assert (back.state, back.no != failed.no, back.amount_fen) == (ReturnState.succeeded, True, 250)
-    assert [part.returned_fen for part in provider.all(SharingPart)] == [250]
-    assert provider.sums()["commission"] == 750
-    with database.reading() as session:
-        assert returning.list_failed(session, provider.merchant_id) == []
-
-
-def test_a_later_refund_takes_back_what_an_earlier_one_did_not(provider: Provider) -> None:
-    provider.agree(1_000)
-    order = provider.sell()
-    provider.settle()
-    provider.refund(order, 2_500)
-    provider.till.run_jobs("payments.refund")
-    provider.decide(**{MCHID: "PAYER_ACCOUNT_ABNORMAL"})
-    provider.till.run_jobs("payments.refund")
-    [failed] = provider.all(SharingReturn)
-    provider.refund(order, 2_500)
-    provider.till.run_jobs("payments.refund")
-    provider.decide()
-
-    assert [one.amount_fen for one in provider.all(SharingReturn)] == [250, 500]
-    with database.transaction() as session:
-        assert returning.list_failed(session, provider.merchant_id) == []
-        now = datetime.now(UTC)
-        with pytest.raises(ReturnNotOwed):
-            returning.again(session, provider.merchant_id, failed.id, actor="staff:1", now=now)
-
-
-def test_shares_that_came_back_for_a_refund_that_failed_are_named_until_it_goes_on(
-    provider: Provider,
-) -> None:
-    provider.agree(1_000)
-    order = provider.sell()
-    provider.settle()
-    failed = provider.refund(order, 5_000)
-    provider.till.run_jobs("payments.refund")
-    provider.decide()
-    provider.till.channel.fault(
-        api="pay.refund", kind="error", status=403, code="USER_ACCOUNT_ABNORMAL", times=1
-    )
-    provider.till.run_jobs("payments.refund")
-    assert provider.till.refunds(order)[0].state is RefundState.failed
-
-    assert provider.till.run_jobs("payments.tell_short") == ["done"]
-    with database.transaction() as session:
-        [short] = returning.list_short(session, provider.merchant_id)
-        assert (short.fen, short.refund.id, short.receiver.account) == (500, failed.id, MCHID)
-        mine, now = session.get_one(Refund, failed.id), datetime.now(UTC)
-        stuck.restart(session, mine, actor="staff:1", now=now)
-    provider.till.run_jobs("payments.refund")
-
-    assert [one.amount_fen for one in provider.all(SharingReturn)] == [500]
-    assert provider.till.refunds(order)[1].state is RefundState.processing
-    with database.reading() as session:
-        assert returning.list_short(session, provider.merchant_id) == []
-    assert provider.sums()["commission"] == 500
 
 
 def test_what_nobody_put_right_is_released_before_the_month_is_over(provider: Provider) -> None:
