@@ -49,6 +49,7 @@ ACTS = {
     "recon.ask": Act("money", "对账差异：再问一次渠道"),
     "recon.wait": Act("money", "对账差异：等明天的账单"),
     "recon.again": Act("money", "对账差异：重新下载账单"),
+    "recon.export": Act("money", "导出对账差异", "note"),
     "recon.accept": Act("money", "对账差异：认下", "warn"),
     "sharing.add_receiver": Act("money", "加分账接收方", "warn"),
     "sharing.end_receiver": Act("money", "不再分账给", "warn"),

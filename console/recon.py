@@ -1,19 +1,26 @@
 """资金 → 对账: days by channel, what differs, three books side by side, and what to do about it."""
 
+import csv
+import io
 from datetime import date, datetime, timedelta
 
 from flask import Blueprint, Response, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 import gateways
-from console import access, recon_view, reply, step_up
+from console import access, people, recon_filters, recon_view, reply, step_up, words
 from console.access import me, staff
 from console.forms import Form
+from console.recon_filters import TABS, Given
+from core import audit
 from core.clock import business_day
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
 from gateways.pay.errors import ChannelRefused
-from payments.models.statements import UNSOLVED, DiscrepancyState
+from merchants.models import Staff
+from payments.models.statements import UNSOLVED
 from payments.recon import fixing, queries, remote
 from payments.recon.fixing import Act
 
@@ -21,16 +28,44 @@ page = Blueprint("recon", __name__, url_prefix="/recon")
 
 DAYS = 14
 NOTE = 200
-TABS = {
-    "open": ("待处理", UNSOLVED),
-    "solved": ("已解决", (DiscrepancyState.fixed, DiscrepancyState.accepted)),
-}
+MOST_EXPORTED = 20_000
+SLICE = 500
 
 
 @page.get("/")
 @staff("money.reconcile")
 def index() -> Response:
     return _page(None, Form(act=""))
+
+
+@page.get("/export")
+@staff("money.reconcile")
+def exporting() -> Response:
+    return _export_page(Form(request.args))
+
+
+@page.post("/export")
+@staff("money.reconcile")
+def export() -> Response:
+    """What the filters show, as a table: asked for with the password, and on record."""
+    form, now, who = Form(request.form), clock_now(), me()
+    if not step_up.is_proved(form, now):
+        return _export_page(form, 422)
+    text, number = _written(recon_filters.read(form, form["tab"]))
+    with transaction() as session:
+        audit.record(
+            session,
+            actor=who.actor,
+            action="recon.export",
+            subject=f"merchant:{who.merchant_id}",
+            after={"number": number, "proved_again": True},
+            merchant_id=who.merchant_id,
+            now=now,
+        )
+    response = Response("\ufeff" + text, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = "attachment; filename=reconciliation.csv"
+    step_up.remember(response, now)
+    return response
 
 
 @page.get("/<int:discrepancy_id>")
@@ -85,40 +120,51 @@ def _page(discrepancy_id: int | None, form: Form, status: int = 200) -> Response
     now, who = clock_now(), me()
     newest = business_day(now) - timedelta(days=1)
     with reading() as session:
-        days = queries.days_of(session, who.merchant_id, newest, DAYS)
         case = None
         if discrepancy_id is not None:
             found = fixing.find_mine(session, who.merchant_id, discrepancy_id)
             case = queries.case_of(session, found)
-        tab = _tab(case)
-        cursor = request.args.get("cursor", "")
-        inbox = queries.page_of(session, who.merchant_id, TABS[tab][1], cursor=cursor)
+        given = recon_filters.read(Form(request.args), _tab(case))
+        tab, cursor = given.tab, request.args.get("cursor", "")
+        inbox = queries.page_of(session, who.merchant_id, given.wanted, cursor=cursor)
         if case is None and inbox.rows and tab == "open":
             case = queries.case_of(session, inbox.rows[0])
         waiting = queries.count(session, who.merchant_id, UNSOLVED)
-        chosen = _day(case, days[0].day if days else newest)
+        chosen = _day(case) or queries.newest_day(session, who.merchant_id, newest) or newest
+        # A day of long ago stands among those around it.
+        end = newest if chosen > newest - timedelta(days=DAYS) else chosen + timedelta(days=6)
+        days = queries.days_of(session, who.merchant_id, min(end, newest), DAYS)
+        any_days = bool(days) or queries.newest_day(session, who.merchant_id, newest) is not None
         sums = queries.sums_of(session, who.merchant_id, chosen)
+        names = _names(session, case) if case else {}
     if not form["act"] and case is not None:
         form = Form(act=fixing.advise(case.found).acts[0].value)
     tabs = [
-        (words, url_for("console.recon.index", tab=name), waiting if name == "open" else None, on)
-        for name, (words, _) in TABS.items()
-        for on in (name == tab,)
+        (name, url_for("console.recon.index", tab=key), waiting if key == "open" else None, on)
+        for key, (name, _) in TABS.items()
+        for on in (key == tab,)
     ]
-    here = url_for("console.recon.index", tab=tab)
+    here = url_for("console.recon.index", **given.kept)
+    chosen_id = case.found.id if case else 0
+    oldest = min((each.day for each in days), default=chosen)
     return reply.page(
         "money/recon.html",
         status,
         days=recon_view.strip(days, chosen),
+        any_days=any_days,
+        older=url_for("console.recon.index", day=(oldest - timedelta(days=1)).isoformat()),
+        given=given,
+        options=recon_filters.options(tab),
+        export=url_for("console.recon.exporting", **given.kept),
         day=f"{chosen.month} 月 {chosen.day} 日",
         statements=recon_view.statements(days, chosen),
         kpis=recon_view.kpis(sums),
         tabs=tabs,
         tab=tab,
-        rows=[recon_view.entry(each, case.found.id if case else 0) for each in inbox.rows],
-        next=url_for("console.recon.index", tab=tab, cursor=inbox.next) if inbox.next else "",
+        rows=[recon_view.entry(each, chosen_id, given.kept) for each in inbox.rows],
+        next=url_for("console.recon.index", **given.kept, cursor=inbox.next) if inbox.next else "",
         first=here if cursor else "",
-        case=recon_view.whole(case, now) if case else None,
+        case=recon_view.whole(case, names, now) if case else None,
         form=form,
         stepped_up=access.is_proved(now),
     )
@@ -127,12 +173,50 @@ def _page(discrepancy_id: int | None, form: Form, status: int = 200) -> Response
 def _tab(case: queries.Case | None) -> str:
     if case is not None:
         return "open" if case.found.state in UNSOLVED else "solved"
-    tab = request.args.get("tab", "open")
-    return tab if tab in TABS else "open"
+    return request.args.get("tab", "open")
 
 
-def _day(case: queries.Case | None, otherwise: date) -> date:
-    try:
-        return date.fromisoformat(request.args.get("day", ""))
-    except ValueError:
-        return case.day.day if case is not None and request.view_args else otherwise
+def _names(session: Session, case: queries.Case) -> dict[str, str]:
+    ids = {int(each.actor[6:]) for each in case.acts if each.actor.startswith("staff:")}
+    found = session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
+    return {f"staff:{id_}": name for id_, name in found}
+
+
+def _day(case: queries.Case | None) -> date | None:
+    asked = recon_filters.day_of(request.args.get("day", ""))
+    return asked or (case.day.day if case is not None and request.view_args else None)
+
+
+def _export_page(form: Form, status: int = 200) -> Response:
+    given = recon_filters.read(form, form["tab"])
+    return reply.page(
+        "money/recon_export.html",
+        status,
+        form=form,
+        given=given,
+        about=recon_filters.told(given),
+        most=words.count(MOST_EXPORTED),
+        stepped_up=access.is_proved(clock_now()),
+    )
+
+
+def _written(given: Given) -> tuple[str, int]:
+    """In slices, so that nobody holds twenty thousand rows of everything at once."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(recon_view.HEADINGS)
+    number, cursor = 0, ""
+    while number < MOST_EXPORTED:
+        with reading() as session:
+            found = queries.page_of(
+                session, me().merchant_id, given.wanted, cursor=cursor, limit=SLICE
+            )
+            days = queries.of_days(session, found.rows)
+        for each in found.rows:
+            cells = recon_view.cells(each, days[each.day_id])
+            writer.writerow([people.harmless(cell) for cell in cells])
+        number += len(found.rows)
+        if not found.next:
+            break
+        cursor = found.next
+    return out.getvalue(), number

@@ -1,11 +1,13 @@
 """Reconciliation in words: what differs, why most likely, and what each act does."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 from flask import url_for
 
 from console import words
+from core.audit import AuditEntry
 from core.clock import local
 from payments.models.statements import (
     About,
@@ -122,12 +124,12 @@ def signed(fen: int | None) -> str:
     return "没有" if fen is None else f"¥{words.yuan(fen)}"
 
 
-def entry(found: Discrepancy, chosen: int) -> dict[str, Any]:
+def entry(found: Discrepancy, chosen: int, kept: dict[str, Any]) -> dict[str, Any]:
     """A line of the inbox."""
     gap = (found.theirs_fen or 0) - (found.ours_fen or 0)
     return {
         "id": found.id,
-        "href": url_for("console.recon.show", discrepancy_id=found.id),
+        "href": url_for("console.recon.show", discrepancy_id=found.id, **kept),
         "title": title(found),
         "gap": f"{'+' if gap > 0 else '−' if gap < 0 else ''}¥{words.yuan(abs(gap))}",
         "sub": f"{found.ref} · {local(found.at):%m-%d %H:%M}",
@@ -140,7 +142,7 @@ def title(found: Discrepancy) -> str:
     return TITLES.get((found.about, found.kind), "两边对不上")
 
 
-def whole(case: Case, now: datetime) -> dict[str, Any]:
+def whole(case: Case, names: dict[str, str], now: datetime) -> dict[str, Any]:
     """Everything about one: three sources, likely cause, acts."""
     found, advice = case.found, advise(case.found)
     lead, more = CAUSES[advice.cause]
@@ -158,7 +160,57 @@ def whole(case: Case, now: datetime) -> dict[str, Any]:
         "note": found.note,
         "closed": words.on(found.closed_at, now) if found.closed_at else "",
         "order": url_for("console.orders.show", no=case.order.no) if case.order else "",
+        "payment": url_for("console.payments.show", attempt_id=case.attempt.id)
+        if case.attempt
+        else "",
+        "refund": url_for("console.refunds.show", no=case.refund.out_refund_no)
+        if case.refund
+        else "",
+        "history": history(case.acts, names, now),
     }
+
+
+def history(
+    acts: Sequence[AuditEntry], names: dict[str, str], now: datetime
+) -> list[dict[str, Any]]:
+    """Who did what about it, the latest last; for the macro `timeline`."""
+    return [
+        {
+            "time": words.when(each.at, now),
+            "text": ACTS[Act(each.action.removeprefix("recon."))][0],
+            "detail": " · ".join(filter(None, (names.get(each.actor, "系统"), each.reason))),
+            "kind": "",
+        }
+        for each in acts
+    ]
+
+
+HEADINGS = [
+    *("账单日", "渠道", "账户", "哪本账", "差在哪里", "单号", "发生时间"),
+    *("我们记的", "对方记的", "差多少", "状态", "发现时间", "处理时间", "说明"),
+]
+
+
+def cells(found: Discrepancy, day: StatementDay) -> list[str]:
+    """A line of the file."""
+    gap = (found.theirs_fen or 0) - (found.ours_fen or 0)
+    moment = "%Y-%m-%d %H:%M:%S"
+    return [
+        day.day.isoformat(),
+        _channel(day),
+        day.account,
+        KINDS[day.kind],
+        title(found),
+        found.ref,
+        f"{local(found.at):{moment}}",
+        "" if found.ours_fen is None else f"{found.ours_fen / 100:.2f}",
+        "" if found.theirs_fen is None else f"{found.theirs_fen / 100:.2f}",
+        f"{gap / 100:.2f}",
+        STANDS[found.state][0],
+        f"{local(found.found_at):{moment}}",
+        f"{local(found.closed_at):{moment}}" if found.closed_at else "",
+        found.note,
+    ]
 
 
 def _since(at: datetime, now: datetime) -> str:

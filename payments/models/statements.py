@@ -176,6 +176,7 @@ class Discrepancy(Base):
     __table_args__ = (
         UniqueConstraint("day_id", "kind", "about", "ref"),
         Index(None, "merchant_id", "state", "id"),
+        Index(None, "merchant_id", "kind", "state", "id"),
     )
 
     id: Mapped[Id]

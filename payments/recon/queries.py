@@ -4,13 +4,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import cursors
+from core.audit import AuditEntry
 from orders.models import Order
 from payments.models import PaymentAttempt, Refund
 from payments.models.statements import (
+    Difference,
     Discrepancy,
     DiscrepancyState,
     StatementDay,
@@ -46,6 +48,20 @@ class Case:
     attempt: PaymentAttempt | None
     refund: Refund | None
     line: StatementLine | None
+    acts: Sequence[AuditEntry] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which discrepancies. `first` to `last` are days of statements, both or none; `least_fen`:
+    the two sides are that far apart at least."""
+
+    states: Collection[DiscrepancyState]
+    kind: Difference | None = None
+    channel: str = ""
+    first: date | None = None
+    last: date | None = None
+    least_fen: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,19 @@ def days_of(session: Session, merchant_id: int, newest: date, days: int) -> list
     return list(session.scalars(found))
 
 
+def newest_day(session: Session, merchant_id: int, before: date) -> date | None:
+    """The newest day, not after `before`, of which there are statements of theirs."""
+    mine = select(StatementTotal.day_id).where(StatementTotal.merchant_id == merchant_id)
+    shared = and_(StatementDay.merchant_id.is_(None), StatementDay.id.in_(mine))
+    whose = or_(StatementDay.merchant_id == merchant_id, shared)
+    return session.scalar(
+        select(StatementDay.day)
+        .where(StatementDay.day <= before, whose)
+        .order_by(StatementDay.day.desc())
+        .limit(1)
+    )
+
+
 def sums_of(session: Session, merchant_id: int, day: date) -> Sums:
     names = list(Sums.__dataclass_fields__)
     columns = [func.coalesce(func.sum(getattr(StatementTotal, name)), 0) for name in names]
@@ -84,20 +113,46 @@ def sums_of(session: Session, merchant_id: int, day: date) -> Sums:
 def page_of(
     session: Session,
     merchant_id: int,
-    states: Collection[DiscrepancyState],
+    wanted: Wanted,
     *,
     cursor: str = "",
     limit: int = 20,
 ) -> Page:
-    """The merchant's discrepancies in these states, the newest first. Raises Malformed."""
-    wanted = select(Discrepancy).where(
-        Discrepancy.merchant_id == merchant_id, Discrepancy.state.in_(states)
-    )
+    """The merchant's discrepancies that are wanted, the newest first. Raises Malformed."""
+    mine = select(Discrepancy).where(*_conditions(merchant_id, wanted))
     if cursor:
-        wanted = wanted.where(Discrepancy.id < cursors.number(cursors.decode(cursor, 1)[0]))
-    found = list(session.scalars(wanted.order_by(Discrepancy.id.desc()).limit(limit + 1)))
+        mine = mine.where(Discrepancy.id < cursors.number(cursors.decode(cursor, 1)[0]))
+    found = list(session.scalars(mine.order_by(Discrepancy.id.desc()).limit(limit + 1)))
     shown = found[:limit]
     return Page(shown, cursors.encode([shown[-1].id]) if len(found) > limit else None)
+
+
+def _conditions(merchant_id: int, wanted: Wanted) -> list[ColumnElement[bool]]:
+    """Kind and state have an index; a channel and days name statements, whose differences stand
+    together in the unique key. What is left of these is looked at for its amount."""
+    found = [Discrepancy.merchant_id == merchant_id, Discrepancy.state.in_(wanted.states)]
+    if wanted.kind is not None:
+        found.append(Discrepancy.kind == wanted.kind)
+    of_days: list[ColumnElement[bool]] = []
+    if wanted.channel:
+        of_days.append(StatementDay.channel == wanted.channel)
+    if wanted.first and wanted.last:
+        of_days.append(StatementDay.day.between(wanted.first, wanted.last))
+    if of_days:
+        whose = or_(StatementDay.merchant_id == merchant_id, StatementDay.merchant_id.is_(None))
+        found.append(Discrepancy.day_id.in_(select(StatementDay.id).where(whose, *of_days)))
+    if wanted.least_fen:
+        ours, theirs = Discrepancy.ours_fen, Discrepancy.theirs_fen
+        gap = func.abs(func.coalesce(theirs, 0) - func.coalesce(ours, 0))
+        found.append(gap >= wanted.least_fen)
+    return found
+
+
+def of_days(session: Session, found: Sequence[Discrepancy]) -> dict[int, StatementDay]:
+    """The statements that these were found in, by their ids."""
+    ids = {each.day_id for each in found}
+    days = session.scalars(select(StatementDay).where(StatementDay.id.in_(ids)))
+    return {day.id: day for day in days}
 
 
 def count(session: Session, merchant_id: int, states: Collection[DiscrepancyState]) -> int:
@@ -113,4 +168,9 @@ def case_of(session: Session, found: Discrepancy) -> Case:
         session.get(PaymentAttempt, found.attempt_id) if found.attempt_id else None,
         session.get(Refund, found.refund_id) if found.refund_id else None,
         session.get(StatementLine, found.line_id) if found.line_id else None,
+        session.scalars(
+            select(AuditEntry)
+            .where(AuditEntry.subject == f"discrepancy:{found.id}")
+            .order_by(AuditEntry.id)
+        ).all(),
     )

@@ -1,7 +1,12 @@
 """资金 → 对账: three books side by side, one act each, a password for what is given up."""
 
-from datetime import timedelta
+import csv
+import re
+from datetime import date, timedelta
+from html import unescape
+from urllib.parse import parse_qsl
 
+import pytest
 from sqlalchemy import select
 
 from core.audit import AuditEntry
@@ -163,3 +168,159 @@ def test_what_differs_stands_on_the_first_page_of_whoever_may_look_into_it(chain
 
     owner.post(f"/recon/{found}", act="accept", note="另一套系统收的", password=PASSWORD)
     assert "对账有" not in owner.get("/home").text
+
+
+def differences(chain: Chain) -> date:
+    """Three of two days, two channels and three kinds; the older day."""
+    newer = business_day(chain.now) - timedelta(days=1)
+    older = newer - timedelta(days=40)
+    for day, channel, kind, ref, theirs in (
+        (newer, "wechat", Difference.long, "LONGWECHAT", 1_000),
+        (newer, "alipay", Difference.amount, "AMOUNTALIPAY", 250),
+        (older, "wechat", Difference.fee, "FEEWECHAT", 3),
+    ):
+        with chain.writing() as session:
+            statement = StatementDay(
+                channel=channel,
+                account="1900000001",
+                day=day,
+                kind=StatementKind.trade if kind is not Difference.fee else StatementKind.fund,
+                merchant_id=chain.merchant_id,
+                state=StatementState.differs,
+                rows=1,
+                matched_at=chain.now,
+            )
+            session.add(statement)
+            session.flush()
+            session.add(
+                Discrepancy(
+                    day_id=statement.id,
+                    merchant_id=chain.merchant_id,
+                    kind=kind,
+                    about=About.payment,
+                    ref=ref,
+                    ours_fen=None if kind is Difference.long else 100,
+                    theirs_fen=theirs,
+                    at=day_bounds(day)[0],
+                    state=DiscrepancyState.waiting
+                    if kind is Difference.amount
+                    else DiscrepancyState.open,
+                    found_at=chain.now,
+                )
+            )
+    return older
+
+
+@pytest.mark.parametrize(
+    ("query", "refs"),
+    [
+        ("", {"LONGWECHAT", "AMOUNTALIPAY", "FEEWECHAT"}),
+        ("kind=long", {"LONGWECHAT"}),
+        ("channel=wechat", {"LONGWECHAT", "FEEWECHAT"}),
+        ("state=waiting", {"AMOUNTALIPAY"}),
+        ("least=1.5", {"LONGWECHAT", "AMOUNTALIPAY"}),
+        ("least=1.51", {"LONGWECHAT"}),
+        ("channel=wechat&kind=fee&from={older}&to={older}", {"FEEWECHAT"}),
+        ("to={older}", {"FEEWECHAT"}),
+        ("from={newer}&to={older}", {"LONGWECHAT", "AMOUNTALIPAY", "FEEWECHAT"}),
+        ("channel=unionpay", set()),
+        ("kind=never&channel=x&least=abc&from=0001-01-01&state=fixed", None),
+        ("tab=solved", set()),
+    ],
+)
+def test_differences_are_filtered_and_the_file_holds_the_same(
+    chain: Chain, query: str, refs: set[str] | None
+) -> None:
+    older = differences(chain)
+    newer = older + timedelta(days=40)
+    query = query.format(older=older.isoformat(), newer=newer.isoformat())
+    every = {"LONGWECHAT", "AMOUNTALIPAY", "FEEWECHAT"}
+    wanted = every if refs is None else refs
+    owner = chain.browser("owner")
+
+    shown = owner.get(f"/recon/?{query}").text.split('class="cases"')
+    listed = shown[1].split('id="case"')[0] if len(shown) > 1 else ""
+    file = owner.post("/recon/export", password=PASSWORD, **dict(parse_qsl(query)))
+
+    assert {ref for ref in every if ref in listed} == wanted
+    rows = list(csv.DictReader(file.get_data(as_text=True).lstrip("\ufeff").splitlines()))
+    assert {row["单号"] for row in rows} == wanted
+    assert REF not in chain.browser("rival").get(f"/recon/?{query}").text
+    if refs == {"LONGWECHAT"}:
+        assert (rows[0]["我们记的"], rows[0]["对方记的"], rows[0]["差多少"]) == (
+            "",
+            "10.00",
+            "10.00",
+        )
+
+
+def test_the_file_of_differences_needs_the_password_and_is_on_record(chain: Chain) -> None:
+    differences(chain)
+    owner = chain.browser("owner")
+
+    asked = owner.post("/recon/export", kind="long")
+    rival = chain.browser("rival").post("/recon/export", password=PASSWORD)
+    owner.post("/recon/export", kind="long", password=PASSWORD)
+
+    assert asked.status_code == 422
+    assert "LONGWECHAT" not in asked.text
+    assert "账单里多了" in asked.text
+    assert len(rival.get_data(as_text=True).splitlines()) == 1
+    with reading() as session:
+        entries = session.scalars(
+            select(AuditEntry.after).where(
+                AuditEntry.action == "recon.export", AuditEntry.merchant_id == chain.merchant_id
+            )
+        ).all()
+    assert entries == [{"number": 1, "proved_again": True}]
+
+
+def test_filtered_differences_go_on_page_by_page(chain: Chain) -> None:
+    found = differ(chain)
+    with chain.writing() as session:
+        first = session.get_one(Discrepancy, found)
+        for n in range(25):
+            session.add(
+                Discrepancy(
+                    day_id=first.day_id,
+                    merchant_id=chain.merchant_id,
+                    kind=Difference.long if n % 25 else Difference.short,
+                    about=About.payment,
+                    ref=f"MORE{n:02}",
+                    theirs_fen=5,
+                    at=first.at,
+                    found_at=chain.now,
+                )
+            )
+    owner = chain.browser("owner")
+
+    page = owner.get("/recon/?kind=long").text
+    more = re.search(r'href="([^"]*cursor=[^"]*)"', page)
+    assert more is not None
+    rest = owner.get(unescape(more[1]).removeprefix("/console")).text
+
+    listed = re.findall(r"MORE\d\d|" + REF, page.split('class="cases"')[1].split('id="case"')[0])
+    then = re.findall(r"MORE\d\d|" + REF, rest.split('class="cases"')[1].split('id="case"')[0])
+    assert listed == [f"MORE{n:02}" for n in range(24, 4, -1)]
+    assert then == ["MORE04", "MORE03", "MORE02", "MORE01", REF]
+
+
+def test_one_difference_tells_who_dealt_with_it_and_leads_to_its_money(chain: Chain) -> None:
+    found, owner = differ(chain), chain.browser("owner")
+    owner.post(f"/recon/{found}", act="accept", note="另一套系统收的", password=PASSWORD)
+
+    shown = owner.get(f"/recon/{found}").text.split("谁处理过")[1]
+
+    assert "记下原因，认了" in shown
+    assert "另一套系统收的" in shown
+
+
+def test_a_day_of_long_ago_stands_among_those_around_it(chain: Chain) -> None:
+    older = differences(chain)
+    owner = chain.browser("owner")
+
+    shown = owner.get(f"/recon/?day={older}").text.split('class="days"')[1].split("</nav>")[0]
+    never = owner.get("/recon/?day=2001-02-03")
+
+    assert f"day={older}" in shown
+    assert (never.status_code, "回到最近" in never.text) == (200, True)

@@ -48,6 +48,8 @@ NEEDS = {
     ],
     "money.reconcile": [
         "GET /recon/",
+        "GET /recon/export",
+        "POST /recon/export",
         "GET /recon/<int:discrepancy_id>",
         "POST /recon/<int:discrepancy_id>",
     ],
