@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from core import database
 from core.clock import business_day
 from core.config import Config, PayMerchant
-from core.config_channels import AlipayAccount
 from core.numbers import random_code
 from coupons.models import CouponTemplate
 from gateways.pay.records import RefundResult, Transaction, Way
@@ -23,7 +22,7 @@ from merchants.models import Merchant, Store
 from orders.models import DiscountKind, Order, OrderDiscount
 from payments import accounts, billing, fees, ledger, proof, refunding, settling
 from payments.attempts import Means, start
-from payments.errors import PayoutTakenBack, PayoutTooMuch, PayoutUnlawful, VoucherUsed
+from payments.errors import PayoutTakenBack, PayoutTooMuch, VoucherUsed
 from payments.models import (
     Channel,
     DayState,
@@ -33,7 +32,6 @@ from payments.models import (
     Refund,
     SettlementDay,
     SettlementLine,
-    StorePurse,
 )
 from payments.settlement import days, payouts, terms
 from payments.settlement.figures import add_up, lines_of
@@ -254,37 +252,6 @@ def test_a_store_is_paid_what_it_earned_and_no_more(shop: Shop) -> None:
     assert (shop.account("store"), shop.account("payout")) == (0, 0)
 
 
-def test_nobody_pays_on_what_was_collected_for_several_owners(app: Flask, session: Session) -> None:
-    shop, _ = open_shop(session), open_shop(session)
-    share_the_account(app)
-    shop.sell(10_000)
-    shop.close()
-
-    with pytest.raises(PayoutUnlawful):
-        shop.pay_out(100, "V1")
-
-    assert session.scalars(select(Payout)).all() == []
-    assert payouts.left_fen(session, shop.stores[0].id) == 10_000
-
-
-def test_an_account_at_one_channel_does_not_make_the_money_of_another_theirs(
-    app: Flask, session: Session
-) -> None:
-    shop, _ = open_shop(session), open_shop(session)
-    share_the_account(app)
-    config: Config = app.extensions["linli.config"]
-    theirs = AlipayAccount.model_construct(app_id="2021", merchant=shop.merchant.code)
-    alipay = config.alipay.model_copy(update={"accounts": [theirs]})
-    app.extensions["linli.config"] = config.model_copy(update={"alipay": alipay})
-    shop.sell(10_000)
-    shop.close()
-
-    with pytest.raises(PayoutUnlawful):
-        shop.pay_out(100, "V1")
-
-    assert session.scalars(select(Payout)).all() == []
-
-
 def share_the_account(app: Flask) -> None:
     """One account that belongs to no merchant, so it takes the money of all."""
     config: Config = app.extensions["linli.config"]
@@ -367,38 +334,6 @@ def test_what_reconciliation_gave_up_has_a_column_of_its_own(shop: Shop) -> None
 
     assert (statement.taken_fen, statement.other_fen, statement.net_fen) == (10_000, -70, 9_930)
     assert proof.wrong_days(shop.session, range(1, 10**6)) == []
-
-
-def test_the_proof_names_a_closed_day_that_got_another_entry(shop: Shop) -> None:
-    shop.sell(10_000)
-    (statement,) = shop.close()
-    every = range(1, 10**6)
-    assert proof.wrong_days(shop.session, every) == []
-
-    late = {"merchant_id": shop.merchant.id, "day": DAY, "at": CLOSING}
-    for account, fen in (("channel:wechat:1", 5), (f"sales:{shop.merchant.id}", -5)):
-        shop.session.add(LedgerEntry(cause="payment:99", account=account, amount_fen=fen, **late))
-    shop.session.flush()
-
-    assert proof.wrong_days(shop.session, every) == [statement.id]
-
-
-def test_the_proof_names_a_purse_and_a_payout(shop: Shop) -> None:
-    shop.sell(10_000)
-    shop.close()
-    made = shop.pay_out(10, "V1")
-    every = range(1, 10**6)
-
-    purse = shop.session.get_one(StorePurse, shop.stores[0].id, populate_existing=True)
-    purse.earned_fen += 1
-    entry = shop.session.scalars(
-        select(LedgerEntry).where(LedgerEntry.cause == f"payout:{made.id}").limit(1)
-    ).one()
-    shop.session.delete(entry)
-    shop.session.flush()
-
-    assert proof.wrong_purses(shop.session, every) == [shop.stores[0].id]
-    assert proof.wrong_payouts(shop.session, every) == [made.id]
 
 
 @pytest.mark.mariadb
