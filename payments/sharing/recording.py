@@ -64,22 +64,22 @@ def release(session: Session, sharing_id: int, *, now: datetime) -> str:
     return "released" if moved else "repeated"
 
 
-def ask_anew(session: Session, sharing_id: int, error: str) -> str:
+def ask_anew(session: Session, sharing_id: int, no: str, error: str) -> str:
     """asked → due: the channel never took this number, so another one may ask for other parts."""
     found = _lock(session, sharing_id)
     parts = asked_parts(session, found)
-    if not move(session, found, SharingState.due, error=error):
+    if not _is_about(found, no) or not move(session, found, SharingState.due, error=error):
         return "repeated"
     for part, _ in parts:
         _end_part(session, part, PartState.failed, error)
     return "again"
 
 
-def fail(session: Session, sharing_id: int, error: str) -> str:
-    """The channel said no for good: somebody has to look, and may ask again."""
+def fail(session: Session, sharing_id: int, no: str, error: str) -> str:
+    """The channel said no to this number for good: somebody has to look, and may ask again."""
     found = _lock(session, sharing_id)
     parts = asked_parts(session, found) if found.state is SharingState.asked else ()
-    if not move(session, found, SharingState.failed, error=error):
+    if not _is_about(found, no) or not move(session, found, SharingState.failed, error=error):
         return "repeated"
     for part, _ in parts:
         _end_part(session, part, PartState.failed, error)
@@ -132,6 +132,12 @@ def _tell(session: Session, found: Sharing) -> None:
 
 def _lock(session: Session, sharing_id: int) -> Sharing:
     return session.get_one(Sharing, sharing_id, populate_existing=True, with_for_update=True)
+
+
+def _is_about(found: Sharing, no: str) -> bool:
+    """Whether an answer is to what is asked now: a late one to an earlier number ends nothing."""
+    asked = {SharingState.asked: found.no, SharingState.releasing: found.release_no}
+    return asked.get(found.state) == no
 
 
 def _end_part(session: Session, part: SharingPart, to: PartState, error: str) -> bool:

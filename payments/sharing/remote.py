@@ -45,17 +45,17 @@ def _share(channel: SharingChannel, sharing_id: int, ask: Asking, now: datetime)
         # A no to a repetition may hide a yes to the first time.
         known = channel.query_sharing(ask.no, ask.transaction_id)
         if known is None:
-            return _refused(sharing_id, error.pay_code)
+            return _refused(sharing_id, ask.no, error.pay_code)
         result = known
     with transaction() as session:
         return recording.sharing(session, sharing_id, result, now=now)
 
 
-def _refused(sharing_id: int, pay_code: str) -> str:
+def _refused(sharing_id: int, no: str, pay_code: str) -> str:
     with transaction() as session:
         if pay_code in (_TOO_EARLY, _LESS):
-            return recording.ask_anew(session, sharing_id, pay_code)
-        return recording.fail(session, sharing_id, pay_code)
+            return recording.ask_anew(session, sharing_id, no, pay_code)
+        return recording.fail(session, sharing_id, no, pay_code)
 
 
 def _release(channel: SharingChannel, sharing_id: int, ask: Asking, now: datetime) -> str:
@@ -68,7 +68,7 @@ def _release(channel: SharingChannel, sharing_id: int, ask: Asking, now: datetim
         result = channel.query_sharing(ask.no, ask.transaction_id)
         if result is None and channel.unshared_fen(ask.transaction_id) > 0:
             with transaction() as session:
-                return recording.fail(session, sharing_id, error.pay_code)
+                return recording.fail(session, sharing_id, ask.no, error.pay_code)
     if result is not None and not result.is_finished:
         return "asked"
     with transaction() as session:
