@@ -115,7 +115,9 @@ _SHOWN = 4
 
 
 def row(found: Row, who: Me, now: datetime) -> dict[str, Any]:
+    """Of a mixed payment `amount` is what the channel took, so that a list lies beside its bill."""
     attempt = found.attempt
+    mixed = attempt.balance_fen if attempt.channel_fen else 0
     state, tone = STATES[attempt.state]
     return {
         "href": url_for("console.payments.show", attempt_id=attempt.id),
@@ -124,8 +126,9 @@ def row(found: Row, who: Me, now: datetime) -> dict[str, Any]:
         "how": how(attempt),
         "store": who.name_of(attempt.store_id),
         "at": words.when(attempt.created_at, now),
-        "amount": words.yuan(attempt.amount_fen),
-        "balance": words.yuan(attempt.balance_fen) if attempt.balance_fen else "",
+        "amount": words.yuan(attempt.channel_fen if mixed else attempt.amount_fen),
+        "whole": words.yuan(attempt.amount_fen) if mixed else "",
+        "balance": words.yuan(mixed),
         "refunded": words.yuan(attempt.refunded_fen) if attempt.refunded_fen else "",
         "state": state,
         "tone": tone,

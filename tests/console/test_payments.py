@@ -237,3 +237,16 @@ def test_a_notice_is_found_by_the_number_of_its_payment(chain: Chain) -> None:
     with reading() as session:
         event = session.get_one(inbox.InboundEvent, event_id)
         assert (event.about, event.state) == (attempt.out_trade_no, EventState.done)
+
+
+def test_of_a_mixed_payment_the_list_says_what_the_channel_took(chain: Chain) -> None:
+    attempt = pay(chain)
+    whole = attempt.amount_fen
+    with transaction() as session:
+        mixed = session.get_one(PaymentAttempt, attempt.id)
+        mixed.balance_fen, mixed.channel_fen = whole - 700, 700
+
+    shown = chain.browser("owner").get("/payments/").text
+
+    assert '<td class="num yuan c-r">7.00<div' in shown
+    assert f"共 {whole / 100:.2f}，储值 {(whole - 700) / 100:.2f}" in shown
