@@ -194,6 +194,17 @@ def list_refunds(session: Session, order_id: int) -> list[Refund]:
     )
 
 
+def find_paid_by_others(session: Session, refunds: Sequence[Refund]) -> frozenset[int]:
+    """Of these refunds' attempts those that somebody else than the order's own member paid."""
+    if not refunds:
+        return frozenset()
+    found = select(PaymentAttempt.id).where(
+        PaymentAttempt.id.in_({refund.attempt_id for refund in refunds}),
+        PaymentAttempt.member_id.is_not(None),
+    )
+    return frozenset(session.scalars(found))
+
+
 def refundable_fen(session: Session, order_id: int) -> int:
     """What may still be asked back of the payments that the order was paid with."""
     amount = session.scalar(

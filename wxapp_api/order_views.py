@@ -1,6 +1,6 @@
 """Orders as the member reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -34,9 +34,13 @@ Bills = Sequence[tuple[Bill, PaymentAttempt | None]]
 
 
 def order_out(
-    found: Details, bills: Bills, refunds: Sequence[Refund] = (), split_token: str | None = None
+    found: Details,
+    bills: Bills,
+    refunds: Sequence[Refund] = (),
+    split_token: str | None = None,
+    friends: Set[int] = frozenset(),
 ) -> OrderOut:
-    """`bills`: each with the attempt at it that counts."""
+    """`bills`: each with the attempt that counts; `friends`: the attempts that others paid."""
     order, store = found.order, found.store
     return OrderOut(
         no=order.no,
@@ -86,7 +90,7 @@ def order_out(
         can_split=may_split(order, [bill for bill, _ in bills]),
         split_token=split_token,
         payments=[part for _, attempt in bills if attempt for part in parts_out(attempt)],
-        refunds=[refund_out(refund) for refund in refunds],
+        refunds=[refund_out(refund, refund.attempt_id in friends) for refund in refunds],
     )
 
 
@@ -176,12 +180,13 @@ def parts_out(attempt: PaymentAttempt) -> list[PaymentPartOut]:
     ]
 
 
-def refund_out(refund: Refund) -> RefundOut:
+def refund_out(refund: Refund, to_friend: bool) -> RefundOut:
     return RefundOut(
         no=refund.out_refund_no,
         amount_fen=refund.amount_fen,
         channel_fen=refund.channel_fen,
         balance_fen=refund.balance_fen,
+        to_friend=to_friend,
         state=refund.state.value,
         reason=refund.reason,
         at=refund.requested_at,

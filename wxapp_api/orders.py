@@ -16,7 +16,7 @@ from orders.placing import place
 from orders.queries import Details
 from payments import billing, remote, splitting
 from payments.models import BillKind
-from payments.queries import list_bills, list_refunds, order_no_of
+from payments.queries import find_paid_by_others, list_bills, list_refunds, order_no_of
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.order_views import order_out, order_row
@@ -152,4 +152,5 @@ def _out(session: Session, found: Details) -> OrderOut:
     bills = list_bills(session, order_id)
     shared = any(bill.kind is BillKind.share for bill, _ in bills)
     token = splitting.find_token(session, order_id) if shared else None
-    return order_out(found, bills, list_refunds(session, order_id), token)
+    refunds = list_refunds(session, order_id)
+    return order_out(found, bills, refunds, token, find_paid_by_others(session, refunds))

@@ -31,9 +31,11 @@ test('a payment that was not made keeps its minutes', () => {
 })
 
 test('a refund says where each part goes', () => {
-  const refund = (values: Partial<Refund>) => ({ no: 'R1', amount_fen: 1500, channel_fen: 1000, balance_fen: 500, state: 'processing', reason: '', at: '', ...values }) as Refund
+  const refund = (values: Partial<Refund>) => ({ no: 'R1', amount_fen: 1500, channel_fen: 1000, balance_fen: 500, to_friend: false, state: 'processing', reason: '', at: '', ...values }) as Refund
   expect(wayBack(refund({}))).toEqual(['¥10.00 原路退回', '¥5.00 退到余额'])
   expect(wayBack(refund({ state: 'succeeded', channel_fen: 1500, balance_fen: 0 }))).toEqual(['¥15.00 已原路退回'])
+  expect(wayBack(refund({ to_friend: true, channel_fen: 0, balance_fen: 1500 }))).toEqual(['¥15.00 退给付款的朋友']) // into whose balance is not told
+  expect(wayBack(refund({ to_friend: true, state: 'succeeded' }))).toEqual(['¥15.00 已退给付款的朋友'])
 })
 
 test('while the bank is asked nobody is told to pay', () => {

@@ -257,6 +257,8 @@ def test_an_end_gives_every_share_back_to_its_own_payer(
     }
     mine, theirs = till.attempts(order)
     assert back == {mine.id: (0, 834), theirs.id: (833, 0)}
+    told = orderer.get(f"orders/{order.no}").get_json()["refunds"]
+    assert [(each["amount_fen"], each["to_friend"]) for each in told] == [(834, False), (833, True)]
     assert has(till) == (12_000, 2_000)
     till.run_jobs("payments.refund")
     assert till.asked(theirs).amount_fen == 833

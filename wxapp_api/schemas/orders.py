@@ -83,6 +83,7 @@ class RefundOut(Out):
     amount_fen: Fen
     channel_fen: Fen = Field(description="of that, the way it came")
     balance_fen: Fen = Field(description="of that, to the stored balance")
+    to_friend: bool = Field(description="to somebody else, who had paid a share")
     state: Literal["requested", "processing", "succeeded", "failed"]
     reason: str
     at: Moment

@@ -96,6 +96,7 @@ export const UNSURE = '正在跟银行确认，别重复付款，最多 1 分钟
 /** Where a refund goes, part by part. */
 export function wayBack(refund: Refund): string[] {
   const done = refund.state === 'succeeded'
+  if (refund.to_friend) return [`${yuan(refund.amount_fen, true)} ${done ? '已退给付款的朋友' : '退给付款的朋友'}`]
   const parts: string[] = []
   if (refund.channel_fen) parts.push(`${yuan(refund.channel_fen, true)} ${done ? '已原路退回' : '原路退回'}`)
   if (refund.balance_fen) parts.push(`${yuan(refund.balance_fen, true)} ${done ? '已退到余额' : '退到余额'}`)
