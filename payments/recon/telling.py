@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from core import rows
 from core.clock import business_day, local
+from core.database import claim
 from merchants.roles import may
 from messaging import questions
 from payments.models.statements import (
@@ -36,8 +36,8 @@ def tell(session: Session, *, now: datetime) -> int:
 
 
 def _tell(session: Session, day: StatementDay, now: datetime) -> int:
-    expected = {"id": day.id, "told_at": None}
-    if not rows.compare_and_set(session, StatementDay, expected, {"told_at": now}):
+    mine = update(StatementDay).where(StatementDay.id == day.id, StatementDay.told_at.is_(None))
+    if not claim(session, mine.values(told_at=now)):
         return 0  # another copy of the job tells of it
     return sum(
         questions.put(
