@@ -183,6 +183,13 @@ def live_args(session: Session, name: str) -> list[dict[str, Any]]:
     return list(session.scalars(select(OutboxJob.args).where(OutboxJob.name == name, live)))
 
 
+def withdraw(session: Session, key: str, *, now: datetime) -> bool:
+    """waiting → done of a job that was never begun; False when it may have done something."""
+    unbegun = {"key": key, "state": JobState.waiting, "attempt": 0}
+    done = {"state": JobState.done, "done_at": now}
+    return rows.compare_and_set(session, OutboxJob, unbegun, done) == 1
+
+
 def finish(session: Session, job_id: int, attempt: int, *, now: datetime) -> bool:
     """pushed → done for this very attempt; False when the attempt is no longer the live one."""
     live = {"id": job_id, "state": JobState.pushed, "attempt": attempt}

@@ -22,6 +22,7 @@ from payments.asks import ask_of, asked_of, refund_of
 from payments.attempts import Means, Step
 from payments.errors import AlreadyPaid, PaymentInProgress
 from payments.models import (
+    DONE_BEFORE,
     UNSETTLED,
     AttemptState,
     PaymentAttempt,
@@ -241,10 +242,18 @@ def send_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
     with reading() as session:
         refund = session.get_one(Refund, refund_id)
         attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+        overtaken = refunding.is_done_before(session, refund)
     if refund.state is not RefundState.requested:
         return "repeated"
     channel = cashier.of(attempt.channel, attempt.account)
     asked, ask = asked_of(attempt), refund_of(refund, attempt)
+    if overtaken:  # whoever it stood in for was done: only what was sent before counts
+        known = channel.query_refund(asked, ask)
+        if known is not None:
+            return _record_refund(refund_id, known, now)
+        with transaction() as session:
+            refunding.fail(session, refund_id, DONE_BEFORE, now)
+        return "failed"
     try:
         result = channel.refund(asked, ask)
     except ChannelRefused as error:

@@ -18,6 +18,7 @@ from payments.models.ledger import (
 )
 from payments.models.refunds import (
     ABNORMAL,
+    DONE_BEFORE,
     HOLDING,
     NEXT_REFUND,
     REDIRECTED,
@@ -65,6 +66,7 @@ from payments.models.statements import (
 
 __all__ = [
     "ABNORMAL",
+    "DONE_BEFORE",
     "HOLDING",
     "NEXT_ATTEMPT",
     "NEXT_BILL",

@@ -27,6 +27,9 @@ NEXT_REFUND = {
 
 ABNORMAL = "ABNORMAL"
 REDIRECTED = "REDIRECTED"
+DONE_BEFORE = "DONE_BEFORE"
+"""Word of a failed refund that took another's place which turned out to be done: nobody asks for
+that money again."""
 HOLDING = (ABNORMAL, REDIRECTED)
 """Words of a failed refund that still holds its money: the payer's account did not take it, or it
 is on its way to another account, and nothing else may give it back."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core import rows, security_events
+from core import outbox, rows, security_events
 from core.database import claim
 from core.logs import log
 from core.outbox import enqueue
@@ -16,6 +16,7 @@ from orders.models import Order
 from payments import ledger, plan_refunds
 from payments.models import (
     ABNORMAL,
+    DONE_BEFORE,
     HOLDING,
     NEXT_REFUND,
     AttemptState,
@@ -79,6 +80,8 @@ def fail(session: Session, refund_id: int, error: str, now: datetime) -> bool:
     refund = session.get_one(Refund, refund_id)
     attempt = session.get_one(PaymentAttempt, refund.attempt_id)
     lock_bill(session, attempt.bill_id)
+    if is_done_before(session, refund):
+        return _end(session, refund, attempt, now)
     if not move(session, refund, RefundState.failed, error=error, settled_at=now):
         return False
     _give_up(session, refund, attempt, now)
@@ -166,8 +169,10 @@ def _succeed(
     now: datetime,
 ) -> str:
     # One that failed may have gone through all the same: its money, which was free again, is taken
-    # once more, unless something else took it since.
+    # once more, unless something else took it since. What was asked for in its place is not sent
+    # any more; where that was sent before, people hear of it whatever the books have room for.
     freed = refund.state is RefundState.failed and refund.error not in HOLDING
+    twice = freed and not _make_way(session, refund, attempt, now)
     if freed and not taking.take_again(session, attempt, refund):
         _notice(session, "refund_after_failure", refund, attempt, now)
         return "refused"
@@ -184,7 +189,8 @@ def _succeed(
             _notice(session, "refund_after_failure", refund, attempt, now)
         return "repeated"
     order = session.get_one(Order, refund.order_id)
-    if freed and not plan_refunds.take_again(session, order, refund, now=now):
+    spent = freed and not plan_refunds.take_again(session, order, refund, now=now)
+    if twice or spent:
         _notice(session, "refund_after_failure", refund, attempt, now)
     book(session, refund, attempt, order, now)
     return "refunded"
@@ -192,6 +198,8 @@ def _succeed(
 
 def _replace(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> str:
     """CLOSED: this number is dead, and a new one asks again, a few times."""
+    if is_done_before(session, refund):
+        return "closed" if _end(session, refund, attempt, now) else "repeated"
     if not move(session, refund, RefundState.failed, error="CLOSED", settled_at=now):
         return "repeated"
     if len(chain(session, refund)) > MOST_REPLACEMENTS:
@@ -202,12 +210,54 @@ def _replace(session: Session, refund: Refund, attempt: PaymentAttempt, now: dat
     return "replaced"
 
 
-def _give_up(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> None:
-    """Money and lines are free again, what a plan was given up for comes back, people hear."""
+def _make_way(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> bool:
+    """What took this one's place ends unless it may have been sent. False: the same money is on
+    another way too, or went it."""
+    newest = refund
+    while (later := _successor(session, newest)) is not None:
+        newest = later
+    others = [each for each in chain(session, newest) if each.id != refund.id and _carries(each)]
+    if others == [newest] and newest.state is RefundState.requested:
+        key = f"payments.refund:{newest.id}"
+        if outbox.withdraw(session, key, now=now) and _end(session, newest, attempt, now):
+            return True
+    return not others
+
+
+def is_done_before(session: Session, refund: Refund) -> bool:
+    """Whether one in whose place this refund stands was done all the same."""
+    return any(each.state is RefundState.succeeded for each in chain(session, refund)[1:])
+
+
+def _end(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> bool:
+    """Nobody needs it any more: the one before it was done."""
+    if not move(session, refund, RefundState.failed, error=DONE_BEFORE, settled_at=now):
+        return False
+    _free(session, refund, attempt, now)
+    log.info("refund_not_needed", out_refund_no=refund.out_refund_no)
+    return True
+
+
+def _carries(refund: Refund) -> bool:
+    return refund.state is not RefundState.failed or refund.error in HOLDING
+
+
+def _successor(session: Session, refund: Refund) -> Refund | None:
+    later = select(Refund).where(Refund.replaces_id == refund.id)
+    return session.scalars(later.execution_options(populate_existing=True)).one_or_none()
+
+
+def _free(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> None:
+    """Money and lines are free again, what a plan was given up for comes back."""
     taking.give_back(session, attempt, refund)
     order = session.get_one(Order, refund.order_id)
     for each in chain(session, refund):
         plan_refunds.undo(session, order, f"refund:{each.id}", now=now)
+
+
+def _give_up(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> None:
+    """Money and lines are free again, and people hear."""
+    _free(session, refund, attempt, now)
     tell(session, refund)
     if attempt.shared:
         key = f"payments.tell_short:{refund.id}"

@@ -13,6 +13,7 @@ from payments import plan_refunds
 from payments.errors import RefundNotStuck
 from payments.models import (
     ABNORMAL,
+    DONE_BEFORE,
     HOLDING,
     REDIRECTED,
     PaymentAttempt,
@@ -29,6 +30,7 @@ TOLD_AT_ONCE = 2_000
 WORDS = {
     ABNORMAL: "退不进顾客的账户（销户或异常）",
     REDIRECTED: "正在退到另一个账户，等渠道的结果",
+    DONE_BEFORE: "不用再退：前一笔其实退成了",
     "NOT_ENOUGH": "还没退：商户号余额不够，充值后会自动再退",
     "CLOSED": "渠道几次都关闭了",
     "USER_ACCOUNT_ABNORMAL": "没退成：顾客的支付账户异常或已注销",
@@ -53,7 +55,12 @@ def condition(now: datetime) -> ColumnElement[bool]:
     )
     unanswered = or_(Refund.error.in_(HOLDING), owed)
     return or_(
-        and_(Refund.state == RefundState.failed, ~replaced, unanswered),
+        and_(
+            Refund.state == RefundState.failed,
+            Refund.error != DONE_BEFORE,
+            ~replaced,
+            unanswered,
+        ),
         and_(Refund.state == RefundState.requested, Refund.error != ""),
         and_(Refund.state.in_(ON_THE_WAY), Refund.requested_at <= now - SLOW),
     )

@@ -10,7 +10,7 @@ from core import audit
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from orders.models import Order
-from payments.models import HOLDING, PaymentAttempt, Refund, RefundState
+from payments.models import DONE_BEFORE, HOLDING, PaymentAttempt, Refund, RefundState
 from payments.refunding import taking
 from payments.refunding.amounts import Source
 from payments.refunding.taking import Piece
@@ -24,7 +24,7 @@ def find_failed(
     found = select(Refund).where(
         Refund.attempt_id == way.attempt_id,
         Refund.state == RefundState.failed,
-        Refund.error.not_in(HOLDING),
+        Refund.error.not_in((*HOLDING, DONE_BEFORE)),
         Refund.channel_fen == way.channel_fen,
         Refund.balance_fen == way.balance_fen,
         Refund.delivery_fen == delivery_fen,

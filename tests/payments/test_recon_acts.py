@@ -10,11 +10,12 @@ from core.clock import now as clock_now
 from core.security_events import SecurityEvent
 from orders.models import Order, PaymentState
 from payments import proof, refunding
-from payments.errors import NothingToRefund, RefundTooMuch
+from payments.errors import NothingToRefund, RefundNotStuck, RefundTooMuch
 from payments.models import LedgerEntry, Refund, RefundState
 from payments.models.statements import Difference, Discrepancy, StatementState, StatementTotal
 from payments.recon import days, fixing, remote
 from tests.payments.conftest import MCHID, Till
+from tests.payments.test_failed_refunds import finish, restart
 from tests.payments.test_recon import (
     NOON,
     booked,
@@ -68,6 +69,18 @@ def again(till: Till, day_id: int) -> StatementState:
     return run(till).state
 
 
+def told() -> list[str]:
+    with database.reading() as session:
+        return list(session.scalars(select(SecurityEvent.kind)))
+
+
+def waiting() -> int:
+    """The newest discrepancy of a refund."""
+    with database.reading() as session:
+        found = select(Discrepancy.id).where(Discrepancy.refund_id.is_not(None))
+        return session.scalars(found.order_by(Discrepancy.id.desc()).limit(1)).one()
+
+
 def is_proven(order: Order) -> bool:
     with database.reading() as session:
         return proof.wrong_payments(session, range(order.id, order.id + 1)) == []
@@ -117,21 +130,81 @@ def test_a_failed_refund_that_went_through_is_booked_by_accepting_and_not_given_
 
 def test_what_was_given_back_otherwise_since_is_lost(both: Till) -> None:
     order = paid(both, 3_000)
-    failed_here_done_there(both, order, 3_000)
-    second = ask_back(both, order, 3_000)
+    second = finish(failed_here_done_there(both, order, 3_000))
     run(both)
     assert not remote.ask(both.cashier, 1, the_only().id, actor="staff:1", now=clock_now())
     with database.reading() as session:
         kinds = session.scalars(select(SecurityEvent.kind)).all()
     assert kinds == ["refund_after_failure"]
-    assert booked("refund", "loss") == []
+    assert booked("loss") == []
 
     assert accept() == 3_000
 
-    assert booked("refund", "loss") == [("channel", -3_000), ("loss", 3_000)]
+    assert booked("loss") == [("channel", -3_000), ("loss", 3_000)]
     assert both.attempts(order)[0].refunded_fen == 3_000
     with database.reading() as session:
-        assert session.get_one(Refund, second.id).state is RefundState.requested
+        assert session.get_one(Refund, second.id).state is RefundState.succeeded
+
+
+@pytest.mark.parametrize("fen", [1_000, 3_000])
+def test_what_was_asked_for_again_is_not_sent_once_the_first_turns_out_done(
+    both: Till, fen: int
+) -> None:
+    order = paid(both, 3_000)
+    first = failed_here_done_there(both, order, fen)
+    second = restart(first)
+    run(both)
+
+    assert remote.ask(both.cashier, 1, waiting(), actor="staff:1", now=clock_now())
+
+    assert both.run_jobs("payments.refund") == []
+    assert [(r.state, r.error) for r in both.refunds(order)] == [
+        (RefundState.succeeded, ""),
+        (RefundState.failed, "DONE_BEFORE"),
+    ]
+    assert (both.read(order).refunded_fen, both.attempts(order)[0].refunded_fen) == (fen, fen)
+    assert told() == []
+    for act in (restart, finish):
+        with pytest.raises(RefundNotStuck):
+            act(second)
+    if fen < 3_000:
+        assert ask_back(both, order, fen).replaces_id is None
+
+
+@pytest.mark.parametrize("act", ["restart", "finish"])
+def test_what_went_back_otherwise_before_the_first_turns_out_done_is_told(
+    both: Till, act: str
+) -> None:
+    order = paid(both, 3_000)
+    first = failed_here_done_there(both, order, 1_000)
+    {"restart": restart, "finish": finish}[act](first)
+    both.run_jobs("payments.refund")
+    run(both)
+
+    remote.ask(both.cashier, 1, waiting(), actor="staff:1", now=clock_now())
+
+    assert told() == ["refund_after_failure"]
+    assert both.attempts(order)[0].refunded_fen == 2_000
+
+
+def test_what_may_have_been_sent_is_asked_for_and_not_sent_again(both: Till) -> None:
+    order = paid(both, 3_000)
+    first = failed_here_done_there(both, order, 1_000)
+    second = restart(first)
+    both.channel.fault(api="pay.refund", kind="error", code="NOT_ENOUGH")
+    both.run_jobs("payments.refund")
+    run(both)
+    remote.ask(both.cashier, 1, waiting(), actor="staff:1", now=clock_now())
+    assert told() == ["refund_after_failure"]
+
+    assert both.run_jobs("payments.refund") == ["done"]
+
+    assert [(r.state, r.error) for r in both.refunds(order)] == [
+        (RefundState.succeeded, ""),
+        (RefundState.failed, "DONE_BEFORE"),
+    ]
+    assert f"{MCHID}|{second.out_refund_no}" not in both.channel.world.ledger.refunds
+    assert both.attempts(order)[0].refunded_fen == 1_000
 
 
 def test_a_fee_that_the_channel_corrects_is_booked_by_its_difference(both: Till) -> None:
