@@ -6,14 +6,16 @@ from sqlalchemy.orm import Session
 from core import idempotency
 from crm.models import Member
 from orders.errors import TooManyPieces, TooManyUnpaid
-from orders.models import OWING, Order, OrderLine, OrderState
+from orders.models import Order, OrderLine, OrderState, PaymentState
 from orders.placing import scope_of
 from orders.quoting import MOST_OF_ONE, Cart
 
 MOST = 3
 
+# Of what is paid in part somebody has put money down, perhaps for weeks: that counts no more.
+_UNPAID = (Order.payment_state == PaymentState.unpaid) & (Order.state == OrderState.placed)
+
 # One statement, built once. The count hangs on the locked row, so it is read after the wait for it.
-_UNPAID = Order.payment_state.in_(OWING) & (Order.state == OrderState.placed)
 _LOCK_AND_COUNT = (
     select(
         select(func.count())

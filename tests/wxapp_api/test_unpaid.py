@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from catalogue.models import Sku
 from core.database import reading, transaction
-from orders.models import Order
+from orders.models import Order, PaymentState
 from tests.factories.catalogue import available, make_sku
 from tests.wxapp_api.conftest import Phone, Stall
 from tests.wxapp_api.test_orders import json, left, pay, place
@@ -55,6 +55,19 @@ def test_paying_or_cancelling_one_makes_room_for_one(phone: Phone, stall: Stall)
     json(place(phone, stall.cart(), key="after-cancelling"), 201)
 
     assert place(phone, stall.cart(), key="too-many").status_code == 409
+    assert left(stall) == 6
+
+
+def test_what_is_paid_in_part_counts_no_more(phone: Phone, stall: Stall) -> None:
+    """A deposit is paid, the rest is due in weeks: the shop stays open to them."""
+    for number in range(3):
+        json(place(phone, stall.cart(), key=f"order-000{number}"), 201)
+    assert place(phone, stall.cart(), key="too-many").status_code == 409
+
+    with transaction() as session:
+        session.execute(update(Order).values(payment_state=PaymentState.part_paid, paid_fen=1))
+
+    json(place(phone, stall.cart(), key="after-parts"), 201)
     assert left(stall) == 6
 
 
