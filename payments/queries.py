@@ -215,8 +215,21 @@ def refundable_fen(session: Session, order_id: int) -> int:
     return int(amount or 0)
 
 
-def share_a_payer(session: Session, one_id: int, other_id: int) -> bool:
-    """Whether orders of two members were paid with one wallet; a friend's share is no such sign."""
+def share_a_payer(session: Session, inviter_id: int, newcomer_id: int) -> bool:
+    """Whether the newcomer's orders were paid by whoever invited: with one wallet for both, or by
+    the link to a share. A share that anybody else paid is no such sign."""
+    by_link = (
+        select(PaymentAttempt.id)
+        .join(Bill, Bill.id == PaymentAttempt.bill_id)
+        .join(Order, Order.id == Bill.order_id)
+        .where(
+            Order.member_id == newcomer_id,
+            PaymentAttempt.member_id == inviter_id,
+            PaymentAttempt.state == AttemptState.succeeded,
+        )
+    )
+    if session.scalar(by_link.limit(1)) is not None:
+        return True
 
     def payers(member_id: int) -> Select[str]:
         return (
@@ -231,7 +244,7 @@ def share_a_payer(session: Session, one_id: int, other_id: int) -> bool:
             )
         )
 
-    both = payers(one_id).where(PaymentAttempt.payer.in_(payers(other_id))).limit(1)
+    both = payers(inviter_id).where(PaymentAttempt.payer.in_(payers(newcomer_id))).limit(1)
     return session.scalar(both) is not None
 
 

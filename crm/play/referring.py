@@ -41,7 +41,7 @@ REASONS = {
     "too_fast": "一天里邀请太多，等店里看过",
     "same_device": "和邀请人或别的新朋友用同一台手机",
     "same_phone": "和邀请人用过同一个手机号",
-    "same_payer": "和邀请人用同一个微信付款",
+    "same_payer": "邀请人付的款，或和邀请人用同一个微信付款",
     "passed": "店里看过，算",
     "by_hand": "店里看过，不算",
     "merged": "两份会员合成了一份",
@@ -153,8 +153,9 @@ def settle_due(
 ) -> int:
     """Reward those whose newcomer's first order is past its refund window and was not given back.
 
-    `same_payer`: whether two members paid with one wallet; then it is held. The last id looked at,
-    or 0 at the end. Safe to repeat: a reward is a compare-and-set.
+    `same_payer`: whether inviter and newcomer paid with one wallet, or the one for the other; then
+    it is held. The last id looked at, or 0 at the end. Safe to repeat: a reward is a
+    compare-and-set.
     """
     safe = (
         select(Purchase.id)
