@@ -7,7 +7,9 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core import rows
+from core.outbox import enqueue
 from orders.models import LineKind, Order, OrderState
+from orders.placing import PAY_WITHIN
 from payments import settling
 from payments.errors import BillsInvalid, NotPayable, OrderExpired, PaymentInProgress
 from payments.models import UNSETTLED, Bill, BillKind, BillState
@@ -72,12 +74,25 @@ def split(session: Session, order: Order, shares: Sequence[int], *, now: datetim
 
 
 def join(session: Session, order: Order, kinds: Set[BillKind], *, now: datetime) -> Bill:
-    """Several bills of these kinds are one again, while nothing of them is paid.
+    """Several bills of these kinds are one again, while nothing of them is paid, and the order has
+    the time of one that was just placed, or what was left to it.
 
     Raises PaymentInProgress, OrderExpired or NotPayable.
     """
     whole = [(BillKind.whole, order.payable_fen, None)]
-    return _replace(session, order, kinds, whole, now)[0]
+    bill = _replace(session, order, kinds, whole, now)[0]
+    if order.expires_at > now + PAY_WITHIN:
+        order.expires_at = now + PAY_WITHIN
+        session.flush()
+        # The job that was to end it sleeps until the longer time is over.
+        enqueue(
+            session,
+            "orders.expire",
+            run_at=order.expires_at,
+            key=f"orders.expire:{order.id}:{bill.seq}",
+            order_id=order.id,
+        )
+    return bill
 
 
 def _replace(

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from core.audit import AuditEntry
 from core.database import reading, transaction
+from core.outbox import OutboxJob
 from merchants.models import Merchant, Store
 from orders.models import Order
 from payments import billing
@@ -74,6 +75,11 @@ def test_a_sum_is_taken_to_the_fen_and_undone_while_it_is_not_paid(
 
     assert undone.status_code == 303
     assert bills(order) == [("whole", 2_600)]
+    with reading() as session:
+        ends = session.get_one(Order, order.id).expires_at
+        jobs = select(OutboxJob.run_at).where(OutboxJob.name == "orders.expire")
+        assert session.scalars(jobs).all() == [ends]
+    assert ends - chain.now <= timedelta(minutes=16)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from orders.models import Order, OrderState, PaymentState
 from payments import billing, splitting
 from payments.errors import ShareNotFound, SplitInvalid
 from payments.models import AttemptState, PaymentAttempt
+from payments.queries import share_a_payer
 from tests.factories.crm import make_member
 from tests.payments.conftest import Till, log_in
 from tests.payments.test_balance import has, top_up
@@ -289,3 +290,38 @@ def test_what_cannot_be_split_stays_as_it_is(till: Till, orderer: Phone) -> None
         "invalid",
     ]
     assert [len(bills(order)) for order in (paid, poor, over, deposit)] == [1, 1, 1, 3]
+
+
+def test_one_bill_again_is_given_up_as_soon_as_any_other(till: Till, orderer: Phone) -> None:
+    order = till.order(2_500)
+    split(orderer, order, 2)
+    assert till.read(order).expires_at - order.placed_at == timedelta(minutes=30)
+
+    assert orderer.post(f"orders/{order.no}/unsplit").status_code == 200
+
+    ends = till.read(order).expires_at
+    assert ends <= clock.now() + timedelta(minutes=15)
+    assert till.run_jobs("orders.expire") == ["later"]
+    with database.transaction() as session:
+        session.get_one(Order, order.id).expires_at = clock.now() - timedelta(seconds=1)
+    assert till.run_jobs("orders.expire") == ["done"]
+    assert till.read(order).state is OrderState.cancelled
+
+
+def test_whoever_invited_and_pays_the_newcomers_share_is_seen(
+    till: Till, orderer: Phone, friend: Phone
+) -> None:
+    order = till.order(2_500)
+    token = split(orderer, order, 2)
+
+    def alike(inviter: Phone, newcomer: Phone) -> bool:
+        with database.reading() as session:
+            return share_a_payer(session, inviter.member.id, newcomer.member.id)
+
+    friend.post(f"shares/{token}/payment", bill=2)
+    assert not alike(friend, orderer)
+    pay(friend, token, 2)
+    pay(orderer, token, 3)
+
+    assert alike(friend, orderer)
+    assert not alike(orderer, friend)
