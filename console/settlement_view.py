@@ -11,7 +11,7 @@ from console import words
 from payments import accounts
 from payments.models import BookProof
 from payments.proof import is_proven
-from payments.settlement.figures import Figures, Line, add_up
+from payments.settlement.figures import Figures, Line, add_up, earned_by_store
 
 ACCOUNTS = {
     accounts.CHANNEL: "渠道里的钱",
@@ -160,16 +160,25 @@ def by_channel(lines: list[Line]) -> list[dict[str, Any]]:
 
 
 def by_store(lines: list[Line], names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Each store's columns, and how its net leads to what it earned: stored value is taken in where
+    it is topped up and earned where it is spent."""
     mine: dict[int | None, list[Line]] = defaultdict(list)
     for line in lines:
         mine[line.store_id].append(line)
     rows = []
     for store_id, several in mine.items():
         amounts = columns(add_up(several))
-        if any(amounts):
+        stored = sum(line.amount_fen for line in several if _is_stored(line))
+        earned = earned_by_store(several).get(store_id, 0) if store_id is not None else 0
+        if any((*amounts, stored, earned)):
             name = "不属于哪家店" if store_id is None else names.get(store_id, "别的门店")
-            rows.append({"name": name, "amounts": [signed(fen) for fen in amounts]})
+            row = {"name": name, "amounts": [signed(fen) for fen in amounts]}
+            rows.append(row | {"stored": signed(stored), "earned": signed(earned)})
     return rows
+
+
+def _is_stored(line: Line) -> bool:
+    return accounts.kind_of(line.account) in accounts.STORED
 
 
 def by_account(lines: list[Line]) -> tuple[list[tuple[str, str, str, str]], str]:

@@ -13,6 +13,9 @@ PAYOUT, STORE, LOSS = "payout", "store", "loss"
 COSTS = (FEE, COMMISSION, SHARING)
 """What others keep of a merchant's sales."""
 
+STORED = (BALANCE, BONUS, IMPORTED)
+"""What members may still spend, and where it came from."""
+
 
 def kind_of(account: str) -> str:
     return account.partition(":")[0]

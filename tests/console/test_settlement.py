@@ -147,3 +147,16 @@ def test_what_is_at_each_channel_stands_with_its_share_the_biggest_first() -> No
         ("支付宝", "20.00", 25),
         ("银联", "−5.00", 0),
     ]
+
+
+def test_stored_value_leads_from_what_came_in_to_what_a_store_earned() -> None:
+    lines = [
+        Line(1, "channel:wechat:1900000001", "payment", 10_000 + 500, 2),  # a top-up and a sale
+        Line(1, "balance:1", "payment", -11_000 + 2_000, 2),
+        Line(1, "bonus:1", "payment", 1_000 - 180, 2),
+        Line(1, "sales:1", "payment", -500 - 1_820, 2),
+    ]
+
+    [row] = settlement_view.by_store(lines, {1: "静安寺店"})
+
+    assert (row["amounts"][-1], row["stored"], row["earned"]) == ("105.00", "−81.80", "23.20")
