@@ -73,6 +73,11 @@ def add() -> Response:
     share_bp = _percent(form)
     if account and not (account.isascii() and account.isdigit()):
         form.refuse("account", "商户号是一串数字")
+    seller = gateways.cashier().sharing_for(me().merchant_code)
+    if seller is None:
+        form.refuse("account", "现在的商户号不能分账")
+    elif account == seller.provider:
+        form.refuse("account", "这是平台的商户号，不能加")
     if form.errors or not step_up.is_proved(form, now):
         return _page(form, 422)
     assert account is not None

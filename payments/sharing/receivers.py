@@ -83,9 +83,11 @@ def end(session: Session, merchant_id: int, receiver_id: int, *, actor: str, now
 
 
 def get(session: Session, merchant_id: int, receiver_id: int) -> SharingReceiver:
-    """Raises ReceiverNotFound; another merchant's is not found."""
+    """One that the merchant added. Raises ReceiverNotFound: another merchant's is not found, and
+    the platform's is not the merchant's to end."""
     found = session.get(SharingReceiver, receiver_id, populate_existing=True)
-    if found is None or found.merchant_id != merchant_id:
+    mine = found is not None and found.merchant_id == merchant_id
+    if found is None or not mine or found.purpose is not ReceiverPurpose.share:
         raise ReceiverNotFound
     return found
 

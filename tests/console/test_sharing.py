@@ -248,3 +248,43 @@ def test_a_receiver_that_the_channel_keeps_is_named_and_ended_once_more(provider
 
     assert [(one.state, one.error) for one in receivers()] == [(ReceiverState.ending, "")]
     assert "再取消一次" not in owner.get("/settlement/sharing/").text
+
+
+def test_the_platforms_commission_is_not_the_merchants_to_end(provider: Chain) -> None:
+    platform = Party(PartyKind.merchant, "1900000001", "wx1", "平台", "SERVICE_PROVIDER")
+    with provider.writing() as session:
+        made = verbs.add(
+            session,
+            provider.merchant_id,
+            platform,
+            purpose=ReceiverPurpose.commission,
+            share_bp=0,
+            actor="operator",
+            now=provider.now,
+        )
+        assert verbs.move(session, made, ReceiverState.active)
+    owner = provider.browser("owner")
+    path = f"/settlement/sharing/{made.id}/end"
+
+    assert owner.get(path).status_code == 404
+    assert owner.post(path, password=PASSWORD).status_code == 404
+
+    assert [(one.purpose, one.state) for one in receivers()] == [
+        (ReceiverPurpose.commission, ReceiverState.active)
+    ]
+
+
+def test_the_platforms_own_number_is_no_share_of_the_merchants(provider: Chain) -> None:
+    squatting = OFFICE | {"account": "1900000001", "percent": "0.01", "password": PASSWORD}
+
+    refused = provider.browser("owner").post("/settlement/sharing/", **squatting)
+
+    assert (refused.status_code, "这是平台的商户号，不能加" in refused.text) == (422, True)
+    assert receivers() == []
+
+
+def test_nobody_is_added_before_money_comes_in_through_a_provider(chain: Chain) -> None:
+    owner = chain.browser("owner")
+
+    assert owner.post("/settlement/sharing/", **OFFICE, password=PASSWORD).status_code == 422
+    assert receivers() == []
