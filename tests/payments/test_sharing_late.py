@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from core import database
 from gateways.pay.sharing import SharingChannel, SharingResult
 from payments.models import PartState, Sharing, SharingPart, SharingState
-from payments.sharing import remote
+from payments.sharing import remote, returning
+from tests.payments.conftest import MCHID
 from tests.payments.test_sharing import OFFICE, Provider
 from tests.payments.test_sharing import provider as provider_fixture
 from tests.payments.test_sharing import till_config as provider_config
@@ -66,3 +68,21 @@ def test_a_late_no_to_an_earlier_number_leaves_the_later_one_asked(
         "commission": 500,
         "sharing": 1_000,
     }
+
+
+def test_returns_that_were_made_good_hide_no_newer_one(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returning, "MOST_LISTED", 1)
+    provider.agree(1_000)
+    first, second = provider.sell(), provider.sell()
+    provider.settle()
+    for order, refuse in ((first, True), (first, False), (second, True)):
+        provider.refund(order, 2_500)
+        provider.till.run_jobs("payments.refund")
+        provider.decide(**({MCHID: "PAYER_ACCOUNT_ABNORMAL"} if refuse else {}))
+        provider.till.run_jobs("payments.refund")
+
+    with database.reading() as session:
+        listed = returning.list_failed(session, provider.merchant_id)
+    assert [(back.amount_fen, order_id) for back, _, order_id in listed] == [(250, second.id)]
