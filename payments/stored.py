@@ -20,20 +20,29 @@ from payments.models import LedgerEntry
 def list_different(session: Session, merchant_ids: Iterable[int]) -> list[int]:
     """The merchants among these where the two differ. One statement, so it sees one moment.
 
-    What an attempt has frozen has left the member and is owed all the same.
+    What an attempt has frozen has left the member and is owed all the same. Each book is added up
+    by itself, because putting all entries together first copies them: of a merchant with a million
+    entries in each it takes about three seconds.
     """
     ids = list(merchant_ids)
-    theirs = select(
-        BalanceEntry.merchant_id,
-        (BalanceEntry.principal_fen + BalanceEntry.bonus_fen).label("fen"),
-    ).where(BalanceEntry.merchant_id.in_(ids))
+    theirs = (
+        select(
+            BalanceEntry.merchant_id,
+            func.sum(BalanceEntry.principal_fen + BalanceEntry.bonus_fen).label("fen"),
+        )
+        .where(BalanceEntry.merchant_id.in_(ids))
+        .group_by(BalanceEntry.merchant_id)
+    )
     frozen = (
-        select(Member.merchant_id, BalanceHold.amount_fen - BalanceHold.returned_fen)
+        select(Member.merchant_id, func.sum(BalanceHold.amount_fen - BalanceHold.returned_fen))
         .join(Member, Member.id == BalanceHold.member_id)
         .where(BalanceHold.state == HoldState.held, Member.merchant_id.in_(ids))
+        .group_by(Member.merchant_id)
     )
-    ours = select(LedgerEntry.merchant_id, LedgerEntry.amount_fen).where(
-        LedgerEntry.account.in_([accounts.balance(id_) for id_ in ids])
+    ours = (
+        select(LedgerEntry.merchant_id, func.sum(LedgerEntry.amount_fen))
+        .where(LedgerEntry.account.in_([accounts.balance(id_) for id_ in ids]))
+        .group_by(LedgerEntry.merchant_id)
     )
     movements = union_all(theirs, frozen, ours).subquery()
     whole = func.sum(movements.c.fen)
