@@ -186,6 +186,22 @@ def cart(product: dict[str, Any], store_id: str, quantity: int = 1, **more: Any)
     return {"store_id": store_id, "fulfilment": "pickup", "items": [item], **more}
 
 
+def option(page: str, name: str, words: str) -> str:
+    """The value of the choice called `name` whose words contain `words`."""
+    select = re.search(rf'<select[^>]*name="{name}".*?</select>', page, re.S)
+    if select:
+        choices = re.findall(
+            r'<option[^>]*value="([^"]*)"[^>]*>(.*?)</option>', select.group(), re.S
+        )
+    else:
+        radios = rf'name="{name}"[^>]*value="([^"]+)"[^>]*>(.*?)</label>'
+        choices = re.findall(radios, page, re.S)
+    found = next((value for value, text in choices if value and words in text), None)
+    if found is None:
+        raise Unexpected(f"没有叫「{words}」的 {name}：{choices}")
+    return str(found)
+
+
 CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"|name="csrf"[^>]*content="([^"]+)"')
 
 

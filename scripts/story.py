@@ -6,38 +6,14 @@
 import argparse
 import re
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-from core import embedded_redis
-from scripts.player import Console, Person, Sandbox, Unexpected, cart, eventually
-from scripts.tree import Tree, free_port, new_directory
-from tests.servers import MariaDB
+from scripts import night
+from scripts.player import Person, Unexpected, cart, eventually, option
+from scripts.stage import Story, begin, expect, stage
 
 STORE, WELCOME, CAMPAIGN = "静安寺店", "关注见面礼", "请你回来坐坐"
-
-
-@dataclass
-class Story:
-    """Everybody in the story, and what the last steps left behind."""
-
-    tree: Tree
-    sandbox: Sandbox
-    guest: Person
-    clerk: Person
-    owner: Console
-    counter: Console
-    seen: dict[str, Any] = field(default_factory=dict)
-
-
-def expect(holds: object, what: str) -> None:
-    if not holds:
-        raise Unexpected(what)
 
 
 def follow(story: Story) -> str:
@@ -315,9 +291,8 @@ def give_back(story: Story, no: str, **what: str) -> None:
     """The owner's refund in the console, proved by the password."""
     page = story.owner.get(f"orders/{no}/refund")
     reason = option(page, "reason", "")
-    password = next(s for s in story.tree.data["staff"] if s["username"] == "owner")["password"]
     (key,) = re.findall(r'name="key" value="([^"]+)"', page)
-    form = {**what, "reason": reason, "password": password, "key": key}
+    form = {**what, "reason": reason, "password": story.password("owner"), "key": key}
     story.owner.post(f"orders/{no}/refund", **form)
 
 
@@ -337,66 +312,9 @@ STEPS: tuple[tuple[str, Callable[[Story], str]], ...] = (
     ("报告", report),
     ("退款", refund),
     ("退一杯", refund_line),
+    ("夜里对账", night.reconcile),
+    ("日结", night.settle),
 )
-
-
-def option(page: str, name: str, words: str) -> str:
-    """The value of the choice called `name` whose words contain `words`."""
-    select = re.search(rf'<select[^>]*name="{name}".*?</select>', page, re.S)
-    if select:
-        choices = re.findall(
-            r'<option[^>]*value="([^"]*)"[^>]*>(.*?)</option>', select.group(), re.S
-        )
-    else:
-        radios = rf'name="{name}"[^>]*value="([^"]+)"[^>]*>(.*?)</label>'
-        choices = re.findall(radios, page, re.S)
-    found = next((value for value, text in choices if value and words in text), None)
-    if found is None:
-        raise Unexpected(f"没有叫「{words}」的 {name}：{choices}")
-    return str(found)
-
-
-@contextmanager
-def stage(database: str) -> Iterator[Tree]:
-    """A fresh tree on SQLite with the embedded Redis, or on MariaDB with a Redis of its own."""
-    with ExitStack() as stack:
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linli-")))
-        options: dict[str, Any] = {}
-        if database == "mariadb":
-            server = stack.enter_context(MariaDB(root))
-            options["database_url"] = stack.enter_context(server.database())
-            redis = embedded_redis.start(root / "redis")
-            options["redis_url"] = embedded_redis.url(root / "redis")
-            if redis:
-                stack.callback(redis.wait, 10)
-                stack.callback(redis.terminate)
-        tree = Tree(new_directory(root), free_port(), free_port(), **options)
-        stack.callback(tree.stop)
-        tree.start()
-        yield tree
-
-
-def begin(tree: Tree) -> Story:
-    sandbox = Sandbox(tree.sandbox_url)
-    people = {person["name"]: person for person in sandbox.get("people")["people"]}
-    appids = {a["kind"]: a["appid"] for a in sandbox.get("accounts")["accounts"]}
-
-    def person(name: str) -> Person:
-        return Person(
-            tree.base_url,
-            sandbox,
-            people[name]["id"],
-            name,
-            official=appids["official"],
-            mini=appids["mini"],
-        )
-
-    consoles = {staff["username"]: Console(tree.base_url) for staff in tree.data["staff"]}
-    for staff in tree.data["staff"]:
-        consoles[staff["username"]].log_in(staff["username"], staff["password"])
-    return Story(
-        tree, sandbox, person("阿青"), person("小周"), consoles["owner"], consoles["xiaozhou"]
-    )
 
 
 def main() -> None:

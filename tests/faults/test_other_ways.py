@@ -11,8 +11,7 @@ from sqlalchemy import select
 from core.inbox import InboundEvent
 from orders.models import OrderState, PaymentState
 from payments.models import AttemptState, RefundState
-from scripts.player import Console, Person
-from scripts.story import option
+from scripts.player import Console, Person, option
 from tests.faults import money
 from tests.faults.test_campaigns import PAST_EVERY_LEASE
 from tests.faults.test_payment_killed import HANGING, kill_worker_during
