@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from core.audit import AuditEntry
 from core.database import reading
-from crm import tiers
+from crm import balance, tiers
 from crm.models import (
     Loyalty,
     Member,
@@ -20,6 +20,7 @@ from crm.tiers import editing
 from merchants.models import Merchant, Store
 from orders import paying, selling
 from tests.console.conftest import Chain
+from tests.console.test_queries import members, top_ups
 from tests.factories.coupons import make_template
 from tests.working import run_inline
 
@@ -290,3 +291,19 @@ def test_a_plan_has_an_order_that_staff_can_read_and_refund(chain: Chain) -> Non
     entries = chain.browser("owner").get("/loyalty/plans/top_up/").text
     assert "2,000" not in entries
     assert "20.00" in entries
+
+
+def test_what_moved_on_a_balance_reads_as_a_sum_on_a_phone(chain: Chain) -> None:
+    """A minus stands before the sum, never behind the currency; no gift says nothing."""
+    with chain.writing() as session:
+        members(chain, session, 0)
+        top_ups(chain, session, 0)
+        member = session.scalars(select(Member)).first()
+        assert member is not None
+        assert balance.freeze(session, member.id, "attempt:1", 40, now=chain.now)
+
+    shown = chain.browser("owner").get("/loyalty/plans/top_up/").text
+
+    assert "本金 1.00 · 赠送 0.10 元" in shown
+    assert "本金 −0.40 元" in shown
+    assert "¥−" not in shown
