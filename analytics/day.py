@@ -14,7 +14,14 @@ from coupons.models import Coupon, CouponEntry, CouponState, CouponTemplate
 from crm.models import Member
 from crm.profiles import IMPORTED
 from crm.segments.compiling import customers
-from orders.models import DiscountKind, Order, OrderDiscount, OrderState, PaymentState
+from orders.models import (
+    DiscountKind,
+    LineKind,
+    Order,
+    OrderDiscount,
+    OrderState,
+    PaymentState,
+)
 
 PAID = (PaymentState.paid, PaymentState.part_refunded, PaymentState.refunded)
 LIVE = and_(Order.state != OrderState.cancelled, Order.payment_state != PaymentState.refunded)
@@ -25,6 +32,8 @@ WEEK = timedelta(days=7)
 class Takings:
     """By the moment of payment; `fen` is what was paid less what was given back.
 
+    What was sold: stored value counts where it is spent, so a top-up is no sale, else its money
+    would be there twice.
     `orders` are those that count, neither cancelled nor refunded whole; `live_fen` is theirs.
     """
 
@@ -234,6 +243,7 @@ def _paid(
         Order.paid_at >= since,
         Order.paid_at < until,
         Order.payment_state.in_(PAID),
+        Order.kind != LineKind.top_up,
     )
 
 

@@ -31,7 +31,15 @@ from crm.models import (
     RecipientState,
 )
 from merchants.models import Merchant, Store
-from orders.models import DiscountKind, Order, OrderDiscount, OrderLine, OrderState, PaymentState
+from orders.models import (
+    DiscountKind,
+    LineKind,
+    Order,
+    OrderDiscount,
+    OrderLine,
+    OrderState,
+    PaymentState,
+)
 from tests.factories.campaigns import make_campaign
 from tests.factories.catalogue import make_group, make_product, make_sku
 from tests.factories.coupons import make_coupon, make_template
@@ -84,6 +92,19 @@ def test_a_day_is_the_shops_day_and_only_its_stores(session: Session, store: Sto
     )
     assert found.average_fen == 1_500
     assert day.takings(session, [], MIDNIGHT, NOON).fen == 0
+
+
+def test_a_top_up_is_no_sale_what_is_bought_with_it_is(session: Session, store: Store) -> None:
+    paid(session, store, NOON, 10_000, kind=LineKind.top_up)
+    paid(session, store, NOON, 2_000)  # by stored value
+    paid(session, store, NOON, 9_900, kind=LineKind.membership)
+    paid(session, store, NOON, 1_234, kind=LineKind.amount)
+
+    found = day.takings(session, [store.id], MIDNIGHT, NOON + timedelta(seconds=1))
+
+    assert (found.orders, found.fen, found.average_fen) == (3, 13_134, 4_378)
+    assert day.days(session, [store.id], business_day(NOON), 7)[-1][1:] == (13_134, 3)
+    assert sum(day.hours(session, [store.id], NOON)) == 13_134
 
 
 def test_what_was_cancelled_or_refunded_whole_is_no_order_and_not_in_the_average(
