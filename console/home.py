@@ -21,6 +21,7 @@ from payments.recon import queries as recon
 from payments.refunding import listing
 from payments.sharing import receivers, returning, running
 from payments.shipping import queries, watching
+from payments.shipping.models import ShippingState
 
 page = Blueprint("home", __name__)
 
@@ -240,6 +241,17 @@ def _held_back(session: Session, now: datetime) -> list[dict[str, str]]:
     """What WeChat keeps of our money until somebody does something."""
     rows = []
     if me().may("shipping.manage"):
+        failed = {ShippingState.failed}
+        refused = queries.counts(session, me().merchant_id, me().store_ids, failed)
+        if refused:
+            rows.append(
+                {
+                    "kind": "bad",
+                    "text": f"{refused[ShippingState.failed]} 单发货信息没录上",
+                    "detail": "微信不收，等着也不会好，看原因改了再录",
+                    "href": url_for("console.shippings.index", tab="failed"),
+                }
+            )
         before = now - watching.WARN_AFTER
         number, oldest = queries.overdue(session, me().merchant_id, me().store_ids, before=before)
         late = oldest is not None and oldest < now - watching.LATE_AFTER

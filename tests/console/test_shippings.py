@@ -196,3 +196,15 @@ def test_fifty_rows_cost_as_many_questions_as_one(chain: Chain, tab: str) -> Non
 
 def wish(item: str) -> dict[str, Any]:
     return Wish(Logistics.pickup, (Parcel(item),)).as_row()
+
+
+def test_what_wechat_refused_is_told_on_the_first_page_at_once(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    assert "没录上" not in owner.get("/home").text
+
+    shipping(chain, ShippingState.failed)
+
+    told = owner.get("/home").text
+    assert "1 单发货信息没录上" in told
+    assert "/shippings/?tab=failed" in told
+    assert "还没录发货信息" not in told
