@@ -19,11 +19,17 @@ class Taken(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What is left of one payment: at its channel, and of the stored balance beside it."""
+    """What is left of one payment: at its channel, and of the stored balance beside it. `share`:
+    it paid one of the shares in which a table pays together."""
 
     attempt_id: int
     channel_fen: int
     balance_fen: int
+    share: bool = False
+
+    @property
+    def left_fen(self) -> int:
+        return self.channel_fen + self.balance_fen
 
 
 def of_pieces(line: Taken, pieces: int) -> int:
@@ -49,17 +55,21 @@ def cut(parts: Sequence[int], most: int) -> list[int]:
 
 
 def from_sources(amount_fen: int, sources: Sequence[Source]) -> list[Source]:
-    """Where `amount_fen` goes back to: source after source, from each in the proportion of what is
-    left at the channel and of the balance. Raises ValueError when all of them hold less."""
+    """Where `amount_fen` goes back to: to everybody in the proportion of what is left where a table
+    paid in shares, else source after source; of each, in the proportion of what is left at the
+    channel and of the balance. Raises ValueError when all of them hold less."""
+    rooms = [source.left_fen for source in sources]
+    if amount_fen > sum(rooms):
+        raise ValueError(f"{amount_fen - sum(rooms)} fen more than the payments hold")
+    if sources and all(source.share for source in sources):
+        parts = split_fen(amount_fen, rooms)
+    else:
+        parts = [sum(given) for given in fill(rooms, [amount_fen])]
     found = []
-    for source in sources:
-        fen = min(amount_fen, source.channel_fen + source.balance_fen)
+    for source, fen in zip(sources, parts, strict=True):
         if fen > 0:
             channel, balance = split_fen(fen, [source.channel_fen, source.balance_fen])
             found.append(Source(source.attempt_id, channel, balance))
-            amount_fen -= fen
-    if amount_fen:
-        raise ValueError(f"{amount_fen} fen more than the payments hold")
     return found
 
 

@@ -13,6 +13,7 @@ from payments.models import (
     HOLDING,
     AttemptState,
     Bill,
+    BillKind,
     PaymentAttempt,
     Refund,
     RefundedLine,
@@ -91,15 +92,20 @@ def propose(session: Session, order: Order, wanted: Wanted) -> Proposal:
 
 def list_sources(session: Session, order_id: int) -> list[Source]:
     """What is left of every payment that paid the order, the newest bill first."""
-    found = select(PaymentAttempt).join(Bill, Bill.id == PaymentAttempt.bill_id)
+    found = select(PaymentAttempt, Bill.kind).join(Bill, Bill.id == PaymentAttempt.bill_id)
     mine = found.where(
         Bill.order_id == order_id,
         PaymentAttempt.state == AttemptState.succeeded,
         PaymentAttempt.amount_fen > 0,
     )
     newest = mine.order_by(Bill.seq.desc(), PaymentAttempt.id.desc())
-    attempts = session.scalars(newest.execution_options(populate_existing=True)).all()
-    return sources_of(session, attempts)
+    paid = session.execute(newest.execution_options(populate_existing=True)).all()
+    sources = sources_of(session, [attempt for attempt, _ in paid])
+    kinds = [kind for _, kind in paid]
+    return [
+        source._replace(share=kind is BillKind.share)
+        for source, kind in zip(sources, kinds, strict=True)
+    ]
 
 
 def sources_of(session: Session, attempts: Sequence[PaymentAttempt]) -> list[Source]:

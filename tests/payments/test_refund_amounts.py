@@ -68,6 +68,24 @@ def test_sources_give_no_more_than_they_have_the_first_ones_first(
         amounts.from_sources(whole + 1, sources)
 
 
+@given(left=st.lists(st.tuples(fen, fen), min_size=1, max_size=6), data=st.data())
+def test_who_paid_shares_gets_back_in_proportion(
+    left: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    sources = [Source(number, *each, share=True) for number, each in enumerate(left)]
+    whole = sum(source.left_fen for source in sources)
+    wanted = data.draw(st.integers(0, whole))
+
+    found = {way.attempt_id: way for way in amounts.from_sources(wanted, sources)}
+
+    assert sum(way.left_fen for way in found.values()) == wanted
+    for number, source in enumerate(sources):
+        given_back = found[number].left_fen if number in found else 0
+        assert abs(given_back * whole - wanted * source.left_fen) < max(whole, 1)
+    with pytest.raises(ValueError, match="more than the payments hold"):
+        amounts.from_sources(whole + 1, sources)
+
+
 @given(parts=st.lists(fen, min_size=1, max_size=6), data=st.data())
 def test_rooms_are_filled_one_after_the_other(parts: list[int], data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, sum(parts)), max_size=3)))

@@ -13,7 +13,7 @@ from core.outbox import enqueue
 from crm.models import Member, Purchase
 from merchants.models import Merchant
 from orders.models import Order, OrderState, PaymentState
-from payments import billing, splitting
+from payments import billing, refunding, splitting
 from payments.errors import ShareNotFound, SplitInvalid
 from payments.models import AttemptState, PaymentAttempt
 from payments.queries import share_a_payer
@@ -266,6 +266,24 @@ def test_an_end_gives_every_share_back_to_its_own_payer(
     assert theirs.payer != till.means.payer
     gone = friend.get(f"shares/{token}").get_json()
     assert (gone["state"], gone["expires_at"]) == ("over", None)
+
+
+def test_a_part_that_goes_back_goes_to_everybody_who_paid(
+    till: Till, orderer: Phone, friend: Phone
+) -> None:
+    order = till.order(10_000)
+    token = split(orderer, order, 2)
+    pay(orderer, token, 2)
+    pay(friend, token, 3)
+
+    with database.transaction() as session:
+        same = session.get_one(Order, order.id)
+        refunding.request(session, same, 4_001, "少做一份", "staff:1", clock.now())
+
+    payers = {attempt.id: attempt.member_id for attempt in till.attempts(order)}
+    back = {payers[refund.attempt_id]: refund.amount_fen for refund in till.refunds(order)}
+    assert sorted(back.values()) == [2_000, 2_001]
+    assert back.keys() == {None, friend.member.id}  # of the orderer's own no member is kept
 
 
 def test_what_cannot_be_split_stays_as_it_is(till: Till, orderer: Phone) -> None:
