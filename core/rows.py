@@ -18,6 +18,7 @@ from core.database import Base, insert_new, on_sqlite
 
 Values = Mapping[str, Any]
 E = TypeVar("E", bound=Base)
+_NO_VALUE = -1
 
 
 def table_of(model: type[Base]) -> Table:
@@ -56,7 +57,7 @@ def add_all_new(session: Session, model: type[Base], several: Sequence[Values]) 
 def compare_and_set(session: Session, model: type[Base], expected: Values, values: Values) -> int:
     """Write `values` where every column is as `expected`; the number of rows that were.
 
-    A tuple among `expected` stands for any of its members.
+    A tuple among `expected` stands for any of its members, None for a column without a value.
     """
     statement, known = guarded(model, expected)
     return run(session, statement, {**known, **values})
@@ -70,6 +71,8 @@ def guarded(model: type[Base], expected: Values) -> tuple[Update, dict[str, Any]
         if isinstance(value, tuple):
             numbers.append((name, len(value)))
             known |= statements.numbered(f"expected_{name}", value)
+        elif value is None:
+            numbers.append((name, _NO_VALUE))
         else:
             numbers.append((name, None))
             known[f"expected_{name}"] = value
@@ -149,6 +152,8 @@ def _update_where(model: type[Base], numbers: tuple[tuple[str, int | None], ...]
         column, key = columns[name], f"expected_{name}"
         if number is None:
             conditions.append(column == bindparam(key))
+        elif number == _NO_VALUE:
+            conditions.append(column.is_(None))
         else:
             conditions.append(statements.any_of(column, key, number))
     return update(table_of(model)).where(*conditions)

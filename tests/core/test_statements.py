@@ -60,6 +60,17 @@ def test_several_at_once_and_a_guarded_write(anywhere: Session, now: datetime) -
     ]
 
 
+def test_a_guard_of_no_value_meets_the_rows_without_one(anywhere: Session, now: datetime) -> None:
+    rows.add_all(anywhere, OutboxJob, [job(key, now) for key in "ab"])
+    assert rows.compare_and_set(anywhere, OutboxJob, {"key": "a"}, {"done_at": now}) == 1
+
+    undone = {"done_at": None, "state": JobState.waiting}
+
+    assert rows.compare_and_set(anywhere, OutboxJob, undone, {"attempt": 7}) == 1
+    found = [statements.fetch_one(anywhere, lambda *row: row[4], _OF_KEY, {"key": k}) for k in "ab"]
+    assert found == [0, 7]
+
+
 def test_a_move_that_must_be_made_is_made_or_raises(anywhere: Session, now: datetime) -> None:
     rows.add(anywhere, OutboxJob, job("a", now))
     waiting, dead = {"key": "a", "state": JobState.waiting}, {"state": JobState.dead}
