@@ -5,7 +5,7 @@ again and plays with people of its own.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,32 @@ from tests.servers import MariaDB
 
 @pytest.fixture(scope="session")
 def _tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tree, MariaDB]]:
+    with _started(Path(tmp_path_factory.mktemp("world"))) as started:
+        yield started
+
+
+@pytest.fixture
+def world(_tree: tuple[Tree, MariaDB]) -> Iterator[World]:
+    """The running tree, whole at the beginning of the test and again at its end."""
+    tree, server = _tree
+    heal(tree, server)
+    with _inside(tree, server) as found:
+        yield found
+        heal(tree, server)
+        give_up_campaigns()
+
+
+@pytest.fixture
+def lone_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A tree for this test only: whoever waits for the night's jobs would find those of the
+    others, and what it leaves would be theirs."""
+    with _started(Path(tmp_path_factory.mktemp("lone"))) as started, _inside(*started) as found:
+        yield found
+
+
+@contextmanager
+def _started(root: Path) -> Iterator[tuple[Tree, MariaDB]]:
     with ExitStack() as stack:
-        root = Path(tmp_path_factory.mktemp("world"))
         server = stack.enter_context(MariaDB(root))
         url = stack.enter_context(server.database())
         tree = Tree(new_directory(root), free_port(), free_port(), database_url=url)
@@ -29,15 +53,12 @@ def _tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tree, Mari
         yield tree, server
 
 
-@pytest.fixture
-def world(_tree: tuple[Tree, MariaDB]) -> Iterator[World]:
-    """The running tree, whole at the beginning of the test and again at its end."""
-    tree, server = _tree
-    heal(tree, server)
+@contextmanager
+def _inside(tree: Tree, server: MariaDB) -> Iterator[World]:
     app = create_app(config.load(tree.config, environ={}))
-    with app.app_context():
-        yield World(tree, server)
-        heal(tree, server)
-        give_up_campaigns()
-        database.db.engine.dispose()
-    clock.follow_file(None)
+    try:
+        with app.app_context():
+            yield World(tree, server)
+            database.db.engine.dispose()
+    finally:
+        clock.follow_file(None)

@@ -16,18 +16,18 @@ from tests.faults.world import World, fetch, wait
 pytestmark = [pytest.mark.faults, pytest.mark.mariadb]
 
 
-def test_a_worker_dies_while_it_waits_for_a_bill(world: World) -> None:
+def test_a_worker_dies_while_it_waits_for_a_bill(lone_world: World) -> None:
     day_id = wanted_anew()
-    world.fault("pay.tradebill", "late_answer", seconds=HANGING)
+    lone_world.fault("pay.tradebill", "late_answer", seconds=HANGING)
 
     def ask() -> None:
         with transaction() as session:
             enqueue(session, "payments.reconcile", key="killed", day_id=day_id)
 
-    kill_worker_during(world, "pay.tradebill", ask)
+    kill_worker_during(lone_world, "pay.tradebill", ask)
     assert state_of(day_id) is StatementState.wanted
-    world.tree.start_worker("worker-1")
-    world.sandbox.advance(PAST_EVERY_LEASE)
+    lone_world.tree.start_worker("worker-1")
+    lone_world.sandbox.advance(PAST_EVERY_LEASE)
 
     job = select(OutboxJob.state).where(OutboxJob.key == "killed")
     wait(lambda: fetch(job) == [JobState.done], "the day to be reconciled")
