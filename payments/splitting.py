@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from core.money import split_fen
 from core.numbers import CROCKFORD, random_code
 from orders.models import LineKind, Order, OrderState, PaymentState
 from payments import billing
@@ -49,8 +50,7 @@ def equal_parts(fen: int, shares: int) -> list[int]:
     """To the fen, and together exactly all: the first ones bear a fen more. Raises SplitInvalid."""
     if not FEWEST <= shares <= MOST or fen < shares:
         raise SplitInvalid
-    each, over = divmod(fen, shares)
-    return [each + (number < over) for number in range(shares)]
+    return split_fen(fen, [1] * shares)
 
 
 def may_split(order: Order, bills: list[Bill]) -> bool:

@@ -15,6 +15,7 @@ from core.outbox import enqueue
 from gateways.pay.sharing import PartyKind
 from payments.errors import ReturnNotOwed, SharingNotFound
 from payments.models import (
+    DONE_BEFORE,
     PartState,
     PaymentAttempt,
     Refund,
@@ -185,7 +186,10 @@ def list_short(session: Session, merchant_id: int) -> list[Short]:
             Refund.merchant_id == merchant_id,
             Refund.state == RefundState.failed,
             ~exists().where(replaced.replaces_id == Refund.id),
-            SharingPart.returned_fen > 0,
+            Refund.error != DONE_BEFORE,
+            # `_owed` below nothing, in the database's words.
+            SharingPart.amount_fen * PaymentAttempt.refunded_fen
+            < SharingPart.returned_fen * PaymentAttempt.amount_fen,
         )
         .order_by(Refund.id.desc(), SharingPart.id)
         .limit(MOST_LISTED)
