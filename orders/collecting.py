@@ -59,6 +59,7 @@ def place_amount(
         "kind": LineKind.amount,
         "state": OrderState.placed,
         "payment_state": PaymentState.unpaid,
+        "in_shares": False,
         "business_day": business_day(now),
         "pickup_code": "",
         "goods_fen": amount_fen,

@@ -91,7 +91,8 @@ class Order(Base):
 
     `payable_fen` = `goods_fen` − `discount_fen`, fixed. A store sees it once it is paid. `quote` is
     the explained price as the member saw it. `kind` is that of its lines: a plan (`plan_id`) is
-    bought by itself, has no pickup number and is completed by its payment.
+    bought by itself, has no pickup number and is completed by its payment. `in_shares`: several
+    people pay a part each, so that some of it being paid is no deposit.
     """
 
     __tablename__ = "orders"
@@ -120,6 +121,7 @@ class Order(Base):
     payment_state: Mapped[PaymentState] = mapped_column(
         State(PaymentState), default=PaymentState.unpaid
     )
+    in_shares: Mapped[bool] = mapped_column(default=False)
     business_day: Mapped[date]
     pickup_number: Mapped[str | None] = mapped_column(Code(16))
     pickup_code: Mapped[str] = mapped_column(Code(16))

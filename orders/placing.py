@@ -114,6 +114,7 @@ def _write(
         "table_id": quoted.table.id if quoted.table else None,
         "state": OrderState.placed,
         "payment_state": PaymentState.unpaid,
+        "in_shares": False,
         "business_day": business_day(now),
         "pickup_code": random_code(6, DIGITS),
         "goods_fen": price.goods_fen,

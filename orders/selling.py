@@ -115,6 +115,7 @@ def _write(
         "plan_id": plan.id,
         "state": OrderState.placed,
         "payment_state": PaymentState.unpaid,
+        "in_shares": False,
         "business_day": business_day(now),
         "pickup_code": "",
         "goods_fen": plan.price_fen,

@@ -1,6 +1,6 @@
 """How much a member may leave unpaid: each such order keeps stock from everybody else."""
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import idempotency
@@ -12,8 +12,12 @@ from orders.quoting import MOST_OF_ONE, Cart
 
 MOST = 3
 
-# Of what is paid in part somebody has put money down, perhaps for weeks: that counts no more.
-_UNPAID = (Order.payment_state == PaymentState.unpaid) & (Order.state == OrderState.placed)
+# A paid deposit is money put down, perhaps for weeks: that counts no more. A share is no such
+# thing: a fen of it would keep the stock of as many orders as anybody likes.
+_UNPAID = (Order.state == OrderState.placed) & or_(
+    Order.payment_state == PaymentState.unpaid,
+    (Order.payment_state == PaymentState.part_paid) & Order.in_shares.is_(True),
+)
 
 # One statement, built once. The count hangs on the locked row, so it is read after the wait for it.
 _LOCK_AND_COUNT = (
@@ -29,7 +33,8 @@ _LOCK_AND_COUNT = (
 
 
 def check(session: Session, member: Member, cart: Cart, *, key: str) -> None:
-    """Raise TooManyUnpaid when the member holds MOST unpaid orders and `key` asks for another;
+    """Raise TooManyUnpaid when the member holds MOST unpaid orders (those of which only shares are
+    paid among them) and `key` asks for another;
     TooManyPieces when those and this one together hold too much of one SKU.
 
     First in the transaction that places. It holds the member's row until the end, so however
@@ -43,7 +48,7 @@ def check(session: Session, member: Member, cart: Cart, *, key: str) -> None:
     if held == 0 or idempotency.is_known(session, scope=scope_of(member), key=key):
         return
     if held >= MOST:
-        raise TooManyUnpaid(f"你有 {held} 单还没付款，先付款或取消一单，再下新单", unpaid=held)
+        raise TooManyUnpaid(f"你有 {held} 单还没付完，先付款或取消一单，再下新单", unpaid=held)
     _check_pieces(session, member, cart)
 
 
@@ -57,4 +62,4 @@ def _check_pieces(session: Session, member: Member, cart: Cart) -> None:
     wanted = cart.pieces
     for sku_id, quantity in session.execute(held):
         if sku_id is not None and sku_id in wanted and wanted[sku_id] + int(quantity) > MOST_OF_ONE:
-            raise TooManyPieces(f"没付款的单里已有 {quantity} 件，同一样最多 {MOST_OF_ONE} 件")
+            raise TooManyPieces(f"没付完的单里已有 {quantity} 件，同一样最多 {MOST_OF_ONE} 件")

@@ -69,6 +69,7 @@ def split(session: Session, order: Order, shares: Sequence[int], *, now: datetim
     Raises BillsInvalid, PaymentInProgress, OrderExpired or NotPayable.
     """
     bills = _replace(session, order, WHOLE, [(BillKind.share, fen, None) for fen in shares], now)
+    order.in_shares = True
     _keep_until(session, order, order.placed_at + SPLIT_WITHIN)
     return bills
 
@@ -81,9 +82,9 @@ def join(session: Session, order: Order, kinds: Set[BillKind], *, now: datetime)
     """
     whole = [(BillKind.whole, order.payable_fen, None)]
     bill = _replace(session, order, kinds, whole, now)[0]
+    order.in_shares = False
     if order.expires_at > now + PAY_WITHIN:
         order.expires_at = now + PAY_WITHIN
-        session.flush()
         # The job that was to end it sleeps until the longer time is over.
         enqueue(
             session,
@@ -92,6 +93,7 @@ def join(session: Session, order: Order, kinds: Set[BillKind], *, now: datetime)
             key=f"orders.expire:{order.id}:{bill.seq}",
             order_id=order.id,
         )
+    session.flush()
     return bill
 
 
@@ -143,7 +145,7 @@ def _keep_until(session: Session, order: Order, until: datetime) -> None:
     """Several need longer than one; the job that ends the order comes back by itself."""
     if until > order.expires_at:
         order.expires_at = until
-        session.flush()
+    session.flush()
 
 
 def void_bill(session: Session, bill: Bill) -> bool:

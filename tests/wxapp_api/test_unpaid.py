@@ -1,14 +1,18 @@
 """Nobody holds the shop's stock with orders that they do not pay."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from catalogue.models import Sku
+from core import clock
 from core.database import reading, transaction
-from orders.models import Order, PaymentState
+from orders import paying
+from orders.models import Order
+from payments import billing
 from tests.factories.catalogue import available, make_sku
 from tests.wxapp_api.conftest import Phone, Stall
 from tests.wxapp_api.test_orders import json, left, pay, place
@@ -21,7 +25,7 @@ def test_the_fourth_unpaid_order_is_refused_and_holds_nothing(phone: Phone, stal
     refused = place(phone, stall.cart(), key="order-0003")
 
     assert (refused.status_code, refused.json["code"]) == (409, "too_many_unpaid")
-    assert refused.json["detail"] == "你有 3 单还没付款，先付款或取消一单，再下新单"
+    assert refused.json["detail"] == "你有 3 单还没付完，先付款或取消一单，再下新单"
     assert refused.json["unpaid"] == 3
     assert left(stall) == 7
     with reading() as session:
@@ -58,17 +62,64 @@ def test_paying_or_cancelling_one_makes_room_for_one(phone: Phone, stall: Stall)
     assert left(stall) == 6
 
 
-def test_what_is_paid_in_part_counts_no_more(phone: Phone, stall: Stall) -> None:
-    """A deposit is paid, the rest is due in weeks: the shop stays open to them."""
-    for number in range(3):
-        json(place(phone, stall.cart(), key=f"order-000{number}"), 201)
+def pay_part(no: str, fen: int) -> None:
+    with transaction() as session:
+        order = session.scalars(select(Order).where(Order.no == no)).one()
+        assert paying.mark_part_paid(
+            session, order, amount_fen=fen, reason="一部分", now=clock.now()
+        )
+
+
+def test_of_what_a_deposit_is_paid_counts_no_more(phone: Phone, stall: Stall) -> None:
+    """The rest is due in weeks: the shop stays open to them."""
+    numbers = [
+        json(place(phone, stall.cart(), key=f"order-000{number}"), 201)["no"] for number in range(3)
+    ]
     assert place(phone, stall.cart(), key="too-many").status_code == 409
 
     with transaction() as session:
-        session.execute(update(Order).values(payment_state=PaymentState.part_paid, paid_fen=1))
+        order, at = session.scalars(select(Order).where(Order.no == numbers[0])).one(), clock.now()
+        billing.open_deposit(session, order, 100, rest_by=at + timedelta(days=7), now=at)
+    assert place(phone, stall.cart(), key="too-many").status_code == 409
+    pay_part(numbers[0], 100)
 
-    json(place(phone, stall.cart(), key="after-parts"), 201)
+    json(place(phone, stall.cart(), key="after-the-deposit"), 201)
     assert left(stall) == 6
+
+
+def test_a_paid_share_keeps_its_order_among_the_unpaid(phone: Phone, stall: Stall) -> None:
+    """A fen of each would hold the stock of a hundred orders for half an hour."""
+    numbers = []
+    for number in range(3):
+        order = json(place(phone, stall.cart(3), key=f"order-000{number}"), 201)
+        json(phone.post(f"orders/{order['no']}/split", json={"shares": 20}))
+        pay_part(order["no"], order["payable_fen"] // 20)
+        numbers.append(order["no"])
+
+    refused = place(phone, stall.cart(), key="order-0003")
+
+    assert (refused.status_code, refused.json["code"], refused.json["unpaid"]) == (
+        409,
+        "too_many_unpaid",
+        3,
+    )
+    assert left(stall) == 1
+    with transaction() as session:
+        paid = session.scalars(select(Order).where(Order.no == numbers[0])).one()
+        owed = paid.payable_fen - paid.paid_fen
+        assert paying.mark_paid(session, paid, amount_fen=owed, now=clock.now())
+    json(place(phone, stall.cart(), key="order-0003"), 201)
+
+
+def test_one_bill_again_that_a_deposit_is_paid_of_is_no_order_in_shares(
+    phone: Phone, stall: Stall
+) -> None:
+    order = json(place(phone, stall.cart(), key="order-0000"), 201)
+    json(phone.post(f"orders/{order['no']}/split", json={"shares": 2}))
+    json(phone.post(f"orders/{order['no']}/unsplit"))
+
+    with reading() as session:
+        assert session.scalars(select(Order.in_shares)).all() == [False]
 
 
 def lines(*wanted: tuple[Sku, int]) -> list[dict[str, Any]]:
@@ -115,7 +166,7 @@ def test_unpaid_orders_together_keep_no_more_of_one_thing(phone: Phone, stall: S
     refused = place(phone, stall.cart(items=lines((sku, 40))), key="order-0002")
 
     assert (refused.status_code, refused.json["code"]) == (422, "too_many_pieces")
-    assert refused.json["detail"] == "没付款的单里已有 60 件，同一样最多 99 件"
+    assert refused.json["detail"] == "没付完的单里已有 60 件，同一样最多 99 件"
     with reading() as session:
         assert available(session, stall.store, sku) == 940
     json(place(phone, stall.cart(items=lines((sku, 39), (other, 99))), key="order-0003"), 201)
