@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import HTTPException
 
-from console import csrf, reply, state
+from console import csrf, reply, scanning, state
 from core import web
 from core.database import is_away
 from core.errors import LinliError, NotFound
@@ -15,8 +15,10 @@ from core.web import public
 console = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
 
 # Everything comes from our own host, nothing is written into a page but JSON, and nobody frames it.
+# Where a code is scanned inside WeChat, `scanning` adds WeChat's script.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'{scripts};{frames} style-src 'self'; "
+    "img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
 
@@ -37,7 +39,11 @@ def check_csrf() -> None:
 
 @console.after_request
 def protect(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = POLICY.format(ancestors=reply.ancestors())
+    scripts, frames = scanning.sources()
+    response.headers["Content-Security-Policy"] = POLICY.format(
+        scripts=scripts, frames=frames, ancestors=reply.ancestors()
+    )
+    response.headers["Permissions-Policy"] = scanning.permissions()
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if request.endpoint != "console.static":
         response.headers["Cache-Control"] = "no-store"

@@ -8,9 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import gateways
-from console import people, qr, reply, words
+from console import people, qr, reply, scanning, words
 from console.access import limit, me, staff
 from console.forms import Form
+from console.scanning import scans
 from console.typed_member import typed_member
 from core import audit
 from core.clock import business_day, day_bounds
@@ -93,13 +94,21 @@ def place() -> Response:
     return reply.done(url_for("console.collect.show", no=order.no))
 
 
+@page.get("/signature")
+@staff("payments.collect")
+def signature() -> Response:
+    return scanning.signature()
+
+
 @page.get("/<no>")
+@scans
 @staff("payments.collect")
 def show(no: str) -> Response:
     return _show(no, Form())
 
 
 @page.post("/<no>/code")
+@scans
 @staff("payments.collect")
 def charge(no: str) -> Response:
     """The customer's code, from a scanner or typed."""
@@ -138,6 +147,7 @@ def charge(no: str) -> Response:
 
 
 @page.post("/<no>/qr")
+@scans
 @staff("payments.collect")
 def show_code(no: str) -> Response:
     """A code on our screen, for the customer to scan."""
@@ -230,7 +240,9 @@ def _show(no: str, form: Form, status: int = 200) -> Response:
         for account in gateways.cashier().list_for(me().merchant_code)
         if Way.native in account.ways
     ]
-    return reply.page("collect/show.html", status, o=shown, form=form, native=native)
+    return reply.page(
+        "collect/show.html", status, o=shown, form=form, native=native, sdk=scanning.sdk()
+    )
 
 
 def _stands(order: Order, live: PaymentAttempt | None, now: datetime) -> dict[str, Any]:

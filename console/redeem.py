@@ -9,9 +9,10 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from console import people, reply, tickets, words
+from console import people, reply, scanning, tickets, words
 from console.access import limit, me, staff
 from console.forms import Form
+from console.scanning import scans
 from console.typed_member import typed_member
 from core import lockouts
 from core.clock import business_day, day_bounds
@@ -30,7 +31,14 @@ page = Blueprint("redeem", __name__, url_prefix="/redeem")
 REASONS = [(text, text) for text in ("核错了券", "顾客改主意了", "试一下")]
 
 
+@page.get("/signature")
+@staff("coupons.redeem")
+def signature() -> Response:
+    return scanning.signature()
+
+
 @page.get("/")
+@scans
 @staff("coupons.redeem")
 def ask() -> Response:
     if token := request.args.get("token"):  # the link in the chat's answer to a scan
@@ -39,6 +47,7 @@ def ask() -> Response:
 
 
 @page.get("/check")
+@scans
 @staff("coupons.redeem")
 def check() -> Response:
     """The coupon behind a code, before anything happens."""
@@ -57,6 +66,7 @@ def check() -> Response:
 
 
 @page.post("/confirm")
+@scans
 @staff("coupons.redeem")
 def confirm() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
@@ -130,6 +140,7 @@ def _ask(form: Form, status: int = 200) -> Response:
             form=form,
             done=_done(session, now),
             mine=_today(session, now),
+            sdk=scanning.sdk(),
         )
 
 

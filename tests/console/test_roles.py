@@ -57,6 +57,7 @@ NEEDS = {
         "GET /collect/",
         "POST /collect/",
         "GET /collect/<no>",
+        "GET /collect/signature",
         "POST /collect/<no>/code",
         "POST /collect/<no>/qr",
         "POST /collect/<no>/cancel",
@@ -187,6 +188,7 @@ NEEDS = {
     "coupons.redeem": [
         "GET /redeem/",
         "GET /redeem/check",
+        "GET /redeem/signature",
         "POST /redeem/confirm",
     ],
     "coupons.undo": [

@@ -1,6 +1,7 @@
 import '../scss/console.scss'
 import 'htmx.org'
 import 'htmx.org/dist/ext/hx-sse.js'
+import { prepare, scan } from './scan.js'
 
 // The server renders; this file only opens what it sent, closes it, and says what happened.
 const on = (name, act) => document.addEventListener(name, act)
@@ -75,6 +76,13 @@ document.querySelector('main [aria-invalid=true]')?.focus()
 
 // A scanner types into what has the focus. On a phone that would only open the keyboard.
 if (matchMedia('(min-width: 48rem)').matches) document.querySelector('main [data-wake]')?.focus()
+
+// A code is read by the phone's camera where it has one for us, else typed or scanned by a gun.
+prepare(document.querySelector('[data-scan]'))
+on('click', (event) => {
+  const button = event.target.closest('[data-scan]')
+  if (button) scan(button, say)
+})
 
 // Live lists: a grey dot and a strip once the stream has been away for ten seconds.
 let offline
