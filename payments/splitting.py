@@ -19,7 +19,6 @@ from payments.models import Bill, BillKind, BillState, SplitLink
 from payments.queries import lock_bills_of
 
 FEWEST, MOST = 2, 20
-TOKEN_LENGTH = 27
 
 
 def split_equally(session: Session, order: Order, shares: int, *, now: datetime) -> None:

@@ -17,12 +17,12 @@ from gateways.pay.errors import BadSignature, MalformedMessage
 from gateways.pay.forms import MAX_BYTES
 from payments import notices
 from payments.models import Channel
-from payments.splitting import TOKEN_LENGTH
 from wxapp_api.pay_notices import SILENCE_SECONDS, act
+from wxapp_api.payments import SHARED
 
 ANSWERS = {Channel.alipay: "success", Channel.unionpay: "ok"}
 ORDER_PAGE = "/m/#/pages/order/order?no="
-SHARE_PAGE = "/m/#/pages/share/share?token="
+SHARE_PAGE = "/m/#/pages/share/share"
 
 blueprint = Blueprint("channel_notices", __name__)
 
@@ -44,8 +44,8 @@ def unionpay(account: str) -> Response:
 @blueprint.route("/pay/<channel>/return/<account>/<no>", methods=["GET", "POST"])
 @public
 def come_back(channel: str, account: str, no: str) -> BaseResponse:
-    """To the page of the order, or of its shares, whatever the channel sends along; what it did
-    not sign is noticed."""
+    """To the page of the order, or of the share that the browser went away to pay, whatever the
+    channel sends along; what it did not sign is noticed."""
     if not (no.isascii() and no.isalnum() and len(no) <= 40):
         raise NotFound
     request.max_content_length = MAX_BYTES
@@ -55,8 +55,7 @@ def come_back(channel: str, account: str, no: str) -> BaseResponse:
             gateways.cashier().speaker(channel, account).read_return(said, now())
         except (BadSignature, MalformedMessage) as error:
             security_events.notice(error.code, f"{channel}:{account}")
-    shared = len(no) == TOKEN_LENGTH and no.startswith("S")
-    return redirect(f"{SHARE_PAGE if shared else ORDER_PAGE}{no}", 303)
+    return redirect(SHARE_PAGE if no == SHARED else f"{ORDER_PAGE}{no}", 303)
 
 
 def _heard(channel: Channel, account: str) -> Response:

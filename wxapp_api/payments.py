@@ -26,6 +26,9 @@ from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.schemas.orders import OrderPath
 from wxapp_api.schemas.payments import PaymentHeader, PaymentIn, PaymentOut
 
+SHARED = "share"
+"""In the place of an order's number: a share, which only the payer's browser knows."""
+
 blueprint = make_blueprint("payments", "支付")
 
 
@@ -104,7 +107,10 @@ def _payer(channel: str, merchant: Merchant) -> tuple[str, str]:
 
 
 def return_url(channel: str, account: str, no: str) -> str:
-    """Where a browser comes back to from the channel's page; `no`: an order's, or a token."""
+    """Where a browser comes back to from the channel's page; `no`: an order's, or SHARED.
+
+    The channel reads it: no token of a share may stand in it.
+    """
     return f"{current_config().app.base_url.rstrip('/')}/pay/{channel}/return/{account}/{no}"
 
 

@@ -19,7 +19,7 @@ from payments.splitting import get_shared
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
 from wxapp_api.order_views import bill_state
-from wxapp_api.payments import PaymentKey, means_of, return_url
+from wxapp_api.payments import SHARED, PaymentKey, means_of, return_url
 from wxapp_api.schemas.payments import PaymentHeader, PaymentOut
 from wxapp_api.schemas.shares import ShareOut, SharePath, SharePaymentIn, SharesOut
 
@@ -59,7 +59,7 @@ def pay(path: SharePath, header: PaymentHeader, body: SharePaymentIn) -> Payment
         now=at,
         client_ip=request.remote_addr or "",
         seq=body.bill,
-        return_url=return_url(means.channel, means.account, path.token),
+        return_url=return_url(means.channel, means.account, SHARED),
         before=key.begin,
     )
     return key.finish(opening)

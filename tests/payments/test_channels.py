@@ -1,10 +1,11 @@
 """Alipay and UnionPay through the doors: the order is asked for, the payer goes over, the channel
 tells us, money goes back; what somebody else tells us is refused and changes nothing."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pytest
 import requests
@@ -144,10 +145,24 @@ def test_coming_back_settles_nothing_and_leads_to_the_order(
     # Whoever was sent back without a word, or with a forged one, is led there too.
     for query in ("", "?sign=x&out_trade_no=1", "?sign=%ff"):
         assert client.get(path + query).headers["Location"] == answer.headers["Location"]
-    token = f"S{'7' * 26}"  # whoever paid a share knows no order
-    shared = client.get(path.replace(order.no, token)).headers["Location"]
-    assert shared == f"/m/#/pages/share/share?token={token}"
     assert client.get(path.replace(order.no, "a'b")).status_code == 404
+    assert till.read(order).payment_state is PaymentState.unpaid
+
+
+def test_no_channel_is_told_the_token_of_a_share(till: Till, post: Post, name: str) -> None:
+    order = till.order(2500)
+    token = post(f"orders/{order.no}/split", body={"shares": 2}).get_json()["split_token"]
+
+    how = {"channel": name, "way": "page", "bill": 2}
+    shown = post(f"shares/{token}/payment", body=how).get_json()
+
+    assert shown["show"] in ("redirect", "form")
+    told = json.dumps([shown, till.attempts(order)[0].opening])
+    back = f"/pay/{name}/return/{ACCOUNTS[name]}/share"
+    assert (token in unquote(told), back in unquote(told)) == (False, True)
+    press(go(shown))
+    came = till.app.test_client().get(back)
+    assert (came.status_code, came.headers["Location"]) == (303, "/m/#/pages/share/share")
     assert till.read(order).payment_state is PaymentState.unpaid
 
 

@@ -20,6 +20,8 @@ export interface Owed {
   bill?: number
   open(how: PaymentBody, key?: string): Promise<PaymentShown>
   isPaid(): Promise<boolean>
+  /** Before the browser goes over to a channel's page. */
+  leaving?(): void
 }
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms))
@@ -49,7 +51,15 @@ export const owedShare = (token: string, { bill, amount_fen: fen }: Shares['shar
     const now = await getShares(token)
     return now.state !== 'open' || now.shares.some((each) => each.bill === bill && each.state === 'paid')
   },
+  leaving: () => storage.set('share.left', { token, bill } satisfies Link),
 })
+/** What a share's page was opened with. No channel is told the token: whoever comes back from its page is
+ * led here without, and gets what this browser went away to pay. */
+export function linkOf({ token, bill }: { token?: string; bill?: string } = {}): Link {
+  if (token) return { token, bill: Number(bill) || 0 }
+  return storage.get<Link>('share.left') ?? { token: '', bill: 0 }
+}
+interface Link { token: string; bill: number }
 export const shareName = (token: string, bill: number) => `${token}.${bill}`
 
 /** What is being confirmed, and until when nobody should pay it again. */

@@ -32,6 +32,7 @@ export async function payAtTill(owed: Owed, balanceFen: number): Promise<Outcome
     if (!choice) return 'cancelled'
     const { show, params } = await owed.open({ ...choice, ...(balanceFen ? { balance_fen: balanceFen } : {}) })
     if (show === 'redirect' || show === 'form') {
+      owed.leaving?.()
       await platform.leave(show, params)
       return 'left'
     }
