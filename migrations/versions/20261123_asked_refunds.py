@@ -14,6 +14,11 @@ down_revision = "20261123_marketing_limits"
 branch_labels = None
 depends_on = None
 
+REFUSES = {
+    "refunds that somebody asked for": "SELECT 1 FROM asked_refunds",
+    "who may give back how much": "SELECT 1 FROM refund_rules",
+}
+
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TABLE = "asked_refunds"
 

@@ -14,6 +14,10 @@ down_revision = "20261123_other_money"
 branch_labels = None
 depends_on = None
 
+REFUSES = {
+    "until when bills may be paid": "SELECT 1 FROM bills WHERE due_at IS NOT NULL",
+}
+
 
 def upgrade() -> None:
     with op.batch_alter_table("bills") as batch_op:

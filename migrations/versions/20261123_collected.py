@@ -12,6 +12,10 @@ down_revision = "20261123_channels"
 branch_labels = None
 depends_on = None
 
+REFUSES = {
+    "orders of nobody known": "SELECT 1 FROM orders WHERE member_id IS NULL",
+}
+
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -21,6 +25,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refused by the database while there are orders of nobody known: they are not invented."""
     with op.batch_alter_table("orders") as batch_op:
         batch_op.alter_column("member_id", existing_type=NUMBER, nullable=False)

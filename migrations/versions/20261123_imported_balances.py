@@ -14,6 +14,16 @@ down_revision = "20261123_bills_due"
 branch_labels = None
 depends_on = None
 
+# What this step posted itself stands there later than it was imported, and may go.
+REFUSES = {
+    "what the ledger has of imported stored value": "SELECT 1 FROM ledger_entries l"
+    " JOIN balance_entries b ON b.cause = l.cause WHERE b.kind = 'imported' AND l.at = b.at",
+    "statements of days that have imported stored value in them": "SELECT 1 FROM ledger_entries l"
+    " JOIN balance_entries b ON b.cause = l.cause"
+    " JOIN settlement_days d ON d.merchant_id = l.merchant_id AND d.day = l.day"
+    " WHERE b.kind = 'imported' AND d.state = 'closed'",
+}
+
 BROUGHT = sa.table(
     "balance_entries",
     sa.column("merchant_id", sa.Integer),

@@ -12,6 +12,10 @@ down_revision = "20261123_payments_listed"
 branch_labels = None
 depends_on = None
 
+REFUSES = {
+    "what moved a day's money otherwise": "SELECT 1 FROM settlement_days WHERE other_fen <> 0",
+}
+
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 

@@ -12,6 +12,14 @@ down_revision = "20261123_allowed"
 branch_labels = None
 depends_on = None
 
+REFUSES = {
+    "stored value of which a part went back": "SELECT 1 FROM balance_holds"
+    " WHERE returned_fen > 0 AND (state <> 'returned' OR returned_fen <> amount_fen)",
+    "pieces that went back one by one": "SELECT 1 FROM stock_holds h LEFT JOIN stock_entries e"
+    " ON e.order_id = h.order_id AND e.sku_id = h.sku_id AND e.kind = 'returned'"
+    " WHERE e.place > 0 OR (h.returned > 0 AND h.state <> 'returned')",
+}
+
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -47,24 +55,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Pieces that went back in several steps become the one entry that the old key allows."""
-    connection = op.get_bind()
-    names = ("order_id", "sku_id", "kind", "place", "change")
-    entries = sa.table("stock_entries", *(sa.column(name) for name in names))
-    several = connection.execute(
-        sa.select(entries.c.order_id, entries.c.sku_id, sa.func.sum(entries.c.change))
-        .where(entries.c.kind == "returned", entries.c.order_id.is_not(None))
-        .group_by(entries.c.order_id, entries.c.sku_id)
-        .having(sa.func.count() > 1)
-    ).all()
-    for order_id, sku_id, pieces in several:
-        mine = (
-            entries.c.order_id == order_id,
-            entries.c.sku_id == sku_id,
-            entries.c.kind == "returned",
-        )
-        connection.execute(sa.delete(entries).where(*mine, entries.c.place > 0))
-        connection.execute(sa.update(entries).where(*mine).values(change=int(pieces)))
     with op.batch_alter_table("balance_holds") as batch_op:
         batch_op.drop_constraint(batch_op.f("ck_balance_holds_returned"), type_="check")
         batch_op.drop_column("back")

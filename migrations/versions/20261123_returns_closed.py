@@ -4,12 +4,15 @@ Revision: 20261123_returns_closed
 Follows: 20261123_returns_seen
 """
 
-from alembic import op
-
 revision = "20261123_returns_closed"
 down_revision = "20261123_returns_seen"
 branch_labels = None
 depends_on = None
+
+REFUSES = {
+    "returns of shares that were settled otherwise": "SELECT 1 FROM sharing_returns"
+    " WHERE state = 'closed'",
+}
 
 
 def upgrade() -> None:
@@ -17,5 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The older code knows none that was closed: it failed, which it did.
-    op.execute("UPDATE sharing_returns SET state = 'failed' WHERE state = 'closed'")
+    """Refused where something is."""

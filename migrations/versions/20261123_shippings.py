@@ -14,6 +14,11 @@ down_revision = "20261123_settlement"
 branch_labels = None
 depends_on = None
 
+REFUSES = {
+    "what was told, or has to be, of payments shipped": "SELECT 1 FROM payment_shippings",
+    "when a merchant tells them": "SELECT 1 FROM shipping_settings",
+}
+
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _POINTS_AT = (
     ("attempt", "payment_attempts"),

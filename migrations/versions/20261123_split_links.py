@@ -14,6 +14,12 @@ down_revision = "20261123_losses"
 branch_labels = None
 depends_on = None
 
+REFUSES = {
+    "who paid a share of somebody else's order": "SELECT 1 FROM payment_attempts"
+    " WHERE member_id IS NOT NULL",
+    "links to shares": "SELECT 1 FROM split_links",
+}
+
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 

@@ -14,6 +14,10 @@ down_revision = "20261123_stored_value"
 branch_labels = None
 depends_on = None
 
+REFUSES = {
+    "bills of channels and what did not agree with them": "SELECT 1 FROM statement_days",
+}
+
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TOTALS = (
     *("bill_payments", "bill_paid_fen", "bill_refunds", "bill_refunded_fen", "fee_fen"),
