@@ -14,7 +14,8 @@ from core.database import reading, transaction
 from core.outbox import enqueue
 from gateways.cashier import Cashier
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
-from gateways.pay.records import Ask, Opening, RefundResult, Show, Way
+from gateways.pay.port import PayChannel
+from gateways.pay.records import Ask, Asked, Opening, RefundAsk, RefundResult, Show, Way
 from orders.models import OWING, Order, OrderState
 from orders.moving import wrong_state
 from payments import attempts, cancelling, refunding, settling
@@ -40,6 +41,8 @@ _PERHAPS_SPENT = "INVALID_REQUEST"
 _AT_IT = "USERPAYING"
 _ROUNDS = 3
 NOT_ENOUGH = "NOT_ENOUGH"
+# A refund of which the channel says so gives the money back, or may yet do it.
+_ALIVE = ("SUCCESS", "PROCESSING")
 FIRST_REFUND_QUERY = timedelta(seconds=20)
 
 
@@ -243,6 +246,7 @@ def send_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
         refund = session.get_one(Refund, refund_id)
         attempt = session.get_one(PaymentAttempt, refund.attempt_id)
         overtaken = refunding.is_done_before(session, refund)
+        failed = refunding.failed_before(session, refund)
     if refund.state is not RefundState.requested:
         return "repeated"
     channel = cashier.of(attempt.channel, attempt.account)
@@ -254,6 +258,10 @@ def send_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
         with transaction() as session:
             refunding.fail(session, refund_id, DONE_BEFORE, now)
         return "failed"
+    for each in failed:
+        earlier = channel.query_refund(asked, refund_of(each, attempt))
+        if earlier is not None and earlier.state in _ALIVE:
+            return _stand_back(channel, asked, ask, refund_id, earlier, now)
     try:
         result = channel.refund(asked, ask)
     except ChannelRefused as error:
@@ -270,6 +278,28 @@ def send_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
             return "failed"
         result = known
     return _record_refund(refund_id, result, now)
+
+
+def _stand_back(
+    channel: PayChannel,
+    asked: Asked,
+    ask: RefundAsk,
+    refund_id: int,
+    earlier: RefundResult,
+    now: datetime,
+) -> str:
+    """One in whose place this refund stands is done all the same, or may yet be: the money is not
+    sent a second time. Where this one was sent before, both count and people are told."""
+    known = channel.query_refund(asked, ask)
+    if known is not None:
+        with transaction() as session:
+            refunding.record_result(session, earlier, now)
+        return _record_refund(refund_id, known, now)
+    if earlier.state != "SUCCESS":
+        raise ChannelUnavailable("refund", "an earlier number is still under way", sent=False)
+    with transaction() as session:
+        refunding.give_way(session, refund_id, earlier, now)
+    return "failed"
 
 
 def check_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:

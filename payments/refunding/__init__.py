@@ -5,7 +5,14 @@ Always true: what was asked back of a payment, and of a line, is never more than
 delivery fee and free amount of a refund add up to it; stored balance goes back into its lots.
 """
 
-from payments.refunding.outcomes import fail, is_done_before, note_waiting, record_result
+from payments.refunding.outcomes import (
+    fail,
+    failed_before,
+    give_way,
+    is_done_before,
+    note_waiting,
+    record_result,
+)
 from payments.refunding.proposing import HOLDS_MONEY, Proposal, propose
 from payments.refunding.requesting import request, request_of
 from payments.refunding.wanted import Wanted
@@ -15,6 +22,8 @@ __all__ = [
     "Proposal",
     "Wanted",
     "fail",
+    "failed_before",
+    "give_way",
     "is_done_before",
     "note_waiting",
     "propose",

@@ -88,6 +88,16 @@ def fail(session: Session, refund_id: int, error: str, now: datetime) -> bool:
     return True
 
 
+def give_way(session: Session, refund_id: int, earlier: RefundResult, now: datetime) -> None:
+    """One in whose place this refund stands, which was not sent yet, is done by `earlier`."""
+    refund = session.get_one(Refund, refund_id)
+    attempt = session.get_one(PaymentAttempt, refund.attempt_id)
+    lock_bill(session, attempt.bill_id)
+    _end(session, refund, attempt, now)
+    if (became := record_result(session, earlier, now)) not in ("refunded", "repeated"):
+        raise rows.NotMoved(f"refund {earlier.out_refund_no} is {became}")
+
+
 def note_waiting(session: Session, refund_id: int, error: str) -> bool:
     """The channel cannot do it yet (our account there holds too little): it goes on being asked
     under the same number, and people are told, once."""
@@ -227,6 +237,12 @@ def _make_way(session: Session, refund: Refund, attempt: PaymentAttempt, now: da
 def is_done_before(session: Session, refund: Refund) -> bool:
     """Whether one in whose place this refund stands was done all the same."""
     return any(each.state is RefundState.succeeded for each in chain(session, refund)[1:])
+
+
+def failed_before(session: Session, refund: Refund) -> list[Refund]:
+    """Those in whose place this refund stands, as far as our books say that they failed."""
+    earlier = chain(session, refund)[1:]
+    return [each for each in earlier if each.state is RefundState.failed and each.channel_fen]
 
 
 def _end(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """What people do about a discrepancy ends in the ledger with the figures that are true then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import select
@@ -171,6 +172,50 @@ def test_what_was_asked_for_again_is_not_sent_once_the_first_turns_out_done(
         assert ask_back(both, order, fen).replaces_id is None
 
 
+@pytest.mark.parametrize("fen", [1_000, 3_000])
+def test_the_first_is_asked_after_once_more_before_the_second_is_sent(both: Till, fen: int) -> None:
+    order = paid(both, 3_000)
+    first = failed_here_done_there(both, order, fen)
+    second = restart(first)
+
+    assert both.run_jobs("payments.refund") == ["done"]
+
+    assert f"{MCHID}|{second.out_refund_no}" not in both.channel.world.ledger.refunds
+    assert [(r.state, r.error) for r in both.refunds(order)] == [
+        (RefundState.succeeded, ""),
+        (RefundState.failed, "DONE_BEFORE"),
+    ]
+    assert booked("refund") == [("channel", -fen), ("sales", fen)]
+    assert (both.read(order).refunded_fen, both.attempts(order)[0].refunded_fen) == (fen, fen)
+    assert told() == []
+
+
+def test_the_second_waits_while_the_channel_is_at_the_first(both: Till) -> None:
+    order = paid(both, 3_000)
+    first = ask_back(both, order, 3_000)
+    assert both.run_jobs("payments.refund") == ["done"]
+    with database.transaction() as session:
+        assert refunding.fail(session, first.id, "USER_ACCOUNT_ABNORMAL", clock_now())
+    second = restart(first)
+
+    assert both.run_jobs("payments.refund") == ["later"]
+    assert both.refunds(order)[1].state is RefundState.requested
+    both.channel.decide_refund(first.out_refund_no, "CLOSED")
+    assert both.run_jobs("payments.refund") == ["done"]
+
+    assert f"{MCHID}|{second.out_refund_no}" in both.channel.world.ledger.refunds
+    assert [r.state for r in both.refunds(order)] == [RefundState.failed, RefundState.processing]
+
+
+@contextmanager
+def forgotten(till: Till, refund: Refund) -> Iterator[None]:
+    """The channel does not know of it yet: it turns out done only after this."""
+    kept = till.channel.world.ledger.refunds
+    found = kept.pop(f"{MCHID}|{refund.out_refund_no}")
+    yield
+    kept[f"{MCHID}|{refund.out_refund_no}"] = found
+
+
 @pytest.mark.parametrize("act", ["restart", "finish"])
 def test_what_went_back_otherwise_before_the_first_turns_out_done_is_told(
     both: Till, act: str
@@ -178,7 +223,8 @@ def test_what_went_back_otherwise_before_the_first_turns_out_done_is_told(
     order = paid(both, 3_000)
     first = failed_here_done_there(both, order, 1_000)
     {"restart": restart, "finish": finish}[act](first)
-    both.run_jobs("payments.refund")
+    with forgotten(both, first):
+        both.run_jobs("payments.refund")
     run(both)
 
     remote.ask(both.cashier, 1, waiting(), actor="staff:1", now=clock_now())
@@ -192,7 +238,8 @@ def test_what_may_have_been_sent_is_asked_for_and_not_sent_again(both: Till) -> 
     first = failed_here_done_there(both, order, 1_000)
     second = restart(first)
     both.channel.fault(api="pay.refund", kind="error", code="NOT_ENOUGH")
-    both.run_jobs("payments.refund")
+    with forgotten(both, first):
+        both.run_jobs("payments.refund")
     run(both)
     remote.ask(both.cashier, 1, waiting(), actor="staff:1", now=clock_now())
     assert told() == ["refund_after_failure"]
