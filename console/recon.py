@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy import select
@@ -20,7 +20,7 @@ from core.database import reading, transaction
 from core.errors import LinliError
 from gateways.pay.errors import ChannelRefused
 from merchants.models import Staff
-from payments.models.statements import UNSOLVED
+from payments.models.statements import UNSOLVED, DiscrepancyState
 from payments.recon import fixing, queries, remote
 from payments.recon.fixing import Act
 
@@ -124,23 +124,35 @@ def _page(discrepancy_id: int | None, form: Form, status: int = 200) -> Response
         if discrepancy_id is not None:
             found = fixing.find_mine(session, who.merchant_id, discrepancy_id)
             case = queries.case_of(session, found)
-        given = recon_filters.read(Form(request.args), _tab(case))
+        # Head, list and case speak of one day: the one that was chosen, else the case's.
+        of_day = case.day.day if case is not None and request.args.get("day") else None
+        given = recon_filters.read(Form(request.args), _tab(case), of_day)
         tab, cursor = given.tab, request.args.get("cursor", "")
         inbox = queries.page_of(session, who.merchant_id, given.wanted, cursor=cursor)
         if case is None and inbox.rows and tab == "open":
             case = queries.case_of(session, inbox.rows[0])
         waiting = queries.count(session, who.merchant_id, UNSOLVED)
-        chosen = _day(case) or queries.newest_day(session, who.merchant_id, newest) or newest
+        of_case = case.day.day if case is not None else None
+        chosen = (
+            given.day or of_case or queries.newest_day(session, who.merchant_id, newest) or newest
+        )
         # A day of long ago stands among those around it.
         end = newest if chosen > newest - timedelta(days=DAYS) else chosen + timedelta(days=6)
         days = queries.days_of(session, who.merchant_id, min(end, newest), DAYS)
         any_days = bool(days) or queries.newest_day(session, who.merchant_id, newest) is not None
         sums = queries.sums_of(session, who.merchant_id, chosen)
+        differ = queries.count_of_day(session, who.merchant_id, chosen)
         names = _names(session, case) if case else {}
     if not form["act"] and case is not None:
-        form = Form(act=fixing.advise(case.found).acts[0].value)
+        form = Form(act=fixing.advise(case.found, back_fen=case.back_fen).acts[0].value)
+    kept_day = {"day": given.kept["day"]} if given.day else {}
     tabs = [
-        (name, url_for("console.recon.index", tab=key), waiting if key == "open" else None, on)
+        (
+            name,
+            url_for("console.recon.index", tab=key, **kept_day),
+            waiting if key == "open" else None,
+            on,
+        )
         for key, (name, _) in TABS.items()
         for on in (key == tab,)
     ]
@@ -154,11 +166,14 @@ def _page(discrepancy_id: int | None, form: Form, status: int = 200) -> Response
         any_days=any_days,
         older=url_for("console.recon.index", day=(oldest - timedelta(days=1)).isoformat()),
         given=given,
+        solved=url_for("console.recon.index", tab="solved", **kept_day)
+        if given.day and differ.get(DiscrepancyState.accepted)
+        else "",
         options=recon_filters.options(tab),
         export=url_for("console.recon.exporting", **given.kept),
         day=f"{chosen.month} 月 {chosen.day} 日",
         statements=recon_view.statements(days, chosen),
-        kpis=recon_view.kpis(sums),
+        kpis=recon_view.kpis(sums, differ),
         tabs=tabs,
         tab=tab,
         rows=[recon_view.entry(each, chosen_id, given.kept) for each in inbox.rows],
@@ -180,11 +195,6 @@ def _names(session: Session, case: queries.Case) -> dict[str, str]:
     ids = {int(each.actor[6:]) for each in case.acts if each.actor.startswith("staff:")}
     found = session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
     return {f"staff:{id_}": name for id_, name in found}
-
-
-def _day(case: queries.Case | None) -> date | None:
-    asked = recon_filters.day_of(request.args.get("day", ""))
-    return asked or (case.day.day if case is not None and request.view_args else None)
 
 
 def _export_page(form: Form, status: int = 200) -> Response:

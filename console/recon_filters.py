@@ -20,23 +20,26 @@ KINDS = {
     Difference.state: "状态不一样",
     Difference.fee: "手续费不一样",
 }
-NAMES = ("state", "kind", "channel", "from", "to", "least")
 
 
 @dataclass(frozen=True)
 class Given:
-    """`kept` goes into addresses: only what was understood."""
+    """`kept` goes into addresses: only what was understood. `day`: the one that was chosen among
+    the days above, of which all differences are shown."""
 
     tab: str
     wanted: Wanted
     kept: dict[str, Any]
+    day: date | None = None
 
     @property
     def filtered(self) -> bool:
-        return len(self.kept) > 1
+        return bool(self.kept.keys() - {"tab", "day"})
 
 
-def read(form: Form, tab: str) -> Given:
+def read(form: Form, tab: str, day: date | None = None) -> Given:
+    """`day`: of the case that is looked at, where a day was chosen."""
+    day = day or day_of(form["day"])
     tab = tab if tab in TABS else "open"
     states = TABS[tab][1]
     state = next((each for each in states if each == form["state"]), None)
@@ -46,6 +49,8 @@ def read(form: Form, tab: str) -> Given:
     first, last = first or last, last or first
     if first and last and first > last:
         first, last = last, first
+    if day:
+        first = last = None
     least = _fen(form["least"])
     kept = {
         "tab": tab,
@@ -55,9 +60,10 @@ def read(form: Form, tab: str) -> Given:
         "from": first.isoformat() if first else "",
         "to": last.isoformat() if last else "",
         "least": f"{least / 100:g}" if least else "",
+        "day": day.isoformat() if day else "",
     }
-    wanted = Wanted((state,) if state else states, kind, channel, first, last, least)
-    return Given(tab, wanted, {name: str(value) for name, value in kept.items() if value})
+    wanted = Wanted((state,) if state else states, kind, channel, day or first, day or last, least)
+    return Given(tab, wanted, {name: str(value) for name, value in kept.items() if value}, day)
 
 
 def options(tab: str) -> dict[str, list[tuple[str, str]]]:

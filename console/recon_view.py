@@ -1,6 +1,6 @@
 """Reconciliation in words: what differs, why most likely, and what each act does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -83,6 +83,11 @@ CAUSES = {
         "渠道多半没收到这笔钱。",
         "前一天、当天、后一天的账单里都没有。先问一次渠道；渠道也说没有，再认下损失。",
     ),
+    Cause.given_back: (
+        "多半是账单漏了一行。",
+        "这笔钱渠道已经退给顾客 {back}，收到过才退得出去。先重新下一次账单；"
+        "还没有就找渠道客服，不用急着认损失。",
+    ),
     Cause.amount: (
         "两边记的金额不一样。",
         "先重新下一次账单；还不一样就找渠道客服，问清楚了写下来。",
@@ -144,8 +149,9 @@ def title(found: Discrepancy) -> str:
 
 def whole(case: Case, names: dict[str, str], now: datetime) -> dict[str, Any]:
     """Everything about one: three sources, likely cause, acts."""
-    found, advice = case.found, advise(case.found)
+    found, advice = case.found, advise(case.found, back_fen=case.back_fen)
     lead, more = CAUSES[advice.cause]
+    more = more.format(back=signed(case.back_fen))
     return {
         "id": found.id,
         "title": title(found),
@@ -239,7 +245,7 @@ def _sources(case: Case) -> list[dict[str, Any]]:
     }
     sold = {
         "name": "订单",
-        "value": signed(order.paid_fen if order else None),
+        "value": signed(order.paid_fen if order else None) + _besides(case),
         "lines": [
             order.pickup_number or order.no,
             f"{local(order.paid_at):%m-%d %H:%M:%S} 付款" if order.paid_at else "没有付款",
@@ -253,6 +259,12 @@ def _sources(case: Case) -> list[dict[str, Any]]:
     return [sold, ours, theirs]
 
 
+def _besides(case: Case) -> str:
+    """What of the order is not in this payment, so that the books can be compared."""
+    parts = (("，其中储值", case.balance_fen), ("，另外几笔付款", case.others_fen))
+    return "".join(f"{name} ¥{words.yuan(fen)}" for name, fen in parts if fen)
+
+
 def _our_lines(case: Case) -> list[str]:
     if case.refund:
         done = case.refund.settled_at
@@ -263,7 +275,8 @@ def _our_lines(case: Case) -> list[str]:
     if case.attempt:
         done = case.attempt.settled_at
         settled = f"{local(done):%m-%d %H:%M:%S} 成功" if done else "没有成功的消息"
-        return [case.attempt.out_trade_no, settled]
+        back = [f"已退回 ¥{words.yuan(case.back_fen)}"] if case.back_fen else []
+        return [case.attempt.out_trade_no, settled, *back]
     return []
 
 
@@ -317,13 +330,16 @@ def _rows(day: StatementDay) -> str:
     return f"{day.rows} 行" if day.rows else "这天没有交易" if day.matched_at else ""
 
 
-def kpis(sums: Sums) -> list[tuple[str, str, str]]:
-    """(what, fen in yuan, note): the three books, and the fee."""
+def kpis(sums: Sums, differ: Mapping[DiscrepancyState, int]) -> list[tuple[str, str, str]]:
+    """(what, fen in yuan, note): the three books, and the fee. `differ`: how many payments and
+    refunds of the day do, by what became of it."""
     short = sums.bill_paid_fen - sums.paid_fen
     gap = f"，{'多' if short > 0 else '少'} ¥{words.yuan(abs(short))}" if short else "，一致"
     back = sums.bill_refunded_fen - sums.refunded_fen
     if back:
         gap += f"；退款{'多' if back > 0 else '少'} ¥{words.yuan(abs(back))}"
+    if (short or back) and (why := _why(differ)):
+        gap += f"：{why}"
     told = f"{sums.bill_payments} 笔，退款 {sums.bill_refunds} 笔{gap}"
     rate = f"{sums.fee_fen * 100 / sums.bill_paid_fen:.2f}%" if sums.bill_paid_fen else "没有收款"
     return [
@@ -332,3 +348,12 @@ def kpis(sums: Sums) -> list[tuple[str, str, str]]:
         ("渠道账单", words.yuan(sums.bill_paid_fen), told),
         ("手续费", words.yuan(sums.fee_fen), f"收款的 {rate}" if sums.bill_paid_fen else rate),
     ]
+
+
+def _why(differ: Mapping[DiscrepancyState, int]) -> str:
+    parts = [
+        ("要处理", DiscrepancyState.open),
+        ("等明天的账单", DiscrepancyState.waiting),
+        ("认下了", DiscrepancyState.accepted),
+    ]
+    return "，".join(f"{name} {differ[state]} 笔" for name, state in parts if differ.get(state))

@@ -34,6 +34,7 @@ class Cause(StrEnum):
     not_ours = "not_ours"
     midnight = "midnight"
     not_there = "not_there"
+    given_back = "given_back"
     amount = "amount"
     other_number = "other_number"
     by_hand = "by_hand"
@@ -76,8 +77,10 @@ class NotThisAct(Conflict):
     title = "这条差异不能这样处理"
 
 
-def advise(found: Discrepancy) -> Advice:
-    """Likely cause and what to do about it."""
+def advise(found: Discrepancy, *, back_fen: int = 0) -> Advice:
+    """Likely cause and what to do about it. `back_fen`: what of the payment the channel has given
+    back, which it can only do with what it had: then the bill is what is wrong. It changes what is
+    recommended, never what may be done."""
     ask, wait, again, accept = Act.ask, Act.wait, Act.again, Act.accept
     match found.about, found.kind:
         case About.payment, Difference.long if found.attempt_id is not None:
@@ -86,6 +89,8 @@ def advise(found: Discrepancy) -> Advice:
             return Advice(Cause.not_ours, (accept, again))
         case About.payment, Difference.short if found.state is DiscrepancyState.waiting:
             return Advice(Cause.midnight, (wait, ask, accept))
+        case About.payment, Difference.short if back_fen:
+            return Advice(Cause.given_back, (again, ask, accept))
         case About.payment, Difference.short:
             return Advice(Cause.not_there, (ask, again, accept))
         case About.payment, Difference.state:

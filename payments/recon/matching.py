@@ -51,7 +51,7 @@ def match(session: Session, day_id: int, *, now: datetime) -> Outcome:
     known = session.scalars(select(Discrepancy).where(Discrepancy.day_id == day.id)).all()
     _keep(session, day, known, found, final=final, now=now)
     if day.kind is StatementKind.trade:
-        totals.add_up(session, day)
+        totals.add_up(session, day, *_beside(session, day))
         booking.post_fees(session, day, now=now)
     outcome = _outcome(session, day.id)
     days.move(session, day, outcome.state, matched_at=now, error="")
@@ -80,6 +80,8 @@ def look_again(session: Session, day_id: int, *, now: datetime) -> Outcome:
         *checks.refunds_not_in_bill(session, day, wide, MOST, refunds),
     ]
     _keep(session, day, missing, found, final=True, now=now)
+    if len(found) < len(missing):  # tomorrow's bill has it, so it counts there
+        totals.add_up(session, day, near, wide)
     booking.take_out_fees(session, day, now=now, payments=payments, refunds=refunds)
     outcome = _outcome(session, day.id)
     days.move(session, day, outcome.state, matched_at=now, error="")

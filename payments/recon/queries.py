@@ -4,14 +4,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import cursors
 from core.audit import AuditEntry
 from orders.models import Order
-from payments.models import PaymentAttempt, Refund
+from payments.models import AttemptState, Bill, PaymentAttempt, Refund, RefundState
 from payments.models.statements import (
+    About,
     Difference,
     Discrepancy,
     DiscrepancyState,
@@ -40,7 +41,11 @@ class Sums:
 
 @dataclass(frozen=True)
 class Case:
-    """A discrepancy with what each side has of it, as far as it is there."""
+    """A discrepancy with what each side has of it, as far as it is there.
+
+    `balance_fen`: what of the order was paid with stored value, `others_fen`: by other payments
+    than this; `back_fen`: what of this payment the channel gave back since.
+    """
 
     found: Discrepancy
     day: StatementDay
@@ -49,6 +54,9 @@ class Case:
     refund: Refund | None
     line: StatementLine | None
     acts: Sequence[AuditEntry] = ()
+    balance_fen: int = 0
+    others_fen: int = 0
+    back_fen: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,7 +168,24 @@ def count(session: Session, merchant_id: int, states: Collection[DiscrepancyStat
     return session.scalar(select(func.count()).select_from(Discrepancy).where(*mine)) or 0
 
 
+def count_of_day(session: Session, merchant_id: int, day: date) -> dict[DiscrepancyState, int]:
+    """The payments and refunds of a day's bills that differ, or differed, by what became of it."""
+    found = (
+        select(Discrepancy.state, func.count(Discrepancy.ref.distinct()))
+        .join(StatementDay, StatementDay.id == Discrepancy.day_id)
+        .where(
+            Discrepancy.merchant_id == merchant_id,
+            StatementDay.day == day,
+            Discrepancy.about.in_((About.payment, About.refund)),
+            Discrepancy.kind != Difference.fee,
+        )
+        .group_by(Discrepancy.state)
+    )
+    return dict(session.execute(found).all())
+
+
 def case_of(session: Session, found: Discrepancy) -> Case:
+    balance_fen, others_fen = _paid_besides(session, found)
     return Case(
         found,
         session.get_one(StatementDay, found.day_id),
@@ -173,4 +198,32 @@ def case_of(session: Session, found: Discrepancy) -> Case:
             .where(AuditEntry.subject == f"discrepancy:{found.id}")
             .order_by(AuditEntry.id)
         ).all(),
+        balance_fen,
+        others_fen,
+        _back_fen(session, found),
     )
+
+
+def _paid_besides(session: Session, found: Discrepancy) -> tuple[int, int]:
+    """Of the order of a payment: with stored value, and through channels by other payments."""
+    if found.order_id is None:
+        return 0, 0
+    mine = PaymentAttempt.id == (found.attempt_id or 0)
+    others = func.sum(case((mine, 0), else_=PaymentAttempt.channel_fen))
+    balance, other = session.execute(
+        select(func.sum(PaymentAttempt.balance_fen), others)
+        .join(Bill, Bill.id == PaymentAttempt.bill_id)
+        .where(Bill.order_id == found.order_id, PaymentAttempt.state == AttemptState.succeeded)
+    ).one()
+    return int(balance or 0), int(other or 0)
+
+
+def _back_fen(session: Session, found: Discrepancy) -> int:
+    if found.attempt_id is None:
+        return 0
+    back = select(func.sum(Refund.channel_fen)).where(
+        Refund.attempt_id == found.attempt_id,
+        Refund.state == RefundState.succeeded,
+        Refund.finished_by.is_(None),
+    )
+    return int(session.scalar(back) or 0)

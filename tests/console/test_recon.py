@@ -7,12 +7,21 @@ from html import unescape
 from urllib.parse import parse_qsl
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.audit import AuditEntry
 from core.clock import business_day, day_bounds
 from core.database import reading
-from payments.models import Discrepancy, DiscrepancyState, StatementDay, StatementState
+from payments.models import (
+    Bill,
+    Discrepancy,
+    DiscrepancyState,
+    PaymentAttempt,
+    Refund,
+    RefundState,
+    StatementDay,
+    StatementState,
+)
 from payments.models.statements import About, Difference, StatementKind, StatementTotal
 from tests.console.conftest import PASSWORD, Chain
 
@@ -324,3 +333,102 @@ def test_a_day_of_long_ago_stands_among_those_around_it(chain: Chain) -> None:
 
     assert f"day={older}" in shown
     assert (never.status_code, "回到最近" in never.text) == (200, True)
+
+
+def head_and_case(page: str) -> tuple[str, list[str]]:
+    """What the page says above everything, and which differences it lists and opens."""
+    head = page.split("：订单、付款、渠道账单三方核对")[0].rsplit(">", 1)[1]
+    return head, [ref for ref in ("LONGWECHAT", "AMOUNTALIPAY", "FEEWECHAT") if ref in page]
+
+
+def test_head_list_and_case_speak_of_one_day(chain: Chain) -> None:
+    older = differences(chain)
+    newer = older + timedelta(days=40)
+    owner = chain.browser("owner")
+    with reading() as session:
+        case = session.scalars(select(Discrepancy).where(Discrepancy.ref == "FEEWECHAT")).one()
+
+    of_older = f"{older.month} 月 {older.day} 日"
+    assert head_and_case(owner.get(f"/recon/?day={older}").text) == (of_older, ["FEEWECHAT"])
+    head, listed = head_and_case(owner.get(f"/recon/?day={newer}").text)
+    assert (head, listed) == (
+        f"{newer.month} 月 {newer.day} 日",
+        ["LONGWECHAT", "AMOUNTALIPAY"],
+    )
+    # Without a day the newest difference is opened, and the head is its day's.
+    everything = owner.get("/recon/").text
+    assert head_and_case(everything)[0] == of_older
+    assert 'aria-current="true"' in everything.split("FEEWECHAT")[0].rsplit("<a ", 1)[1]
+    # A case that is asked for is stronger than a day.
+    assert head_and_case(owner.get(f"/recon/{case.id}?day={newer}").text) == (
+        of_older,
+        ["FEEWECHAT"],
+    )
+    day_between = owner.get(f"/recon/?day={older + timedelta(days=1)}").text
+    assert "这天没有要处理的" in day_between
+    assert 'id="case"' not in day_between
+
+
+def test_a_head_that_differs_says_what_of_its_day_is_different(chain: Chain) -> None:
+    found, owner = differ(chain), chain.browser("owner")
+    day = business_day(chain.now) - timedelta(days=1)
+    assert "多 ¥10.00：要处理 1 笔" in owner.get("/recon/").text
+
+    owner.post(f"/recon/{found}", act="accept", note="另一套系统收的", password=PASSWORD)
+
+    shown = owner.get(f"/recon/?day={day}").text
+    assert "多 ¥10.00：认下了 1 笔" in shown
+    assert f"tab=solved&amp;day={day}" in shown
+    assert REF in owner.get(f"/recon/?tab=solved&day={day}").text
+
+
+def test_a_mixed_payment_says_what_of_its_order_was_stored_value(chain: Chain) -> None:
+    order = chain.order(paid_at=chain.now, paid_fen=5_200)
+    found = differ(chain)
+    with chain.writing() as session:
+        mine = PaymentAttempt.bill_id == Bill.id
+        (attempt,) = session.scalars(
+            select(PaymentAttempt).join(Bill, mine).where(Bill.order_id == order.id)
+        ).all()
+        attempt.amount_fen, attempt.balance_fen, attempt.channel_fen = 5_200, 2_000, 3_200
+        session.flush()
+        mixed = {
+            "kind": Difference.short,
+            "order_id": order.id,
+            "attempt_id": attempt.id,
+            "ours_fen": 3_200,
+            "theirs_fen": None,
+        }
+        session.execute(update(Discrepancy).where(Discrepancy.id == found).values(**mixed))
+    owner = chain.browser("owner")
+
+    shown = owner.get(f"/recon/{found}").text
+    assert "¥52.00，其中储值 ¥20.00" in shown
+    assert "渠道也说没有，再认下损失" in shown
+    assert "已退回" not in shown
+
+    with chain.writing() as session:
+        session.add(
+            Refund(
+                out_refund_no="RMIXED",
+                batch="RMIXED",
+                merchant_id=chain.merchant_id,
+                store_id=order.store_id,
+                order_id=order.id,
+                attempt_id=attempt.id,
+                amount_fen=3_200,
+                channel_fen=3_200,
+                reason="不要了",
+                state=RefundState.succeeded,
+                actor="staff:1",
+                requested_at=chain.now,
+                settled_at=chain.now,
+            )
+        )
+
+    shown = owner.get(f"/recon/{found}").text
+    assert "已退回 ¥32.00" in shown
+    assert "这笔钱渠道已经退给顾客 ¥32.00" in shown
+    assert "再认下损失" not in shown
+    advised = shown.split("建议")[0].rsplit('value="', 1)[1]
+    assert advised.startswith("again")
