@@ -1,5 +1,6 @@
 """Taking money at the counter: a sum, then the customer's code, or one that they scan."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +29,7 @@ from messaging.accounts import minis_of
 from orders import collecting
 from orders.errors import WrongState
 from orders.models import LineKind, Order, OrderState
-from payments import billing, counter, remote
+from payments import billing, counter, remote, settling, takings
 from payments.asks import ask_of
 from payments.attempts import Means
 from payments.counter import Charge
@@ -269,30 +270,33 @@ def _stands(order: Order, live: PaymentAttempt | None, now: datetime) -> dict[st
 
 def _today(session: Session, now: datetime) -> dict[str, Any]:
     since, until = day_bounds(business_day(now))
-    rows = session.scalars(
-        select(Order)
-        .where(
-            Order.store_id.in_(me().store_ids),
-            Order.kind == LineKind.amount,
-            Order.paid_at >= since,
-            Order.paid_at < until,
-        )
-        .order_by(Order.paid_at.desc(), Order.id.desc())
-        .limit(20)
-    ).all()
+    taken = takings.sums(session, me().store_ids, since, until)
+    rows = [
+        {
+            "no": order.no,
+            "time": words.clock(order.paid_at or now),
+            "amount": words.yuan(attempt.amount_fen),
+            "way": settling.words_of(attempt),
+            "store": me().name_of(order.store_id),
+            "back": words.yuan(attempt.refunded_fen) if attempt.refunded_fen else "",
+            "all_back": attempt.refunded_fen == attempt.amount_fen,
+        }
+        for order, attempt in takings.latest(session, me().store_ids, since, until)
+    ]
     return {
-        "rows": [
-            {
-                "no": order.no,
-                "time": words.clock(order.paid_at or now),
-                "amount": words.yuan(order.paid_fen),
-                "store": me().name_of(order.store_id),
-                "back": words.yuan(order.refunded_fen) if order.refunded_fen else "",
-            }
-            for order in rows
-        ],
-        "words": f"最近 {len(rows)} 笔" if rows else "",
+        "rows": rows,
+        "count": taken.count,
+        "amount": words.yuan(taken.fen),
+        "back": words.yuan(taken.back_fen) if taken.back_fen else "",
+        "ways": ways_in_words(taken.ways),
+        "older": taken.count > len(rows),
     }
+
+
+def ways_in_words(ways: Mapping[Channel, int]) -> list[tuple[str, str]]:
+    """The largest first."""
+    largest = sorted(ways.items(), key=lambda way: -way[1])
+    return [(settling.WORDS[channel], words.yuan(fen)) for channel, fen in largest]
 
 
 def _mine(no: str) -> Order:

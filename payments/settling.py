@@ -151,7 +151,7 @@ def _mark(
     session: Session, bill: Bill, attempt: PaymentAttempt, order: Order, now: datetime
 ) -> bool:
     """The order is paid, or where this is one of several bills a part of it is."""
-    fen, words = attempt.amount_fen, _words(attempt)
+    fen, words = attempt.amount_fen, words_of(attempt)
     if order.paid_fen + fen == order.payable_fen:
         return paying.mark_paid(session, order, amount_fen=fen, reason=words, now=now, held=True)
     rest_by = next_due(session, order.id, bill.id)
@@ -160,7 +160,7 @@ def _mark(
     )
 
 
-def _words(attempt: PaymentAttempt) -> str:
+def words_of(attempt: PaymentAttempt) -> str:
     if attempt.balance_fen and attempt.channel is not Channel.balance:
         return f"{WORDS[Channel.balance]}和{WORDS[attempt.channel]}"
     return WORDS[attempt.channel]
