@@ -29,9 +29,16 @@ MOST_DAYS = 60
 def index() -> Response:
     now = clock_now()
     with reading() as session:
-        found = list_owing(session, me().store_ids, now=now)
+        cursor = request.args.get("cursor", "")
+        found, following = list_owing(session, me().store_ids, now=now, cursor=cursor)
         rows = deposit_view.rows(session, found, me(), now)
-    return reply.page("orders/waiting.html", orders=rows)
+    here = url_for("console.deposits.index")
+    return reply.page(
+        "orders/waiting.html",
+        orders=rows,
+        next=url_for("console.deposits.index", cursor=following) if following else "",
+        first=here if cursor else "",
+    )
 
 
 @page.get("/<no>")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, and_, case, or_, select
 from sqlalchemy.orm import Session
 
 from core import cursors
@@ -20,6 +20,7 @@ from orders.models import (
     OrderHistory,
     OrderLine,
     OrderState,
+    PaymentState,
 )
 
 MemberTab = Literal["", "unpaid", "active", "completed", "cancelled"]
@@ -87,19 +88,44 @@ def get_waiting_for_staff(
 
 
 def list_owing(
-    session: Session, store_ids: Collection[int], *, now: datetime, limit: int = 100
-) -> list[Order]:
-    """Orders of goods that may still be paid, whose time is over first before the others."""
-    waiting = (
+    session: Session,
+    store_ids: Collection[int],
+    *,
+    now: datetime,
+    cursor: str = "",
+    limit: int = 50,
+) -> tuple[list[Order], str | None]:
+    """Orders of goods that may still be paid, and the cursor of the next page: what somebody has
+    put money down for before what nobody has, in both whose time is over first before the others.
+
+    Of the stores' index these are the few that are placed and without a time of payment.
+    """
+    turn = case((Order.payment_state == PaymentState.part_paid, 0), else_=1)
+    waiting = select(Order).where(
+        Order.store_id.in_(store_ids),
+        Order.state == OrderState.placed,
+        Order.paid_at.is_(None),
         Order.payment_state.in_(OWING),
         Order.expires_at > now,
-        Order.state == OrderState.placed,
         Order.kind == LineKind.goods,
-        Order.store_id.in_(store_ids),
     )
-    return list(
-        session.scalars(select(Order).where(*waiting).order_by(Order.expires_at).limit(limit))
-    )
+    if cursor:
+        waiting = waiting.where(_behind(cursor, turn))
+    found = session.scalars(waiting.order_by(turn, Order.expires_at, Order.id).limit(limit + 1))
+    orders = list(found)
+    if len(orders) <= limit:
+        return orders, None
+    last = orders[limit - 1]
+    began = 0 if last.payment_state is PaymentState.part_paid else 1
+    return orders[:limit], cursors.encode([began, last.expires_at.isoformat(), last.id])
+
+
+def _behind(cursor: str, turn: ColumnElement[int]) -> ColumnElement[bool]:
+    position = cursors.decode(cursor, 3)
+    began, last_id = cursors.number(position[0]), cursors.number(position[2])
+    at = cursors.moment(position[1])
+    later = or_(Order.expires_at > at, and_(Order.expires_at == at, Order.id > last_id))
+    return or_(turn > began, and_(turn == began, later))
 
 
 def details(session: Session, order: Order) -> Details:

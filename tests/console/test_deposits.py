@@ -1,5 +1,6 @@
 """收定金: an unpaid order asks for a part now and for the rest by a day; its bills are shown."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ from sqlalchemy import select
 from core.audit import AuditEntry
 from core.database import reading, transaction
 from core.outbox import OutboxJob
+from crm.models import Member
 from merchants.models import Merchant, Store
-from orders.models import Order
+from orders.models import Order, PaymentState
 from payments import billing
 from payments.models import Bill, BillState
 from tests.console.conftest import Chain
@@ -59,6 +61,46 @@ def test_a_clerk_takes_a_deposit_and_sees_what_is_left(chain: Chain, order: Orde
             select(AuditEntry).where(AuditEntry.action == "order.deposit")
         ).all()
         assert entry.after == {"deposit_fen": 780, "days": 7}
+
+
+def test_deposits_come_first_and_everything_is_reached_page_by_page(
+    chain: Chain, order: Order
+) -> None:
+    """Seventy fresh orders that end in minutes hide no deposit whose rest is due in a week."""
+    with transaction() as session:
+        store = session.get_one(Store, chain.here.id)
+        member = session.get_one(Member, order.buyer_id)
+        for number in range(70):
+            times = {"placed_at": chain.now, "expires_at": chain.now + timedelta(minutes=9)}
+            make_order(session, member, store, payable_fen=100 + number, **times)
+        kept = make_order(
+            session,
+            member,
+            store,
+            payable_fen=9_900,
+            paid_fen=900,
+            payment_state=PaymentState.part_paid,
+            placed_at=chain.now,
+            expires_at=chain.now + timedelta(days=7),
+        )
+    clerk = chain.browser("clerk")
+
+    pages, path = [], "/orders/waiting/"
+    while path:
+        text = clerk.get(path).text
+        pages.append(re.findall(r"/orders/waiting/(\d{8}[0-9A-Z]{10})", text))
+        found = re.search(r'href="/console(/orders/waiting/\?cursor=[^"]+)"', text)
+        path = found[1] if found else ""
+
+    assert [len(page) for page in pages] == [50, 22]
+    assert pages[0][0] == kept.no
+    assert pages[1][-1] == order.no
+    assert len({no for page in pages for no in page}) == 72
+    assert clerk.get("/orders/waiting/?cursor=nonsense").status_code == 400
+
+
+def test_the_counter_leads_to_the_open_deposits(chain: Chain) -> None:
+    assert 'href="/console/orders/waiting/"' in chain.browser("clerk").get("/collect/").text
 
 
 def test_a_sum_is_taken_to_the_fen_and_undone_while_it_is_not_paid(
