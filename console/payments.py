@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request, url_for
 
 import gateways
 from console import access, payment_view, people, reply, step_up, words
-from console.access import me, staff
+from console.access import Me, me, staff
 from console.forms import Form
 from core import audit
 from core.clock import business_day, day_bounds
@@ -18,10 +18,11 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from gateways.pay.records import Way
-from payments import listing, remote
+from payments import listing, remote, summing
 from payments.listing import Wanted
-from payments.models import UNSETTLED, AttemptState, Channel
+from payments.models import PAID, UNSETTLED, AttemptState, Channel
 from payments.settling import Settlement
+from payments.summing import Sums
 
 page = Blueprint("payments", __name__, url_prefix="/payments")
 
@@ -50,6 +51,8 @@ def index() -> Response:
     cursor = given["cursor"]
     with reading() as session:
         found = listing.page(session, who.merchant_id, who.store_ids, wanted, cursor=cursor)
+        shown = _is_summed(wanted) and not cursor
+        added = summing.add_up(session, who.merchant_id, who.store_ids, wanted) if shown else None
     kept: dict[str, Any] = {
         name: given[name] or None for name in ("state", "channel", "way", "q", "from", "to")
     }
@@ -60,6 +63,7 @@ def index() -> Response:
         given=given,
         days=days,
         filtered=any(kept.values()),
+        sums=_summed(added, who, days) if shown else None,
         states=[("", "全部状态"), *((s.value, t) for s, (t, _) in payment_view.STATES.items())],
         channels=[("", "全部渠道"), *((c.value, t) for c, t in payment_view.CHANNELS.items())],
         ways=[("", "全部方式"), *((w.value, t) for w, t in payment_view.WAYS.items())],
@@ -179,6 +183,29 @@ def _wanted(given: Form, now: datetime) -> tuple[Wanted, tuple[str, str]]:
         q=given["q"].strip()[:64],
     )
     return wanted, (first.isoformat(), last.isoformat())
+
+
+def _is_summed(wanted: Wanted) -> bool:
+    """Of what nobody paid there is no sum, and a number's is its own."""
+    return not wanted.q and wanted.state in (None, *PAID)
+
+
+def _summed(sums: Sums | None, who: Me, days: tuple[str, str]) -> dict[str, Any]:
+    """With the way to the statement of the day, or of the month where it ends."""
+    place = url_for("console.settlement.index", month=days[1][:7])
+    if days[0] == days[1] and sums is not None and sums.number:
+        place = url_for("console.settlement.show", day=days[0])
+    link = {"href": place, "link": "看结算"} if who.may("money.settle") else {}
+    if sums is None:
+        most = words.count(summing.MOST)
+        return {"missing": f"这几天超过 {most} 笔，选一天才合计", **link}
+    parts = [
+        f"入账 {words.count(sums.number)} 笔",
+        f"渠道 ¥{words.yuan(sums.channel_fen)}",
+        f"储值 ¥{words.yuan(sums.balance_fen)}",
+        f"已退 ¥{words.yuan(sums.refunded_fen)}",
+    ]
+    return {"parts": parts, "note": "按入账那天算，和结算一样", **link}
 
 
 def _day(text: str) -> date | None:

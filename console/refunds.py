@@ -2,13 +2,13 @@
 
 import csv
 import io
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
-from console import access, people, refund_view, reply, step_up, words
+from console import access, people, refund_filters, refund_view, reply, step_up, words
 from console.access import me, staff
 from console.forms import Form
 from core import audit
@@ -16,15 +16,15 @@ from core.clock import business_day
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
+from merchants.staff import list_staff
 from payments import asking
 from payments.errors import RefundBeyondLimit
 from payments.refunding import listing, rules, stuck
-from payments.refunding.listing import Filters, Listed
+from payments.refunding.listing import Listed
 from payments.refunding.wanted import Act, Wanted
 
 page = Blueprint("refunds", __name__, url_prefix="/refunds")
 
-TABS = {"": "全部", "stuck": "要处理", "way": "在路上", "done": "已到账", "failed": "没退成"}
 MOST_EXPORTED = 50_000
 LONGEST_NOTE = 100
 
@@ -33,30 +33,38 @@ LONGEST_NOTE = 100
 @staff("orders.refund")
 def index() -> Response:
     now, who = clock_now(), me()
-    state, day, cursor = _asked()
+    form = Form(request.args)
+    given, cursor = refund_filters.read(form, who.store_ids, business_day(now)), form["cursor"]
+    if given.filters.q:
+        access.limit("search")
     with reading() as session:
         waiting = listing.count_stuck(session, who.merchant_id, who.store_ids, now)
-        filters = Filters(who.store_ids, state, day)
-        found = listing.page(session, who.merchant_id, filters, now=now, cursor=cursor)
+        found = listing.page(session, who.merchant_id, given.filters, now=now, cursor=cursor)
         rows = [refund_view.row(each, who, now) for each in found.rows]
-    kept: dict[str, Any] = {"day": day.isoformat() if day else None}
+        added = given.narrow and not cursor
+        sums = listing.add_up(session, who.merchant_id, given.filters, now=now) if added else None
+        everybody = list_staff(session, who.merchant_id)
+    state = given.filters.state
+    rest: dict[str, Any] = {n: value for n, value in given.kept.items() if n != "state"}
     tabs = [
         (
             text,
-            url_for("console.refunds.index", state=name or None, **kept),
+            url_for("console.refunds.index", state=name or None, **rest),
             waiting if name == "stuck" and waiting else None,
             name == state,
         )
-        for name, text in TABS.items()
+        for name, text in refund_filters.TABS.items()
     ]
-    here = {"state": state or None, **kept}
+    here: dict[str, Any] = dict(given.kept)
     return reply.page(
         "refunds/index.html",
         rows=rows,
         tabs=tabs,
         state=state,
-        day=day.isoformat() if day else "",
-        today=business_day(now).isoformat(),
+        given=given.kept,
+        filtered=bool(rest),
+        options=refund_filters.options(everybody),
+        sums=refund_filters.summed(given, sums) if not cursor else None,
         export=url_for("console.refunds.exporting", **here),
         pager={
             "words": f"这页 {len(rows)} 笔",
@@ -80,7 +88,7 @@ def export() -> Response:
     form, now, who = Form(request.form), clock_now(), me()
     if not step_up.is_proved(form, now):
         return _export_page(form, 422)
-    filters = Filters(who.store_ids, _state(form["state"]), _day(form["day"]))
+    filters = refund_filters.read(form, who.store_ids, business_day(now)).filters
     with transaction() as session:
         found = listing.every(session, who.merchant_id, filters, now=now, most=MOST_EXPORTED)
         rows = [refund_view.cells(each, who, now) for each in found]
@@ -196,23 +204,6 @@ def _may_alone(session: Session, found: Listed, act: str, now: datetime) -> bool
     return rules.may_again(session, found.refund, found.order, me().role, now=now)
 
 
-def _asked() -> tuple[str, date | None, str]:
-    given = request.args
-    return _state(given.get("state", "")), _day(given.get("day", "")), given.get("cursor", "")
-
-
-def _state(given: str) -> str:
-    return given if given in TABS else ""
-
-
-def _day(given: str) -> date | None:
-    try:
-        found = date.fromisoformat(given)
-    except ValueError:
-        return None
-    return found if 2000 < found.year < 2200 else None
-
-
 def _act_page(no: str, act: str, form: Form, status: int = 200) -> Response:
     now, who = clock_now(), me()
     with reading() as session:
@@ -231,15 +222,16 @@ def _act_page(no: str, act: str, form: Form, status: int = 200) -> Response:
 
 
 def _export_page(form: Form, status: int = 200) -> Response:
-    stepped_up = access.is_proved(clock_now())
-    about = TABS[_state(form["state"])]
-    if day := _day(form["day"]):
-        about += f" · {words.date_of(day)}"
+    now, who = clock_now(), me()
+    given = refund_filters.read(form, who.store_ids, business_day(now))
+    with reading() as session:
+        about = refund_filters.told(given, list_staff(session, who.merchant_id))
     return reply.page(
         "refunds/export.html",
         status,
         form=form,
+        kept=given.kept,
         about=about,
-        stepped_up=stepped_up,
+        stepped_up=access.is_proved(now),
         most=words.count(MOST_EXPORTED),
     )

@@ -34,6 +34,7 @@ class AskedRefund(Base):
         UniqueConstraint("merchant_id", "code"),
         Index(None, "store_id", "state", "id"),
         Index(None, "decided_by", "decided_at"),
+        Index(None, "asked_by"),
     )
 
     id: Mapped[Id]

@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, Code, Id, State
+from payments.models.bills import Channel
 
 
 class RefundState(StrEnum):
@@ -40,8 +41,8 @@ class Refund(Base):
 
     The number stays the same however often it is asked for. `batch` is the number of the first
     refund of what was asked for at once: a mixed payment, or one of several bills, goes back in
-    several. `error` says in the channel's word why it failed or waits. `finished_by` gave the money
-    back otherwise, and `note` says how.
+    several. `channel` is where it goes: the payment's, or `balance`. `error` says in the channel's
+    word why it failed or waits. `finished_by` gave the money back otherwise, and `note` says how.
     """
 
     __tablename__ = "refunds"
@@ -51,6 +52,9 @@ class Refund(Base):
         Index(None, "batch"),
         Index(None, "merchant_id", "requested_at", "id"),
         Index(None, "merchant_id", "state", "requested_at", "id"),
+        Index(None, "merchant_id", "channel", "requested_at", "id"),
+        Index(None, "merchant_id", "actor", "requested_at", "id"),
+        Index(None, "merchant_id", "store_id", "requested_at", "id"),
         Index(None, "state", "requested_at"),
         Index(None, "settled_at"),
         CheckConstraint("amount_fen > 0", name="amount"),
@@ -68,6 +72,7 @@ class Refund(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.id"))
     store_id: Mapped[int] = mapped_column(ForeignKey("stores.id"))
+    channel: Mapped[Channel] = mapped_column(State(Channel))
     amount_fen: Mapped[int]
     channel_fen: Mapped[int]
     balance_fen: Mapped[int] = mapped_column(default=0)

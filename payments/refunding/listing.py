@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_, union
+from sqlalchemy.orm import Session, aliased
 
 from core import cursors
 from core.clock import day_bounds
 from core.outbox import OutboxJob
 from orders.models import Order
+from payments.asked_models import AskedRefund
 from payments.errors import RefundNotFound
-from payments.models import PaymentAttempt, Refund, RefundState
+from payments.models import Channel, PaymentAttempt, Refund, RefundState
 from payments.refunding import stuck
 
 SLICE = 500
@@ -24,13 +25,33 @@ STATES: dict[str, tuple[RefundState, ...]] = {
 }
 
 
+MOST_SUMMED = 20_000
+
+
 @dataclass(frozen=True)
 class Filters:
-    """`state` is a key of STATES, `stuck`, or "" for all."""
+    """`state` is a key of STATES, `stuck`, or "" for all. `actor`: who asked for it, or of one that
+    takes two whoever asked or agreed; `member:` is any customer. `q`: a refund's number or an
+    order's, whenever that was."""
 
     store_ids: Collection[int]
     state: str = ""
-    day: date | None = None
+    first: date | None = None
+    last: date | None = None
+    channel: Channel | None = None
+    actor: str = ""
+    q: str = ""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a list comes to. Failed ones are counted apart and in no sum: their money stayed."""
+
+    number: int
+    channel_fen: int
+    balance_fen: int
+    done_fen: int
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,26 @@ def every(
         given, cursor = given + len(found.rows), found.next
         if not cursor:
             return
+
+
+def add_up(session: Session, merchant_id: int, filters: Filters, *, now: datetime) -> Sums | None:
+    """None: more than MOST_SUMMED, which are not added up while somebody waits."""
+    columns = (Refund.state, Refund.channel_fen, Refund.balance_fen, Refund.amount_fen)
+    found = _wanted(merchant_id, filters, now).with_only_columns(*columns)
+    mine = found.order_by(None).limit(MOST_SUMMED + 1).subquery()
+    failed = mine.c.state == RefundState.failed
+    done = mine.c.state == RefundState.succeeded
+    sums = select(
+        func.count(),
+        func.coalesce(func.sum(case((failed, 0), else_=mine.c.channel_fen)), 0),
+        func.coalesce(func.sum(case((failed, 0), else_=mine.c.balance_fen)), 0),
+        func.coalesce(func.sum(case((done, mine.c.amount_fen), else_=0)), 0),
+        func.coalesce(func.sum(case((failed, 1), else_=0)), 0),
+    )
+    number, channel, balance, gone, failures = map(int, session.execute(sums).one())
+    if number > MOST_SUMMED:
+        return None
+    return Sums(number - failures, channel, balance, gone, failures)
 
 
 def get(session: Session, merchant_id: int, store_ids: Collection[int], no: str) -> Listed:
@@ -128,7 +169,41 @@ def _wanted(merchant_id: int, filters: Filters, now: datetime) -> Any:
         found = found.where(Refund.state != RefundState.succeeded, stuck.condition(now))
     elif filters.state in STATES:
         found = found.where(Refund.state.in_(STATES[filters.state]))
-    if filters.day is not None:
-        begin, end = day_bounds(filters.day)
-        found = found.where(Refund.requested_at >= begin, Refund.requested_at < end)
+    if filters.channel is not None:
+        found = found.where(Refund.channel == filters.channel)
+    if filters.actor:
+        found = found.where(_by(merchant_id, filters.actor))
+    if filters.q:
+        found = found.where(_number(filters.q))
+    else:
+        if filters.first is not None:
+            found = found.where(Refund.requested_at >= day_bounds(filters.first)[0])
+        if filters.last is not None:
+            found = found.where(Refund.requested_at < day_bounds(filters.last)[1])
     return found.order_by(Refund.requested_at.desc(), Refund.id.desc())
+
+
+def _by(merchant_id: int, actor: str) -> ColumnElement[bool]:
+    if actor.endswith(":"):
+        return Refund.actor.startswith(actor)
+    own, first, rest = aliased(Refund), aliased(Refund), aliased(Refund)
+    alone = select(own.id).where(own.merchant_id == merchant_id, own.actor == actor)
+    with_another = (
+        select(rest.id)
+        .join(first, first.batch == rest.batch)
+        .join(AskedRefund, AskedRefund.refund_id == first.id)
+        .where(
+            AskedRefund.merchant_id == merchant_id,
+            or_(AskedRefund.asked_by == actor, AskedRefund.decided_by == actor),
+        )
+    )
+    either = union(alone, with_another).subquery()
+    return Refund.id.in_(select(either.c.id))
+
+
+def _number(q: str) -> ColumnElement[bool]:
+    """Each kind of number has a unique key of its own."""
+    given = q.strip().upper()[:32]
+    if given.startswith("R"):
+        return Refund.out_refund_no == given
+    return Refund.order_id.in_(select(Order.id).where(Order.no == given))

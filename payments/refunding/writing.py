@@ -10,7 +10,7 @@ from core import audit
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from orders.models import Order
-from payments.models import DONE_BEFORE, HOLDING, PaymentAttempt, Refund, RefundState
+from payments.models import DONE_BEFORE, HOLDING, Channel, PaymentAttempt, Refund, RefundState
 from payments.refunding import taking
 from payments.refunding.amounts import Source
 from payments.refunding.taking import Piece
@@ -64,6 +64,7 @@ def write(
         order_id=order.id,
         merchant_id=order.merchant_id,
         store_id=order.store_id,
+        channel=Channel.balance if way.balance_fen else attempt.channel,
         amount_fen=amount_fen,
         channel_fen=way.channel_fen,
         balance_fen=way.balance_fen,

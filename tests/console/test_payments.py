@@ -1,6 +1,7 @@
 """支付: every try of the shop's own, one with all that happened to it, and who may see how much."""
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ from sqlalchemy import select
 
 from core import database, inbox
 from core.audit import AuditEntry
+from core.clock import business_day, day_bounds
 from core.database import reading, transaction
 from core.inbox import EventState
 from core.outbox import OutboxJob
 from gateways.pay.records import Way
 from orders.models import Order
+from payments import ledger, summing
 from payments.models import AttemptState, Bill, Channel, LedgerEntry, PaymentAttempt
 from tests.console.conftest import PASSWORD, Chain
 from tests.counting import statements
@@ -250,3 +253,70 @@ def test_of_a_mixed_payment_the_list_says_what_the_channel_took(chain: Chain) ->
 
     assert '<td class="num yuan c-r">7.00<div' in shown
     assert f"共 {whole / 100:.2f}，储值 {(whole - 700) / 100:.2f}" in shown
+
+
+def book(chain: Chain, at: datetime, stored: int = 0, **values: Any) -> PaymentAttempt:
+    """A paid order that the ledger knows, from `at` on; `stored` fen of it are stored value."""
+    attempt = pay(chain, **values)
+    with transaction() as session:
+        mine = session.get_one(PaymentAttempt, attempt.id)
+        mine.channel_fen, mine.balance_fen = mine.amount_fen - stored, stored
+        mine.account, mine.settled_at = "1900006789", at
+        order = session.get_one(Order, session.get_one(Bill, mine.bill_id).order_id)
+        ledger.post_payment(session, mine, order, late=False, now=at)
+    return attempt
+
+
+def sums(page: str) -> list[str]:
+    found = re.search(r'<p class="sums">(.*?)</p>', page)
+    return re.findall(r"<span[^>]*>([^<]*)</span>", found[1]) if found else []
+
+
+def test_a_day_and_a_channel_come_to_what_its_statement_says(chain: Chain) -> None:
+    day = business_day(chain.now) - timedelta(days=1)
+    begin, end = day_bounds(day)
+    noon = begin + timedelta(hours=12)
+    book(chain, noon, created_at=noon, stored=700)
+    book(chain, begin, created_at=begin - timedelta(minutes=5), store=chain.there)
+    book(chain, end, created_at=end - timedelta(minutes=5))
+    book(chain, noon, created_at=noon, channel=Channel.alipay)
+    book(chain, noon, created_at=noon, store=chain.rival_store)
+    owner, asked = chain.browser("owner"), f"from={day}&to={day}"
+
+    listed = sums(owner.get(f"/payments/?{asked}&channel=wechat").text)
+    whole = sums(owner.get(f"/payments/?{asked}").text)
+
+    assert listed[:4] == ["入账 2 笔", "渠道 ¥45.00", "储值 ¥7.00", "已退 ¥0.00"]
+    assert whole[:3] == ["入账 3 笔", "渠道 ¥71.00", "储值 ¥7.00"]
+    statement = owner.get(f"/settlement/{day}").text
+    taken = re.findall(r">收款</td><td[^>]*></td><td[^>]*>([^<]*)<", statement)
+    assert taken[:2] == ["45.00", "26.00"]
+
+
+def test_sums_follow_every_filter_and_the_stores_one_sees(chain: Chain) -> None:
+    book(chain, chain.now, way=Way.code)
+    book(chain, chain.now, state=AttemptState.succeeded_late)
+    book(chain, chain.now, store=chain.there)
+    pay(chain, state=AttemptState.pending)
+    manager, clerk = chain.browser("manager"), chain.browser("clerk")
+
+    assert sums(manager.get("/payments/").text)[0] == "入账 3 笔"
+    assert sums(manager.get("/payments/?way=code").text)[:2] == ["入账 1 笔", "渠道 ¥26.00"]
+    assert sums(manager.get("/payments/?state=succeeded_late").text)[0] == "入账 1 笔"
+    assert sums(manager.get("/payments/?state=pending").text) == []
+    manager.post("/store", store=chain.there.id, next="/console/")
+    assert sums(manager.get("/payments/").text)[0] == "入账 1 笔"
+    assert clerk.get("/payments/").status_code == 403
+
+
+def test_more_than_is_added_up_at_once_is_said_and_one_day_is_still_added_up(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        book(chain, chain.now)
+    monkeypatch.setattr(summing, "MOST", 2)
+    owner, today = chain.browser("owner"), business_day(chain.now)
+
+    assert sums(owner.get("/payments/").text) == ["这几天超过 2 笔，选一天才合计"]
+    one = sums(owner.get(f"/payments/?from={today}&to={today}").text)
+    assert one[:2] == ["入账 3 笔", "渠道 ¥78.00"]

@@ -8,13 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from core.audit import AuditEntry
+from core.clock import business_day
 from core.database import reading, transaction
 from orders.models import Order
 from payments import refunding
-from payments.asked_models import AskedRefund
-from payments.models import Refund, RefundState
-from payments.refunding import Wanted, rules
+from payments.asked_models import AskedRefund, AskedState
+from payments.models import Channel, Refund, RefundState
+from payments.refunding import Wanted, listing, rules
 from tests.console.conftest import PASSWORD, Chain
+from tests.console.test_payments import sums
 
 
 def refunded(chain: Chain, error: str = "", **values: Any) -> Refund:
@@ -51,7 +53,7 @@ def test_the_list_shows_what_is_stuck_and_pages_by_keys(
     assert "顾客的支付账户异常或已注销" in wanted
     assert count_queries(lambda: manager.get("/refunds/")) == few
     day = (chain.now - timedelta(days=2)).date().isoformat()
-    assert "没有这样的退款" in manager.get(f"/refunds/?day={day}").text
+    assert "没有这样的退款" in manager.get(f"/refunds/?to={day}").text
     assert manager.get("/refunds/?cursor=x").status_code == 400
     assert "1 笔退款要处理" in manager.get("/home").text
     assert chain.browser("rival").get(f"/refunds/{fine.out_refund_no}").status_code == 404
@@ -171,7 +173,7 @@ def test_the_file_needs_a_password_and_is_on_record(chain: Chain) -> None:
     manager = chain.browser("manager")
 
     assert manager.post("/refunds/export").status_code == 422
-    file = manager.post("/refunds/export", state="way", day="", password=PASSWORD)
+    file = manager.post("/refunds/export", state="way", password=PASSWORD)
 
     heading, line, rest = file.get_data(as_text=True).split("\r\n")
     assert heading.startswith("\ufeff退款单号,订单号,门店")
@@ -182,6 +184,101 @@ def test_the_file_needs_a_password_and_is_on_record(chain: Chain) -> None:
     with reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "refund.export"))
         assert entry.one().after == {"number": 1, "proved_again": True}
+
+
+def shown(chain: Chain, query: str, who: str = "manager") -> set[str]:
+    page = chain.browser(who).get(f"/refunds/?{query}").text
+    with reading() as session:
+        numbers = set(session.scalars(select(Refund.out_refund_no)))
+    return {no for no in numbers if f"/refunds/{no}" in page}
+
+
+def test_filters_find_what_they_say(chain: Chain) -> None:
+    made = {name: refunded(chain) for name in ("old", "stored", "other", "customers", "plain")}
+    values: dict[str, dict[str, Any]] = {
+        "old": {"requested_at": chain.now - timedelta(days=40)},
+        "stored": {"channel": Channel.balance, "balance_fen": 900, "channel_fen": 0},
+        "other": {"actor": f"staff:{chain.owner.id}"},
+        "customers": {"actor": "member:7"},
+    }
+    with transaction() as session:
+        for name, several in values.items():
+            for key, value in several.items():
+                setattr(session.get_one(Refund, made[name].id), key, value)
+    numbers = {name: refund.out_refund_no for name, refund in made.items()}
+    today, ago = business_day(chain.now), business_day(chain.now - timedelta(days=41))
+    old = numbers["old"]
+    every = set(numbers.values())
+
+    assert shown(chain, "") == every
+    assert shown(chain, f"from={today}") == every - {old}
+    assert shown(chain, f"from={ago}&to={ago + timedelta(days=2)}") == {old}
+    assert shown(chain, "channel=balance") == {numbers["stored"]}
+    assert shown(chain, "channel=wechat") == every - {numbers["stored"]}
+    assert shown(chain, f"actor=staff:{chain.owner.id}") == {numbers["other"]}
+    assert shown(chain, "actor=member:") == {numbers["customers"]}
+    assert shown(chain, "actor=staff:x&channel=gold&from=never") == every
+    assert shown(chain, f"q={old}&from={today}") == {old}
+    assert shown(chain, f"q={mine(made['plain'])}") == {numbers["plain"]}
+    assert shown(chain, f"q={old}", "rival") == set()
+
+
+def test_who_asked_and_who_agreed_are_both_found(chain: Chain) -> None:
+    refund, other = refunded(chain), refunded(chain)
+    with transaction() as session:
+        asked = AskedRefund(
+            code="1234",
+            merchant_id=chain.merchant_id,
+            store_id=refund.store_id,
+            order_id=refund.order_id,
+            amount_fen=900,
+            wanted={},
+            reason="洒了",
+            state=AskedState.agreed,
+            asked_by=f"staff:{chain.clerk.id}",
+            asked_at=chain.now,
+            decided_by=f"staff:{chain.owner.id}",
+            refund_id=refund.id,
+        )
+        session.add(asked)
+
+    for who in (chain.clerk, chain.owner):
+        assert shown(chain, f"actor=staff:{who.id}") == {refund.out_refund_no}
+    both = {refund.out_refund_no, other.out_refund_no}
+    assert shown(chain, f"actor=staff:{chain.manager.id}") == both
+
+
+def test_the_sums_leave_out_what_failed_and_want_days(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refunded(chain), refunded(chain, "USER_ACCOUNT_ABNORMAL"), refunded(chain, store=chain.there)
+    done = refunded(chain)
+    with transaction() as session:
+        session.get_one(Refund, done.id).state = RefundState.succeeded
+    manager, today = chain.browser("manager"), business_day(chain.now)
+    here = f"/refunds/?from={today}&to={today}"
+
+    assert sums(manager.get(here).text) == [
+        *("3 笔", "渠道 ¥27.00", "储值 ¥0.00", "已到账 ¥9.00", "没退成 1 笔，不算在内")
+    ]
+    assert sums(manager.get(f"{here}&state=done").text)[:2] == ["1 笔", "渠道 ¥9.00"]
+    assert "选好从哪天到哪天" in sums(manager.get("/refunds/").text)[0]
+    monkeypatch.setattr(listing, "MOST_SUMMED", 2)
+    assert "日期选短一点" in sums(manager.get(here).text)[0]
+
+
+def test_the_file_holds_what_the_filters_show(chain: Chain) -> None:
+    there, _ = refunded(chain, store=chain.there), refunded(chain)
+    manager = chain.browser("manager")
+    page = manager.get(f"/refunds/export?q={mine(there)}&from=2026-01-01").text
+    assert f'name="q" value="{mine(there)}"' in page
+
+    file = manager.post("/refunds/export", q=mine(there), password=PASSWORD)
+
+    assert [line.split(",")[0] for line in file.text.split("\r\n")[1:]] == [
+        there.out_refund_no,
+        "",
+    ]
 
 
 def mine(refund: Refund) -> str:
