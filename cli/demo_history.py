@@ -13,9 +13,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 import crm.demo
-from catalogue.menus import MenuProduct, get_menu
-from catalogue.pricing import Item
+from catalogue.menus import MenuProduct
 from cli import (
+    demo_bills,
     demo_broadcasts,
     demo_campaign,
     demo_cards,
@@ -25,6 +25,7 @@ from cli import (
     demo_counter,
     demo_import,
     demo_journeys,
+    demo_orders,
     demo_payments,
     demo_recon,
     demo_refunds,
@@ -40,17 +41,14 @@ from coupons.issuing import issue
 from coupons.models import CouponTemplate
 from crm import members, places
 from crm.models import Member
-from gateways.pay.records import Transaction, Way
-from merchants.models import Merchant, Staff, Store
+from merchants.models import Merchant, Store
 from merchants.queries import list_stores
 from messaging import followers, grants, windows
 from messaging.accounts import minis_of, officials_of
-from orders import handover
-from orders.models import Fulfilment, Order
+from orders.models import Fulfilment
 from orders.placing import place
 from orders.quoting import BEST, Cart
-from payments import attempts, billing, settling
-from payments.models import Channel
+from payments import billing
 from people import phones
 from people.models import Person
 
@@ -110,7 +108,7 @@ def write(
         for number in range(size):
             visits += _join(session, merchant, stores, crowd, number, chance, now)
         _forget_jobs(session, last_job)
-        shelves = {store.id: _on_shelf(session, store) for store in stores}
+        shelves = {store.id: demo_orders.on_shelf(session, store) for store in stores}
     visits.sort(key=lambda visit: visit.at)
     seen = now - timedelta(days=DAYS * 2)
     for start in range(0, len(visits), BATCH):
@@ -124,9 +122,10 @@ def write(
             _forget_jobs(session, last_job)
     with transaction() as session:
         last_job = _last_job(session)
-        demo_club.run(session, merchant, stores, _pay, now)
+        demo_club.run(session, merchant, stores, demo_orders.pay, now)
         demo_counter.run(session, merchant, stores[0], now)
         demo_payments.run(session, merchant, stores[0], now)
+        open_orders = demo_bills.run(session, merchant, stores[0], now)
         demo_journeys.run(session, merchant, now)
         demo_broadcasts.run(session, merchant, now)
         demo_cards.run(session, merchant, now)
@@ -140,6 +139,7 @@ def write(
         demo_settlement.run(session, merchant, now)
         crm.demo.refresh(session, merchant.id, now)
         _forget_jobs(session, last_job)
+        demo_bills.let_end(session, open_orders)
     return {"members": size + audience, "orders": len(visits)}
 
 
@@ -256,74 +256,15 @@ def _order(
     session: Session, visit: Visit, shelf: list[MenuProduct], chance: random.Random, now: datetime
 ) -> None:
     member, at = session.get_one(Member, visit.member_id), visit.at
-    cart = Cart(visit.store_id, Fulfilment.pickup, _items(shelf, chance), BEST)
+    cart = Cart(visit.store_id, Fulfilment.pickup, demo_orders.items(shelf, chance), BEST)
     order, _ = place(session, cart, member, key=f"demo:{visit.member_id}:{at:%Y%m%d%H%M%S}", now=at)
     billing.open_bill(session, order)
     paid = at + timedelta(seconds=chance.randint(8, 40))
     if order.payable_fen:
-        _pay(session, order, paid)
+        demo_orders.pay(session, order, paid)
     waiting = now - at < timedelta(minutes=40)
     if not (waiting and chance.random() < 0.5):
-        _hand_over(session, order, paid, chance)
-
-
-def _on_shelf(session: Session, store: Store) -> list[MenuProduct]:
-    """What the past was made of: today's few cakes are not what was sold in two months."""
-    categories = get_menu(session, store).categories
-    return [
-        one
-        for category in categories
-        for one in category.products
-        if one.state == "on" and all(sku.stock is None for sku in one.skus if sku.state == "on")
-    ]
-
-
-def _items(shelf: list[MenuProduct], chance: random.Random) -> tuple[Item, ...]:
-    chosen = chance.sample(shelf, chance.choices((1, 2, 3), (6, 3, 1))[0])
-    return tuple(
-        Item(
-            sku_id=chance.choice([sku.sku_id for sku in product.skus if sku.state == "on"]),
-            quantity=chance.choices((1, 2), (4, 1))[0],
-            option_ids=tuple(
-                chance.choice([option.id for option in group.options if option.state == "on"])
-                for group in product.option_groups
-                if group.min > 0
-            ),
-        )
-        for product in chosen
-    )
-
-
-def _pay(session: Session, order: Order, at: datetime) -> None:
-    mini = minis_of(MERCHANT)[0]
-    openid = f"demo-{order.member_id}"
-    means = attempts.Means(Channel.wechat, Way.mini, "1900006789", mini.appid, openid)
-    attempt, _ = attempts.start(session, order, means, now=at)
-    settling.settle(
-        session,
-        Transaction(
-            out_trade_no=attempt.out_trade_no,
-            transaction_id=f"42000{attempt.id:023}",
-            state="SUCCESS",
-            amount_fen=attempt.channel_fen,
-            currency="CNY",
-            account=means.account,
-            appid=means.appid,
-            payer=means.payer,
-            success_at=at,
-        ),
-        at,
-    )
-
-
-def _hand_over(session: Session, order: Order, paid: datetime, chance: random.Random) -> None:
-    staff = session.scalars(select(Staff).where(Staff.username == "xiaozhou")).one()
-    actor, at = f"staff:{staff.id}", paid + timedelta(seconds=chance.randint(20, 90))
-    handover.accept(session, order, actor=actor, now=at)
-    at += timedelta(minutes=chance.randint(3, 9))
-    handover.ready(session, order, actor=actor, now=at)
-    at += timedelta(minutes=chance.randint(1, 8))
-    handover.complete(session, order, code=order.pickup_code, actor=actor, now=at)
+        demo_orders.hand_over(session, order, paid, chance)
 
 
 def _last_job(session: Session) -> int:

@@ -12,8 +12,21 @@ import gateways
 from core.clock import business_day, day_bounds
 from core.clock import now as clock_now
 from core.database import reading, transaction
+from core.outbox import OutboxJob
 from gateways.pay.records import Way
-from payments.models import AttemptState, Channel, LedgerEntry, PaymentAttempt, Refund, RefundState
+from orders.models import Order, PaymentState
+from payments.models import (
+    AttemptState,
+    Bill,
+    BillKind,
+    BillState,
+    BookProof,
+    Channel,
+    LedgerEntry,
+    PaymentAttempt,
+    Refund,
+    RefundState,
+)
 from payments.models.statements import (
     Discrepancy,
     StatementDay,
@@ -23,7 +36,9 @@ from payments.models.statements import (
     StatementTotal,
 )
 from payments.recon import days, remote
+from tests.console.conftest import Browser
 from tests.wechat_world import Shop, run_shop
+from tests.working import run_inline
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +138,44 @@ def test_all_ways_of_paying_are_there(past: Shop) -> None:
     assert part == 1
     assert (tries[AttemptState.failed], tries[AttemptState.closed]) == (1, 1)
     assert on_the_way
+
+
+def test_a_rest_is_open_and_friends_paid_their_shares(past: Shop) -> None:
+    bills: dict[int, list[tuple[BillKind, BillState, bool]]] = {}  # and whether a friend paid
+    with reading() as session:
+        found = session.execute(
+            select(Order, Bill, PaymentAttempt.member_id)
+            .join(Bill, Bill.order_id == Order.id)
+            .outerjoin(PaymentAttempt, PaymentAttempt.bill_id == Bill.id)
+            .where(Bill.kind != BillKind.whole)
+            .order_by(Order.id, Bill.seq)
+        ).all()
+        for order, bill, payer in found:
+            assert payer != order.member_id
+            bills.setdefault(order.id, []).append((bill.kind, bill.state, payer is not None))
+        open_ = [order.id for order, _, _ in found if order.payment_state is PaymentState.part_paid]
+        ends = select(OutboxJob.args, OutboxJob.run_at).where(OutboxJob.name == "orders.expire")
+        ending = {args["order_id"]: run_at for args, run_at in session.execute(ends)}
+
+    share, paid, owed = BillKind.share, BillState.paid, BillState.open
+    assert list(bills.values()) == [
+        [(BillKind.deposit, paid, False), (BillKind.rest, owed, False)],
+        [(share, paid, False), (share, paid, True)],
+        [(share, owed, False), (share, paid, True), (share, owed, False)],
+    ]
+    assert ending == {order.id: order.expires_at for order, _, _ in found if order.id in open_}
+    owner = Browser(past.app)
+    owner.log_in("owner", "linli-demo")
+    assert "2 单还没付完" in owner.get("/orders/waiting/").text
+
+
+def test_the_demos_books_are_proved(past: Shop) -> None:
+    run_inline("core.check_books")
+
+    with reading() as session:
+        [proof] = session.scalars(select(BookProof)).all()
+    assert proof.counts["order"] > 0
+    assert not any(proof.wrong.values())
 
 
 def test_the_days_that_the_sandbox_tells_are_the_days_that_we_know(past: Shop) -> None:
