@@ -11,6 +11,9 @@ from sandbox import channel_keys
 from sandbox import keys as key_files
 
 WEBSITE = "wx5d2f08b71c9e3a46"
+PROVIDER, SUB_MCHID = "1900009009", "1900007001"
+"""Through whom the demo's shop was paid before it had a number of its own, and its own number
+there."""
 OFFICIAL, MINI, MCHID, MERCHANT = (
     "wx7c3e1a905b2d4f60",
     "wxa41f0c6d8e2b7593",
@@ -59,8 +62,13 @@ def write(
     alipay_certificates: bool = False,
     sandbox: dict[str, Any] | None = None,
     card_media_id: str = "",
+    sub_mchid: str = "",
+    past: bool = False,
 ) -> Path:
     """Write the file and return its path. Keys under `directory` are made when missing and reused.
+
+    With `sub_mchid` the shop's money comes in under that number, through a service provider; with
+    `past` some of what the shop was paid before did.
 
     The application's secrets are random per directory and kept there, so that a second start reads
     what the first one encrypted.
@@ -79,6 +87,8 @@ def write(
         "api_v2_key": own["api_v2_key"],
         "client_certificate_path": str(keys.merchant_certificate),
     }
+    if sub_mchid:
+        pay["sub_mchid"] = sub_mchid
     if public_key_mode:
         pay |= {"public_key_id": keys.public_key_id, "public_key_path": str(keys.public_key)}
     sections: list[tuple[str, dict[str, Any]]] = [
@@ -127,6 +137,7 @@ def write(
             },
         ),
         ("[[wechat.pay_merchants]]", pay),
+        *([("[[wechat.pay_merchants]]", former_of(pay))] if past else []),
         (
             "[[wechat.brands]]",
             {
@@ -155,6 +166,14 @@ def write(
     target.write_text(text, "utf-8")
     target.chmod(0o600)
     return target
+
+
+def former_of(pay: dict[str, Any]) -> dict[str, Any]:
+    """The number that the shop had before, under the keys of the one it has."""
+    shared = ("merchant", "serial_no", "private_key_path", "api_v3_key")
+    named = (*shared, "public_key_id", "public_key_path")
+    own = {key: pay[key] for key in named if key in pay}
+    return {**own, "mchid": PROVIDER, "sub_mchid": SUB_MCHID}
 
 
 def _account(appid: str, own: dict[str, str]) -> dict[str, Any]:

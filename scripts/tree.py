@@ -55,6 +55,7 @@ class Tree:
     redis_url: str = ""
     workers: int = 1
     history: int = 0
+    sub_mchid: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _text: None
@@ -91,6 +92,8 @@ class Tree:
             database_url=self.database_url or f"sqlite:///{self.directory.resolve()}/linli.db",
             redis_url=self.redis_url,
             card_media_id="demo-ticket" if self.history else "",
+            sub_mchid=self.sub_mchid,
+            past=bool(self.history),
         )
         self.say("建表")
         self.flask("db", "upgrade")

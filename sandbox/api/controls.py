@@ -206,6 +206,7 @@ def state() -> ResponseReturnValue:
             **world.ledger.overview(limit),
             trades=world.trades.dump()["trades"][-limit:],
             moves=world.moves.dump()["moves"][-limit:],
+            shares=world.sharings.dump()["shares"][-limit:],
             sent=world.sent.list(limit, request.args.get("openid")),
             sent_counts=dict(world.sent.counts),
         )

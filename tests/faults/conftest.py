@@ -7,11 +7,13 @@ again and plays with people of its own.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import create_app
 from core import clock, config, database
+from sandbox.demo_config import SUB_MCHID
 from scripts.tree import Tree, free_port, new_directory
 from tests.faults.world import World, give_up_campaigns, heal
 from tests.servers import MariaDB
@@ -42,12 +44,20 @@ def lone_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield found
 
 
+@pytest.fixture
+def provider_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The same, of a shop whose money comes in through a service provider."""
+    root = Path(tmp_path_factory.mktemp("provider"))
+    with _started(root, sub_mchid=SUB_MCHID) as started, _inside(*started) as found:
+        yield found
+
+
 @contextmanager
-def _started(root: Path) -> Iterator[tuple[Tree, MariaDB]]:
+def _started(root: Path, **options: Any) -> Iterator[tuple[Tree, MariaDB]]:
     with ExitStack() as stack:
         server = stack.enter_context(MariaDB(root))
         url = stack.enter_context(server.database())
-        tree = Tree(new_directory(root), free_port(), free_port(), database_url=url)
+        tree = Tree(new_directory(root), free_port(), free_port(), database_url=url, **options)
         stack.callback(tree.stop)
         tree.start()
         yield tree, server
