@@ -30,6 +30,7 @@ from cli import (
     demo_recon,
     demo_refunds,
     demo_settlement,
+    demo_sharing,
     demo_shippings,
     demo_tags,
 )
@@ -126,6 +127,7 @@ def write(
         demo_counter.run(session, merchant, stores[0], now)
         demo_payments.run(session, merchant, stores[0], now)
         open_orders = demo_bills.run(session, merchant, stores[0], now)
+        demo_sharing.run(session, merchant, stores[0], now)
         demo_journeys.run(session, merchant, now)
         demo_broadcasts.run(session, merchant, now)
         demo_cards.run(session, merchant, now)

@@ -7,12 +7,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cli import demo_recon
-from payments.models import PAID, PaymentAttempt, Refund
+from payments.models import (
+    PAID,
+    PartState,
+    PaymentAttempt,
+    Refund,
+    Sharing,
+    SharingPart,
+    SharingReceiver,
+)
 from payments.shipping.models import UNTOLD, PaymentShipping
 
 
 def of_past(session: Session, merchant_id: int) -> dict[str, list[dict[str, Any]]]:
-    """Payments and refunds as `POST /sandbox/api/past` takes them."""
+    """Payments, refunds and sharings as `POST /sandbox/api/past` takes them."""
     mine = (
         PaymentAttempt.merchant_id == merchant_id,
         PaymentAttempt.channel.in_(demo_recon.RATES),
@@ -28,6 +36,14 @@ def of_past(session: Session, merchant_id: int) -> dict[str, list[dict[str, Any]
         .where(*mine, Refund.channel_fen > 0, demo_recon.KNOWN)
         .order_by(Refund.id)
     )
+    shared = session.execute(
+        select(SharingPart, SharingReceiver, Sharing, PaymentAttempt)
+        .join(SharingReceiver, SharingReceiver.id == SharingPart.receiver_id)
+        .join(Sharing, Sharing.id == SharingPart.sharing_id)
+        .join(PaymentAttempt, PaymentAttempt.id == Sharing.attempt_id)
+        .where(*mine, SharingPart.state == PartState.succeeded)
+        .order_by(SharingPart.id)
+    )
     return {
         "payments": [
             {
@@ -41,8 +57,21 @@ def of_past(session: Session, merchant_id: int) -> dict[str, list[dict[str, Any]
                 "fen": each.channel_fen,
                 "at": (each.settled_at or each.created_at).timestamp(),
                 "shipped": each.id not in waiting,
+                "shared": each.shared,
             }
             for each in paid
+        ],
+        "sharings": [
+            {
+                "account": attempt.account,
+                "number": part.no,
+                "transaction_id": attempt.transaction_id,
+                "receiver": receiver.account,
+                "fen": part.amount_fen,
+                "returned_fen": part.returned_fen,
+                "at": (sharing.asked_at or sharing.paid_at).timestamp(),
+            }
+            for part, receiver, sharing, attempt in shared
         ],
         "refunds": [
             {

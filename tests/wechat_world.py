@@ -73,7 +73,7 @@ class Wechat:
 
 
 @contextmanager
-def run_sandbox(directory: Path) -> Iterator[Wechat]:
+def run_sandbox(directory: Path, **options: Any) -> Iterator[Wechat]:
     server_socket = make_server("127.0.0.1", 0, Flask("placeholder"), threaded=True)
     url = f"http://127.0.0.1:{server_socket.server_port}"
     file = write(
@@ -84,6 +84,7 @@ def run_sandbox(directory: Path) -> Iterator[Wechat]:
         database_url="sqlite:///unused.db",
         redis_url="redis://127.0.0.1:1/0",
         sandbox={"send_events": False},
+        **options,
     )
     raw = tomllib.loads(file.read_text())
     del raw["app"]["clock_file"]  # tests live on the real clock

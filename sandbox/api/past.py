@@ -10,6 +10,7 @@ from sandbox.alipay.store import CLOSED, PAID, Trade
 from sandbox.api.door import body, control, need, the_world
 from sandbox.clock import SHANGHAI
 from sandbox.pay.ledger import Order, Refund
+from sandbox.pay.sharebook import Portion, Share
 from sandbox.state import World
 from sandbox.unionpay.store import DONE, Move
 from sandbox.wechat import tradestore
@@ -24,9 +25,10 @@ TITLE = "历史订单"
 @control.post("/past")
 def tell_past() -> ResponseReturnValue:
     """{"payments": [{"channel": "wechat|alipay|unionpay", "account", "appid", "payer", "way",
-    "number", "transaction_id", "fen", "at", "shipped"}], "refunds": [{"account", "number",
-    "payment", "refund_id", "fen", "at", "state"}]}: no notice is sent; what is known
-    stays."""
+    "number", "transaction_id", "fen", "at", "shipped", "shared"}], "refunds": [{"account",
+    "number", "payment", "refund_id", "fen", "at", "state"}], "sharings": [{"account", "number",
+    "transaction_id", "receiver", "fen", "returned_fen", "at"}]}: no notice is sent; what is
+    known stays."""
     world, data = the_world(), body()
     payments, refunds = need(data, "payments", list), need(data, "refunds", list)
     with world.lock:
@@ -34,24 +36,31 @@ def tell_past() -> ResponseReturnValue:
             _PAY[each["channel"]](world, each)
         for each in refunds:
             _refund(world, each)
+        for each in data.get("sharings", []):
+            _share(world, each)
     return jsonify(payments=len(payments), refunds=len(refunds))
 
 
 def _wechat(world: World, told: dict[str, Any]) -> None:
-    if f"{told['account']}|{told['number']}" in world.ledger.orders:
+    mchid, _, sub_mchid = told["account"].partition("-")
+    if f"{mchid}|{told['number']}" in world.ledger.orders:
         return
+    request: dict[str, Any] = {"description": TITLE}
+    if told.get("shared"):
+        request["settle_info"] = {"profit_sharing": True}
     order = Order(
-        told["account"],
+        mchid,
         told["number"],
         told["appid"],
         told["payer"],
         told["fen"],
-        {"description": TITLE},
+        request,
         told["at"],
         state="SUCCESS",
         transaction_id=told["transaction_id"],
         success_at=told["at"],
         trade_type=TYPES[told["way"]],
+        sub_mchid=sub_mchid,
     )
     world.ledger.add_paid(order)
     if not told["shipped"]:
@@ -119,6 +128,7 @@ def _refund(world: World, told: dict[str, Any]) -> None:
         trade.refunds.setdefault(number, {"fen": fen, "at": at})
         trade.state = CLOSED if trade.refunded_fen == trade.total_fen else trade.state
         return
+    account, _, sub_mchid = account.partition("-")
     order = world.ledger.orders[f"{account}|{told['payment']}"]
     if world.ledger.find_refund(account, number) is not None:
         return
@@ -139,5 +149,36 @@ def _refund(world: World, told: dict[str, Any]) -> None:
             at,
             status=STATES.get(told["state"], told["state"]),
             success_at=at if told["state"] == "SUCCESS" else 0.0,
+            sub_mchid=sub_mchid,
+        )
+    )
+
+
+def _share(world: World, told: dict[str, Any]) -> None:
+    """A receiver's part under a number; those of one number are told one by one."""
+    mchid, _, sub_mchid = told["account"].partition("-")
+    share = world.sharings.shares.setdefault(
+        f"{mchid}|{told['number']}",
+        Share(
+            mchid,
+            told["number"],
+            f"3008{told['number']}",
+            told["transaction_id"],
+            {"sub_mchid": sub_mchid},
+            told["at"],
+            state="FINISHED",
+        ),
+    )
+    world.sharings.receivers.setdefault(f"{sub_mchid}|{told['receiver']}", TITLE)
+    if any(portion.account == told["receiver"] for portion in share.portions):
+        return
+    share.portions.append(
+        Portion(
+            "MERCHANT_ID",
+            told["receiver"],
+            told["fen"],
+            TITLE,
+            "SUCCESS",
+            returned=told["returned_fen"],
         )
     )

@@ -24,8 +24,14 @@ from payments.models import (
     Channel,
     LedgerEntry,
     PaymentAttempt,
+    ReceiverState,
     Refund,
     RefundState,
+    ReturnState,
+    Sharing,
+    SharingReceiver,
+    SharingReturn,
+    SharingState,
 )
 from payments.models.statements import (
     Discrepancy,
@@ -36,17 +42,17 @@ from payments.models.statements import (
     StatementTotal,
 )
 from payments.recon import days, remote
+from payments.sharing import returning
 from tests.console.conftest import Browser
-from tests.wechat_world import Shop, run_shop
+from tests.wechat_world import Shop, run_sandbox, run_shop
 from tests.working import run_inline
 
 
 @pytest.fixture(scope="module")
-def past(wechat: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A past that the sandbox was told of."""
-    wechat.reset()
     folder = tmp_path_factory.mktemp("money")
-    with run_shop(wechat, folder) as shop:
+    with run_sandbox(folder, past=True) as wechat, run_shop(wechat, folder) as shop:
         told = folder / "told.json"
         args = ("demo-data", "--history", "24", "--audience", "120", "--told", str(told))
         done = shop.app.test_cli_runner().invoke(args=args)
@@ -54,7 +60,6 @@ def past(wechat: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop
         answer = shop.app_post("past", json.loads(told.read_text("utf-8")))
         assert answer["payments"] > answer["refunds"] > 0
         yield shop
-    wechat.reset()
 
 
 def fees_of(found: Any) -> dict[date, int]:
@@ -96,9 +101,13 @@ def test_the_bills_have_the_refunds(past: Shop) -> None:
         told = session.scalars(
             select(StatementLine.our_no).where(StatementLine.kind == "refund")
         ).all()
+        first = session.scalar(select(func.min(StatementDay.day)))
+        assert first is not None
         arrived = session.scalars(
             select(Refund.out_refund_no).where(
-                Refund.state == RefundState.succeeded, Refund.channel_fen > 0
+                Refund.state == RefundState.succeeded,
+                Refund.channel_fen > 0,
+                Refund.requested_at >= day_bounds(first)[0],
             )
         ).all()
 
@@ -169,6 +178,45 @@ def test_a_rest_is_open_and_friends_paid_their_shares(past: Shop) -> None:
     assert "2 单还没付完" in owner.get("/orders/waiting/").text
 
 
+def test_what_was_shared_came_back_or_can_be_asked_for_again(past: Shop) -> None:
+    """Of two refunds the head office gave back its part of one; the other part comes when asked."""
+    with reading() as session:
+        named = dict(session.execute(select(SharingReceiver.state, SharingReceiver.error)).all())
+        states = session.scalars(select(Sharing.state)).all()
+        returns = session.execute(
+            select(SharingReturn.amount_fen, SharingReturn.state, SharingReturn.id).order_by(
+                SharingReturn.id
+            )
+        ).all()
+        told = select(LedgerEntry.amount_fen).where(LedgerEntry.cause.startswith("sharing_back:"))
+        booked = session.scalars(told.where(LedgerEntry.amount_fen > 0)).all()
+
+    assert named == {
+        ReceiverState.ended: "",
+        ReceiverState.refused: "RECEIVER_REAL_NAME_NOT_VERIFIED",
+    }
+    assert states == [SharingState.released] * 5
+    done, failed = ReturnState.succeeded, ReturnState.failed
+    assert [(fen, state) for fen, state, _ in returns] == [
+        (100, done), (840, done), (72, done), (600, failed),
+    ]  # fmt: skip
+    assert sorted(booked) == [72, 100, 840]
+    owner = Browser(past.app)
+    owner.log_in("owner", "linli-demo")
+    page = owner.get("/settlement/sharing/").text
+    assert all(word in page for word in ("没收回来的", "¥6.00", "微信没有接受", "接收方没有实名"))
+
+    with transaction() as session:
+        merchant_id = session.scalars(select(Sharing.merchant_id).limit(1)).one()
+        kept = returns[3].id
+        returning.again(session, merchant_id, kept, actor="staff:1", now=clock_now())
+    run_inline("payments.check_return", return_id=kept)
+    past.app_post("sharings", {})
+    run_inline("payments.check_return", return_id=kept)
+    with reading() as session:
+        assert session.get_one(SharingReturn, kept).state is done
+
+
 def test_the_demos_books_are_proved(past: Shop) -> None:
     run_inline("core.check_books")
 
@@ -224,5 +272,5 @@ def test_the_days_that_the_sandbox_tells_are_the_days_that_we_know(past: Shop) -
                 Refund.requested_at >= day_bounds(today)[0],
             )
         )
-        [told] = [e.rows for e in again if e.day == today and e.kind is StatementKind.trade]
+        told = sum(e.rows for e in again if e.day == today and e.kind is StatementKind.trade)
         assert (told, given) == ((taken or 0) + (given or 0), 1)
