@@ -141,7 +141,12 @@ def lock(session: Session, day_id: int) -> StatementDay:
 
 
 def move(session: Session, day: StatementDay, to: StatementState, **values: Any) -> bool:
-    """Along the map; False when another was faster. To where it is already: only the values."""
+    """Along the map; False when another was faster. To where it is already: only the values.
+
+    That a day differs is news, also to whoever has heard that its bill was late.
+    """
+    if to is StatementState.differs and day.state is not to:
+        values = {"told_at": None} | values
     sources = tuple(state for state, targets in NEXT_STATEMENT.items() if to in targets)
     expected = {"id": day.id, "state": (*sources, to)}
     moved = rows.compare_and_set(session, StatementDay, expected, {"state": to, **values})

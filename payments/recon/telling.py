@@ -1,4 +1,5 @@
-"""Noon: a day that differs, or whose bill has not come, reaches whoever may look into it, once."""
+"""Noon: a day whose bill has not come, or that differs, reaches whoever may look into it: once as
+late, once as different."""
 
 from datetime import datetime, timedelta
 
@@ -36,19 +37,23 @@ def tell(session: Session, *, now: datetime) -> int:
 
 
 def _tell(session: Session, day: StatementDay, now: datetime) -> int:
+    words = _words(session, day)
+    if not words:
+        return 0  # nothing yet that concerns anybody
     mine = update(StatementDay).where(StatementDay.id == day.id, StatementDay.told_at.is_(None))
     if not claim(session, mine.values(told_at=now)):
         return 0  # another copy of the job tells of it
+    news = "differs" if day.state is StatementState.differs else "late"
     return sum(
         questions.put(
             session,
             merchant_id,
             to=lambda staff: may(staff.role, "money.reconcile"),
             text=text,
-            key=f"statement_day:{day.id}:{merchant_id}",
+            key=f"statement_day:{day.id}:{news}:{merchant_id}",
             now=now,
         )
-        for merchant_id, text in _words(session, day).items()
+        for merchant_id, text in words.items()
     )
 
 

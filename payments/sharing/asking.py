@@ -121,7 +121,7 @@ def _next_group(session: Session, sharing: Sharing, attempt: PaymentAttempt) -> 
         SharingPart.sharing_id == sharing.id, SharingPart.state == PartState.succeeded
     )
     served = set(session.scalars(given))
-    rates = portions(session, sharing.merchant_id, business_day(sharing.paid_at), base)
+    rates = portions(session, sharing.merchant_id, base, paid_at=sharing.paid_at)
     missing = [one for one in rates if one.receiver.id not in served]
     platforms = [one for one in missing if _is_platforms(one.receiver)]
     others = [one for one in missing if not _is_platforms(one.receiver)]

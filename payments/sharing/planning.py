@@ -1,9 +1,9 @@
 """Whether a payment is to be shared, and who gets how much of it."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core import later
@@ -27,7 +27,7 @@ class Portion(NamedTuple):
 
 def is_wanted(session: Session, merchant_id: int, *, now: datetime) -> bool:
     """Whether anybody gets a part of what this merchant is paid now."""
-    return any(bp for _, bp in _rates(session, merchant_id, business_day(now)))
+    return any(bp for _, bp in _rates(session, merchant_id, now))
 
 
 def plan(session: Session, attempt: PaymentAttempt, order: Order, *, now: datetime) -> None:
@@ -44,11 +44,13 @@ def plan(session: Session, attempt: PaymentAttempt, order: Order, *, now: dateti
     later.add(session, Sharing, row)
 
 
-def portions(session: Session, merchant_id: int, day: date, base_fen: int) -> list[Portion]:
-    """What each gets of `base_fen`, rounded down, the platform first: never more than was agreed,
-    nor than there is."""
+def portions(
+    session: Session, merchant_id: int, base_fen: int, *, paid_at: datetime
+) -> list[Portion]:
+    """What each gets of `base_fen`, rounded down, the platform first: never more than was agreed
+    when it was paid, nor than there is."""
     found, left = [], base_fen
-    for receiver, bp in _rates(session, merchant_id, day):
+    for receiver, bp in _rates(session, merchant_id, paid_at):
         amount = min(base_fen * bp // 10_000, left)
         left -= amount
         if amount:
@@ -56,18 +58,25 @@ def portions(session: Session, merchant_id: int, day: date, base_fen: int) -> li
     return found
 
 
-def _rates(session: Session, merchant_id: int, day: date) -> list[tuple[SharingReceiver, int]]:
+def _rates(
+    session: Session, merchant_id: int, paid_at: datetime
+) -> list[tuple[SharingReceiver, int]]:
+    """Whoever was added later has no part of a payment; the platform's is a matter of its terms."""
     receivers = session.scalars(
         select(SharingReceiver)
         .where(
             SharingReceiver.merchant_id == merchant_id,
             SharingReceiver.state == ReceiverState.active,
+            or_(
+                SharingReceiver.purpose == ReceiverPurpose.commission,
+                SharingReceiver.created_at <= paid_at,
+            ),
         )
         .order_by(SharingReceiver.id)
     ).all()
     if not receivers:
         return []
-    terms = terms_on(session, merchant_id, day)
+    terms = terms_on(session, merchant_id, business_day(paid_at))
     commission_bp = terms.commission_bp if terms else 0
     rates = [
         (one, commission_bp if one.purpose is ReceiverPurpose.commission else one.share_bp)

@@ -75,6 +75,48 @@ def test_at_noon_a_bill_that_has_not_come_is_told_and_one_that_agrees_is_not(
     assert set(told) == {(owner, late)}
 
 
+def test_a_bill_that_came_late_and_differs_is_told_as_late_and_then_as_different(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = open_chat(till, Role.owner)
+    order = paid(till, 2_500)
+    number = till.attempts(order)[0].out_trade_no
+    till.channel.world.bills.wrongs.amounts_fen = {number: 2_600}
+    want(till, MORNING)
+    late = f"{NAME}的账单到中午还没核完，到控制台「资金 → 对账」看看。"
+    assert set(tell(till, NOON, monkeypatch)) == {(owner, late)}
+    before = tell(till, NOON, monkeypatch)
+
+    day = run(till)
+    assert (day.state, told_at(day)) == (StatementState.differs, None)
+    after = tell(till, NOON + timedelta(hours=1), monkeypatch)
+
+    text = f"{NAME}对账有 1 笔对不上，到控制台「资金 → 对账」看看，每笔都写着怎么办。"
+    assert after == [*before, (owner, text)]
+    assert tell(till, NOON + timedelta(hours=2), monkeypatch) == after
+
+
+def test_who_could_not_be_told_of_a_late_day_hears_when_it_differs(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that several merchants share: whose day is late is nobody's news."""
+    owner = open_chat(till, Role.owner)
+    order = paid(till, 2_500)
+    number = till.attempts(order)[0].out_trade_no
+    till.channel.world.bills.wrongs.amounts_fen = {number: 2_600}
+    want(till, MORNING)
+    with database.transaction() as session:
+        session.execute(update(StatementDay).values(merchant_id=None))
+
+    assert tell(till, NOON, monkeypatch) == []
+    with database.reading() as session:
+        assert set(session.scalars(select(StatementDay.told_at))) == {None}
+    run(till)
+
+    text = f"{NAME}对账有 1 笔对不上，到控制台「资金 → 对账」看看，每笔都写着怎么办。"
+    assert tell(till, NOON + timedelta(hours=1), monkeypatch) == [(owner, text)]
+
+
 def test_at_noon_a_day_that_agrees_is_no_news(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     open_chat(till, Role.owner)
     paid(till, 2_500)

@@ -10,6 +10,7 @@ from core.clock import business_day
 from payments.errors import ReceiverNotFound, SharedTooMuch
 from payments.models import (
     PaymentAttempt,
+    ReceiverPurpose,
     ReceiverState,
     SettlementTerms,
     Sharing,
@@ -41,6 +42,27 @@ def test_who_ends_gets_nothing_any_more(provider: Provider) -> None:
     provider.sell()
     provider.settle()
     assert [part.amount_fen for part in provider.all(SharingPart)] == [60]
+
+
+def test_who_comes_later_has_no_part_of_what_was_paid_before(provider: Provider) -> None:
+    """Nor may the commission of that day and a share of today together pass what is shared."""
+    provider.agree(3_000)
+    provider.sell()
+    now = datetime.now(UTC)
+    tomorrow = now + timedelta(days=1)
+    with database.transaction() as session:
+        told = {"commission_bp": 0, "coupon_platform_bp": 0, "actor": "operator", "now": now}
+        terms.agree(session, provider.merchant_id, since=business_day(tomorrow), **told)
+    with database.transaction() as session:
+        told = {"purpose": ReceiverPurpose.share, "share_bp": 3_000, "actor": "staff:1"}
+        receivers.add(session, provider.merchant_id, OFFICE, now=tomorrow, **told)
+    assert provider.till.run_jobs("payments.tell_receiver") == ["done"]
+
+    provider.settle()
+
+    assert [part.amount_fen for part in provider.all(SharingPart)] == [3_000]
+    [sharing] = provider.all(Sharing)
+    assert (sharing.state, sharing.error) == (SharingState.released, "")
 
 
 def test_a_commission_beside_shares_is_bounded_too(provider: Provider) -> None:
