@@ -17,12 +17,12 @@ from gateways.pay.bills import (
     RowKind,
 )
 from gateways.unionpay.errors import UnionPayError
-from gateways.unionpay.reading import PAYMENT, REFUND, in_its_year
+from gateways.unionpay.reading import PAYMENT, REFUND, VOID, in_its_year, refund_no
 
 _WIDTHS = (3, 11, 11, 6, 10, 19, 12, 4, 2, 21, 2, 32, 2, 6, 10, 13, 13, 4, 15, 2, 2, 6, 2, 4, 32)
 _WIDTHS_AFTER = (1, 21)
 _TIME, _AMOUNT, _QUERY_ID, _ORDER_ID, _FEE, _SETTLED, _KIND, _ORIGIN = 4, 6, 9, 11, 15, 16, 19, 26
-_KINDS = {PAYMENT: RowKind.payment, REFUND: RowKind.refund}
+_KINDS = {PAYMENT: RowKind.payment, REFUND: RowKind.refund, VOID: RowKind.refund}
 _LONGEST_LINE = 4_096
 
 
@@ -48,7 +48,7 @@ class UnionPayBills:
         return BillFile(hashed.hash, hashed.size)
 
     def rows(self, file: IO[bytes]) -> Iterator[BillRow]:
-        """Payments and refunds; voids are none of ours. The file has no totals to check."""
+        """Payments and refunds, voids among these. The file has no totals to check."""
         for line in _lines(file):
             fields = _fields(line)
             if fields[_KIND] in _KINDS:
@@ -89,13 +89,13 @@ def _row(fields: list[str]) -> BillRow:
     that the file leaves out."""
     try:
         kind = _KINDS[fields[_KIND]]
-        query_id, fee = fields[_QUERY_ID], fields[_FEE]
+        query_id, fee, number = fields[_QUERY_ID], fields[_FEE], fields[_ORDER_ID]
         at = in_its_year(fields[_TIME], query_id[:8])
         fee_fen = int(fee[1:]) if fee else 0
         return BillRow(
             kind=kind,
             channel_no=query_id,
-            our_no=fields[_ORDER_ID],
+            our_no=refund_no(number) if fields[_KIND] == VOID else number,
             payment_no=fields[_ORIGIN] if kind is RowKind.refund else query_id,
             amount_fen=int(fields[_AMOUNT]),
             # What is paid out is less the fee; what we asked for was taken or given back whole.

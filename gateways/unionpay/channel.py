@@ -4,6 +4,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
@@ -28,16 +29,21 @@ from gateways.unionpay.errors import WAITING, UnionPayError, UnionPayUnavailable
 from gateways.unionpay.reading import (
     PAYMENT,
     REFUND,
+    VOID,
     read_notice,
     read_payment,
     read_refund,
     to_time,
+    void_no,
 )
 
 _GATEWAY = "000201"
 _CHANNELS = {Way.page: "07", Way.wap: "08"}
+_TOLD = (PAYMENT, REFUND, VOID)
 _UNKNOWN = "34"
 _TWICE = "12"
+_NOT_AS_REFUND = ("30", "32", "35", "39", "77")
+"""Noes to a refund after which a void may do: not allowed, not opened, not in this state."""
 _MOST = 8 * MAX_ANSWER_BYTES
 
 
@@ -113,28 +119,58 @@ class UnionPayChannel:
 
     def refund(self, asked: Asked, ask: RefundAsk) -> RefundResult:
         """Accepted is not done: a notice or a query says how it ends. A repetition of the number is
-        refused as such, and then asked after."""
+        refused as such, and then asked after.
+
+        A whole payment that UnionPay does not take back as a refund on its own day is asked for as
+        a void, under a number of the same refund. That one is asked after before anything is sent,
+        so that what was begun as a void, and whose answer was lost, never becomes a refund too.
+        """
+        paid_as = asked.transaction_id or self._query_id(asked)
+        may_void = _may_void(paid_as, ask)
+        if may_void and (known := self._query_void(ask)):
+            return known
+        try:
+            return self._give_back(REFUND, ask.out_refund_no, paid_as, ask)
+        except UnionPayError as error:
+            if error.resp_code == _TWICE and (known := self.query_refund(asked, ask)):
+                return known
+            if not may_void or error.resp_code not in _NOT_AS_REFUND:
+                raise
+            refused = error
+        try:
+            return self._give_back(VOID, void_no(ask.out_refund_no), paid_as, ask)
+        except UnionPayError as error:
+            if error.resp_code == _TWICE and (known := self._query_void(ask)):
+                return known
+            if error.transient:
+                raise
+            raise refused from error
+
+    def query_refund(self, asked: Asked, ask: RefundAsk) -> RefundResult | None:
+        known = self._query_back(ask.out_refund_no, ask)
+        if (known is None or known.state == "CLOSED") and _may_void(asked.transaction_id, ask):
+            return self._query_void(ask) or known
+        return known
+
+    def _give_back(self, kind: str, number: str, paid_as: str, ask: RefundAsk) -> RefundResult:
         fields = {
-            "txnType": REFUND,
+            "txnType": kind,
             "txnSubType": "00",
             "bizType": _GATEWAY,
             "channelType": "07",
-            "orderId": ask.out_refund_no,
+            "orderId": number,
             "txnTime": to_time(ask.asked_at),
             "txnAmt": str(ask.refund_fen),
             "currencyCode": "156",
-            "origQryId": asked.transaction_id or self._query_id(asked),
+            "origQryId": paid_as,
             "backUrl": ask.notify_url,
         }
         try:
             given = self._client.back(fields)
         except UnionPayError as error:
-            if error.resp_code in WAITING:
-                given = fields
-            elif error.resp_code == _TWICE and (known := self.query_refund(asked, ask)):
-                return known
-            else:
+            if error.resp_code not in WAITING:
                 raise
+            given = fields
         return RefundResult(
             out_refund_no=ask.out_refund_no,
             refund_id=given.get("queryId", "")[:64],
@@ -145,8 +181,12 @@ class UnionPayChannel:
             account=self.account,
         )
 
-    def query_refund(self, asked: Asked, ask: RefundAsk) -> RefundResult | None:
-        given = self._find(ask.out_refund_no, ask.asked_at)
+    def _query_void(self, ask: RefundAsk) -> RefundResult | None:
+        known = self._query_back(void_no(ask.out_refund_no), ask)
+        return known and replace(known, out_refund_no=ask.out_refund_no)
+
+    def _query_back(self, number: str, ask: RefundAsk) -> RefundResult | None:
+        given = self._find(number, ask.asked_at)
         if given is None:
             return None
         try:
@@ -179,7 +219,7 @@ class UnionPayChannel:
         fields = read_form(raw)
         self._check_ours(fields, now)
         kind, told_apart = fields.get("txnType", ""), fields.get("queryId", "")
-        if not told_apart.isalnum() or len(told_apart) > 64 or kind not in (PAYMENT, REFUND):
+        if not told_apart.isalnum() or len(told_apart) > 64 or kind not in _TOLD:
             raise MalformedMessage("缺少 queryId 或 txnType")
         read_notice(kind, fields)
         told = {k: v for k, v in fields.items() if k not in ("signature", "signPubKeyCert")}
@@ -225,6 +265,12 @@ class UnionPayChannel:
         if known is None or not known.is_paid or not known.transaction_id:
             raise UnionPayError(_UNKNOWN, "not paid", api="backTransReq.do")
         return known.transaction_id
+
+
+def _may_void(paid_as: str | None, ask: RefundAsk) -> bool:
+    """All of it, asked back on the day of the payment, with which the channel's number begins."""
+    whole = ask.refund_fen == ask.total_fen
+    return whole and bool(paid_as) and to_time(ask.asked_at)[:8] == str(paid_as)[:8]
 
 
 def unpacked(content: str) -> bytes:

@@ -1,6 +1,7 @@
 """What UnionPay says of a payment and of a refund, in our names. Raises ValueError for neither."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from gateways.pay.errors import MalformedMessage
@@ -8,7 +9,17 @@ from gateways.pay.records import RefundResult, Transaction
 from gateways.unionpay.errors import DONE, WAITING
 
 BEIJING = timezone(timedelta(hours=8))
-PAYMENT, REFUND = "01", "04"
+PAYMENT, REFUND, VOID = "01", "04", "31"
+_VOIDS = "V"
+
+
+def void_no(refund_no: str) -> str:
+    """The number under which a refund is asked for as a void: its own, marked."""
+    return refund_no + _VOIDS
+
+
+def refund_no(void_no: str) -> str:
+    return void_no.removesuffix(_VOIDS)
 
 
 def to_time(at: datetime) -> str:
@@ -56,6 +67,9 @@ def read_notice(kind: str, fields: Mapping[str, str]) -> Transaction | RefundRes
         code, told = fields.get("respCode", ""), fields.get("merId", "")
         if kind == PAYMENT:
             return read_payment(fields, told, code)
+        if kind == VOID:
+            back = read_refund(fields, told, code, None)
+            return replace(back, out_refund_no=refund_no(back.out_refund_no))
         return read_refund(fields, told, code, None) if kind == REFUND else None
     except ValueError as error:
         raise MalformedMessage(f"通知里的 {error} 不对") from None

@@ -17,7 +17,7 @@ from sandbox.state import World
 from sandbox.wechat.door import cut_off, hang_up
 
 api = Blueprint("unionpay", __name__, url_prefix="/unionpay")
-NAMES: set[str] = {"unionpay.notify"}
+NAMES: set[str] = {"unionpay.notify", "unionpay.void"}
 COMMON = (
     "version",
     "encoding",
@@ -107,6 +107,8 @@ FormNotices.signers["unionpay"] = _sign_notice
 def _serve(name: str, title: str, handler: Handler) -> Response:
     started = time.perf_counter()
     world: World = current_app.extensions["sandbox"]
+    if name == "unionpay.refund" and request.form.get("txnType") == "31":
+        name = "unionpay.void"  # at the same address, with faults of its own
     faults = world.faults.take(name)
     if "delay" in faults:
         time.sleep(faults["delay"].seconds)

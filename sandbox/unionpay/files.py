@@ -62,11 +62,11 @@ def zipped(mer_id: str, day: str, found: list[Move]) -> bytes:
 def _line(move: Move) -> str:
     """What the shop pays is D, what it gets C."""
     at = datetime.fromtimestamp(move.at, SHANGHAI)
-    refund = move.kind == "04"
-    fee = 0 if refund else (move.fen * FEE_BASIS_POINTS + 5_000) // 10_000
+    refund = move.kind != "01"  # of which a void gives the fee back too
+    fee = 0 if move.kind == "04" else (move.fen * FEE_BASIS_POINTS + 5_000) // 10_000
     values = dict.fromkeys(range(len(WIDTHS)), "")
     values |= {
-        0: "S30" if refund else "S22",
+        0: {"04": "S30", "31": "S31"}.get(move.kind, "S22"),
         1: "00010344",
         2: "00049992",
         3: move.trace_no,

@@ -14,6 +14,7 @@ from sandbox.unionpay.store import DONE, FAILED, GOING, OPEN, Move
 ORDER_ID = re.compile(r"[0-9A-Za-z]{8,40}")
 TIME = re.compile(r"\d{14}")
 REFUND_SECONDS = 1.0
+BACK = {"04": "银联退货", "31": "银联消费撤销"}
 _PAYMENT = (
     "channelType",
     "orderId",
@@ -52,9 +53,11 @@ def front(call: Call) -> Response:
 @acp_api("refund", "/api/backTransReq.do", title="银联退货")
 def back(call: Call) -> dict[str, str]:
     known(call, *_PAYMENT, "origQryId")
+    call.title = BACK.get(call.fields.get("txnType", ""), call.title)
     need(call, "orderId", "txnTime", "txnAmt", "origQryId", "backUrl")
     fields, world, mer_id = call.fields, call.world, call.merchant.mer_id
-    if (fields.get("txnType"), fields.get("txnSubType")) != ("04", "00"):
+    kind = fields.get("txnType", "")
+    if kind not in BACK or fields.get("txnSubType") != "00":
         raise Refused("10", "报文格式错误[txnType]")
     _check(call)
     if world.moves.find(mer_id, fields["orderId"]) is not None:
@@ -64,7 +67,9 @@ def back(call: Call) -> dict[str, str]:
         raise Refused("35", "原交易不存在或状态不正确")
     if int(fields["txnAmt"]) > paid.fen - world.moves.refunded_fen(paid.query_id):
         raise Refused("36", "与原交易信息不符：退货金额超限")
-    move = world.moves.add(_move(call, "04", code=GOING, origin=paid.query_id))
+    if kind == "31":
+        _check_void(call, paid)
+    move = world.moves.add(_move(call, kind, code=GOING, origin=paid.query_id))
     world.timer.after(min(REFUND_SECONDS, world.settings.refund_seconds), lambda: end(world, move))
     call.detail = f"退款单号 {move.order_id} ¥{move.fen / 100:.2f}"
     return {"queryId": move.query_id, "origQryId": paid.query_id, "txnAmt": str(move.fen)}
@@ -105,13 +110,13 @@ def end(world: World, move: Move, code: str = DONE) -> bool:
             return False
         move.code, move.at = code, world.clock.stamp()
     if code == DONE:
-        _tell(world, move, f"银联退货 ¥{move.fen / 100:.2f} 到账了")
+        _tell(world, move, f"{BACK[move.kind]} ¥{move.fen / 100:.2f} 到账了")
     return True
 
 
 def resume(world: World) -> None:
     for move in list(world.moves.moves.values()):
-        if move.kind == "04" and move.code == GOING:
+        if move.kind in BACK and move.code == GOING:
             world.timer.after(REFUND_SECONDS, lambda move=move: end(world, move))  # type: ignore[misc]
 
 
@@ -181,6 +186,15 @@ def _check(call: Call) -> None:
     if fields.get("currencyCode") != "156" or not TIME.fullmatch(fields["txnTime"]):
         raise Refused("10", "报文格式错误[txnTime]")
     _moment(fields["txnTime"])
+
+
+def _check_void(call: Call, paid: Move) -> None:
+    """All of a payment, on its own day, and nothing of it is back yet."""
+    today = datetime.fromtimestamp(call.world.clock.stamp(), SHANGHAI).strftime("%Y%m%d")
+    if int(call.fields["txnAmt"]) != paid.fen:
+        raise Refused("36", "与原交易信息不符：撤销金额")
+    if call.world.moves.refunded_fen(paid.query_id) or paid.query_id[:8] != today:
+        raise Refused("35", "原交易不存在或状态不正确")
 
 
 def _moment(text: str) -> float:

@@ -12,8 +12,8 @@ OPEN, DONE, GOING, FAILED = "", "00", "05", "01"
 
 @dataclass(slots=True)
 class Move:
-    """`kind`: 01 payment, 04 refund. `code`: "" not tried yet, 00, 05, 01. `origin`: the queryId of
-    what a refund gives back. `expires_at` is on our clock, `at` a stamp."""
+    """`kind`: 01 payment, 04 refund, 31 void. `code`: "" not tried yet, 00, 05, 01. `origin`: the
+    queryId of what goes back. `expires_at` is on our clock, `at` a stamp."""
 
     mer_id: str
     order_id: str

@@ -18,7 +18,7 @@ import requests
 from core.config_channels import UnionPay
 from gateways.http import Http
 from gateways.pay.errors import BadSignature, MalformedMessage
-from gateways.pay.records import RefundResult, Show, Transaction, Way
+from gateways.pay.records import Asked, RefundResult, Show, Transaction, Way
 from gateways.unionpay.channel import UnionPayChannel, unpacked
 from gateways.unionpay.errors import UnionPayError, UnionPayUnavailable
 from gateways.unionpay.reading import read_notice
@@ -182,6 +182,83 @@ def test_a_refund_is_accepted_then_done(world: Played) -> None:
     with pytest.raises(UnionPayError) as refused:
         world.unionpay.refund(replace(asked, transaction_id=None), rest)
     assert refused.value.pay_code == "RULE_LIMIT"
+
+
+def in_a_day(world: Played, at: datetime) -> Asked:
+    """A payment of today, whose refund UnionPay refuses until tomorrow."""
+    known = paid(world, asked_at=at)
+    world.fault(api="unionpay.refund", kind="error", code="35", times=None)
+    return with_id(ask(Way.page, asked_at=at).as_asked(), known.transaction_id)
+
+
+def kinds(world: Played) -> list[tuple[str, str]]:
+    return [(move.kind, move.order_id) for move in world.world.moves.moves.values()]
+
+
+def test_what_is_not_taken_back_as_a_refund_today_is_voided(world: Played) -> None:
+    asked = in_a_day(world, now())
+    whole = refund_ask(2_650)
+    begun = world.unionpay.refund(asked, whole)
+    assert (begun.out_refund_no, begun.state) == (whole.out_refund_no, "PROCESSING")
+    assert kinds(world)[1:] == [("31", f"{whole.out_refund_no}V")]
+    again = world.unionpay.refund(asked, whole)
+    assert (again.out_refund_no, again.refund_id) == (whole.out_refund_no, begun.refund_id)
+    assert len(kinds(world)) == 2
+    world.world.clock.advance(2)
+    notice = world.unionpay.read_notice(world.heard(2)[1][1], now())
+    done = read_notice(notice.kind, notice.body)
+    assert isinstance(done, RefundResult)
+    assert (done.out_refund_no, done.state) == (whole.out_refund_no, "SUCCESS")
+    assert done.refund_fen == 2_650
+    found = world.unionpay.query_refund(asked, whole)
+    assert found is not None
+    assert (found.out_refund_no, found.state) == (whole.out_refund_no, "SUCCESS")
+    for move in world.world.moves.moves.values():
+        move.at -= 86_400
+    rows = read_bill(world.unionpay.bills, f"{now() + timedelta(hours=8) - DAY:%Y-%m-%d}")
+    assert [(row.kind, row.our_no, row.amount_fen, row.fee_fen) for row in rows] == [
+        ("payment", NUMBER, 2_650, 15),
+        ("refund", whole.out_refund_no, 2_650, -15),
+    ]
+
+
+def test_a_void_whose_answer_was_lost_becomes_no_refund_the_day_after(world: Played) -> None:
+    asked = in_a_day(world, now())
+    whole = refund_ask(2_650)
+    world.fault(api="unionpay.void", kind="drop_after")
+    with pytest.raises(UnionPayUnavailable):
+        world.unionpay.refund(asked, whole)
+    world.world.faults.remove()  # it is tomorrow: refunds are taken
+    assert world.unionpay.refund(asked, whole).state == "PROCESSING"
+    assert kinds(world)[1:] == [("31", f"{whole.out_refund_no}V")]
+
+
+def test_a_refund_that_is_taken_today_is_no_void(world: Played) -> None:
+    at = now()
+    known = paid(world, asked_at=at)
+    asked = with_id(ask(Way.page, asked_at=at).as_asked(), known.transaction_id)
+    whole = refund_ask(2_650)
+    assert world.unionpay.refund(asked, whole).state == "PROCESSING"
+    assert kinds(world)[1:] == [("04", whole.out_refund_no)]
+
+
+@pytest.mark.parametrize(("fen", "days"), [(650, 0), (2_650, 1)])
+def test_a_part_or_another_days_payment_is_never_voided(world: Played, fen: int, days: int) -> None:
+    asked = in_a_day(world, now())
+    back = replace(refund_ask(fen), asked_at=now() + days * DAY)
+    with pytest.raises(UnionPayError) as refused:
+        world.unionpay.refund(asked, back)
+    assert refused.value.resp_code == "35"
+    assert len(kinds(world)) == 1
+    assert world.unionpay.query_refund(asked, back) is None
+
+
+def test_what_is_neither_refunded_nor_voided_is_refused_as_a_refund(world: Played) -> None:
+    asked = in_a_day(world, now())
+    world.fault(api="unionpay.void", kind="error", code="77")
+    with pytest.raises(UnionPayError) as refused:
+        world.unionpay.refund(asked, refund_ask(2_650))
+    assert (refused.value.resp_code, len(kinds(world))) == ("35", 1)
 
 
 def test_a_refund_that_the_bank_turned_down_needs_a_new_number(world: Played) -> None:

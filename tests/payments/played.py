@@ -214,7 +214,7 @@ class Played:
             "unionpay": sum(
                 move.fen
                 for move in self.world.moves.moves.values()
-                if move.kind == "04" and move.code == DONE
+                if move.kind in ("04", "31") and move.code == DONE
             ),
         }
         return {name: fen for name, fen in found.items() if fen}

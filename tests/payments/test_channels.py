@@ -17,6 +17,7 @@ from orders.models import Order, OrderState, PaymentState
 from payments import refunding, remote
 from payments.models import AttemptState, Channel, RefundState
 from sandbox.channel_keys import APP_ID, MER_ID
+from sandbox.unionpay import moves
 from tests.payments.conftest import HeldNotice, Till
 
 Post = Callable[..., TestResponse]
@@ -213,6 +214,29 @@ def test_a_trade_that_was_opened_is_closed_at_alipay_with_its_order(
     remote.cancel_order(till.cashier, order.id, actor="member", reason="不要了", now=clock.now())
     assert till.read(order).state is OrderState.cancelled
     assert "交易已经关闭" in requests.get(page.url, timeout=10).text
+
+
+def test_what_unionpay_does_not_refund_today_goes_back_as_a_void(till: Till, post: Post) -> None:
+    order = paid(till, post, "unionpay")
+    till.channel.fault(api="unionpay.refund", kind="error", code="35", times=None)
+    remote.cancel_order(till.cashier, order.id, actor="member", reason="不要了", now=clock.now())
+
+    assert till.run_jobs("payments.refund") == ["done"]
+
+    (refund,) = till.refunds(order)
+    assert refund.state is RefundState.processing
+    world = till.channel.world
+    void = world.moves.find(MER_ID, f"{refund.out_refund_no}V")
+    assert void is not None
+    moves.end(world, void)
+    notice = till.channel.next_notice()
+    for _ in range(2):
+        assert tell(till, notice).status_code == 200
+    assert till.read(order).payment_state is PaymentState.refunded
+    (done,) = till.refunds(order)
+    assert (done.state, done.refund_id) == (RefundState.succeeded, void.query_id)
+    booked = till.ledger()
+    assert (len(booked), sum(amount for _, amount in booked)) == (4, 0)
 
 
 def test_what_a_shop_has_not_is_not_offered(till: Till, post: Post) -> None:
