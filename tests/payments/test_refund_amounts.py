@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payments.refunding import amounts
@@ -84,6 +84,51 @@ def test_who_paid_shares_gets_back_in_proportion(
         assert abs(given_back * whole - wanted * source.left_fen) < max(whole, 1)
     with pytest.raises(ValueError, match="more than the payments hold"):
         amounts.from_sources(whole + 1, sources)
+
+
+@settings(max_examples=50)
+@given(left=st.lists(st.tuples(fen, fen), min_size=2, max_size=8), data=st.data())
+def test_shares_go_back_refund_by_refund_until_everybody_has_what_they_paid(
+    left: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    sources = [Source(number, *each, share=True) for number, each in enumerate(left)]
+    rooms = {source.attempt_id: source for source in sources}
+    while whole := sum(source.left_fen for source in rooms.values()):
+        # By and by: at least an eighth of what was paid at once, so that it ends.
+        least = min(whole, sum(source.left_fen for source in sources) // 8 + 1)
+        wanted = data.draw(st.integers(least, whole))
+
+        found = amounts.from_sources(wanted, list(rooms.values()))
+
+        assert sum(way.left_fen for way in found) == wanted
+        for way in found:
+            has = rooms[way.attempt_id]
+            assert way.left_fen > 0
+            assert 0 <= way.channel_fen <= has.channel_fen
+            assert 0 <= way.balance_fen <= has.balance_fen
+            rooms[way.attempt_id] = has._replace(
+                channel_fen=has.channel_fen - way.channel_fen,
+                balance_fen=has.balance_fen - way.balance_fen,
+            )
+    assert all(source.left_fen == 0 for source in rooms.values())
+
+
+@given(left=st.lists(st.tuples(fen, fen), min_size=2, max_size=20), data=st.data())
+def test_who_paid_first_gets_no_more_than_a_fen_for_it(
+    left: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    sources = [Source(number, *each, share=True) for number, each in enumerate(left)]
+    wanted = data.draw(st.integers(0, sum(source.left_fen for source in sources)))
+    mixed = data.draw(st.permutations(sources))
+
+    ways = [
+        {way.attempt_id: way.left_fen for way in amounts.from_sources(wanted, order)}
+        for order in (sources, mixed)
+    ]
+
+    for number in range(len(sources)):
+        one, other = (way.get(number, 0) for way in ways)
+        assert abs(one - other) <= 1
 
 
 @given(parts=st.lists(fen, min_size=1, max_size=6), data=st.data())
