@@ -18,7 +18,7 @@ from merchants.queries import list_stores
 from payments import proof
 from payments.models.statements import UNSOLVED
 from payments.recon import queries as recon
-from payments.settlement import days, lawful, payouts, queries
+from payments.settlement import days, lawful, payouts, queries, stored_value
 from payments.settlement.figures import Figures, add_up
 
 page = Blueprint("settlement", __name__, url_prefix="/settlement")
@@ -35,6 +35,7 @@ def index() -> Response:
     begin, end = _month(request.args.get("month", ""), today)
     with reading() as session:
         found = queries.list_days(session, me().merchant_id, begin, end)
+        stored = stored_value.moved(session, me().merchant_id, begin, end)
         proven = proof.latest(session)
         unsolved = recon.count(session, me().merchant_id, UNSOLVED)
     sums = settlement_view.whole(figures for _, figures, _ in found)
@@ -55,6 +56,7 @@ def index() -> Response:
         ],
         chart=settlement_view.chart(found) if found else None,
         chart_words=f"{begin.month} 月每天的净额，合计 {settlement_view.signed(sums[-1])} 元",
+        stored=settlement_view.stored(stored, "现在" if end > today else "月末"),
         proof=settlement_view.proof(proven, unsolved, now),
     )
 
@@ -67,6 +69,7 @@ def show(day: str) -> Response:
     with reading() as session:
         lines = queries.lines(session, me().merchant_id, on)
         statement = queries.find_day(session, me().merchant_id, on)
+        stored = stored_value.moved(session, me().merchant_id, on, on + timedelta(days=1))
         names = {store.id: store.name for store in list_stores(session, me().merchant_id)}
     if not lines and (on > today or statement is None):
         raise NotFound("这一天没有账")
@@ -91,6 +94,7 @@ def show(day: str) -> Response:
         heads=settlement_view.HEADS,
         net=settlement_view.signed(figures.net_fen),
         coupons=_coupons(figures),
+        stored=settlement_view.stored(stored, "现在" if on == today else "这天结束"),
         accounts=rows,
         zero=zero,
     )

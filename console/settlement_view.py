@@ -12,6 +12,7 @@ from payments import accounts
 from payments.models import BookProof
 from payments.proof import is_proven
 from payments.settlement.figures import Figures, Line, add_up, earned_by_store
+from payments.settlement.stored_value import Moved
 
 ACCOUNTS = {
     accounts.CHANNEL: "渠道里的钱",
@@ -43,7 +44,7 @@ KINDS = {
     "payout": "划给门店",
     "loss": "认下差错",
     "found": "差错找回",
-    "taken_back": "充值收回",
+    "stored": "充值收回",
     "import": "导入会员",
 }
 CHANNELS = {"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联"}
@@ -175,6 +176,26 @@ def by_store(lines: list[Line], names: Mapping[int, str]) -> list[dict[str, Any]
             row = {"name": name, "amounts": [signed(fen) for fen in amounts]}
             rows.append(row | {"stored": signed(stored), "earned": signed(earned)})
     return rows
+
+
+def stored(found: Moved, until: str) -> list[tuple[str, str, bool]]:
+    """What members were owed, what came and went, and what they are owed at the end of it."""
+    moved = (
+        ("充值", found.topped_up_fen),
+        ("充值送的", found.given_fen),
+        ("从别的系统带来", found.imported_fen),
+        ("消费", found.spent_fen),
+        ("退款退回余额", found.returned_fen),
+        ("充值退款，收回", found.taken_back_fen),
+        ("其他", found.other_fen),
+    )
+    if not found.opening_fen and not any(fen for _, fen in moved):
+        return []
+    return [
+        ("之前欠会员", signed(found.opening_fen), False),
+        *((name, signed(fen), False) for name, fen in moved if fen),
+        (f"{until}欠会员", signed(found.closing_fen), True),
+    ]
 
 
 def _is_stored(line: Line) -> bool:

@@ -1,5 +1,6 @@
 """资金 → 结算: sums that add up on the page, payouts with proof, and nothing of another shop."""
 
+import re
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -160,3 +161,32 @@ def test_stored_value_leads_from_what_came_in_to_what_a_store_earned() -> None:
     [row] = settlement_view.by_store(lines, {1: "静安寺店"})
 
     assert (row["amounts"][-1], row["stored"], row["earned"]) == ("105.00", "−81.80", "23.20")
+
+
+def test_stored_value_stands_on_the_month_and_the_day(chain: Chain) -> None:
+    owner, shop = chain.browser("owner"), chain.merchant_id
+    today = business_day(chain.now)
+    assert "欠会员" not in owner.get("/settlement/").text
+    order = chain.order(paid_at=chain.now, paid_fen=2_600)
+    topped_up = {
+        "channel:wechat:1900000001": 10_000,
+        f"balance:{shop}": -12_000,
+        f"bonus:{shop}": 2_000,
+    }
+    spent = {f"balance:{shop}": 2_600, f"sales:{shop}": -2_600}
+    with chain.writing() as session:
+        for number, amounts in enumerate((topped_up, spent)):
+            cause = f"payment:9{number}"
+            ledger.post(session, cause, amounts, shop, order_id=order.id, now=chain.now)
+
+    for page in (f"/settlement/?month={today:%Y-%m}", f"/settlement/{today.isoformat()}"):
+        shown = owner.get(page).text.split("<h2>储值</h2>")[1].split("</section>")[0]
+        told = re.findall(r"<tr><td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td>", shown)
+        assert told == [
+            ("之前欠会员", "0.00"),
+            ("充值", "100.00"),
+            ("充值送的", "20.00"),
+            ("消费", "−26.00"),
+            ("现在欠会员", "= 94.00"),
+        ]
+    assert "欠会员" not in chain.browser("rival").get("/settlement/").text
