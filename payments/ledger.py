@@ -26,8 +26,10 @@ def post_payment(
     late: bool,
     now: datetime,
     bonus_fen: int = 0,
+    day: date | None = None,
 ) -> None:
-    """`bonus_fen`: given on top of a top-up, which is owed and no sale before it is spent."""
+    """`bonus_fen`: given on top of a top-up, which is owed and no sale before it is spent. `day`:
+    as in `post`."""
     merchant_id = order.merchant_id
     amounts = {accounts.channel(attempt.channel, attempt.account): attempt.channel_fen}
     if attempt.balance_fen:
@@ -37,7 +39,7 @@ def post_payment(
     else:
         amounts[accounts.balance(merchant_id)] = -attempt.amount_fen - bonus_fen
         amounts[accounts.bonus(merchant_id)] = bonus_fen
-    _post(session, f"payment:{attempt.id}", amounts, order, now)
+    _post(session, f"payment:{attempt.id}", amounts, order, now, day)
 
 
 def post_taken_back(
@@ -162,6 +164,11 @@ def entries_of(
 
 
 def _post(
-    session: Session, cause: str, amounts: dict[str, int], order: Order, now: datetime
+    session: Session,
+    cause: str,
+    amounts: dict[str, int],
+    order: Order,
+    now: datetime,
+    day: date | None = None,
 ) -> None:
-    post(session, cause, amounts, order.merchant_id, order_id=order.id, now=now)
+    post(session, cause, amounts, order.merchant_id, order_id=order.id, day=day, now=now)

@@ -53,6 +53,7 @@ class Known(NamedTuple):
     currency: str
     account: str
     appid: str
+    created_at: datetime
 
 
 _BILLS, _ATTEMPTS, _ORDERS = (rows.table_of(model) for model in (Bill, PaymentAttempt, Order))

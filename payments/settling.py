@@ -1,11 +1,12 @@
 """Settling: a success that the channel reports becomes a paid order, once, or a refund."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from core import later, rows, security_events
+from core.clock import business_day
 from core.logs import log
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
@@ -31,6 +32,7 @@ from payments.queries import (
     merchant_of,
     next_due,
 )
+from payments.settlement.holding import hold
 from payments.sharing import planning
 
 LATE = "订单已取消或已支付，款项自动退回"
@@ -81,14 +83,15 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
     if not transaction.is_paid:
         return _settle_unpaid(session, known, transaction, now)
 
+    number, at = transaction.transaction_id, transaction.success_at or now
+    day = _day(session, known, at, now)
     bill, attempt, order = lock_for_settling(session, known)
     if is_paid(attempt):
         return Settlement.repeated
-    number, at = transaction.transaction_id, transaction.success_at or now
-    if _pay(session, bill, attempt, order, transaction_id=number, at=at, now=now):
+    if _pay(session, bill, attempt, order, transaction_id=number, at=at, day=day, now=now):
         return Settlement.paid
     attempts.settle_late(session, attempt, transaction_id=number, at=at, now=now)
-    ledger.post_payment(session, attempt, order, late=True, now=now)
+    ledger.post_payment(session, attempt, order, late=True, day=day, now=now)
     security_events.record(
         session,
         "payment_late",
@@ -103,6 +106,20 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
     enqueue(session, "payments.tell_late", key=key, attempt_id=attempt.id)
     log.info("payment_late", order_no=order.no, amount_fen=attempt.amount_fen)
     return Settlement.late
+
+
+def _day(session: Session, known: Known, at: datetime, now: datetime) -> date | None:
+    """Of the statement that a payment belongs to: the day on which it was paid, as the channel's
+    bill and its fee have it. None: today's, where nothing has to be held.
+
+    The day comes before the bill's lock, as with whoever closes it. No payment is older than its
+    attempt, whatever the channel's clock says.
+    """
+    paid_on = business_day(max(at, known.created_at))
+    if paid_on >= business_day(now):
+        return None
+    merchant_id = merchant_of(session, known.bill_id)
+    return None if merchant_id is None else hold(session, merchant_id, paid_on, now=now)
 
 
 def settle_balance(session: Session, attempt: PaymentAttempt, now: datetime) -> None:
@@ -123,6 +140,7 @@ def _pay(
     transaction_id: str | None,
     at: datetime,
     now: datetime,
+    day: date | None = None,
 ) -> bool:
     """False: too late, and nothing was changed."""
     in_time = attempt.state in UNSETTLED and bill.state is BillState.open
@@ -139,7 +157,7 @@ def _pay(
     if attempt.balance_fen:
         balance.capture(session, attempts.kept_for(attempt.id), now=now)
     bonus = stored.given_fen(session, order.id) if order.kind is LineKind.top_up else 0
-    ledger.post_payment(session, attempt, order, late=False, now=now, bonus_fen=bonus)
+    ledger.post_payment(session, attempt, order, late=False, bonus_fen=bonus, day=day, now=now)
     _pay_bill(session, bill, now)
     if attempt.shared:
         planning.plan(session, attempt, order, now=now)

@@ -3,7 +3,8 @@
 Nothing is ever changed: what was booked and turns out otherwise is booked once more, the other way.
 """
 
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime
 from itertools import product
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
 )
 from sqlalchemy.orm import Session, aliased
 
@@ -44,25 +46,54 @@ Of = Callable[[Select[Any], StatementDay], Select[Any]]
 
 
 def post_fees(session: Session, day: StatementDay, *, now: datetime) -> int:
-    """Book the fee of every row that is ours, as `payments.fees` does one by one: once, however
-    often the day is matched, under the day of the bill while that is open. A bill that has another
-    fee than before books the difference. How many were new."""
-    mine = select(StatementTotal.merchant_id).where(StatementTotal.day_id == day.id)
+    """Book the fee of every row that is ours: once, however often the day is matched, under the day
+    of the bill while that is open, else with its payment. A bill that has another fee than before
+    books the difference. How many were new."""
+    whose = select(StatementTotal.merchant_id).where(StatementTotal.day_id == day.id)
     parts = list(slices.of_lines(session, day))
     entries = 0
-    for merchant_id in session.scalars(mine.order_by(StatementTotal.merchant_id)).all():
+    for merchant_id in session.scalars(whose.order_by(StatementTotal.merchant_id)).all():
         held = hold(session, merchant_id, day.day, now=now)
         for of, part in product((_fees, _fees_that_came_back), parts):
             if day.matched_at is not None:
                 entries += _correct(session, day, of, part, merchant_id, held, now)
-            for sign in (-1, 1):
-                found = of(_entries(day, _cause(of), sign), day).where(
-                    part, Order.merchant_id == merchant_id, Line.fee_fen != 0
-                )
-                entries += _insert(session, _dated(found, held, now))
+            mine = and_(part, Order.merchant_id == merchant_id, Line.fee_fen != 0)
+            for under, some in _by_day(session, day, of, mine, merchant_id, held, now):
+                for sign in (-1, 1):
+                    found = of(_entries(day, _cause(of), sign), day).where(mine, some)
+                    entries += _insert(session, _dated(found, under, now))
     if day.matched_at is not None:
         entries += take_out_fees(session, day, now=now)
     return entries // 2
+
+
+def _by_day(
+    session: Session,
+    day: StatementDay,
+    of: Of,
+    mine: ColumnElement[bool],
+    merchant_id: int,
+    held: date,
+    now: datetime,
+) -> Iterator[tuple[date, ColumnElement[bool]]]:
+    """The days under which fees go, and of which payments. A payment that was heard of after its
+    day was closed stands under a later one, and so does its fee while that is open."""
+    if of is _fees and held > day.day:
+        posted = aliased(LedgerEntry)
+        known = exists().where(posted.cause == _cause(of), posted.order_id == Order.id)
+        booked = and_(
+            LedgerEntry.order_id == Order.id,
+            LedgerEntry.cause == literal("payment:") + cast(Attempt.id, String),
+        )
+        asked: Any = select(Attempt.id, LedgerEntry.day).distinct().select_from(Line)
+        later: dict[date, list[int]] = defaultdict(list)
+        between = and_(LedgerEntry.day > day.day, LedgerEntry.day < held)
+        late: Any = of(asked, day).join(LedgerEntry, booked).where(mine, between, ~known)
+        for id_, under in session.execute(late):
+            later[under].append(id_)
+        for under, ids in sorted(later.items()):
+            yield hold(session, merchant_id, under, now=now), Attempt.id.in_(ids)
+    yield held, true()
 
 
 def take_out_fees(
