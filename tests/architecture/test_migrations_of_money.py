@@ -153,6 +153,7 @@ def make_refund(attempt: PaymentAttempt, order: Order, fen: int, **values: Any) 
     given: dict[str, Any] = {"out_refund_no": number, "batch": number, "attempt_id": attempt.id}
     given |= {"order_id": order.id, "merchant_id": order.merchant_id, "store_id": order.store_id}
     given |= {"amount_fen": fen, "channel_fen": fen, "actor": "user:1", "requested_at": NOW}
+    given |= {"channel": attempt.channel}
     return Refund(**(given | values))
 
 
