@@ -1,15 +1,17 @@
 """What happened to an order, line by line, with whoever did it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import words
+from console.payment_view import CHANNELS
 from merchants.models import Staff
 from orders.models import HistoryKind, Order, OrderHistory
 from payments.models import Refund, RefundState
+from payments.refunding.listing import booked_refunds
 
 MOVES = {
     "placed": "下单",
@@ -36,10 +38,14 @@ def told(
     actors = [move.actor for move in moves] + [refund.actor for refund in refunds]
     ids = {int(actor[6:]) for actor in actors if actor.startswith("staff:")}
     names = dict(session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).all())
-    lines = [(move.at, _move_told(move, names)) for move in moves]
+    gone = booked_refunds(session, order.id) if refunds else {}
+    lines = [(move.at, _move_told(move, names, gone)) for move in moves]
+    for first, *others in _at_once(refunds):
+        fen = sum(refund.amount_fen for refund in (first, *others))
+        asked = f"{_actor(first.actor, names)} 提交退款 ¥{words.yuan(fen)}"
+        detail = "，".join(part for part in (first.reason, _parts(first, others)) if part)
+        lines.append((first.requested_at, (asked, detail, "bad")))
     for refund in refunds:
-        asked = f"{_actor(refund.actor, names)} 提交退款 ¥{words.yuan(refund.amount_fen)}"
-        lines.append((refund.requested_at, (asked, refund.reason, "bad")))
         if refund.state is RefundState.failed and refund.settled_at:
             failed = f"¥{words.yuan(refund.amount_fen)} 没退成"
             lines.append((refund.settled_at, (failed, "", "bad")))
@@ -50,9 +56,27 @@ def told(
     ]
 
 
-def _move_told(move: OrderHistory, names: dict[int, str]) -> tuple[str, str, str]:
+def _at_once(refunds: Sequence[Refund]) -> Iterable[list[Refund]]:
+    """One that was asked for again since has a moment of its own."""
+    found: dict[tuple[str, str, datetime], list[Refund]] = {}
+    for refund in refunds:
+        key = (refund.batch, refund.actor, refund.requested_at)
+        found.setdefault(key, []).append(refund)
+    return found.values()
+
+
+def _parts(first: Refund, others: Sequence[Refund]) -> str:
+    several = [(CHANNELS[each.channel], each.amount_fen) for each in (first, *others)]
+    return " + ".join(f"{to} ¥{words.yuan(fen)}" for to, fen in several) if others else ""
+
+
+def _move_told(
+    move: OrderHistory, names: dict[int, str], gone: Mapping[datetime, list[int]]
+) -> tuple[str, str, str]:
     text = MOVES.get(move.after, move.after)
     kind = "bad" if move.after == "cancelled" or move.after.endswith("refunded") else "on"
+    if move.after.endswith("refunded") and gone.get(move.at):
+        text = f"{text} ¥{words.yuan(gone[move.at].pop(0))}"
     if move.kind is HistoryKind.payment:
         return text, move.reason, kind
     return f"{_actor(move.actor, names)} {text}", move.reason, kind

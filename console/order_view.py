@@ -31,6 +31,7 @@ from payments.models import ABNORMAL, Channel, PaymentAttempt, Refund, RefundSta
 from payments.plan_refunds import refundable_fen
 from payments.queries import is_paid, list_live_attempts, list_refunds
 from payments.refunding import rules
+from payments.refunding.listing import in_batches
 
 LATE_AFTER = timedelta(minutes=2)
 CANCELLABLE = [state for state, targets in NEXT.items() if OrderState.cancelled in targets]
@@ -55,6 +56,12 @@ REFUNDS = {
     RefundState.succeeded: ("已到账", "ok"),
     RefundState.failed: ("没退成", "bad"),
 }
+_URGENT = (
+    RefundState.failed,
+    RefundState.requested,
+    RefundState.processing,
+    RefundState.succeeded,
+)
 _KINDS = {LineKind.amount: "收款"}
 ON_THE_WAY = (RefundState.requested, RefundState.processing)
 
@@ -269,19 +276,32 @@ def _track(order: Order) -> list[tuple[str, bool, bool]]:
 
 
 def _refunds(found: Sequence[Refund], who: Me, now: datetime) -> list[dict[str, Any]]:
-    """Newest first."""
-    return [
-        {
-            "amount": words.yuan(refund.amount_fen),
-            "reason": refund.reason,
-            "time": words.when(refund.requested_at, now),
-            "state": REFUNDS[refund.state][0],
-            "kind": REFUNDS[refund.state][1],
-            "redirect": url_for("console.redirects.ask", no=refund.out_refund_no)
-            if refund.error == ABNORMAL
-            and refund.state is RefundState.failed
-            and who.may("orders.refund")
-            else "",
-        }
-        for refund in reversed(found)
-    ]
+    """Newest first; what was asked for at once is one, with its parts where it has several."""
+    rows = []
+    for batch in reversed(in_batches(found)):
+        first, parts = batch[0], [_part(refund, who) for refund in batch]
+        stands = min(batch, key=lambda refund: _URGENT.index(refund.state)).state
+        rows.append(
+            {
+                "amount": words.yuan(sum(refund.amount_fen for refund in batch)),
+                "reason": first.reason,
+                "time": words.when(first.requested_at, now),
+                "state": REFUNDS[stands][0],
+                "kind": REFUNDS[stands][1],
+                "parts": parts if len(parts) > 1 else [],
+                "redirect": parts[0]["redirect"] if len(parts) == 1 else "",
+            }
+        )
+    return rows
+
+
+def _part(refund: Refund, who: Me) -> dict[str, Any]:
+    abnormal = refund.error == ABNORMAL and refund.state is RefundState.failed
+    may = abnormal and who.may("orders.refund")
+    return {
+        "to": CHANNELS[refund.channel],
+        "amount": words.yuan(refund.amount_fen),
+        "state": REFUNDS[refund.state][0],
+        "kind": REFUNDS[refund.state][1],
+        "redirect": url_for("console.redirects.ask", no=refund.out_refund_no) if may else "",
+    }

@@ -183,6 +183,7 @@ def parts_out(attempt: PaymentAttempt) -> list[PaymentPartOut]:
 def refund_out(refund: Refund, to_friend: bool) -> RefundOut:
     return RefundOut(
         no=refund.out_refund_no,
+        batch=refund.batch,
         amount_fen=refund.amount_fen,
         channel_fen=refund.channel_fen,
         balance_fen=refund.balance_fen,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Problem, type Order, type PaymentPart, type Refund, type Shares } from '@/api'
-import { balanceSays, due, equalParts, explainShare, heldFor, kept, mostShares, nothingOpen, ownShare, paidBy, partsSay, sharing, split, wayBack } from '@/lib/paying'
+import { balanceSays, batches, due, equalParts, explainShare, heldFor, kept, mostShares, nothingOpen, ownShare, paidBy, partsSay, sharing, split, wayBack } from '@/lib/paying'
 import { headline } from '@/lib/progress'
 
 const part = (channel: PaymentPart['channel'], amount_fen: number, state: PaymentPart['state'] = 'paid'): PaymentPart => ({ channel, amount_fen, state })
@@ -36,6 +36,16 @@ test('a refund says where each part goes', () => {
   expect(wayBack(refund({ state: 'succeeded', channel_fen: 1500, balance_fen: 0 }))).toEqual(['¥15.00 已原路退回'])
   expect(wayBack(refund({ to_friend: true, channel_fen: 0, balance_fen: 1500 }))).toEqual(['¥15.00 退给付款的朋友']) // into whose balance is not told
   expect(wayBack(refund({ to_friend: true, state: 'succeeded' }))).toEqual(['¥15.00 已退给付款的朋友'])
+})
+
+test('what was asked back at once is one refund with its parts', () => {
+  const refund = (no: string, batch: string, channel_fen: number, balance_fen: number, state: Refund['state']) => ({ no, batch, amount_fen: channel_fen + balance_fen, channel_fen, balance_fen, to_friend: false, state, reason: '洒了', at: '2026-11-23T04:00:00Z' }) as Refund
+  const asked = [refund('R1', 'R1', 140, 0, 'processing'), refund('R2', 'R1', 0, 1820, 'succeeded'), refund('R3', 'R3', 500, 0, 'succeeded')]
+  expect(batches(asked).map(({ batch, amount_fen, state, parts }) => [batch, amount_fen, state, parts])).toEqual([
+    ['R1', 1960, 'processing', ['¥1.40 原路退回', '¥18.20 已退到余额']],
+    ['R3', 500, 'succeeded', ['¥5.00 已原路退回']],
+  ])
+  expect(batches([refund('R1', 'R1', 140, 0, 'failed'), refund('R2', 'R1', 0, 1820, 'succeeded')])[0]!.parts[0]).toBe('¥1.40 没退成功，店里在处理')
 })
 
 test('while the bank is asked nobody is told to pay', () => {

@@ -14,7 +14,7 @@ from core.outbox import OutboxJob
 from orders.models import Order
 from payments.asked_models import AskedRefund
 from payments.errors import RefundNotFound
-from payments.models import Channel, PaymentAttempt, Refund, RefundState
+from payments.models import Channel, LedgerEntry, PaymentAttempt, Refund, RefundState
 from payments.refunding import stuck
 
 SLICE = 500
@@ -141,6 +141,27 @@ def siblings(session: Session, refund: Refund) -> Sequence[Refund]:
     """All that was written down for one act, with what was asked again, in order."""
     mine = select(Refund).where(Refund.batch == refund.batch)
     return session.scalars(mine.order_by(Refund.id)).all()
+
+
+def in_batches(refunds: Sequence[Refund]) -> list[list[Refund]]:
+    """What was asked for at once stands together, in the order of the first of each."""
+    found: dict[str, list[Refund]] = {}
+    for refund in refunds:
+        found.setdefault(refund.batch, []).append(refund)
+    return list(found.values())
+
+
+def booked_refunds(session: Session, order_id: int) -> dict[datetime, list[int]]:
+    """When money of the order was booked as given back, and how much each time."""
+    gone = func.sum(case((LedgerEntry.amount_fen > 0, LedgerEntry.amount_fen), else_=0))
+    mine = (LedgerEntry.order_id == order_id, LedgerEntry.cause.startswith("refund:"))
+    of_causes = (
+        select(LedgerEntry.at, gone).where(*mine).group_by(LedgerEntry.cause, LedgerEntry.at)
+    )
+    found: dict[datetime, list[int]] = {}
+    for at, fen in session.execute(of_causes.order_by(func.min(LedgerEntry.id))):
+        found.setdefault(at, []).append(int(fen))
+    return found
 
 
 def jobs_of(session: Session, refund_ids: Collection[int]) -> Sequence[OutboxJob]:

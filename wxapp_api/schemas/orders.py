@@ -80,6 +80,7 @@ class PaymentPartOut(Out):
 
 class RefundOut(Out):
     no: str
+    batch: str = Field(description="the same for all that was asked for at once")
     amount_fen: Fen
     channel_fen: Fen = Field(description="of that, the way it came")
     balance_fen: Fen = Field(description="of that, to the stored balance")

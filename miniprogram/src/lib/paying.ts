@@ -93,9 +93,24 @@ export function heldFor(order: Pick<Order, 'expires_at'>, now = Date.now()): str
 
 export const UNSURE = '正在跟银行确认，别重复付款，最多 1 分钟'
 
+/** What was asked for at once is one: its sum, every part of it, and the state of what waits longest. */
+export function batches(refunds: Refund[]) {
+  const urgent = ['failed', 'requested', 'processing', 'succeeded']
+  const several = new Map<string, Refund[]>()
+  for (const refund of refunds) several.set(refund.batch, [...(several.get(refund.batch) ?? []), refund])
+  return [...several].map(([batch, all]) => ({
+    batch,
+    at: all[0]!.at,
+    amount_fen: all.reduce((sum, refund) => sum + refund.amount_fen, 0),
+    state: all.map((refund) => refund.state).sort((a, b) => urgent.indexOf(a) - urgent.indexOf(b))[0]!,
+    parts: all.flatMap((refund) => wayBack(refund, all.length > 1 && refund.state === 'failed')),
+  }))
+}
+
 /** Where a refund goes, part by part. */
-export function wayBack(refund: Refund): string[] {
+export function wayBack(refund: Refund, failed = false): string[] {
   const done = refund.state === 'succeeded'
+  if (failed) return [`${yuan(refund.amount_fen, true)} 没退成功，店里在处理`]
   if (refund.to_friend) return [`${yuan(refund.amount_fen, true)} ${done ? '已退给付款的朋友' : '退给付款的朋友'}`]
   const parts: string[] = []
   if (refund.channel_fen) parts.push(`${yuan(refund.channel_fen, true)} ${done ? '已原路退回' : '原路退回'}`)
