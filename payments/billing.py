@@ -12,8 +12,8 @@ from orders.models import LineKind, Order, OrderState
 from orders.placing import PAY_WITHIN
 from payments import settling
 from payments.errors import BillsInvalid, NotPayable, OrderExpired, PaymentInProgress
-from payments.models import UNSETTLED, Bill, BillKind, BillState
-from payments.queries import find_live_attempt, lock_bills_of
+from payments.models import Bill, BillKind, BillState
+from payments.queries import is_being_paid, lock_bills_of
 
 WHOLE = frozenset({BillKind.whole})
 SHARES = frozenset({BillKind.share})
@@ -118,8 +118,7 @@ def _replace(
         raise BillsInvalid
     if order.expires_at <= now:
         raise OrderExpired
-    lives = [find_live_attempt(session, bill.id) for bill in bills]
-    if any(live is not None and live.state in UNSETTLED for live in lives):
+    if is_being_paid(session, [bill.id for bill in bills]):
         raise PaymentInProgress
     for bill in bills:
         if not void_bill(session, bill):

@@ -131,6 +131,16 @@ def find_live_attempt(session: Session, bill_id: int) -> PaymentAttempt | None:
     return session.scalars(_LIVE, {"bill_id": bill_id}).one_or_none()
 
 
+def is_being_paid(session: Session, bill_ids: Collection[int]) -> bool:
+    """Whether one of these bills has an attempt that may still be paid and is not settled."""
+    begun = select(PaymentAttempt.id).where(
+        PaymentAttempt.bill_id.in_(bill_ids),
+        PaymentAttempt.live.is_(True),
+        PaymentAttempt.state.in_(UNSETTLED),
+    )
+    return session.scalar(begun.limit(1)) is not None
+
+
 def next_due(session: Session, order_id: int, after_id: int) -> datetime | None:
     """Until when the next of the order's open bills may be paid, where it says so itself."""
     others = (Bill.order_id == order_id, Bill.state == BillState.open, Bill.id != after_id)

@@ -1,12 +1,14 @@
 """What staff hear of money in the chat that is open: the question whether some goes back, that it
 came too late, and that somebody has to look at a refund or a sharing."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from core.clock import local
 from core.money import format_yuan
+from merchants.models import Staff
 from merchants.roles import may
 from merchants.staff import stores_of
 from messaging import questions
@@ -36,14 +38,13 @@ def tell_asked(session: Session, asked_id: int, *, now: datetime) -> int:
     if asked.state is not AskedState.pending:
         return 0
     answers = f"回复「同意退款 {asked.code}」或「不同意退款 {asked.code}」"
-    return questions.put(
+    return _tell(
         session,
         asked.merchant_id,
-        to=lambda staff: (
-            may(staff.role, "orders.refund")
-            and asked.asked_by != f"staff:{staff.id}"
-            and asked.store_id in stores_of(session, staff)
-            and asking.may_agree(session, asked, staff)
+        "orders.refund",
+        store_id=asked.store_id,
+        also=lambda staff: (
+            asked.asked_by != f"staff:{staff.id}" and asking.may_agree(session, asked, staff)
         ),
         text=f"{plain(asking.question(session, asked))}\n{answers}",
         key=f"asked_refund:{asked.id}",
@@ -61,12 +62,11 @@ def tell_stuck(session: Session, refund_id: int, *, now: datetime) -> int:
     what = order.pickup_number or order.no[-6:]
     asked = f"{local(refund.requested_at):%m-%d %H:%M}"
     amount = format_yuan(refund.channel_fen)
-    return questions.put(
+    return _tell(
         session,
         refund.merchant_id,
-        to=lambda staff: (
-            may(staff.role, "orders.refund") and refund.store_id in stores_of(session, staff)
-        ),
+        "orders.refund",
+        store_id=refund.store_id,
         text=f"{what} 的退款 ¥{amount}（{asked} 提交）{why}\n到控制台的「退款」里处理。",
         key=f"stuck_refund:{refund.id}:{refund.state}:{refund.error}",
         now=now,
@@ -80,12 +80,11 @@ def tell_late(session: Session, attempt_id: int, *, now: datetime) -> int:
     order = session.get_one(Order, session.get_one(Bill, attempt.bill_id).order_id)
     what = order.pickup_number or order.no[-6:]
     why = "订单已取消" if order.state is OrderState.cancelled else "已经付过了"
-    return questions.put(
+    return _tell(
         session,
         order.merchant_id,
-        to=lambda staff: (
-            may(staff.role, "orders.refund") and order.store_id in stores_of(session, staff)
-        ),
+        "orders.refund",
+        store_id=order.store_id,
         text=f"{what} 又收到 ¥{format_yuan(attempt.amount_fen)}，可是{why}：这笔钱正在自动退回。\n"
         "到控制台的「退款」里看它到了没有。",
         key=f"late_payment:{attempt.id}",
@@ -101,10 +100,10 @@ def tell_sharing(session: Session, sharing_id: int, *, now: datetime) -> int:
     if not (stuck_now and sharing.error):
         return 0
     order = session.get_one(Order, sharing.order_id)
-    return questions.put(
+    return _tell(
         session,
         sharing.merchant_id,
-        to=lambda staff: may(staff.role, "money.settle"),
+        "money.settle",
         text=f"订单 {order.pickup_number or order.no[-6:]} 的钱没有分成（{sharing.error}），"
         "微信还冻着它。\n到控制台的「结算 → 分账」里看原因，改好再分一次。",
         key=f"stuck_sharing:{sharing.id}:{sharing.round}:{sharing.state}:{sharing.error}",
@@ -118,10 +117,10 @@ def tell_refused(session: Session, receiver_id: int, *, now: datetime) -> int:
     receiver = session.get_one(SharingReceiver, receiver_id)
     whose = plain(receiver.name or receiver.account)
     if receiver.state is ReceiverState.ending and receiver.error:
-        return questions.put(
+        return _tell(
             session,
             receiver.merchant_id,
-            to=lambda staff: may(staff.role, "money.settle"),
+            "money.settle",
             text=f"微信没有取消分账接收方「{whose}」（{receiver.error}），收款已经不分给它。\n"
             "到控制台的「结算 → 分账」里再取消一次。",
             key=f"kept_receiver:{receiver.id}:{now.timestamp():.0f}",
@@ -129,10 +128,10 @@ def tell_refused(session: Session, receiver_id: int, *, now: datetime) -> int:
         )
     if receiver.state is not ReceiverState.refused:
         return 0
-    return questions.put(
+    return _tell(
         session,
         receiver.merchant_id,
-        to=lambda staff: may(staff.role, "money.settle"),
+        "money.settle",
         text=f"微信没有接受分账接收方「{whose}」"
         f"（{receiver.error}），收款不会分给它。\n到控制台的「结算 → 分账」里改好再加一次。",
         key=f"refused_receiver:{receiver.id}:{receiver.created_at.timestamp():.0f}",
@@ -151,10 +150,10 @@ def tell_return(session: Session, return_id: int, *, now: datetime) -> int:
     receiver = session.get_one(SharingReceiver, part.receiver_id)
     order = session.get_one(Order, sharing.order_id)
     whose = plain(receiver.name or receiver.account)
-    return questions.put(
+    return _tell(
         session,
         sharing.merchant_id,
-        to=lambda staff: may(staff.role, "money.settle"),
+        "money.settle",
         text=f"订单 {order.pickup_number or order.no[-6:]} 退款，「{whose}」"
         f"没有退回它分到的 ¥{format_yuan(back.amount_fen)}（{back.error}），这份先由你出了。\n"
         "到控制台的「结算 → 分账」里再收一次。",
@@ -177,12 +176,39 @@ def tell_short(session: Session, refund_id: int, *, now: datetime) -> int:
     order = session.get_one(Order, refund.order_id)
     names = "、".join(plain(one.receiver.name or one.receiver.account) for one in short)
     amount = format_yuan(sum(one.fen for one in short))
-    return questions.put(
+    return _tell(
         session,
         refund.merchant_id,
-        to=lambda staff: may(staff.role, "money.settle"),
+        "money.settle",
         text=f"订单 {order.pickup_number or order.no[-6:]} 的退款没退成，{names}的 ¥{amount} 却已经"
         "收回来，在你账上。\n到控制台的「退款」里再退一次；不退了就把这份补给对方。",
         key=f"short:{refund.id}",
+        now=now,
+    )
+
+
+def _tell(
+    session: Session,
+    merchant_id: int,
+    permission: str,
+    *,
+    text: str,
+    key: str,
+    now: datetime,
+    store_id: int | None = None,
+    also: Callable[[Staff], bool] = lambda staff: True,
+) -> int:
+    """Prepare `text` for each who has the permission, in that store if it is about one."""
+
+    def hears(staff: Staff) -> bool:
+        here = store_id is None or store_id in stores_of(session, staff)
+        return here and also(staff)
+
+    return questions.put(
+        session,
+        merchant_id,
+        to=lambda staff: may(staff.role, permission) and hears(staff),
+        text=text,
+        key=key,
         now=now,
     )
