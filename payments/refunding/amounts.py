@@ -19,17 +19,29 @@ class Taken(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What is left of one payment: at its channel, and of the stored balance beside it. `share`:
-    it paid one of the shares in which a table pays together."""
+    """What is left of the `paid_fen` of one payment: at its channel, and of the stored balance
+    beside it. `share`: it paid one of the shares in which a table pays together."""
 
     attempt_id: int
     channel_fen: int
     balance_fen: int
+    paid_fen: int = 0
     share: bool = False
 
     @property
     def left_fen(self) -> int:
         return self.channel_fen + self.balance_fen
+
+
+def left_of(attempt_id: int, paid: tuple[int, int], gone: tuple[int, int]) -> Source:
+    """Of a payment by channel and balance, `gone` of each. What went back of one side beyond what
+    it took, because it went out by hand and by the channel too, is off the other."""
+    channel, balance = (before - after for before, after in zip(paid, gone, strict=True))
+    if channel < 0:
+        channel, balance = 0, balance + channel
+    elif balance < 0:
+        channel, balance = channel + balance, 0
+    return Source(attempt_id, max(channel, 0), max(balance, 0), sum(paid))
 
 
 def of_pieces(line: Taken, pieces: int) -> int:
@@ -55,14 +67,14 @@ def cut(parts: Sequence[int], most: int) -> list[int]:
 
 
 def from_sources(amount_fen: int, sources: Sequence[Source]) -> list[Source]:
-    """Where `amount_fen` goes back to: to everybody in the proportion of what is left where a table
-    paid in shares, else source after source; of each, in the proportion of what is left at the
-    channel and of the balance. Raises ValueError when all of them hold less."""
+    """Where `amount_fen` goes back to: where a table paid in shares, to everybody as much as brings
+    them to their share of all that went back, else source after source; of each, in the proportion
+    of what is left at the channel and of the balance. Raises ValueError when all hold less."""
     rooms = [source.left_fen for source in sources]
     if amount_fen > sum(rooms):
         raise ValueError(f"{amount_fen - sum(rooms)} fen more than the payments hold")
     if sources and all(source.share for source in sources):
-        parts = split_fen(amount_fen, rooms)
+        parts = _to_whom_it_is_short(amount_fen, sources)
     else:
         parts = [sum(given) for given in fill(rooms, [amount_fen])]
     found = []
@@ -71,6 +83,16 @@ def from_sources(amount_fen: int, sources: Sequence[Source]) -> list[Source]:
             channel, balance = split_fen(fen, [source.channel_fen, source.balance_fen])
             found.append(Source(source.attempt_id, channel, balance))
     return found
+
+
+def _to_whom_it_is_short(amount_fen: int, sources: Sequence[Source]) -> list[int]:
+    """In proportion to what each paid, with what went back before: who got less than the others,
+    because theirs failed, gets it first. Nobody gets more than is left of theirs."""
+    paid = [source.paid_fen for source in sources]
+    gone = [source.paid_fen - source.left_fen for source in sources]
+    due = split_fen(sum(gone) + amount_fen, paid)
+    short = [max(fen - before, 0) for fen, before in zip(due, gone, strict=True)]
+    return cut(short, amount_fen)
 
 
 def fill(rooms: Sequence[int], parts: Sequence[int]) -> list[list[int]]:

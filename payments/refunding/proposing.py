@@ -19,8 +19,9 @@ from payments.models import (
     RefundedLine,
     RefundState,
 )
-from payments.refunding import amounts
+from payments.refunding import amounts, writing
 from payments.refunding.amounts import Source, Taken
+from payments.refunding.taking import Piece
 from payments.refunding.wanted import Wanted
 
 HOLDS_MONEY = or_(Refund.state != RefundState.failed, Refund.error.in_(HOLDING))
@@ -77,17 +78,36 @@ def propose(session: Session, order: Order, wanted: Wanted) -> Proposal:
         raise RefundTooMuch(refundable_fen=left)
     parts = amounts.cut([*worth, wanted.delivery_fen], left - wanted.free_fen)
     whole = sum(parts) + wanted.free_fen
+    of_lines = tuple(
+        LinePart(line, wanted.pieces[line.position], fen, line.position in wanted.restock)
+        for (line, _), fen in zip(lines, parts, strict=False)
+    )
     return Proposal(
-        lines=tuple(
-            LinePart(line, wanted.pieces[line.position], fen, line.position in wanted.restock)
-            for (line, _), fen in zip(lines, parts, strict=False)
-        ),
+        lines=of_lines,
         delivery_fen=parts[-1],
         free_fen=wanted.free_fen,
-        sources=tuple(amounts.from_sources(whole, sources)),
+        sources=_sources_for(session, sources, whole, of_lines, parts[-1]),
         left_fen=left,
         cut_fen=asked - whole,
     )
+
+
+def _sources_for(
+    session: Session,
+    sources: Sequence[Source],
+    amount_fen: int,
+    lines: Sequence[LinePart],
+    delivery_fen: int,
+) -> tuple[Source, ...]:
+    """Where it goes back to: what failed at one channel and is asked for again, the same to the fen
+    and the piece, the way that it was on; else as it falls on what is left of all."""
+    able = [source.attempt_id for source in sources if source.channel_fen >= amount_fen]
+    if able and (len(sources) > 1 or sources[0].balance_fen):
+        pieces = [Piece(part.line, part.pieces, part.amount_fen) for part in lines]
+        failed = writing.find_failed(session, able, (amount_fen, 0), pieces, delivery_fen)
+        if failed is not None:
+            return (Source(failed.attempt_id, amount_fen, 0),)
+    return tuple(amounts.from_sources(amount_fen, sources))
 
 
 def list_sources(session: Session, order_id: int) -> list[Source]:
@@ -121,7 +141,8 @@ def sources_of(session: Session, attempts: Sequence[PaymentAttempt]) -> list[Sou
     for attempt in attempts:
         channel, balance = gone.get(attempt.id, (0, 0))
         spent = attempt.balance_fen if attempt.state is AttemptState.succeeded else 0
-        left.append(Source(attempt.id, attempt.channel_fen - channel, spent - balance))
+        paid = (attempt.channel_fen, spent)
+        left.append(amounts.left_of(attempt.id, paid, (channel, balance)))
     return left
 
 

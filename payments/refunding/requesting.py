@@ -104,6 +104,7 @@ def _write(
     refunds: list[Refund] = []
     carried: set[int] = set()
     for (attempt_id, way), here in zip(ways, filled, strict=True):
+        both = (way.channel_fen, way.balance_fen)
         pieces = []
         for number, part in enumerate(proposal.lines):
             first = number not in carried and (here[number] or not part.amount_fen)
@@ -122,7 +123,7 @@ def _write(
                 reason=reason,
                 actor=actor,
                 now=now,
-                replaces=writing.find_failed(session, way, pieces, here[-2]),
+                replaces=writing.find_failed(session, [attempt_id], both, pieces, here[-2]),
             )
         )
     return refunds

@@ -17,16 +17,22 @@ from payments.refunding.taking import Piece
 
 
 def find_failed(
-    session: Session, way: Source, pieces: Sequence[Piece], delivery_fen: int
+    session: Session,
+    attempt_ids: Sequence[int],
+    parts: tuple[int, int],
+    pieces: Sequence[Piece],
+    delivery_fen: int,
 ) -> Refund | None:
-    """The one that failed and has no successor yet, of just this money for just these lines."""
+    """The one of these payments that failed and has no successor yet, of just this money by channel
+    and by balance, for just these lines."""
     again = aliased(Refund)
+    channel_fen, balance_fen = parts
     found = select(Refund).where(
-        Refund.attempt_id == way.attempt_id,
+        Refund.attempt_id.in_(attempt_ids),
         Refund.state == RefundState.failed,
         Refund.error.not_in((*HOLDING, DONE_BEFORE)),
-        Refund.channel_fen == way.channel_fen,
-        Refund.balance_fen == way.balance_fen,
+        Refund.channel_fen == channel_fen,
+        Refund.balance_fen == balance_fen,
         Refund.delivery_fen == delivery_fen,
         ~exists().where(again.replaces_id == Refund.id),
     )

@@ -68,20 +68,34 @@ def test_sources_give_no_more_than_they_have_the_first_ones_first(
         amounts.from_sources(whole + 1, sources)
 
 
-@given(left=st.lists(st.tuples(fen, fen), min_size=1, max_size=6), data=st.data())
+small = st.integers(0, 9)
+paid = st.lists(st.tuples(fen | small, fen | small), min_size=1, max_size=20)
+
+
+def given_of(ways: list[Source]) -> dict[int, int]:
+    return {way.attempt_id: way.left_fen for way in ways}
+
+
+def shares_of(paid: list[tuple[int, int]], gone: list[list[int]]) -> list[Source]:
+    return [
+        amounts.left_of(number, each, (gone[number][0], gone[number][1]))._replace(share=True)
+        for number, each in enumerate(paid)
+    ]
+
+
+@given(paid=paid, data=st.data())
 def test_who_paid_shares_gets_back_in_proportion(
-    left: list[tuple[int, int]], data: st.DataObject
+    paid: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    sources = [Source(number, *each, share=True) for number, each in enumerate(left)]
+    sources = shares_of(paid, [[0, 0] for _ in paid])
     whole = sum(source.left_fen for source in sources)
     wanted = data.draw(st.integers(0, whole))
 
-    found = {way.attempt_id: way for way in amounts.from_sources(wanted, sources)}
+    found = given_of(amounts.from_sources(wanted, sources))
 
-    assert sum(way.left_fen for way in found.values()) == wanted
+    assert sum(found.values()) == wanted
     for number, source in enumerate(sources):
-        given_back = found[number].left_fen if number in found else 0
-        assert abs(given_back * whole - wanted * source.left_fen) < max(whole, 1)
+        assert abs(found.get(number, 0) * whole - wanted * source.left_fen) < max(whole, 1)
     with pytest.raises(ValueError, match="more than the payments hold"):
         amounts.from_sources(whole + 1, sources)
 
@@ -91,7 +105,7 @@ def test_who_paid_shares_gets_back_in_proportion(
 def test_shares_go_back_refund_by_refund_until_everybody_has_what_they_paid(
     left: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    sources = [Source(number, *each, share=True) for number, each in enumerate(left)]
+    sources = [Source(number, *each, sum(each), share=True) for number, each in enumerate(left)]
     rooms = {source.attempt_id: source for source in sources}
     while whole := sum(source.left_fen for source in rooms.values()):
         # By and by: at least an eighth of what was paid at once, so that it ends.
@@ -117,7 +131,7 @@ def test_shares_go_back_refund_by_refund_until_everybody_has_what_they_paid(
 def test_who_paid_first_gets_no_more_than_a_fen_for_it(
     left: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    sources = [Source(number, *each, share=True) for number, each in enumerate(left)]
+    sources = [Source(number, *each, sum(each), share=True) for number, each in enumerate(left)]
     wanted = data.draw(st.integers(0, sum(source.left_fen for source in sources)))
     mixed = data.draw(st.permutations(sources))
 
@@ -129,6 +143,70 @@ def test_who_paid_first_gets_no_more_than_a_fen_for_it(
     for number in range(len(sources)):
         one, other = (way.get(number, 0) for way in ways)
         assert abs(one - other) <= 1
+
+
+@given(paid=paid, data=st.data())
+def test_whatever_failed_on_the_way_nobody_gets_more_than_they_paid_and_in_the_end_all_of_it(
+    paid: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    gone = [[0, 0] for _ in paid]
+    whole = sum(map(sum, paid))
+
+    def give(fen: int, sent: st.SearchStrategy[bool]) -> None:
+        sources = shares_of(paid, gone)
+        ways = amounts.from_sources(fen, sources)
+        assert sum(way.left_fen for way in ways) == fen
+        for way in ways:
+            left = sources[way.attempt_id]
+            assert 0 <= way.channel_fen <= left.channel_fen
+            assert 0 <= way.balance_fen <= left.balance_fen
+            gone[way.attempt_id][1] += way.balance_fen  # of the balance none fails
+            gone[way.attempt_id][0] += way.channel_fen if data.draw(sent) else 0
+
+    for _ in range(data.draw(st.integers(0, 5))):
+        give(data.draw(st.integers(0, whole - sum(map(sum, gone)))), st.booleans())
+    give(whole - sum(map(sum, gone)), st.just(True))
+
+    assert [tuple(each) for each in gone] == paid
+    assert amounts.from_sources(0, shares_of(paid, gone)) == []
+
+
+@given(paid=st.lists(fen, min_size=2, max_size=20), data=st.data())
+def test_what_failed_of_a_table_goes_to_whoever_it_was_for(
+    paid: list[int], data: st.DataObject
+) -> None:
+    sources = [Source(number, each, 0, each, share=True) for number, each in enumerate(paid)]
+    first = given_of(amounts.from_sources(data.draw(st.integers(0, sum(paid))), sources))
+    failed = data.draw(st.sets(st.sampled_from(sorted(first)))) if first else set()
+    left = [
+        source._replace(channel_fen=source.channel_fen - first.get(number, 0))
+        if number not in failed
+        else source
+        for number, source in enumerate(sources)
+    ]
+
+    again = given_of(amounts.from_sources(sum(first[number] for number in failed), left))
+
+    assert again == {number: first[number] for number in failed}
+
+
+def test_what_went_back_of_one_side_twice_is_off_the_other() -> None:
+    left = [
+        amounts.left_of(7, paid, gone)
+        for paid, gone in (
+            ((1_000, 2_000), (334, 666)),
+            ((1_000, 2_000), (1_334, 1_333)),
+            ((1_000, 2_000), (600, 2_100)),
+            ((1_000, 0), (1_100, 0)),
+        )
+    ]
+
+    assert [(each.channel_fen, each.balance_fen, each.paid_fen) for each in left] == [
+        (666, 1_334, 3_000),
+        (0, 333, 3_000),
+        (300, 0, 3_000),
+        (0, 0, 1_000),
+    ]
 
 
 @given(parts=st.lists(fen, min_size=1, max_size=6), data=st.data())
