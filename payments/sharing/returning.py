@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from core import audit, rows
@@ -174,10 +174,17 @@ class Short:
 
 def list_short(session: Session, merchant_id: int) -> list[Short]:
     """Nothing can be shared once more of a payment that was released, so what came back waits for
-    the refund to go on: that needs it, and takes nothing again."""
+    the refund to go on: that needs it, and takes nothing again. What was closed with a note never
+    came back, and is owed to nobody."""
     replaced = aliased(Refund)
+    closed = (
+        select(func.coalesce(func.sum(SharingReturn.amount_fen), 0))
+        .where(SharingReturn.part_id == SharingPart.id, SharingReturn.state == ReturnState.closed)
+        .correlate(SharingPart)
+        .scalar_subquery()
+    )
     found = (
-        select(Refund, SharingPart, SharingReceiver, PaymentAttempt)
+        select(Refund, SharingPart, SharingReceiver, PaymentAttempt, closed)
         .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
         .join(Sharing, Sharing.attempt_id == PaymentAttempt.id)
         .join(SharingPart, SharingPart.sharing_id == Sharing.id)
@@ -189,15 +196,15 @@ def list_short(session: Session, merchant_id: int) -> list[Short]:
             Refund.error != DONE_BEFORE,
             # `_owed` below nothing, in the database's words.
             SharingPart.amount_fen * PaymentAttempt.refunded_fen
-            < SharingPart.returned_fen * PaymentAttempt.amount_fen,
+            < (SharingPart.returned_fen - closed) * PaymentAttempt.amount_fen,
         )
         .order_by(Refund.id.desc(), SharingPart.id)
         .limit(MOST_LISTED)
         .execution_options(populate_existing=True)
     )
     short: dict[int, Short] = {}
-    for refund, part, receiver, attempt in session.execute(found):
-        if (fen := -_owed(part, attempt)) > 0:
+    for refund, part, receiver, attempt, never in session.execute(found):
+        if (fen := -_owed(part, attempt) - int(never)) > 0:
             short.setdefault(part.id, Short(receiver, refund, fen))
     return list(short.values())
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from core import database
 from core.audit import AuditEntry
-from payments import proof
+from payments import proof, refunding, telling
 from payments.errors import ReturnNotOwed, SharingNotFound
 from payments.models import (
     Refund,
@@ -186,3 +186,61 @@ def test_what_the_channel_can_do_no_more_is_closed_with_a_note_and_asked_of_nobo
     provider.refund(order, 2_500)
     provider.till.run_jobs("payments.refund")
     assert [one.amount_fen for one in provider.all(SharingReturn)] == [250, 250]
+
+
+def test_what_was_closed_with_a_note_never_came_back_and_is_owed_to_nobody(
+    provider: Provider,
+) -> None:
+    """Two refunds took parts back, one of which was closed; the second refund then fails."""
+    provider.agree(1_000)
+    order = provider.sell()
+    provider.settle()
+    refunds = []
+    for ends in ("PAYER_ACCOUNT_ABNORMAL", None):
+        refunds.append(provider.refund(order, 2_500))
+        provider.till.run_jobs("payments.refund")
+        provider.decide(**({MCHID: ends} if ends else {}))
+        if ends:
+            provider.till.run_jobs("payments.refund")
+            [failed] = provider.all(SharingReturn)
+            with database.transaction() as session:
+                now, whose = datetime.now(UTC), provider.merchant_id
+                returning.close(session, whose, failed.id, "认了", actor="staff:1", now=now)
+    assert [(one.amount_fen, one.state) for one in provider.all(SharingReturn)] == [
+        (250, ReturnState.closed),
+        (250, ReturnState.asked),
+    ]
+    provider.till.channel.fault(
+        api="pay.refund", kind="error", status=403, code="USER_ACCOUNT_ABNORMAL", times=1
+    )
+    provider.till.run_jobs("payments.refund")
+    first, second = provider.till.refunds(order)
+    assert (first.state, second.state) == (RefundState.processing, RefundState.failed)
+    with database.transaction() as session:  # the first needs what the second took back
+        assert returning.list_short(session, provider.merchant_id) == []
+        assert refunding.fail(session, first.id, "USER_ACCOUNT_ABNORMAL", datetime.now(UTC))
+
+    with database.reading() as session:
+        [short] = returning.list_short(session, provider.merchant_id)
+        assert (short.fen, short.receiver.account) == (250, MCHID)
+    assert provider.sums()["commission"] == 750  # the 250 that did come back
+
+
+def test_nobody_is_told_to_pay_out_what_was_closed_and_never_came_back(provider: Provider) -> None:
+    provider.agree(1_000)
+    order = provider.sell()
+    provider.settle()
+    refund = provider.refund(order, 2_500)
+    provider.till.run_jobs("payments.refund")
+    provider.decide(**{MCHID: "PAYER_ACCOUNT_ABNORMAL"})
+    provider.till.run_jobs("payments.refund")
+    [failed] = provider.all(SharingReturn)
+    with database.transaction() as session:
+        now, whose = datetime.now(UTC), provider.merchant_id
+        returning.close(session, whose, failed.id, "认了", actor="staff:1", now=now)
+        assert refunding.fail(session, refund.id, "USER_ACCOUNT_ABNORMAL", now)
+
+    with database.transaction() as session:
+        assert returning.list_short(session, provider.merchant_id) == []
+        assert telling.tell_short(session, refund.id, now=datetime.now(UTC)) == 0
+    assert provider.sums()["commission"] == 1_000
