@@ -245,19 +245,12 @@ def send_refund(cashier: Cashier, refund_id: int, now: datetime) -> str:
     with reading() as session:
         refund = session.get_one(Refund, refund_id)
         attempt = session.get_one(PaymentAttempt, refund.attempt_id)
-        overtaken = refunding.is_done_before(session, refund)
         failed = refunding.failed_before(session, refund)
     if refund.state is not RefundState.requested:
-        return "repeated"
+        # Of one that ended because another was done, only what was sent before counts.
+        return check_refund(cashier, refund_id, now) if refund.error == DONE_BEFORE else "repeated"
     channel = cashier.of(attempt.channel, attempt.account)
     asked, ask = asked_of(attempt), refund_of(refund, attempt)
-    if overtaken:  # whoever it stood in for was done: only what was sent before counts
-        known = channel.query_refund(asked, ask)
-        if known is not None:
-            return _record_refund(refund_id, known, now)
-        with transaction() as session:
-            refunding.fail(session, refund_id, DONE_BEFORE, now)
-        return "failed"
     for each in failed:
         earlier = channel.query_refund(asked, refund_of(each, attempt))
         if earlier is not None and earlier.state in _ALIVE:

@@ -17,6 +17,7 @@ from orders.models import Order, OrderState
 from payments import asking
 from payments.asked_models import AskedRefund, AskedState
 from payments.models import (
+    DONE_BEFORE,
     Bill,
     PaymentAttempt,
     ReceiverState,
@@ -176,12 +177,15 @@ def tell_short(session: Session, refund_id: int, *, now: datetime) -> int:
     order = session.get_one(Order, refund.order_id)
     names = "、".join(plain(one.receiver.name or one.receiver.account) for one in short)
     amount = format_yuan(sum(one.fen for one in short))
+    what = "到控制台的「退款」里再退一次；不退了就把这份补给对方。"
+    if refund.error == DONE_BEFORE:
+        what = "前一笔其实退成了，这笔不用再退：把这份补给对方。"
     return _tell(
         session,
         refund.merchant_id,
         "money.settle",
         text=f"订单 {order.pickup_number or order.no[-6:]} 的退款没退成，{names}的 ¥{amount} 却已经"
-        "收回来，在你账上。\n到控制台的「退款」里再退一次；不退了就把这份补给对方。",
+        f"收回来，在你账上。\n{what}",
         key=f"short:{refund.id}",
         now=now,
     )

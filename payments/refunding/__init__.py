@@ -9,7 +9,6 @@ from payments.refunding.outcomes import (
     fail,
     failed_before,
     give_way,
-    is_done_before,
     note_waiting,
     record_result,
 )
@@ -24,7 +23,6 @@ __all__ = [
     "fail",
     "failed_before",
     "give_way",
-    "is_done_before",
     "note_waiting",
     "propose",
     "record_result",

@@ -72,7 +72,10 @@ def record_result(session: Session, result: RefundResult, now: datetime) -> str:
         tell(session, refund)
         return "abnormal"
     move(session, refund, RefundState.processing, refund_id=result.refund_id, error="")
-    return "processing" if refund.state is RefundState.processing else "repeated"
+    # One that ended because the one before it was done, and is at the channel nevertheless (it was
+    # on the wire just then), is followed to its end: the money would go back twice.
+    followed = refund.state is RefundState.processing or refund.error == DONE_BEFORE
+    return "processing" if followed else "repeated"
 
 
 def fail(session: Session, refund_id: int, error: str, now: datetime) -> bool:
@@ -179,8 +182,9 @@ def _succeed(
     now: datetime,
 ) -> str:
     # One that failed may have gone through all the same: its money, which was free again, is taken
-    # once more, unless something else took it since. What was asked for in its place is not sent
-    # any more; where that was sent before, people hear of it whatever the books have room for.
+    # once more, unless something else took it since. What was asked for in its place lets go of it
+    # first and is not sent any more; where that may have been sent before, people hear of it,
+    # whatever the books have room for.
     freed = refund.state is RefundState.failed and refund.error not in HOLDING
     twice = freed and not _make_way(session, refund, attempt, now)
     if freed and not taking.take_again(session, attempt, refund):
@@ -221,17 +225,18 @@ def _replace(session: Session, refund: Refund, attempt: PaymentAttempt, now: dat
 
 
 def _make_way(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> bool:
-    """What took this one's place ends unless it may have been sent. False: the same money is on
-    another way too, or went it."""
+    """What took this one's place, and of which no channel told anything yet, ends: money, lines and
+    value have one owner. False: the same money is on another way too, went it or, where sending it
+    was begun, may have gone it; its job then asks the channel, and sends nothing."""
     newest = refund
     while (later := _successor(session, newest)) is not None:
         newest = later
+    unsent = True
+    if newest.id != refund.id and newest.state is RefundState.requested:
+        unsent = outbox.withdraw(session, f"payments.refund:{newest.id}", now=now)
+        _end(session, newest, attempt, now)
     others = [each for each in chain(session, newest) if each.id != refund.id and _carries(each)]
-    if others == [newest] and newest.state is RefundState.requested:
-        key = f"payments.refund:{newest.id}"
-        if outbox.withdraw(session, key, now=now) and _end(session, newest, attempt, now):
-            return True
-    return not others
+    return unsent and not others
 
 
 def is_done_before(session: Session, refund: Refund) -> bool:
@@ -264,20 +269,21 @@ def _successor(session: Session, refund: Refund) -> Refund | None:
 
 
 def _free(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> None:
-    """Money and lines are free again, what a plan was given up for comes back."""
+    """Money and lines are free again, what a plan was given up for comes back; who settles hears
+    of receivers that gave back for it."""
     taking.give_back(session, attempt, refund)
     order = session.get_one(Order, refund.order_id)
     for each in chain(session, refund):
         plan_refunds.undo(session, order, f"refund:{each.id}", now=now)
+    if attempt.shared:
+        key = f"payments.tell_short:{refund.id}"
+        enqueue(session, "payments.tell_short", key=key, refund_id=refund.id)
 
 
 def _give_up(session: Session, refund: Refund, attempt: PaymentAttempt, now: datetime) -> None:
     """Money and lines are free again, and people hear."""
     _free(session, refund, attempt, now)
     tell(session, refund)
-    if attempt.shared:
-        key = f"payments.tell_short:{refund.id}"
-        enqueue(session, "payments.tell_short", key=key, refund_id=refund.id)
     log.error("refund_failed", out_refund_no=refund.out_refund_no, error=refund.error)
 
 

@@ -15,7 +15,6 @@ from core.outbox import enqueue
 from gateways.pay.sharing import PartyKind
 from payments.errors import ReturnNotOwed, SharingNotFound
 from payments.models import (
-    DONE_BEFORE,
     PartState,
     PaymentAttempt,
     Refund,
@@ -65,13 +64,14 @@ def was_shared(session: Session, refund_id: int) -> bool:
 
 def prepare(session: Session, refund_id: int, *, now: datetime) -> Plan:
     """In proportion to what went back of the payment so far, this refund included; persons cannot
-    give back. Safe to repeat."""
+    give back. A refund that was sent or ended takes nothing any more. Safe to repeat."""
     refund = session.get_one(Refund, refund_id)
     attempt = session.get_one(PaymentAttempt, refund.attempt_id)
     lock_bill(session, attempt.bill_id)
     session.refresh(attempt)
+    session.refresh(refund)
     sharing = session.scalars(select(Sharing).where(Sharing.attempt_id == attempt.id)).one_or_none()
-    if sharing is None:
+    if sharing is None or refund.state is not RefundState.requested:
         return Plan(ready=True)
     session.refresh(sharing)
     if sharing.state in (SharingState.asked, SharingState.releasing):
@@ -193,7 +193,6 @@ def list_short(session: Session, merchant_id: int) -> list[Short]:
             Refund.merchant_id == merchant_id,
             Refund.state == RefundState.failed,
             ~exists().where(replaced.replaces_id == Refund.id),
-            Refund.error != DONE_BEFORE,
             # `_owed` below nothing, in the database's words.
             SharingPart.amount_fen * PaymentAttempt.refunded_fen
             < (SharingPart.returned_fen - closed) * PaymentAttempt.amount_fen,
