@@ -5,18 +5,21 @@ Of the days that were matched with a bill, fees are what the bill says and nothi
 
 from collections import defaultdict
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cli import demo_recon
+from core import rows
 from core.clock import business_day
 from merchants.models import Merchant
 from merchants.queries import list_stores
 from orders.models import Order
-from payments import fees
-from payments.models import AttemptState, Bill, PaymentAttempt
+from payments import accounts, ledger
+from payments.models import AttemptState, Bill, LedgerEntry, PaymentAttempt
 from payments.settlement import days, payouts
+from payments.settlement.holding import hold
 
 
 def run(session: Session, merchant: Merchant, now: datetime) -> None:
@@ -37,7 +40,7 @@ def run(session: Session, merchant: Merchant, now: datetime) -> None:
         if day < matched_from:
             kept[day][attempt.id] = demo_recon.fee_fen(attempt.channel, attempt.channel_fen)
     for day, several in sorted(kept.items()):
-        fees.post_fees(session, several, day, now=days.closes_at(day))
+        _post_fees(session, merchant.id, several, day, days.closes_at(day))
     days.open_due(session, merchant.id, now=now)
     for statement in days.list_closable(session, merchant.id, now=now):
         days.close(session, statement.id, now=days.closes_at(statement.day))
@@ -54,3 +57,25 @@ def run(session: Session, merchant: Merchant, now: datetime) -> None:
                 actor="system",
                 now=now,
             )
+
+
+def _post_fees(
+    session: Session, merchant_id: int, several: dict[int, int], day: date, now: datetime
+) -> None:
+    """Attempt → fee, as `payments.recon.booking` has them from a bill."""
+    paid = (
+        select(PaymentAttempt.id, PaymentAttempt.channel, PaymentAttempt.account, Bill.order_id)
+        .join(Bill, Bill.id == PaymentAttempt.bill_id)
+        .where(PaymentAttempt.id.in_(several))
+    )
+    held = hold(session, merchant_id, day, now=now)
+    entries: list[dict[str, Any]] = []
+    for id_, channel, account, order_id in session.execute(paid):
+        amounts = {
+            accounts.fee(channel, merchant_id): several[id_],
+            accounts.channel(channel, account): -several[id_],
+        }
+        entries += ledger.entries_of(
+            f"fee:{id_}", amounts, merchant_id, order_id, day=held, now=now
+        )
+    rows.add_all_new(session, LedgerEntry, entries)

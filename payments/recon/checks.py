@@ -157,77 +157,47 @@ def refunds_in_bill(session: Session, day: StatementDay, limit: int) -> Iterator
         yield found
 
 
-def payments_not_in_bill(
+def not_in_bill(
     session: Session,
     day: StatementDay,
     beside: Sequence[int],
     limit: int,
+    of: type[PaymentAttempt] | type[Refund],
     among: Collection[int] | None = None,
 ) -> Iterator[Found]:
-    """What we took that day and the bill has not, nor that of the day before or after (`beside`:
-    their ids and this one's). `among`: only of these attempts."""
+    """What we took that day, or what arrived of refunds, that no bill has of which it may be in
+    (`beside`: their ids, this one's in front). `among`: only of these."""
     late = day_bounds(day.day)[1] - EDGE
-    whole = among is None
-    for start, end in slices.of_taken(session, day) if whole else [day_bounds(day.day)]:
+    whole, paid = [day_bounds(day.day)], of is Attempt
+    in_parts = paid and among is None
+    for start, end in slices.of_taken(session, day) if in_parts else whole:
+        asked = not_told(select(of, Attempt.id, Bill.order_id, Order.merchant_id), beside, of)
+        if not paid:
+            asked = asked.join(Attempt, Attempt.id == Refund.attempt_id)
         statement = (
-            not_told(select(Attempt, Bill.order_id, Order.merchant_id), beside, Attempt)
-            .join(Bill, Bill.id == Attempt.bill_id)
+            asked.join(Bill, Bill.id == Attempt.bill_id)
             .join(Order, Order.id == Bill.order_id)
-            .where(*taken(day, start, end))
-            .order_by(Attempt.id)
+            .where(*(taken if paid else given_back)(day, start, end))
+            .order_by(of.id)
             .limit(limit)
         )
         if among is not None:
-            statement = statement.where(Attempt.id.in_(among))
-        for attempt, order_id, merchant_id in session.execute(statement):
-            at = attempt.settled_at or attempt.created_at
+            statement = statement.where(of.id.in_(among))
+        for ours, attempt_id, order_id, merchant_id in session.execute(statement):
+            back = isinstance(ours, Refund)
+            at = ours.settled_at or (ours.requested_at if back else ours.created_at)
             yield Found(
                 Difference.short,
-                About.payment,
-                attempt.out_trade_no,
+                About.refund if back else About.payment,
+                ours.out_refund_no if back else ours.out_trade_no,
                 at,
                 merchant_id=merchant_id,
-                attempt_id=attempt.id,
+                attempt_id=attempt_id,
+                refund_id=ours.id if back else None,
                 order_id=order_id,
-                ours_fen=attempt.channel_fen,
+                ours_fen=ours.channel_fen,
                 late=at >= late,
             )
-
-
-def refunds_not_in_bill(
-    session: Session,
-    day: StatementDay,
-    beside: Sequence[int],
-    limit: int,
-    among: Collection[int] | None = None,
-) -> Iterator[Found]:
-    """What arrived that day, and no bill of the days before, of this or of the next has it."""
-    start, end = day_bounds(day.day)
-    statement = (
-        not_told(select(Refund, Bill.order_id, Order.merchant_id), beside, Refund)
-        .join(Attempt, Attempt.id == Refund.attempt_id)
-        .join(Bill, Bill.id == Attempt.bill_id)
-        .join(Order, Order.id == Bill.order_id)
-        .where(*given_back(day, start, end))
-        .order_by(Refund.id)
-        .limit(limit)
-    )
-    if among is not None:
-        statement = statement.where(Refund.id.in_(among))
-    for refund, order_id, merchant_id in session.execute(statement):
-        at = refund.settled_at or refund.requested_at
-        yield Found(
-            Difference.short,
-            About.refund,
-            refund.out_refund_no,
-            at,
-            merchant_id=merchant_id,
-            attempt_id=refund.attempt_id,
-            refund_id=refund.id,
-            order_id=order_id,
-            ours_fen=refund.channel_fen,
-            late=at >= end - EDGE,
-        )
 
 
 def not_told(asked: Any, beside: Sequence[int], of: type[PaymentAttempt] | type[Refund]) -> Any:

@@ -13,6 +13,7 @@ from core import rows
 from core.clock import day_bounds
 from core.database import insert_ignore
 from core.logs import log
+from payments.models import PaymentAttempt, Refund
 from payments.models.statements import (
     UNSOLVED,
     About,
@@ -76,8 +77,8 @@ def look_again(session: Session, day_id: int, *, now: datetime) -> Outcome:
     payments = {each.attempt_id or 0 for each in missing if each.about is About.payment}
     refunds = {each.refund_id or 0 for each in missing if each.about is About.refund}
     found = [
-        *checks.payments_not_in_bill(session, day, near, MOST, payments),
-        *checks.refunds_not_in_bill(session, day, wide, MOST, refunds),
+        *checks.not_in_bill(session, day, near, MOST, PaymentAttempt, payments),
+        *checks.not_in_bill(session, day, wide, MOST, Refund, refunds),
     ]
     _keep(session, day, missing, found, final=True, now=now)
     if len(found) < len(missing):  # tomorrow's bill has it, so it counts there
@@ -99,8 +100,8 @@ def _ask(session: Session, day: StatementDay) -> tuple[list[Found], bool]:
     asked = chain(
         checks.payments_in_bill(session, day, MOST),
         checks.refunds_in_bill(session, day, MOST),
-        checks.payments_not_in_bill(session, day, near, MOST),
-        checks.refunds_not_in_bill(session, day, wide, MOST),
+        checks.not_in_bill(session, day, near, MOST, PaymentAttempt),
+        checks.not_in_bill(session, day, wide, MOST, Refund),
         checks.orders_that_do_not_know(session, day, MOST),
     )
     final = tomorrow is not None and tomorrow.state is not StatementState.wanted

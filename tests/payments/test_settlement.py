@@ -9,18 +9,19 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core import database
+from core import database, rows
 from core.clock import business_day
 from core.config import Config, PayMerchant
 from core.numbers import random_code
 from coupons.models import CouponTemplate
+from gateways.pay.bills import RowKind
 from gateways.pay.records import RefundResult, Transaction, Way
 from merchants.models import Merchant, Store
 from orders.models import DiscountKind, Order, OrderDiscount
-from payments import accounts, billing, fees, ledger, proof, refunding, settling
+from payments import accounts, billing, ledger, proof, refunding, settling
 from payments.attempts import Means, start
 from payments.errors import PayoutTakenBack, PayoutTooMuch, VoucherUsed
 from payments.models import (
@@ -33,6 +34,14 @@ from payments.models import (
     SettlementDay,
     SettlementLine,
 )
+from payments.models.statements import (
+    StatementDay,
+    StatementKind,
+    StatementLine,
+    StatementState,
+    StatementTotal,
+)
+from payments.recon import booking
 from payments.settlement import days, payouts, terms
 from payments.settlement.figures import add_up, lines_of
 from tests.factories.coupons import make_coupon, make_template
@@ -47,6 +56,19 @@ DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)  # in Beijing
 MORNING_AFTER = NOON + timedelta(hours=22)
 CLOSING = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+NOTHING = ("rows", "paid_fen", "refunded_fen", "fee_fen", "settled_fen", "other_fen")
+BILL = {
+    "kind": StatementKind.trade,
+    "merchant_id": None,
+    "state": StatementState.fetched,
+    "error": "",
+    "hash": "",
+    **dict.fromkeys(NOTHING, 0),
+}
+LINE = {"kind": RowKind.payment, "rate": None, "state": "SUCCESS"}
+TOTALS = [c.name for c in StatementTotal.__table__.columns if c.name.endswith(("s", "_fen"))]
 
 
 @dataclass
@@ -117,6 +139,27 @@ class Shop:
         return sum(e.amount_fen for e in entries if accounts.kind_of(e.account) == kind)
 
 
+def post_fees(session: Session, fees: dict[int, int], day: date, *, now: datetime) -> int:
+    """Attempt → fee, as the bill of the day has them; how many were new."""
+    whose = {"channel": Channel.wechat, "account": MCHID, "day": day}
+    rows.add_new(session, StatementDay, BILL | whose)
+    bill = session.scalars(select(StatementDay).filter_by(**whose)).one()
+    for attempt_id, fen in fees.items():
+        attempt = session.get_one(PaymentAttempt, attempt_id)
+        number, paid = attempt.out_trade_no, attempt.channel_fen
+        line = {"day_id": bill.id, "channel_no": number, "our_no": number, "payment_no": number}
+        told = LINE | line | {"amount_fen": paid, "settled_fen": paid, "at": now}
+        rows.add_new(session, StatementLine, told | {"fee_fen": fen})
+        total = {"day_id": bill.id, "merchant_id": attempt.merchant_id}
+        rows.add_new(session, StatementTotal, dict.fromkeys(TOTALS, 0) | total)
+        session.execute(
+            update(StatementLine)
+            .where(StatementLine.day_id == bill.id, StatementLine.our_no == number)
+            .values(fee_fen=fen)
+        )
+    return booking.post_fees(session, bill, now=now)
+
+
 @pytest.fixture
 def shop(session: Session) -> Shop:
     return open_shop(session)
@@ -132,7 +175,7 @@ def test_a_day_is_closed_to_the_fen(shop: Shop) -> None:
     shop.refund(first, 2_500)
     shop.sell(700, at=NOON + timedelta(days=1))
     attempts = {attempt.id: fee for attempt, fee in zip(shop.paid, (60, 20, 4), strict=True)}
-    fees.post_fees(shop.session, attempts, DAY, now=MORNING_AFTER)
+    post_fees(shop.session, attempts, DAY, now=MORNING_AFTER)
 
     assert shop.close(CLOSING - timedelta(seconds=1)) == []
     (statement,) = shop.close()
@@ -168,7 +211,7 @@ def test_what_comes_after_the_end_of_a_day_falls_into_the_next(shop: Shop) -> No
     shop.sell(10_000)
     (closed,) = shop.close()
 
-    assert fees.post_fees(shop.session, {shop.paid[0].id: 60}, DAY, now=CLOSING)
+    assert post_fees(shop.session, {shop.paid[0].id: 60}, DAY, now=CLOSING)
 
     fee = shop.session.scalars(select(LedgerEntry).where(LedgerEntry.cause.startswith("fee:")))
     assert {(e.account, e.amount_fen, e.day) for e in fee} == {
@@ -178,7 +221,7 @@ def test_what_comes_after_the_end_of_a_day_falls_into_the_next(shop: Shop) -> No
     assert (closed.fee_fen, closed.net_fen) == (0, 10_000)
     (following,) = shop.close(CLOSING + timedelta(days=1))
     assert (following.taken_fen, following.fee_fen, following.net_fen) == (0, 60, -60)
-    assert not fees.post_fees(shop.session, {shop.paid[0].id: 61}, DAY, now=CLOSING)
+    assert not post_fees(shop.session, {shop.paid[0].id: 61}, DAY, now=CLOSING)
     assert shop.account("fee") == 60
 
 
@@ -286,9 +329,7 @@ def test_whatever_happens_statements_are_the_sum_of_the_entries(
             sold.append(shop.sell(fen, at=now, store=which % 2))
         elif verb == "fee" and sold:
             attempt = shop.paid[which % len(sold)]
-            fees.post_fees(
-                session, {attempt.id: fen % 50}, business_day(attempt.created_at), now=now
-            )
+            post_fees(session, {attempt.id: fen % 50}, business_day(attempt.created_at), now=now)
         elif verb == "refund" and sold:
             order = sold[which % len(sold)]
             if left := order.paid_fen - order.refunded_fen:
@@ -350,7 +391,7 @@ def test_what_is_being_booked_while_a_day_is_closed(mariadb_till: Till, held: bo
     def book() -> None:
         with mariadb_till.app.app_context(), database.transaction() as session:
             if held:
-                fees.post_fees(session, {attempt_id: 60}, DAY, now=MORNING_AFTER)
+                post_fees(session, {attempt_id: 60}, DAY, now=MORNING_AFTER)
             else:
                 amounts = {f"channel:wechat:{MCHID}": -60, f"fee:wechat:{merchant_id}": 60}
                 ledger.post(session, "fee:0", amounts, merchant_id, day=DAY, now=MORNING_AFTER)
