@@ -14,7 +14,7 @@ from merchants.models import Merchant, Staff, Store
 from messaging.accounts import minis_of
 from orders.collecting import place_amount
 from orders.models import LineKind, Order
-from payments import attempts, billing, settling
+from payments import attempts, billing, settling, shifts
 from payments.attempts import Means, Step
 from payments.models import Channel
 
@@ -67,6 +67,7 @@ def run(session: Session, merchant: Merchant, store: Store, now: datetime) -> No
             now=at,
         )
         billing.open_bill(session, order)
+        shifts.taken_by(session, order, staff.id, at)
         pay(session, merchant, order, sale, at)
 
 

@@ -1,5 +1,6 @@
 """What else came to the demo's tills of late: a code that was declined and another that paid, a
-code that nobody scanned, and money that went back the way it came. Only rows: nobody is asked."""
+code that nobody scanned, money that went back the way it came, and the clerk's last two shifts.
+Only rows: nobody is asked."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from merchants.models import Merchant, Staff, Store
 from messaging.accounts import minis_of
 from orders.collecting import place_amount
 from orders.models import LineKind, Order
-from payments import attempts, billing, cancelling, refunding
+from payments import attempts, billing, cancelling, refunding, shifts
 from payments.attempts import Means
 from payments.models import AttemptState, Bill, Channel, PaymentAttempt
 
@@ -35,25 +36,30 @@ def run(session: Session, merchant: Merchant, store: Store, now: datetime) -> No
         _give_back(session, merchant, which, fen, reason, actor, outcome, now)
 
     at = now - timedelta(minutes=26)
-    order = _order(session, store, 2_700, "declined", actor, at)
+    order = _order(session, store, 2_700, "declined", staff, at)
     _try(session, merchant, order, Way.code, AttemptState.failed, at)
     sale = demo_counter.Sale(Channel.alipay, order.payable_fen, days=0)
     demo_counter.pay(session, merchant, order, sale, at + timedelta(seconds=40))
 
     at = now - timedelta(days=1, minutes=50)
-    order = _order(session, store, 4_100, "given-up", actor, at)
+    order = _order(session, store, 4_100, "given-up", staff, at)
     _try(session, merchant, order, Way.native, AttemptState.closed, at + timedelta(minutes=2))
     over = at + timedelta(minutes=2)
     cancelling.cancel(session, order, actor=actor, reason="柜台取消", now=over)
 
+    for seq, days in ((1, 2), (2, 1)):
+        session.flush()
+        shifts.close(session, staff, store.id, seq, now - timedelta(days=days) + timedelta(hours=1))
 
-def _order(session: Session, store: Store, fen: int, key: str, actor: str, at: datetime) -> Order:
+
+def _order(session: Session, store: Store, fen: int, key: str, staff: Staff, at: datetime) -> Order:
     mine = select(Member).where(Member.merchant_id == store.merchant_id, Member.orders_count > 0)
     member = session.scalars(mine.order_by(Member.id)).first()
     order, _ = place_amount(
-        session, store, fen, member=member, actor=actor, key=f"demo:{key}", now=at
+        session, store, fen, member=member, actor=f"staff:{staff.id}", key=f"demo:{key}", now=at
     )
     billing.open_bill(session, order)
+    shifts.taken_by(session, order, staff.id, at)
     return order
 
 

@@ -67,6 +67,7 @@ ACTS = {
     "shipping.rule": Act("orders", "改什么时候录发货信息"),
     "payment.collect": Act("money", "开一笔收款"),
     "payment.uncollect": Act("money", "取消收款", "warn"),
+    "shift.close": Act("money", "交班"),
     "coupon.redeem": Act("coupons", "核销优惠券"),
     "coupon.undo": Act("coupons", "撤销核销", "warn"),
     "coupon.void": Act("coupons", "作废优惠券", "bad"),

@@ -29,7 +29,7 @@ from messaging.accounts import minis_of
 from orders import collecting
 from orders.errors import WrongState
 from orders.models import LineKind, Order, OrderState
-from payments import billing, counter, remote, settling, takings
+from payments import billing, counter, remote, settling, shifts, takings
 from payments.asks import ask_of
 from payments.attempts import Means
 from payments.counter import Charge
@@ -83,6 +83,7 @@ def place() -> Response:
         )
         if newly:
             billing.open_bill(session, order)
+            shifts.taken_by(session, order, who.staff_id, now)
             audit.record(
                 session,
                 actor=who.actor,

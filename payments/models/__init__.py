@@ -53,6 +53,7 @@ from payments.models.sharing import (
     SharingReturn,
     SharingState,
 )
+from payments.models.shifts import CounterSale, Shift, ShiftLine
 from payments.models.statements import (
     NEXT_DISCREPANCY,
     NEXT_STATEMENT,
@@ -87,6 +88,7 @@ __all__ = [
     "BillState",
     "BookProof",
     "Channel",
+    "CounterSale",
     "CouponTerms",
     "DayState",
     "Discrepancy",
@@ -110,6 +112,8 @@ __all__ = [
     "SharingReceiver",
     "SharingReturn",
     "SharingState",
+    "Shift",
+    "ShiftLine",
     "SplitLink",
     "StatementDay",
     "StatementLine",

@@ -57,6 +57,7 @@ class Refund(Base):
         Index(None, "merchant_id", "store_id", "requested_at", "id"),
         Index(None, "state", "requested_at"),
         Index(None, "settled_at"),
+        Index(None, "actor", "settled_at"),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint(
             "channel_fen >= 0 AND balance_fen >= 0 AND channel_fen + balance_fen = amount_fen",

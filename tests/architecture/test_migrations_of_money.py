@@ -22,7 +22,7 @@ from core.clock import business_day
 from core.database import Base, db, transaction
 from crm import balance
 from crm.models import BalanceHold, BalanceLot, Member
-from merchants.models import Store
+from merchants.models import Merchant, Store
 from orders.models import LineKind, Order, OrderLine
 from payments.asked_models import AskedRefund, RefundRules
 from payments.models import (
@@ -41,6 +41,7 @@ from payments.models import (
     SharingPart,
     SharingReceiver,
     SharingReturn,
+    Shift,
     SplitLink,
     StatementDay,
     StatementLine,
@@ -53,7 +54,7 @@ from tests.factories.campaigns import make_campaign
 from tests.factories.catalogue import make_sku
 from tests.factories.coupons import make_template
 from tests.factories.crm import make_member
-from tests.factories.merchants import make_merchant, make_store
+from tests.factories.merchants import make_merchant, make_staff, make_store
 from tests.factories.orders import make_order
 from tests.servers import MariaDB
 
@@ -397,6 +398,16 @@ def a_friend_paid(session: Session, shop: Shop) -> None:
 @case("split_links")
 def a_link(session: Session, shop: Shop) -> None:
     session.add(SplitLink(order_id=shop.order, token="t", created_at=NOW))
+
+
+@case("shifts")
+def a_shift(session: Session, shop: Shop) -> None:
+    staff = make_staff(session, session.get_one(Merchant, shop.merchant))
+    session.flush()
+    whose = {"merchant_id": shop.merchant, "store_id": shop.store, "staff_id": staff.id}
+    span = {"started_at": NOW, "ended_at": LATER}
+    nothing = {"payments": 0, "amount_fen": 0, "refunds": 0, "refund_fen": 0, "ways": {}}
+    session.add(Shift(seq=1, **whose, **span, **nothing))
 
 
 @case("returns_closed")

@@ -77,6 +77,8 @@ document.querySelector('main [aria-invalid=true]')?.focus()
 // A scanner types into what has the focus. On a phone that would only open the keyboard.
 if (matchMedia('(min-width: 48rem)').matches) document.querySelector('main [data-wake]')?.focus()
 
+on('click', (event) => event.target.closest('[data-print]') && print())
+
 // A code is read by the phone's camera where it has one for us, else typed or scanned by a gun.
 prepare(document.querySelector('[data-scan]'))
 on('click', (event) => {
