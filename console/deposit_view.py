@@ -6,19 +6,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from console import order_view, words
+from console import bill_view, order_view, words
 from console.access import Me
-from orders.models import Order
+from orders.models import Order, OrderState
+from payments import asking
 from payments.billing import DEPOSIT, WHOLE
-from payments.models import Bill, BillKind, BillState
-from payments.queries import list_bills
-
-KINDS = {
-    BillKind.whole: "一次付清",
-    BillKind.deposit: "定金",
-    BillKind.rest: "尾款",
-    BillKind.share: "AA 一份",
-}
+from payments.queries import list_bills, list_refunds
 
 
 def rows(session: Session, orders: Sequence[Order], who: Me, now: datetime) -> list[dict[str, Any]]:
@@ -27,15 +20,23 @@ def rows(session: Session, orders: Sequence[Order], who: Me, now: datetime) -> l
 
 
 def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, Any]:
-    bills = [bill for bill, _ in list_bills(session, order.id)]
-    kinds, may = {bill.kind for bill in bills}, who.may("orders.manage")
+    found = list_bills(session, order.id)
+    kinds, over = {bill.kind for bill, _ in found}, order.state is OrderState.cancelled
+    may = who.may("orders.manage") and not over
+    asked = None if over else asking.find_open(session, order.id)
+    refunds = list_refunds(session, order.id)
     return {
         **order_view.row(order, order_view.look_around(session, [order]), who, now),
         **_sums(order, now),
+        "over": over,
         "left": words.yuan(order.payable_fen - order.paid_fen),
-        "bills": [_bill(bill, order, now) for bill in bills],
+        "bills": bill_view.shown(session, order, found, now),
         "may_take": may and kinds == WHOLE,
         "may_undo": may and kinds == DEPOSIT and not order.paid_fen,
+        "may_cancel": may and asked is None,
+        "asked": asking.question(session, asked) if asked else "",
+        "refunds": order_view.refunds_of(refunds, who, now),
+        "refunding": any(refund.state in order_view.ON_THE_WAY for refund in refunds),
     }
 
 
@@ -44,15 +45,4 @@ def _sums(order: Order, now: datetime) -> dict[str, str]:
         "due": words.yuan(order.payable_fen),
         "paid": words.yuan(order.paid_fen) if order.paid_fen else "",
         "until": words.when(order.expires_at, now),
-    }
-
-
-def _bill(bill: Bill, order: Order, now: datetime) -> dict[str, Any]:
-    paid = bill.state is BillState.paid
-    until = max(bill.due_at or order.expires_at, order.expires_at)
-    return {
-        "kind": KINDS[bill.kind],
-        "amount": words.yuan(bill.amount_fen),
-        "state": ("已付", "ok") if paid else ("待付", "warn"),
-        "when": f"{words.when(bill.paid_at, now)} 付" if paid else f"{words.when(until, now)} 前付",
     }

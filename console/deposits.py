@@ -13,7 +13,7 @@ from console.forms import Form
 from core import audit
 from core.clock import now as clock_now
 from core.database import reading
-from orders.models import OWING, Order
+from orders.models import Order
 from orders.queries import get_waiting_for_staff, list_owing
 from payments import billing, remote
 from payments.billing import DEPOSIT
@@ -106,7 +106,7 @@ def _page(no: str, form: Form, status: int = 200) -> Response:
     with reading() as session:
         order = get_waiting_for_staff(session, who.merchant_id, who.all_store_ids, no)
         shown = deposit_view.whole(session, order, who, clock_now())
-    if order.payment_state not in OWING:
+    if order.paid_at is not None:
         return reply.done(url_for("console.orders.show", no=no))
     return reply.page("orders/bills.html", status, o=shown, form=form, hows=HOWS)
 

@@ -20,6 +20,7 @@ MOVES = {
     "ready": "出餐，已通知取餐",
     "completed": "交餐，完成",
     "cancelled": "取消",
+    "part_paid": "付了一部分",
     "paid": "付款成功",
     "part_refunded": "部分退款到账",
     "refunded": "退款到账",

@@ -9,7 +9,7 @@ from flask import url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from console import order_history, people, words
+from console import bill_view, order_history, people, words
 from console.access import Me
 from console.payment_view import CHANNELS
 from crm.models import Member
@@ -29,7 +29,7 @@ from orders.models import (
 from payments import asking
 from payments.models import ABNORMAL, Channel, PaymentAttempt, Refund, RefundState
 from payments.plan_refunds import refundable_fen
-from payments.queries import is_paid, list_live_attempts, list_refunds
+from payments.queries import is_paid, list_bills, list_refunds
 from payments.refunding import rules
 from payments.refunding.listing import in_batches
 
@@ -157,6 +157,7 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
     ).all()
     left, rule = refundable_fen(session, order, now)
     refunds = list_refunds(session, order.id)
+    billed = list_bills(session, order.id)
     may_see = who.may("members.view") and member is not None
     asked = asking.find_open(session, order.id)
     limit = rules.limit_fen(rules.of(session, order.merchant_id), who.role, order.paid_at, now)
@@ -193,9 +194,10 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         ],
         "paid_words": "实付" if order.payment_state is not PaymentState.unpaid else "应付",
         "pay": words.yuan(order.paid_fen or order.payable_fen),
-        "paid_parts": _paid_parts(list_live_attempts(session, order.id)),
+        "paid_parts": _paid_parts([attempt for _, attempt in billed if attempt is not None]),
+        "bills": bill_view.shown(session, order, billed, now) if bill_view.several(billed) else [],
         "refunded": words.yuan(order.refunded_fen) if order.refunded_fen else "",
-        "refunds": _refunds(refunds, who, now),
+        "refunds": refunds_of(refunds, who, now),
         "refunding": any(refund.state in ON_THE_WAY for refund in refunds),
         "may_refund": gives_back and who.may("orders.manage") and (limit != 0 or asked is None),
         "refund_words": "申请退款" if limit == 0 else "退款",
@@ -275,7 +277,7 @@ def _track(order: Order) -> list[tuple[str, bool, bool]]:
     return [(name, place <= at, place == at) for place, name in enumerate(names)]
 
 
-def _refunds(found: Sequence[Refund], who: Me, now: datetime) -> list[dict[str, Any]]:
+def refunds_of(found: Sequence[Refund], who: Me, now: datetime) -> list[dict[str, Any]]:
     """Newest first; what was asked for at once is one, with its parts where it has several."""
     rows = []
     for batch in reversed(in_batches(found)):

@@ -18,9 +18,9 @@ from core.idempotency import IdempotencyConflict
 from core.numbers import new_token
 from merchants.models import Role
 from orders import handover
-from orders.errors import WrongPickupCode
+from orders.errors import OrderNotFound, WrongPickupCode
 from orders.models import Order, OrderState
-from orders.queries import get_for_staff
+from orders.queries import get_for_staff, get_waiting_for_staff
 from payments import asking, cancelling
 from payments.queries import refundable_fen
 from payments.refunding import Wanted, rules
@@ -76,7 +76,13 @@ def index() -> Response:
 @page.get("/<no>")
 @staff("orders.view")
 def show(no: str) -> Response:
-    return _page("orders/show.html", no)
+    """One that was never paid in full has a page of its own."""
+    try:
+        return _page("orders/show.html", no)
+    except OrderNotFound:
+        with reading() as session:
+            get_waiting_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        return reply.done(url_for("console.deposits.show", no=no))
 
 
 @page.post("/<no>/accept")
@@ -159,7 +165,7 @@ def cancel(no: str) -> Response:
             return reply.done(url_for("console.orders.show", no=no), replay.result["said"])
         order = get_for_staff(session, who.merchant_id, who.all_store_ids, no)
         left = cancelling.cancel(session, order, actor=who.actor, reason=why, now=now, seen=seen)
-        if seen is not OrderState.placed and not _gives_alone(session, order, 0, now):
+        if seen is not OrderState.placed and not gives_alone(session, order, 0, now):
             raise NotYours("刚刚又退过一笔，加起来超过你能自己退的了")
         said = f"{order.pickup_number} 已取消" + (f"，¥{words.yuan(left)} 正在退" if left else "")
         idempotency.finish(session, scope=click["scope"], key=click["key"], result={"said": said})
@@ -220,11 +226,11 @@ def _rule_of(no: str, now: datetime) -> CancelRule:
             known = rules.of(session, order.merchant_id)
             everyday = rules.may_alone(known, Role.clerk, left, paid_at=order.paid_at, now=now)
             return CancelRule(alone=True, proves=left > 0 and not everyday)
-        alone = left == 0 or _gives_alone(session, order, left, now)
+        alone = left == 0 or gives_alone(session, order, left, now)
     return CancelRule(alone=alone, proves=alone)
 
 
-def _gives_alone(session: Session, order: Order, more_fen: int, now: datetime) -> bool:
+def gives_alone(session: Session, order: Order, more_fen: int, now: datetime) -> bool:
     known, whole_fen = rules.of(session, order.merchant_id), rules.asked_fen(session, order)
     role = me().role
     return rules.may_alone(known, role, whole_fen + more_fen, paid_at=order.paid_at, now=now)

@@ -15,7 +15,6 @@ from console import (
     coupon,
     coupons,
     customers,
-    deposits,
     goods,
     home,
     inbox,
@@ -49,6 +48,7 @@ from console import (
     stream,
     suppressed,
     tiers,
+    waiting_cancel,
     wechat,
 )
 
@@ -58,7 +58,7 @@ PAGES = (
     home.page,
     refund_form.page,  # that of `orders`, with what hangs on it
     refunds.page,
-    deposits.page,
+    waiting_cancel.page,  # that of `deposits`, with what hangs on it
     stream.page,
     redeem.page,
     payments.page,

@@ -1,7 +1,10 @@
 """Refunds that one asks for: a second person's answer, and the rules of who may give how much."""
 
+from datetime import datetime
+
 from flask import Response, request, url_for
 
+import gateways
 from console import access, order_view, reply, step_up, words
 from console.access import me, staff
 from console.forms import Form
@@ -10,9 +13,10 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import LinliError
 from merchants.models import Staff
+from orders.models import OWING, OrderState
 from orders.paying import CouponBack
-from orders.queries import get_for_staff
-from payments import asking
+from orders.queries import get_with_money
+from payments import asking, remote
 from payments.errors import AskedNotFound
 from payments.refunding import rules
 
@@ -42,6 +46,8 @@ def answer_refund(no: str) -> Response:
     if agrees and not step_up.is_proved(form, now):
         return _answer_page(no, form, 422)
     try:
+        if agrees:
+            _close_begun(no, now)
         with transaction() as session:
             asked = asking.find_by_code(session, who.merchant_id, form["code"])
             member = session.get_one(Staff, who.staff_id)
@@ -108,7 +114,7 @@ def set_refund_rules() -> Response:
 def _answer_page(no: str, form: Form, status: int = 200) -> Response:
     now = clock_now()
     with reading() as session:
-        order = get_for_staff(session, me().merchant_id, me().all_store_ids, no)
+        order = get_with_money(session, me().merchant_id, me().all_store_ids, no)
         asked = asking.find_open(session, order.id)
         if asked is None and not form.errors:
             raise AskedNotFound
@@ -125,6 +131,14 @@ def _answer_page(no: str, form: Form, status: int = 200) -> Response:
         own=bool(asked and asked.asked_by == me().actor),
         stepped_up=access.is_proved(now),
     )
+
+
+def _close_begun(no: str, now: datetime) -> None:
+    """Of an order that is paid in part nobody may be paying the rest while it ends."""
+    with reading() as session:
+        order = get_with_money(session, me().merchant_id, me().all_store_ids, no)
+    if order.payment_state in OWING and order.state is OrderState.placed:
+        remote.rearrange(gateways.cashier(), order.id, lambda session, order: None, now=now)
 
 
 def _rules_page(form: Form, status: int = 200) -> Response:

@@ -81,10 +81,20 @@ def get_for_staff(session: Session, merchant_id: int, store_ids: Collection[int]
 def get_waiting_for_staff(
     session: Session, merchant_id: int, store_ids: Collection[int], no: str
 ) -> Order:
-    """The gate to an order of goods that is not paid yet, or is by now."""
+    """The gate to an order of goods that is not paid yet, or is by now, or ended when some of it
+    was."""
     mine = (Order.merchant_id == merchant_id, Order.store_id.in_(store_ids))
-    goods = (Order.kind == LineKind.goods, Order.state != OrderState.cancelled)
+    shown = or_(Order.state != OrderState.cancelled, Order.paid_fen > 0)
+    goods = (Order.kind == LineKind.goods, shown)
     return _one(session, select(Order).where(Order.no == no, *mine, *goods))
+
+
+def get_with_money(
+    session: Session, merchant_id: int, store_ids: Collection[int], no: str
+) -> Order:
+    """The gate to what may be given back: of an order that is paid, or in part."""
+    mine = (Order.merchant_id == merchant_id, Order.store_id.in_(store_ids))
+    return _one(session, select(Order).where(Order.no == no, *mine, Order.paid_fen > 0))
 
 
 def list_owing(

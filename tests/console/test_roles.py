@@ -311,6 +311,8 @@ NEEDS = {
         "POST /orders/<no>/cancel",
         "POST /orders/<no>/hand-over",
         "POST /orders/<no>/ready",
+        "GET /orders/waiting/<no>/cancel",
+        "POST /orders/waiting/<no>/cancel",
         "POST /orders/waiting/<no>/deposit",
         "POST /orders/waiting/<no>/whole",
     ],
