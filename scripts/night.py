@@ -43,7 +43,6 @@ def reconcile(story: Story) -> str:
     act(story, first, "ask")
     paid = guest.wait_paid(made["no"])
     expect(paid["paid_fen"] == made["payable_fen"], "问过渠道，订单应付清了")
-    story.seen["late_fen"] = paid["paid_fen"]
     sandbox.post("bills")
     act(story, second, "again")
     act(story, find(story, f"{story.seen['day']:%Y%m%d}", "资金账单和交易账单对不上"), "again")
@@ -58,7 +57,7 @@ def reconcile(story: Story) -> str:
 
 def settle(story: Story) -> str:
     """The day's statement is what the channels have, and what the ledger says, to the fen. What
-    was only heard of in the morning is booked then, and falls into the next."""
+    was only heard of in the morning stands there too: the day on which it was paid is open."""
     day = story.seen["day"]
     skip_to(story, 14.5)
     fresh_owner(story)
@@ -67,7 +66,6 @@ def settle(story: Story) -> str:
     shown = {(account, kind): fen(amount) for account, kind, amount in ROW.findall(page)}
     of = {KINDS[kind]: sum_ for (name, kind), sum_ in shown.items() if name == "渠道里的钱"}
     took, gave = at_the_channels(story)
-    took -= story.seen["late_fen"]
     expect((of["payment"], of["refund"]) == (took, -gave), f"渠道收 {took}、退 {gave}：{of}")
     net = fen(re.findall(r">= ([^<]+)<", page)[0])
     booked = entries(story)
@@ -104,7 +102,7 @@ def entries(story: Story) -> dict[str, int]:
 
 def find(story: Story, number: str, title: str) -> str:
     """Where the discrepancy about this payment is."""
-    rows = re.compile(r'href="/console/(recon/\d+)#case"(.*?)</a>', re.S)
+    rows = re.compile(r'href="/console/(recon/\d+)[^"]*#case"(.*?)</a>', re.S)
 
     def look() -> str | None:
         found = rows.findall(story.owner.get("recon/"))
