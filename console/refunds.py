@@ -162,6 +162,7 @@ def _act(no: str, act: str, note: str) -> Response:
         with transaction() as session:
             found = listing.get(session, who.merchant_id, who.all_store_ids, no)
             refund = found.refund
+            stuck.lock(session, refund)  # what it waited for may have changed who decides
             if not _may_alone(session, found, act, now):
                 raise RefundBeyondLimit
             if act == "restart":

@@ -20,7 +20,7 @@ from payments.models import (
     Refund,
     RefundState,
 )
-from payments.queries import lock_bill
+from payments.queries import lock_bills_of
 from payments.refunding import outcomes
 from payments.refunding.wanted import Act
 
@@ -110,7 +110,7 @@ def restart(session: Session, refund: Refund, *, actor: str, now: datetime) -> R
     Raises RefundNotStuck, also for one that holds its money at the channel (abnormal: asking again
     would pay twice), and RefundTooMuch when the money went back otherwise meanwhile.
     """
-    attempt = _lock(session, refund)
+    attempt = lock(session, refund)
     if refund.state in ON_THE_WAY:
         waits = refund.state is RefundState.requested
         name = "payments.refund" if waits else "payments.query_refund"
@@ -136,7 +136,7 @@ def finish_by_hand(
     its place, which takes the money that was free again. Not of one that is on its way to another
     account: the channel may still pay it. Raises RefundNotStuck, RefundTooMuch.
     """
-    attempt = _lock(session, refund)
+    attempt = lock(session, refund)
     check_act(session, refund, Act.finish, now)
     order = session.get_one(Order, refund.order_id)
     done = refund
@@ -152,9 +152,11 @@ def finish_by_hand(
     return done
 
 
-def _lock(session: Session, refund: Refund) -> PaymentAttempt:
+def lock(session: Session, refund: Refund) -> PaymentAttempt:
+    """The refund as it is now that nobody else can move it, nor ask for money of its order: who
+    decides about it is asked after this. Its payment."""
     attempt = session.get_one(PaymentAttempt, refund.attempt_id)
-    lock_bill(session, attempt.bill_id)
+    lock_bills_of(session, refund.order_id)
     session.refresh(refund)
     session.refresh(attempt)
     return attempt

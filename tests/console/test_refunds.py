@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.audit import AuditEntry
 from core.clock import business_day
@@ -14,7 +15,7 @@ from orders.models import Order
 from payments import refunding
 from payments.asked_models import AskedRefund, AskedState
 from payments.models import Channel, Refund, RefundState
-from payments.refunding import Wanted, listing, rules
+from payments.refunding import Wanted, listing, rules, stuck
 from tests.console.conftest import PASSWORD, Chain
 from tests.console.test_payments import sums
 
@@ -147,6 +148,30 @@ def test_the_owner_decides_alone_about_any_sum(chain: Chain) -> None:
 
     assert chain.browser("owner").post(here, password=PASSWORD).status_code == 303
     assert states() == ["failed", "requested"]
+
+
+def test_one_that_fails_while_its_restart_waits_is_beyond_a_managers_limit(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To ask after one on its way anybody may; to ask anew for one that failed not."""
+    refund = refunded(chain)
+    with transaction() as session:
+        none = rules.Rules(manager_fen=0)
+        rules.save(session, refund.merchant_id, none, actor="staff:1", now=chain.now)
+    lock = stuck.lock
+
+    def fails_first(session: Session, found: Refund) -> Any:
+        refunding.fail(session, found.id, "USER_ACCOUNT_ABNORMAL", chain.now)
+        return lock(session, found)
+
+    manager, here = chain.browser("manager"), f"/refunds/{refund.out_refund_no}/restart"
+    with monkeypatch.context() as patch:
+        patch.setattr(stuck, "lock", fails_first)
+        refused = manager.post(here, password=PASSWORD)
+
+    assert (refused.status_code, states()) == (422, ["requested"])
+    assert manager.post(here, password=PASSWORD).status_code == 303
+    assert states() == ["requested"]
 
 
 def test_what_was_asked_about_a_refund_that_went_on_since_is_not_agreed_to(chain: Chain) -> None:
