@@ -11,7 +11,7 @@ from console import words
 from payments import accounts
 from payments.models import BookProof
 from payments.proof import is_proven
-from payments.settlement.figures import Figures, Line, add_up, earned_by_store
+from payments.settlement.figures import Figures, Line, add_up, is_earned
 from payments.settlement.stored_value import Moved
 
 ACCOUNTS = {
@@ -162,19 +162,25 @@ def by_channel(lines: list[Line]) -> list[dict[str, Any]]:
 
 def by_store(lines: list[Line], names: Mapping[int, str]) -> list[dict[str, Any]]:
     """Each store's columns, and how its net leads to what it earned: stored value is taken in where
-    it is topped up and earned where it is spent."""
+    it is topped up and earned where it is spent, and what moved beside the channels (given back by
+    hand, given up, too late) is between them. Each row adds up, as every cause does."""
     mine: dict[int | None, list[Line]] = defaultdict(list)
     for line in lines:
         mine[line.store_id].append(line)
     rows = []
     for store_id, several in mine.items():
         amounts = columns(add_up(several))
-        stored = sum(line.amount_fen for line in several if _is_stored(line))
-        earned = earned_by_store(several).get(store_id, 0) if store_id is not None else 0
-        if any((*amounts, stored, earned)):
+        steps = {"stored": 0, "beside": 0, "earned": 0}
+        for line in several:
+            kind = accounts.kind_of(line.account)
+            if is_earned(line):
+                steps["earned"] -= line.amount_fen
+            elif kind != accounts.CHANNEL:
+                steps["stored" if kind in accounts.STORED else "beside"] += line.amount_fen
+        if any((*amounts, *steps.values())):
             name = "不属于哪家店" if store_id is None else names.get(store_id, "别的门店")
             row = {"name": name, "amounts": [signed(fen) for fen in amounts]}
-            rows.append(row | {"stored": signed(stored), "earned": signed(earned)})
+            rows.append(row | {step: signed(fen) for step, fen in steps.items()})
     return rows
 
 
@@ -196,10 +202,6 @@ def stored(found: Moved, until: str) -> list[tuple[str, str, bool]]:
         *((name, signed(fen), False) for name, fen in moved if fen),
         (f"{until}欠会员", signed(found.closing_fen), True),
     ]
-
-
-def _is_stored(line: Line) -> bool:
-    return accounts.kind_of(line.account) in accounts.STORED
 
 
 def by_account(lines: list[Line]) -> tuple[list[tuple[str, str, str, str]], str]:

@@ -106,10 +106,13 @@ def earned_by_store(lines: Iterable[Line]) -> dict[int, int]:
     """What each store sold and kept: its sales without what was given back and what others kept."""
     earned: dict[int, int] = defaultdict(int)
     for line in lines:
-        kind = accounts.kind_of(line.account)
-        if line.store_id is not None and kind in (accounts.SALES, *accounts.COSTS):
+        if line.store_id is not None and is_earned(line):
             earned[line.store_id] -= line.amount_fen
     return dict(earned)
+
+
+def is_earned(line: Line) -> bool:
+    return accounts.kind_of(line.account) in (accounts.SALES, *accounts.COSTS)
 
 
 def by_day(session: Session, merchant_id: int, begin: date, end: date) -> dict[date, Figures]:

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from console import settlement_view
@@ -11,7 +12,7 @@ from core.database import reading
 from payments import ledger
 from payments.models import BookProof, LedgerEntry, Payout
 from payments.settlement import days, payouts
-from payments.settlement.figures import Line
+from payments.settlement.figures import Line, earned_by_store
 from tests.console.conftest import PASSWORD, Chain
 from tests.console.test_recon import differ
 
@@ -161,6 +162,80 @@ def test_stored_value_leads_from_what_came_in_to_what_a_store_earned() -> None:
     [row] = settlement_view.by_store(lines, {1: "静安寺店"})
 
     assert (row["amounts"][-1], row["stored"], row["earned"]) == ("105.00", "−81.80", "23.20")
+
+
+WX = "channel:wechat:1900000001"
+POSTINGS = {
+    # cause, entries: net, 储值, 线下退款等, 挣到
+    "payment": ({WX: 10_000, "sales:1": -10_000}, (100, 0, 0, 100)),
+    "payment by balance": ({"balance:1": 3_000, "sales:1": -3_000}, (0, 30, 0, 30)),
+    "payment of a top-up": (
+        {WX: 10_000, "balance:1": -12_000, "bonus:1": 2_000},
+        (100, -100, 0, 0),
+    ),
+    "payment too late": ({WX: 700, "unclaimed:1": -700}, (7, 0, -7, 0)),
+    "refund": ({WX: -1_000, "sales:1": 1_000}, (-10, 0, 0, -10)),
+    "refund by hand": ({"by_hand:1": -1_000, "sales:1": 1_000}, (0, 0, -10, -10)),
+    "refund of what was late": ({WX: -700, "unclaimed:1": 700}, (-7, 0, 7, 0)),
+    "stored": ({"balance:1": 2_400, "bonus:1": -400, "unclaimed:1": -2_000}, (0, 20, -20, 0)),
+    "import": ({"balance:1": -500, "imported:1": 400, "bonus:1": 100}, (0, 0, 0, 0)),
+    "fee": ({WX: -60, "fee:wechat:1": 60}, (-0.6, 0, 0, -0.6)),
+    "sharing": ({WX: -300, "commission:1": 100, "sharing:1": 200}, (-3, 0, 0, -3)),
+    "sharing_back": ({WX: 150, "commission:1": -50, "sharing:1": -100}, (1.5, 0, 0, 1.5)),
+    "loss": ({WX: -900, "loss:1": 900}, (-9, 0, 9, 0)),
+    "found": ({WX: 900, "loss:1": -900}, (9, 0, -9, 0)),
+    "coupon": ({"coupon_cost:1": 300, "subsidy:1": 200, "given:1": -500}, (0, 0, 0, 0)),
+    "payout": ({"payout:1": -800, "store:1": 800}, (0, 0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("store_id", [1, None])
+def test_every_row_of_a_store_adds_up_whatever_moved(store_id: int | None) -> None:
+    def shown(*causes: str) -> tuple[float, ...]:
+        lines = [
+            Line(store_id, account, cause.partition(" ")[0], fen, 1)
+            for cause in causes
+            for account, fen in POSTINGS[cause][0].items()
+        ]
+        rows = settlement_view.by_store(lines, {1: "静安寺店"})
+        if not rows:
+            return (0, 0, 0, 0)
+        [row] = rows
+        cells = [*row["amounts"], row["stored"], row["beside"], row["earned"]]
+        fen = [round(float(cell.replace("−", "-").replace(",", "")) * 100) for cell in cells]
+        assert sum(fen[:-4]) == fen[-4]  # the columns of a statement, and its net
+        assert fen[-4] + fen[-3] + fen[-2] == fen[-1]
+        return tuple(each / 100 for each in fen[-4:])
+
+    for cause, (entries, expected) in POSTINGS.items():
+        assert sum(entries.values()) == 0
+        assert shown(cause) == expected, cause
+    together = [sum(round(e[1][n] * 100) for e in POSTINGS.values()) / 100 for n in range(4)]
+    assert shown(*POSTINGS) == tuple(together)
+    if store_id is not None:
+        lines = [Line(1, a, c, fen, 1) for c, (e, _) in POSTINGS.items() for a, fen in e.items()]
+        assert earned_by_store(lines) == {1: round(together[-1] * 100)}
+
+
+def test_what_was_given_back_by_hand_stands_between_net_and_earned(chain: Chain) -> None:
+    owner, today = chain.browser("owner"), business_day(chain.now).isoformat()
+    order = chain.order(paid_fen=3_000)
+    sales = f"sales:{chain.merchant_id}"
+    with chain.writing() as session:
+        for cause, amounts in (
+            ("payment:1", {WX: 3_000, sales: -3_000}),
+            ("refund:1", {f"by_hand:{chain.merchant_id}": -1_000, sales: 1_000}),
+        ):
+            ledger.post(
+                session, cause, amounts, chain.merchant_id, order_id=order.id, now=chain.now
+            )
+
+    shown = owner.get(f"/settlement/{today}").text
+
+    cells = ("储值", "0.00"), ("线下退款等", "−10.00"), ("挣到", "20.00")
+    for label, amount in cells:
+        assert re.search(rf'data-label="{label}">{amount}<', shown), label
+    assert 'data-label="净额">30.00<' in shown
 
 
 def test_stored_value_stands_on_the_month_and_the_day(chain: Chain) -> None:
