@@ -22,6 +22,7 @@ page = Blueprint("deposits", __name__, url_prefix="/orders/waiting")
 
 HOWS = [("percent", "按比例"), ("sum", "按金额")]
 MOST_DAYS = 60
+USUAL = {"how": "percent", "percent": "30", "days": "7"}
 
 
 @page.get("/")
@@ -44,7 +45,8 @@ def index() -> Response:
 @page.get("/<no>")
 @staff("orders.view")
 def show(no: str) -> Response:
-    return _page(no, Form(how="percent", percent="30", days="7"))
+    """With what was typed so far, for a look at what it comes to."""
+    return _page(no, Form(request.args, **({} if request.args else USUAL)))
 
 
 @page.post("/<no>/deposit")
@@ -87,6 +89,10 @@ def undo(no: str) -> Response:
     return reply.done(url_for("console.deposits.show", no=no), "改回一次付清")
 
 
+def _split_words(fen: int, rest_fen: int) -> str:
+    return f"定金 ¥{words.yuan(fen)}，尾款 ¥{words.yuan(rest_fen)}"
+
+
 def _deposit_fen(form: Form, order: Order) -> int | None:
     """More than nothing and less than all of it."""
     how = form.one_of("how", [value for value, _ in HOWS])
@@ -106,9 +112,11 @@ def _page(no: str, form: Form, status: int = 200) -> Response:
     with reading() as session:
         order = get_waiting_for_staff(session, who.merchant_id, who.all_store_ids, no)
         shown = deposit_view.whole(session, order, who, clock_now())
+    fen = _deposit_fen(Form(form.given), order)
+    result = "" if fen is None else _split_words(fen, order.payable_fen - fen)
     if order.paid_at is not None:
         return reply.done(url_for("console.orders.show", no=no))
-    return reply.page("orders/bills.html", status, o=shown, form=form, hows=HOWS)
+    return reply.page("orders/bills.html", status, o=shown, form=form, hows=HOWS, result=result)
 
 
 def _note(

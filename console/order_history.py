@@ -41,16 +41,19 @@ def told(
     names = dict(session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).all())
     gone = booked_refunds(session, order.id) if refunds else {}
     lines = [(move.at, _move_told(move, names, gone)) for move in moves]
+    asked_for = []
     for first, *others in _at_once(refunds):
         fen = sum(refund.amount_fen for refund in (first, *others))
         asked = f"{_actor(first.actor, names)} 提交退款 ¥{words.yuan(fen)}"
         detail = "，".join(part for part in (first.reason, _parts(first, others)) if part)
-        lines.append((first.requested_at, (asked, detail, "bad")))
+        asked_for.append((asked, detail, "bad"))
+        lines.append((first.requested_at, asked_for[-1]))
     for refund in refunds:
         if refund.state is RefundState.failed and refund.settled_at:
             failed = f"¥{words.yuan(refund.amount_fen)} 没退成"
             lines.append((refund.settled_at, (failed, "", "bad")))
-    lines.sort(key=lambda each: each[0])
+    # What was asked for stands before what became of it, also within one moment.
+    lines.sort(key=lambda each: (each[0], each[1] not in asked_for))
     return [
         {"time": words.when(at, now), "text": text, "detail": detail, "kind": kind}
         for at, (text, detail, kind) in reversed(lines)

@@ -63,6 +63,25 @@ def test_a_clerk_takes_a_deposit_and_sees_what_is_left(chain: Chain, order: Orde
         assert entry.after == {"deposit_fen": 780, "days": 7}
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("", "定金 ¥7.80，尾款 ¥18.20"),
+        ("?how=percent&percent=5", "定金 ¥1.30，尾款 ¥24.70"),
+        ("?how=sum&sum=5&percent=30", "定金 ¥5.00，尾款 ¥21.00"),
+        ("?how=sum&sum=26", "填好以后"),
+    ],
+)
+def test_what_it_comes_to_is_said_before_anybody_presses(
+    chain: Chain, order: Order, asked: str, words: str
+) -> None:
+    page = chain.browser("clerk").get(f"/orders/waiting/{order.no}{asked}")
+
+    assert page.status_code == 200
+    assert words in page.text.split('id="result"')[1].split("</p>")[0]
+    assert bills(order) == [("whole", 2_600)]
+
+
 def test_deposits_come_first_and_everything_is_reached_page_by_page(
     chain: Chain, order: Order
 ) -> None:
