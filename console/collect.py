@@ -1,4 +1,6 @@
-"""Taking money at the counter: a sum, then the customer's code, or one that they scan."""
+"""Taking money at the counter: a sum, then the customer's code, or one that they scan.
+
+With `bill` in the address it is that bill of an order of goods: a deposit, its rest, a share."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import gateways
-from console import people, qr, reply, scanning, words
+from console import bill_view, people, qr, reply, scanning, words
 from console.access import limit, me, staff
 from console.forms import Form
 from console.scanning import scans
@@ -33,9 +35,9 @@ from payments import billing, counter, remote, settling, shifts, takings
 from payments.asks import ask_of
 from payments.attempts import Means
 from payments.counter import Charge
-from payments.errors import AlreadyPaid, NotPayable, OrderExpired, PaymentInProgress
-from payments.models import UNSETTLED, Channel, PaymentAttempt
-from payments.queries import find_live_attempt_of
+from payments.errors import AlreadyPaid, NotPayable, OrderExpired, PaymentInProgress, ShareTaken
+from payments.models import UNSETTLED, Bill, Channel, PaymentAttempt
+from payments.queries import find_live_attempt_of, list_bills
 
 page = Blueprint("collect", __name__, url_prefix="/collect")
 
@@ -51,6 +53,7 @@ WHY = {
     "FREQUENCY_LIMITED": "太频繁了，过几秒再扫",
     "NO_AUTH": "商户号没有开通付款码收款，找店主",
 }
+TAKEN = "有人正在用手机付这一份，过几分钟再收"
 _OVER = (AlreadyPaid, NotPayable, OrderExpired)
 
 
@@ -135,9 +138,13 @@ def charge(no: str) -> Response:
             store_no=str(order.store_id),
             client_ip=request.remote_addr or "",
             now=now,
+            seq=_seq(),
         )
     except _OVER:
         return _to(no)
+    except ShareTaken:
+        form.refuse("code", TAKEN)
+        return _show(no, form, 422)
     except (ChannelUnavailable, ChannelRefused, PaymentInProgress):
         form.refuse("code", "上一次还没有结果，等几秒再扫")
         return _show(no, form, 422)
@@ -145,6 +152,7 @@ def charge(no: str) -> Response:
         why = WHY.get(charged.why, f"没有收成，请顾客换个方式（{charged.why}）")
         form.refuse("code", why)
         return _show(no, form, 422)
+    _note(order, now)
     return _to(no)
 
 
@@ -169,12 +177,17 @@ def show_code(no: str) -> Response:
             description=_description(order),
             now=now,
             client_ip=request.remote_addr or "",
+            seq=_seq(),
         )
     except _OVER:
         return _to(no)
+    except ShareTaken:
+        form.refuse("code", TAKEN)
+        return _show(no, form, 422)
     except (ChannelUnavailable, ChannelRefused, PaymentInProgress):
         form.refuse("code", f"{NAMES[channel]}没有回应，再试一次")
         return _show(no, form, 422)
+    _note(order, now)
     return _to(no)
 
 
@@ -183,6 +196,8 @@ def show_code(no: str) -> Response:
 def cancel(no: str) -> Response:
     """Not taking it after all: what was charged meanwhile is taken back, or stays if it is paid."""
     now, who, order = clock_now(), me(), _mine(no)
+    if _seq() is not None:
+        return _leave(order, now)
     try:
         left = remote.cancel_order(
             gateways.cashier(),
@@ -208,8 +223,50 @@ def cancel(no: str) -> Response:
     return _to(no)
 
 
+def _leave(order: Order, now: datetime) -> Response:
+    """The order stays as it is; only what was begun for this bill is closed."""
+    with reading() as session:
+        _, live = _billed(session, order)
+    if live is not None and live.state in UNSETTLED:
+        try:
+            remote.close(gateways.cashier(), live, now)
+        except (ChannelUnavailable, ChannelRefused, PaymentInProgress):
+            to = url_for("console.collect.show", no=order.no, bill=_seq())
+            return reply.done(to, "还没有结果，过几秒再试")
+    return reply.done(url_for("console.deposits.show", no=order.no))
+
+
+def _note(order: Order, now: datetime) -> None:
+    """Who took a bill of an order is on record; of a sum it is since it was asked for."""
+    if _seq() is None:
+        return
+    with transaction() as session:
+        bill, _ = _billed(session, order)
+        audit.record(
+            session,
+            actor=me().actor,
+            action="payment.collect",
+            subject=f"order:{order.no}",
+            after={"amount_fen": bill.amount_fen, "bill": bill.seq},
+            merchant_id=me().merchant_id,
+            now=now,
+        )
+
+
 def _to(no: str) -> Response:
-    return reply.done(url_for("console.collect.show", no=no))
+    return reply.done(url_for("console.collect.show", no=no, bill=_seq()))
+
+
+def _seq() -> int | None:
+    return request.args.get("bill", type=int)
+
+
+def _billed(session: Session, order: Order) -> tuple[Bill, PaymentAttempt | None]:
+    """The bill that is taken here, with its live attempt."""
+    for bill, live in list_bills(session, order.id):
+        if _seq() in (None, bill.seq):
+            return bill, live
+    raise NotFound("这笔账单改过了，回待付款重新挑")
 
 
 def _ask(form: Form, status: int = 200) -> Response:
@@ -228,14 +285,17 @@ def _ask(form: Form, status: int = 200) -> Response:
 def _show(no: str, form: Form, status: int = 200) -> Response:
     now, order = clock_now(), _mine(no)
     with reading() as session:
-        live = find_live_attempt_of(session, order.id)
+        bill, live = _billed(session, order) if _seq() else (None, None)
+        live = live if bill else find_live_attempt_of(session, order.id)
         member = session.get(Member, order.member_id) if order.member_id else None
     shown = {
         "no": order.no,
-        "amount": words.yuan(order.payable_fen),
+        "bill": _seq(),
+        "kind": bill_view.KINDS[bill.kind] if bill else "",
+        "amount": words.yuan(bill.amount_fen if bill else order.payable_fen),
         "store": me().name_of(order.store_id),
         "who": people.name_of(member) if member else "",
-        **_stands(order, live, now),
+        **_stands(order, bill, live, now),
     }
     native = [
         (account.channel, NAMES[Channel(account.channel)])
@@ -247,13 +307,16 @@ def _show(no: str, form: Form, status: int = 200) -> Response:
     )
 
 
-def _stands(order: Order, live: PaymentAttempt | None, now: datetime) -> dict[str, Any]:
+def _stands(
+    order: Order, bill: Bill | None, live: PaymentAttempt | None, now: datetime
+) -> dict[str, Any]:
     """How far it is: `ask`, `asking` (a code is in the air), `qr`, `paid`, `over`."""
-    if order.paid_at is not None:
+    paid_at = bill.paid_at if bill else order.paid_at
+    if paid_at is not None:
         channel = NAMES.get(live.channel, "") if live else ""
         back = words.yuan(order.refunded_fen) if order.refunded_fen else ""
         receipt = (live.transaction_id or "") if live else ""
-        at = words.when(order.paid_at, now)
+        at = words.when(paid_at, now)
         return {"step": "paid", "channel": channel, "at": at, "receipt": receipt, "back": back}
     if order.state is OrderState.cancelled or order.expires_at <= now:
         return {"step": "over", "why": order.cancel_reason or "超时未付款"}
@@ -301,12 +364,12 @@ def ways_in_words(ways: Mapping[Channel, int]) -> list[tuple[str, str]]:
 
 
 def _mine(no: str) -> Order:
-    """The gate: a sum asked for in one of my stores, paid or not."""
+    """The gate: a sum asked for in one of my stores, paid or not; with a bill an order of goods."""
     with reading() as session:
         found = session.scalar(
             select(Order).where(
                 Order.no == no,
-                Order.kind == LineKind.amount,
+                Order.kind == (LineKind.amount if _seq() is None else LineKind.goods),
                 Order.store_id.in_(me().all_store_ids),
             )
         )

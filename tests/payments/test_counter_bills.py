@@ -1,0 +1,82 @@
+"""A bill of an order of goods is taken at the counter: the rest after a deposit, a share."""
+
+from sqlalchemy import select
+
+from core.audit import AuditEntry
+from core.database import reading
+from gateways.pay.records import Way
+from orders.models import OrderState, PaymentState
+from payments.models import AttemptState
+from tests.payments.conftest import Till
+from tests.payments.test_counter_page import clerk, log_in, shown  # noqa: F401
+from tests.payments.test_several_bills import pay, with_deposit
+from tests.payments.test_shares import Phone, friend, orderer, split  # noqa: F401
+
+
+def test_the_rest_is_paid_by_the_payers_code(till: Till) -> None:
+    order = with_deposit(till)
+    pay(till, order)
+    clerk = log_in(till, till.store)  # noqa: F811
+    waiting = clerk.get(f"/orders/waiting/{order.no}").text
+    assert waiting.count("在柜台收") == 1
+    assert f"/console/collect/{order.no}?bill=3" in waiting
+    assert "¥20.00" in clerk.get(f"/collect/{order.no}?bill=3").text
+    till.open(order)  # the customer had gone to pay it on the phone
+
+    answer = clerk.post(f"/collect/{order.no}/code?bill=3", code=shown(till))
+
+    assert answer.status_code == 303
+    paid = till.read(order)
+    assert (paid.payment_state, paid.state, paid.paid_fen) == (
+        PaymentState.paid,
+        OrderState.placed,
+        2_500,
+    )
+    assert [(each.way, each.state) for each in till.attempts(order)][1:] == [
+        (Way.mini, AttemptState.closed),
+        (Way.code, AttemptState.succeeded),
+    ]
+    assert "已收到" in clerk.get(f"/collect/{order.no}?bill=3").text
+    with reading() as session:
+        found = select(AuditEntry).where(AuditEntry.action == "payment.collect")
+        assert session.scalars(found).one().after == {"amount_fen": 2_000, "bill": 3}
+
+
+def test_the_deposit_is_scanned_and_not_taking_it_leaves_the_order(till: Till) -> None:
+    order = with_deposit(till)
+    clerk = log_in(till, till.store)  # noqa: F811
+    path = f"/collect/{order.no}"
+    assert clerk.post(f"{path}/qr?bill=2", channel="wechat").status_code == 303
+    assert "请顾客用微信扫一扫" in clerk.get(f"{path}?bill=2").text
+
+    left = clerk.post(f"{path}/cancel?bill=2")
+
+    assert left.location.endswith(f"/orders/waiting/{order.no}")
+    assert till.read(order).state is OrderState.placed
+    assert [each.live for each in till.attempts(order)] == [None]
+
+
+def test_a_share_that_a_friend_is_paying_is_not_taken(
+    till: Till,
+    orderer: Phone,  # noqa: F811
+    friend: Phone,  # noqa: F811
+) -> None:
+    order = till.order(2_500)
+    token = split(orderer, order, 2)
+    friend.post(f"shares/{token}/payment", bill=2)
+    clerk = log_in(till, till.store)  # noqa: F811
+
+    answer = clerk.post(f"/collect/{order.no}/code?bill=2", code=shown(till))
+
+    assert (answer.status_code, "有人正在用手机付这一份" in answer.text) == (422, True)
+    assert len(till.attempts(order)) == 1
+
+
+def test_goods_are_no_sum_and_another_bill_is_none(till: Till) -> None:
+    order = with_deposit(till)
+    clerk = log_in(till, till.store)  # noqa: F811
+    paths = [f"/collect/{order.no}", f"/collect/{order.no}?bill=1", f"/collect/{order.no}?bill=9"]
+
+    assert [clerk.get(path).status_code for path in paths] == [404, 404, 404]
+    assert clerk.post(f"/collect/{order.no}/cancel").status_code == 404
+    assert till.read(order).state is OrderState.placed
