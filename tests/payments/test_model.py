@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
+    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -55,6 +56,7 @@ from payments.models import (
     Refund,
     RefundState,
 )
+from payments.refunding import stuck
 from payments.refunding.wanted import Wanted
 from sandbox.channel_keys import APP_ID, MER_ID
 from sandbox.people import openid_of
@@ -277,6 +279,30 @@ class Paying(RuleBasedStateMachine):
             refunding.request(session, order, wanted, "缺货", "staff:7", clock.now())
 
     @rule()
+    def give_up_and_restart(self) -> None:
+        """What was sent is believed to have failed, and is asked for anew while it goes on."""
+        self.work()
+        for refund in self._refunds():
+            if refund.channel_fen and refund.state in stuck.ON_THE_WAY:
+                with suppress(*REFUSED), database.transaction() as session:
+                    refunding.fail(session, refund.id, "USER_ACCOUNT_ABNORMAL", clock.now())
+        for refund in self._refunds():
+            if refund.state is RefundState.failed:
+                with suppress(*REFUSED), database.transaction() as session:
+                    mine = session.get_one(Refund, refund.id)
+                    stuck.restart(session, mine, actor="staff:7", now=clock.now())
+        self.work()
+
+    @rule(verdict=st.sampled_from(["SUCCESS", "CLOSED"]))
+    def ask_after(self, verdict: str) -> None:
+        """Of each refund that failed: what the channel made of it, as 对账 asks."""
+        self.played.decide_refunds(verdict)
+        for refund in self._refunds():
+            if refund.state is RefundState.failed and refund.channel_fen:
+                with suppress(*REFUSED):
+                    remote.check_refund(self.till.cashier, refund.id, clock.now())
+
+    @rule()
     def work(self) -> None:
         """A worker does what is due, until it dies."""
         with suppress(Killed):
@@ -286,9 +312,17 @@ class Paying(RuleBasedStateMachine):
     def decide(self, verdict: str) -> None:
         self.played.decide_refunds(verdict)
 
+    @invariant()
+    def nothing_is_held_in_the_place_of_what_is_done(self) -> None:
+        known = {refund.id: refund for refund in self._refunds()} if self._begun else {}
+        for refund in known.values():
+            earlier = known.get(refund.replaces_id or 0)
+            done = earlier is not None and earlier.state is RefundState.succeeded
+            assert not (done and refund.state is RefundState.requested)
+
     def teardown(self) -> None:
         """Nothing goes wrong any more, everybody does what is left: at rest all is right."""
-        if not hasattr(self, "order_id"):
+        if not self._begun:
             return
         self.reaper.arm(0, after=False)
         self.till.channel.client.delete("/sandbox/api/faults")
@@ -296,6 +330,7 @@ class Paying(RuleBasedStateMachine):
             self.played.skip(seconds)
             for _ in range(8):
                 self._hear()
+                self.ask_after("SUCCESS")
                 if not self._run_due():
                     break
         self._at_rest()
@@ -404,6 +439,10 @@ class Paying(RuleBasedStateMachine):
                 late[refund.attempt_id] -= refund.channel_fen
         return sum(late.values())
 
+    @property
+    def _begun(self) -> bool:
+        return hasattr(self, "order_id")
+
     def _order(self) -> Order:
         with database.reading() as session:
             return session.get_one(Order, self.order_id)
@@ -483,3 +522,20 @@ def test_whatever_happens_the_money_is_where_it_belongs(shop: Any) -> None:
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(shop, settings=profile)
+
+
+def test_a_refund_given_up_asked_anew_and_done_after_all(shop: type[Paying]) -> None:
+    """One way through the model that must stay in it: the second is begun, the first is done."""
+    model = shop()
+    model.an_order(pieces=2, spend=0, begun="sheet", paid=True)
+    for arrived in list(model.played.notices):
+        model.played.tell(arrived)
+    model.refund(333)
+    model.give_up_and_restart()
+    assert [refund.state.value for refund in model._refunds()] == ["failed", "requested"]
+
+    model.ask_after("SUCCESS")
+
+    assert [refund.state.value for refund in model._refunds()] == ["succeeded", "failed"]
+    model.nothing_is_held_in_the_place_of_what_is_done()
+    model.teardown()
