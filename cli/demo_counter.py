@@ -66,8 +66,8 @@ def run(session: Session, merchant: Merchant, store: Store, now: datetime) -> No
             key=f"demo:{number}",
             now=at,
         )
-        billing.open_bill(session, order)
-        shifts.taken_by(session, order, staff.id, at)
+        bill = billing.open_bill(session, order)
+        shifts.taken_by(session, bill, order.store_id, staff.id, at)
         pay(session, merchant, order, sale, at)
 
 

@@ -58,8 +58,8 @@ def _order(session: Session, store: Store, fen: int, key: str, staff: Staff, at:
     order, _ = place_amount(
         session, store, fen, member=member, actor=f"staff:{staff.id}", key=f"demo:{key}", now=at
     )
-    billing.open_bill(session, order)
-    shifts.taken_by(session, order, staff.id, at)
+    bill = billing.open_bill(session, order)
+    shifts.taken_by(session, bill, order.store_id, staff.id, at)
     return order
 
 

@@ -2,22 +2,19 @@
 
 With `bill` in the address it is that bill of an order of goods: a deposit, its rest, a share."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import gateways
-from console import bill_view, people, qr, reply, scanning, words
+from console import bill_view, collect_view, people, reply, scanning, words
 from console.access import limit, me, staff
 from console.forms import Form
 from console.scanning import scans
 from console.typed_member import typed_member
 from core import audit
-from core.clock import business_day, day_bounds
 from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import NotFound
@@ -31,8 +28,7 @@ from messaging.accounts import minis_of
 from orders import collecting
 from orders.errors import WrongState
 from orders.models import LineKind, Order, OrderState
-from payments import billing, counter, remote, settling, shifts, takings
-from payments.asks import ask_of
+from payments import billing, counter, remote, shifts
 from payments.attempts import Means
 from payments.counter import Charge
 from payments.errors import AlreadyPaid, NotPayable, OrderExpired, PaymentInProgress, ShareTaken
@@ -42,7 +38,6 @@ from payments.queries import find_live_attempt_of, list_bills
 page = Blueprint("collect", __name__, url_prefix="/collect")
 
 MOST_FEN = 50_000_00
-NAMES = {Channel.wechat: "微信", Channel.alipay: "支付宝", Channel.unionpay: "银联"}
 WHY = {
     "AUTH_CODE_EXPIRE": "付款码过期了，请顾客刷新一下再扫",
     "AUTH_CODE_ERROR": "付款码不对，请顾客打开付款码再扫一次",
@@ -85,8 +80,8 @@ def place() -> Response:
             now=now,
         )
         if newly:
-            billing.open_bill(session, order)
-            shifts.taken_by(session, order, who.staff_id, now)
+            bill = billing.open_bill(session, order)
+            shifts.taken_by(session, bill, order.store_id, who.staff_id, now)
             audit.record(
                 session,
                 actor=who.actor,
@@ -125,9 +120,13 @@ def charge(no: str) -> Response:
     account = _account(channel, Way.code) if channel else None
     if channel is None or account is None:
         form.refuse(
-            "code", f"这里不收{NAMES[channel]}的付款码" if channel else WHY["AUTH_CODE_INVALID"]
+            "code",
+            f"这里不收{collect_view.NAMES[channel]}的付款码"
+            if channel
+            else WHY["AUTH_CODE_INVALID"],
         )
         return _show(no, form, 422)
+    _take(order, now)
     try:
         charged = counter.charge(
             gateways.cashier(),
@@ -164,11 +163,12 @@ def show_code(no: str) -> Response:
     form, now = Form(request.form), clock_now()
     limit("collect")
     order = _mine(no)
-    channel = Channel(form.one_of("channel", list(NAMES), "选一种") or Channel.wechat)
+    channel = Channel(form.one_of("channel", list(collect_view.NAMES), "选一种") or Channel.wechat)
     account = _account(channel, Way.native)
     if account is None:
-        form.refuse("code", f"这里没有{NAMES[channel]}的收款码")
+        form.refuse("code", f"这里没有{collect_view.NAMES[channel]}的收款码")
         return _show(no, form, 422)
+    _take(order, now)
     try:
         remote.open_payment(
             gateways.cashier(),
@@ -185,7 +185,7 @@ def show_code(no: str) -> Response:
         form.refuse("code", TAKEN)
         return _show(no, form, 422)
     except (ChannelUnavailable, ChannelRefused, PaymentInProgress):
-        form.refuse("code", f"{NAMES[channel]}没有回应，再试一次")
+        form.refuse("code", f"{collect_view.NAMES[channel]}没有回应，再试一次")
         return _show(no, form, 422)
     _note(order, now)
     return _to(no)
@@ -236,6 +236,16 @@ def _leave(order: Order, now: datetime) -> Response:
     return reply.done(url_for("console.deposits.show", no=order.no))
 
 
+def _take(order: Order, now: datetime) -> None:
+    """Whose the payment will be is kept before anybody may pay; of a sum it is since it was asked
+    for."""
+    if _seq() is None:
+        return
+    with transaction() as session:
+        bill, _ = _billed(session, order)
+        shifts.taken_by(session, bill, order.store_id, me().staff_id, now)
+
+
 def _note(order: Order, now: datetime) -> None:
     """Who took a bill of an order is on record; of a sum it is since it was asked for."""
     if _seq() is None:
@@ -278,7 +288,7 @@ def _ask(form: Form, status: int = 200) -> Response:
             key=form["key"] or new_token(),
             ask_store=me().store_id is None and len(me().stores) > 1,
             stores=[(store.id, store.name) for store in me().stores],
-            today=_today(session, clock_now()),
+            today=collect_view.today(session, me(), clock_now()),
         )
 
 
@@ -295,72 +305,16 @@ def _show(no: str, form: Form, status: int = 200) -> Response:
         "amount": words.yuan(bill.amount_fen if bill else order.payable_fen),
         "store": me().name_of(order.store_id),
         "who": people.name_of(member) if member else "",
-        **_stands(order, bill, live, now),
+        **collect_view.stands(order, bill, live, now),
     }
     native = [
-        (account.channel, NAMES[Channel(account.channel)])
+        (account.channel, collect_view.NAMES[Channel(account.channel)])
         for account in gateways.cashier().list_for(me().merchant_code)
         if Way.native in account.ways
     ]
     return reply.page(
         "collect/show.html", status, o=shown, form=form, native=native, sdk=scanning.sdk()
     )
-
-
-def _stands(
-    order: Order, bill: Bill | None, live: PaymentAttempt | None, now: datetime
-) -> dict[str, Any]:
-    """How far it is: `ask`, `asking` (a code is in the air), `qr`, `paid`, `over`."""
-    paid_at = bill.paid_at if bill else order.paid_at
-    if paid_at is not None:
-        channel = NAMES.get(live.channel, "") if live else ""
-        back = words.yuan(order.refunded_fen) if order.refunded_fen else ""
-        receipt = (live.transaction_id or "") if live else ""
-        at = words.when(paid_at, now)
-        return {"step": "paid", "channel": channel, "at": at, "receipt": receipt, "back": back}
-    if order.state is OrderState.cancelled or order.expires_at <= now:
-        return {"step": "over", "why": order.cancel_reason or "超时未付款"}
-    if live is None or live.state not in UNSETTLED:
-        return {"step": "ask"}
-    if live.way is Way.code:
-        left = counter.PATIENCE - (now - live.created_at)
-        return {"step": "asking", "left": max(int(left.total_seconds()), 0)}
-    if live.way is Way.native and live.opening and not request.args.get("code"):
-        shown = gateways.cashier().of(live.channel, live.account)
-        code = shown.show(ask_of(live, ""), live.opening, now).params.get("code_url", "")
-        return {"step": "qr", "picture": qr.svg(code), "channel": NAMES[live.channel]}
-    return {"step": "ask"}
-
-
-def _today(session: Session, now: datetime) -> dict[str, Any]:
-    since, until = day_bounds(business_day(now))
-    taken = takings.sums(session, me().store_ids, since, until)
-    rows = [
-        {
-            "no": order.no,
-            "time": words.clock(order.paid_at or now),
-            "amount": words.yuan(attempt.amount_fen),
-            "way": settling.words_of(attempt),
-            "store": me().name_of(order.store_id),
-            "back": words.yuan(attempt.refunded_fen) if attempt.refunded_fen else "",
-            "all_back": attempt.refunded_fen == attempt.amount_fen,
-        }
-        for order, attempt in takings.latest(session, me().store_ids, since, until)
-    ]
-    return {
-        "rows": rows,
-        "count": taken.count,
-        "amount": words.yuan(taken.fen),
-        "back": words.yuan(taken.back_fen) if taken.back_fen else "",
-        "ways": ways_in_words(taken.ways),
-        "older": taken.count > len(rows),
-    }
-
-
-def ways_in_words(ways: Mapping[Channel, int]) -> list[tuple[str, str]]:
-    """The largest first."""
-    largest = sorted(ways.items(), key=lambda way: -way[1])
-    return [(settling.WORDS[channel], words.yuan(fen)) for channel, fen in largest]
 
 
 def _mine(no: str) -> Order:

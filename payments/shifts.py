@@ -10,16 +10,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import cursors, rows
+from core.database import claim
 from core.errors import Conflict, NotFound
 from merchants.models import Staff
 from orders.models import Order
 from payments.models import (
     AttemptState,
     Bill,
+    BillState,
     Channel,
     CounterSale,
     PaymentAttempt,
@@ -28,6 +30,7 @@ from payments.models import (
     Shift,
     ShiftLine,
 )
+from payments.takings import at_the_counter
 
 REACH = timedelta(days=31)
 """What is older than the last shift by more than this, or than today where there was none, is left
@@ -108,10 +111,14 @@ class Page:
     next: str | None
 
 
-def taken_by(session: Session, order: Order, staff_id: int, now: datetime) -> None:
-    """Whoever asks for a sum answers for its payment."""
-    sale = {"order_id": order.id, "store_id": order.store_id, "staff_id": staff_id, "at": now}
-    rows.add(session, CounterSale, sale)
+def taken_by(session: Session, bill: Bill, store_id: int, staff_id: int, now: datetime) -> None:
+    """Whoever asks for a bill at the counter answers for what is paid there from now on; once it is
+    paid nobody else does."""
+    sale = {"store_id": store_id, "staff_id": staff_id, "at": now}
+    if rows.add_new(session, CounterSale, {"bill_id": bill.id, **sale}) is None:
+        still_open = exists().where(Bill.id == CounterSale.bill_id, Bill.state == BillState.open)
+        mine = update(CounterSale).where(CounterSale.bill_id == bill.id, still_open)
+        claim(session, mine.values(**sale))
 
 
 def open_of(
@@ -278,9 +285,11 @@ def _payments(
     handed = select(ShiftLine.id).where(ShiftLine.attempt_id == PaymentAttempt.id)
     found = session.execute(
         select(CounterSale.store_id, PaymentAttempt)
-        .join(Bill, Bill.order_id == CounterSale.order_id)
+        .join(Bill, Bill.id == CounterSale.bill_id)
+        .join(Order, Order.id == Bill.order_id)
         .join(PaymentAttempt, PaymentAttempt.bill_id == Bill.id)
         .where(
+            at_the_counter(),
             CounterSale.staff_id == staff_id,
             CounterSale.at >= since,
             CounterSale.store_id.in_(store_ids),

@@ -1,17 +1,19 @@
-"""What counters took: the sums that clerks asked for, as they were paid, by way of payment."""
+"""What counters took: sums, and bills of orders of goods, as they were paid, by way of payment."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from gateways.pay.records import Way
 from orders.models import LineKind, Order
-from payments.models import AttemptState, Bill, Channel, PaymentAttempt
+from payments.models import AttemptState, Bill, Channel, CounterSale, PaymentAttempt
 
 SHOWN = 20
+_REACH = timedelta(days=1)  # longer than anything that is begun at a counter stays open
 
 
 @dataclass
@@ -52,7 +54,7 @@ def latest(
     """The last of them, each with its order."""
     found = session.execute(
         _paid(store_ids, since, until)
-        .order_by(Order.paid_at.desc(), PaymentAttempt.id.desc())
+        .order_by(PaymentAttempt.settled_at.desc(), PaymentAttempt.id.desc())
         .limit(SHOWN)
     )
     return [(order, attempt) for order, attempt in found]
@@ -63,15 +65,30 @@ def _paid(
 ) -> Select[Order, PaymentAttempt]:
     return (
         select(Order, PaymentAttempt)
-        .join(Bill, Bill.order_id == Order.id)
+        .select_from(CounterSale)
+        .join(Bill, Bill.id == CounterSale.bill_id)
+        .join(Order, Order.id == Bill.order_id)
         .join(PaymentAttempt, PaymentAttempt.bill_id == Bill.id)
         .where(
-            Order.store_id.in_(store_ids),
-            Order.kind == LineKind.amount,
-            Order.paid_at >= since,
-            Order.paid_at < until,
+            at_the_counter(),
+            CounterSale.store_id.in_(store_ids),
+            CounterSale.at >= since - _REACH,
+            CounterSale.at < until,
             PaymentAttempt.state == AttemptState.succeeded,
+            PaymentAttempt.settled_at >= since,
+            PaymentAttempt.settled_at < until,
         )
+    )
+
+
+def at_the_counter() -> ColumnElement[bool]:
+    """Of the attempts to pay a bill that somebody of the staff took: those begun at the counter. A
+    sum is asked for nowhere else; a bill of goods may be paid on the customer's phone all the same.
+    """
+    there = PaymentAttempt.way.in_((Way.code, Way.native))
+    return or_(
+        Order.kind == LineKind.amount,
+        and_(there, PaymentAttempt.created_at >= CounterSale.at),
     )
 
 

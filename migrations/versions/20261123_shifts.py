@@ -28,16 +28,17 @@ def _key(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
 def upgrade() -> None:
     op.create_table(
         "counter_sales",
-        sa.Column("order_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("bill_id", _ID, autoincrement=False, nullable=False),
         sa.Column("store_id", _ID, nullable=False),
         sa.Column("staff_id", _ID, nullable=False),
         sa.Column("at", UTCDateTime(), nullable=False),
-        _key("counter_sales", "order_id", "orders.id"),
+        _key("counter_sales", "bill_id", "bills.id"),
         _key("counter_sales", "store_id", "stores.id"),
         _key("counter_sales", "staff_id", "staff.id"),
-        sa.PrimaryKeyConstraint("order_id", name=op.f("pk_counter_sales")),
+        sa.PrimaryKeyConstraint("bill_id", name=op.f("pk_counter_sales")),
     )
-    op.create_index(op.f("ix_counter_sales_staff_id_at"), "counter_sales", ["staff_id", "at"])
+    for whose in ("staff_id", "store_id"):
+        op.create_index(op.f(f"ix_counter_sales_{whose}_at"), "counter_sales", [whose, "at"])
     op.create_table(
         "shifts",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
@@ -94,6 +95,7 @@ def downgrade() -> None:
 def _keep_who_asked() -> None:
     """Of the sums so far the orders' own history says who asked for them."""
     orders = sa.table("orders", sa.column("id"), sa.column("store_id"), sa.column("kind"))
+    bills = sa.table("bills", sa.column("id"), sa.column("order_id"))
     history = sa.table(
         "order_history",
         sa.column("order_id"),
@@ -105,13 +107,14 @@ def _keep_who_asked() -> None:
     staff = sa.table("staff", sa.column("id", sa.BigInteger()))
     sales = sa.table(
         "counter_sales",
-        *(sa.column(name) for name in ("order_id", "store_id", "staff_id", "at")),
+        *(sa.column(name) for name in ("bill_id", "store_id", "staff_id", "at")),
     )
     name = sa.literal("staff:", sa.String()) + sa.cast(staff.c.id, sa.String(20))
     found = (
-        sa.select(orders.c.id, orders.c.store_id, staff.c.id, history.c.at)
+        sa.select(bills.c.id, orders.c.store_id, staff.c.id, history.c.at)
+        .join(orders, orders.c.id == bills.c.order_id)
         .join(history, history.c.order_id == orders.c.id)
         .join(staff, history.c.actor == name)
         .where(orders.c.kind == "amount", history.c.kind == "state", history.c.before == "")
     )
-    op.execute(sales.insert().from_select(["order_id", "store_id", "staff_id", "at"], found))
+    op.execute(sales.insert().from_select(["bill_id", "store_id", "staff_id", "at"], found))

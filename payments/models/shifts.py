@@ -9,12 +9,12 @@ from core.database import Base, Id
 
 
 class CounterSale(Base):
-    """Who asked for a sum at the counter: its payment is theirs to hand over."""
+    """Who takes a bill at the counter, the last to try; what is paid there they hand over."""
 
     __tablename__ = "counter_sales"
-    __table_args__ = (Index(None, "staff_id", "at"),)
+    __table_args__ = (Index(None, "staff_id", "at"), Index(None, "store_id", "at"))
 
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    bill_id: Mapped[int] = mapped_column(ForeignKey("bills.id"), primary_key=True)
     store_id: Mapped[int] = mapped_column(ForeignKey("stores.id"))
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     at: Mapped[datetime]

@@ -24,6 +24,7 @@ from people.models import IdentityKind
 from sandbox.demo_config import OFFICIAL
 from sandbox.wechat import masses
 from tests.console.conftest import HASH, Browser
+from tests.factories.crm import speak_at_any_hour
 from tests.factories.merchants import make_merchant, make_staff
 from tests.factories.people import make_recognition
 from tests.wechat_world import Shop
@@ -45,6 +46,7 @@ def app(shop: Shop) -> Flask:
 def owner(shop: Shop) -> Browser:
     with transaction() as session:
         merchant = make_merchant(session, code="qinghe")
+        speak_at_any_hour(session, merchant)
         for username, role in (("owner", Role.owner), ("manager", Role.manager)):
             who = make_staff(session, merchant, name=username, role=role)
             who.username, who.password_hash = username, HASH

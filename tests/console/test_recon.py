@@ -414,6 +414,7 @@ def test_a_mixed_payment_says_what_of_its_order_was_stored_value(chain: Chain) -
                 batch="RMIXED",
                 merchant_id=chain.merchant_id,
                 store_id=order.store_id,
+                channel=attempt.channel,
                 order_id=order.id,
                 attempt_id=attempt.id,
                 amount_fen=3_200,

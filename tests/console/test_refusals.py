@@ -68,12 +68,14 @@ def test_another_stores_order_cannot_be_moved(chain: Chain) -> None:
         assert state is OrderState.placed
 
 
-def test_an_order_is_not_seen_before_it_is_paid(chain: Chain) -> None:
+def test_an_order_that_is_not_paid_is_shown_among_those_that_wait(chain: Chain) -> None:
     order = chain.order(paid_at=chain.now)
     with chain.writing() as session:
         session.get_one(Order, order.id).paid_at = None
 
-    assert chain.browser("owner").get(f"/orders/{order.no}").status_code == 404
+    seen = chain.browser("owner").get(f"/orders/{order.no}")
+    assert (seen.status_code, seen.location) == (303, f"/console/orders/waiting/{order.no}")
+    assert chain.browser("rival").get(f"/orders/{order.no}").status_code == 404
 
 
 def test_what_belongs_to_another_merchant_is_not_found(chain: Chain) -> None:

@@ -1,12 +1,16 @@
 """A bill of an order of goods is taken at the counter: the rest after a deposit, a share."""
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from core import clock
 from core.audit import AuditEntry
+from core.clock import business_day, day_bounds
 from core.database import reading
 from gateways.pay.records import Way
+from merchants.models import Staff
 from orders.models import OrderState, PaymentState
-from payments.models import AttemptState
+from payments import takings
+from payments.models import AttemptState, Shift
 from tests.payments.conftest import Till
 from tests.payments.test_counter_page import clerk, log_in, shown  # noqa: F401
 from tests.payments.test_several_bills import pay, with_deposit
@@ -37,7 +41,12 @@ def test_the_rest_is_paid_by_the_payers_code(till: Till) -> None:
         (Way.code, AttemptState.succeeded),
     ]
     assert "已收到" in clerk.get(f"/collect/{order.no}?bill=3").text
+    assert taken_today(till) == (1, 2_000)
+    handed = clerk.post("/collect/shifts/", store=str(till.store.id), seq="1")
+    assert handed.status_code == 303
     with reading() as session:
+        shift = session.scalars(select(Shift)).one()
+        assert (shift.payments, shift.amount_fen, shift.ways) == (1, 2_000, {"wechat": [2_000, 0]})
         found = select(AuditEntry).where(AuditEntry.action == "payment.collect")
         assert session.scalars(found).one().after == {"amount_fen": 2_000, "bill": 3}
 
@@ -54,6 +63,33 @@ def test_the_deposit_is_scanned_and_not_taking_it_leaves_the_order(till: Till) -
     assert left.location.endswith(f"/orders/waiting/{order.no}")
     assert till.read(order).state is OrderState.placed
     assert [each.live for each in till.attempts(order)] == [None]
+
+
+def test_what_the_customer_paid_on_the_phone_after_all_nobody_hands_over(till: Till) -> None:
+    order = with_deposit(till)
+    clerk, colleague = log_in(till, till.store), log_in(till, till.store)  # noqa: F811
+    path = f"/collect/{order.no}"
+    assert clerk.post(f"{path}/qr?bill=2", channel="wechat").status_code == 303
+    assert clerk.post(f"{path}/cancel?bill=2").status_code == 303
+    pay(till, order)
+    assert taken_today(till) == (0, 0)
+
+    assert colleague.post(f"{path}/code?bill=3", code=shown(till)).status_code == 303
+    clerk.post(f"{path}/qr?bill=3", channel="wechat")  # too late to be the clerk's
+
+    assert taken_today(till) == (1, 2_000)
+    for each in (clerk, colleague):
+        each.post("/collect/shifts/", store=str(till.store.id), seq="1")
+    with reading() as session:
+        latest = session.scalars(select(func.max(Staff.id))).one()
+        handed = session.execute(select(Shift.staff_id, Shift.amount_fen)).all()
+    assert handed == [(latest, 2_000)]
+
+
+def taken_today(till: Till) -> tuple[int, int]:
+    with reading() as session:
+        taken = takings.sums(session, [till.store.id], *day_bounds(business_day(clock.now())))
+    return taken.count, taken.fen
 
 
 def test_a_share_that_a_friend_is_paying_is_not_taken(

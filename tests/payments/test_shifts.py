@@ -17,6 +17,7 @@ from orders.models import Order
 from payments import refunding, shifts
 from payments.models import (
     AttemptState,
+    Bill,
     Channel,
     CounterSale,
     PaymentAttempt,
@@ -65,7 +66,8 @@ def arrive(refund: Refund) -> None:
 
 def seller(order: Order) -> int:
     with reading() as session:
-        return session.get_one(CounterSale, order.id).staff_id
+        of_order = select(CounterSale.staff_id).join(Bill, Bill.id == CounterSale.bill_id)
+        return session.scalars(of_order.where(Bill.order_id == order.id)).one()
 
 
 def text_of(page: str) -> str:

@@ -21,8 +21,8 @@ FILE = ROOT / "migrations/versions/20261123_shifts.py"
 
 def sales() -> list[tuple[object, ...]]:
     with reading() as session:
-        found = session.scalars(select(CounterSale).order_by(CounterSale.order_id))
-        return [(each.order_id, each.store_id, each.staff_id, each.at) for each in found]
+        found = session.scalars(select(CounterSale).order_by(CounterSale.bill_id))
+        return [(each.bill_id, each.store_id, each.staff_id, each.at) for each in found]
 
 
 @pytest.mark.parametrize("kind", ["till", pytest.param("mariadb_till", marks=pytest.mark.mariadb)])

@@ -70,7 +70,9 @@ def test_neither_yesterday_nor_another_store_is_in_it(till: Till, clerk: Browser
     take(till, clerk, "12.50")
     old = take(till, clerk, "30.00")
     with transaction() as session:
-        session.get_one(Order, old.id).paid_at = clock_now() - timedelta(days=1)
+        [attempt] = till.attempts(old)
+        yesterday = clock_now() - timedelta(days=1)
+        session.get_one(PaymentAttempt, attempt.id).settled_at = yesterday
         other = make_store(session, session.get_one(Merchant, till.store.merchant_id))
 
     assert "1 笔 ¥12.50 " in text_of(clerk.get("/collect/").text)
