@@ -111,12 +111,13 @@ def test_the_calendar_shows_a_month_and_somebody_elses_is_not_found(chain: Chain
         theirs = make_promotion(session, session.get_one(Merchant, chain.rival_merchant_id))
     owner = chain.browser("owner")
 
-    page = owner.get(f"/promotions/calendar?month={soon:%Y-%m}").text
+    day = business_day(soon)
+    page = owner.get(f"/promotions/calendar?month={day:%Y-%m}").text
     assert_says(page, "快来了", "见面礼", "「快来了」开始")
     assert owner.get("/promotions/calendar?month=wrong").status_code == 200
     before, on = (
-        owner.get(f"/promotions/calendar?month={day:%Y-%m}&day={day:%Y-%m-%d}").text
-        for day in (soon - timedelta(days=1), soon)
+        owner.get(f"/promotions/calendar?month={day:%Y-%m}&day={shown}").text
+        for shown in (day - timedelta(days=1), day)
     )
     week = [page.split('<nav class="day-strip"')[1].split("gantt-key")[0] for page in (before, on)]
     assert ["快来了" in shown for shown in week] == [False, True]

@@ -13,6 +13,7 @@ from core.database import reading, transaction
 from merchants.models import Merchant, Role, Staff, Store
 from people import logins
 from tests.console.conftest import Browser
+from tests.factories.crm import speak_at_any_hour
 from tests.factories.merchants import make_merchant, make_staff, make_store
 from tests.wechat_world import Shop
 
@@ -52,6 +53,7 @@ class Desk:
 def desk(shop: Shop) -> Desk:
     with transaction() as session:
         merchant = make_merchant(session, code="qinghe")
+        speak_at_any_hour(session, merchant)
         rival = make_merchant(session, code="rival", name="隔壁茶铺")
         store = make_store(session, merchant, name="静安寺店")
         people = {
