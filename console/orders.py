@@ -232,8 +232,8 @@ def _rule_of(no: str, now: datetime) -> CancelRule:
 
 def gives_alone(session: Session, order: Order, more_fen: int, now: datetime) -> bool:
     known, whole_fen = rules.of(session, order.merchant_id), rules.asked_fen(session, order)
-    role = me().role
-    return rules.may_alone(known, role, whole_fen + more_fen, paid_at=order.paid_at, now=now)
+    role, paid_at = me().role, rules.paid_at_of(session, order)
+    return rules.may_alone(known, role, whole_fen + more_fen, paid_at=paid_at, now=now)
 
 
 def _ask_to_cancel(no: str, form: Form, click: dict[str, Any], why: str) -> Response:

@@ -18,7 +18,7 @@ from orders.models import Order
 from orders.paying import CouponBack
 from payments.asked_models import RefundRules
 from payments.errors import RefundBeyondLimit
-from payments.models import HOLDING, AttemptState, PaymentAttempt, Refund, RefundState
+from payments.models import HOLDING, AttemptState, Bill, PaymentAttempt, Refund, RefundState
 from payments.refunding.proposing import HOLDS_MONEY
 
 
@@ -103,8 +103,15 @@ def check_again(
 def may_again(session: Session, refund: Refund, order: Order, role: Role, *, now: datetime) -> bool:
     """Whether one person decides that; else another has to agree."""
     whole_fen = whole_again_fen(session, refund, order)
-    known = of(session, order.merchant_id)
-    return may_alone(known, role, whole_fen, paid_at=order.paid_at, now=now)
+    known, paid_at = of(session, order.merchant_id), paid_at_of(session, order)
+    return may_alone(known, role, whole_fen, paid_at=paid_at, now=now)
+
+
+def paid_at_of(session: Session, order: Order) -> datetime | None:
+    """When the order was paid; of one that is paid in part, its last bill."""
+    if order.paid_at is not None:
+        return order.paid_at
+    return session.scalar(select(func.max(Bill.paid_at)).where(Bill.order_id == order.id))
 
 
 def whole_again_fen(session: Session, refund: Refund, order: Order) -> int:

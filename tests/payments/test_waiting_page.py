@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from core import clock
@@ -12,7 +13,8 @@ from merchants.models import Merchant, Role, Staff
 from orders.models import Order, OrderState, PaymentState
 from payments import billing
 from payments.asked_models import AskedRefund, AskedState
-from payments.models import RefundState
+from payments.models import Bill, RefundState
+from payments.refunding import rules
 from tests.console.conftest import HASH, PASSWORD, Browser
 from tests.factories.merchants import make_store
 from tests.payments.conftest import Till
@@ -99,6 +101,32 @@ def test_a_clerk_asks_and_nothing_moves_before_another_agrees(till: Till) -> Non
     assert refunds(till, order) == [(500, RefundState.requested)]
     with reading() as session:
         assert session.scalars(select(AskedRefund.state)).all() == [AskedState.agreed]
+
+
+@pytest.mark.parametrize(
+    ("limit_fen", "minutes_ago", "ended"), [(500, 1, True), (499, 1, False), (500, 31, False)]
+)
+def test_a_clerk_ends_alone_what_one_gives_back_alone_from_the_newest_bill_on(
+    till: Till, limit_fen: int, minutes_ago: int, ended: bool
+) -> None:
+    order = with_deposit(till)
+    pay(till, order)
+    with transaction() as session:
+        rules.save(
+            session,
+            order.merchant_id,
+            rules.Rules(clerk_fen=limit_fen),
+            actor="staff:1",
+            now=clock.now(),
+        )
+        deposit = session.scalars(select(Bill).where(Bill.paid_at.is_not(None))).one()
+        deposit.paid_at = clock.now() - timedelta(minutes=minutes_ago)
+
+    assert cancel(log_in(till), order, password=PASSWORD)[0] == 303
+
+    state = OrderState.cancelled if ended else OrderState.placed
+    assert till.read(order).state is state
+    assert refunds(till, order) == ([(500, RefundState.requested)] if ended else [])
 
 
 def test_what_nobody_paid_of_any_clerk_ends(till: Till) -> None:
