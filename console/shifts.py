@@ -1,5 +1,6 @@
 """交班: what I took at the counter since my last one, handed over; past ones to look at."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -83,7 +84,7 @@ def show(shift_id: int) -> Response:
                 {
                     "time": words.when(refund.settled_at, now),
                     "no": order.no,
-                    "why": refund.reason,
+                    "why": f"线下退的 · {refund.note}" if refund.finished_by else refund.reason,
                     "amount": words.yuan(refund.amount_fen),
                 }
                 for refund, order in back
@@ -126,7 +127,7 @@ def _open(mine: Open, now: datetime) -> dict[str, Any]:
         "refunds": mine.refunds,
         "back": words.yuan(mine.refund_fen),
         "left": _left(mine.amount_fen, mine.refund_fen),
-        "ways": _ways({channel: tuple(sums) for channel, sums in mine.ways.items()}),
+        "ways": _ways(mine.ways),
     }
 
 
@@ -143,7 +144,7 @@ def _shown(shift: Shift, name: str, now: datetime) -> dict[str, Any]:
         "refunds": shift.refunds,
         "back": words.yuan(shift.refund_fen),
         "left": _left(shift.amount_fen, shift.refund_fen),
-        "ways": _ways({Channel(way): tuple(sums) for way, sums in shift.ways.items()}),
+        "ways": _ways(shift.ways),
     }
 
 
@@ -153,12 +154,16 @@ def _left(taken_fen: int, back_fen: int) -> str:
     return f"{sign}¥{words.yuan(abs(taken_fen - back_fen))}"
 
 
-def _ways(ways: dict[Channel, tuple[int, ...]]) -> list[dict[str, str]]:
+def _ways(ways: Mapping[str, Sequence[int]]) -> list[dict[str, str]]:
     return [
         {
-            "name": settling.WORDS[way],
+            "name": _name(way),
             "amount": words.yuan(taken),
             "back": words.yuan(back) if back else "",
         }
         for way, (taken, back) in sorted(ways.items(), key=lambda each: -each[1][0])
     ]
+
+
+def _name(way: str) -> str:
+    return "线下" if way == shifts.BY_HAND else settling.WORDS[Channel(way)]

@@ -36,6 +36,8 @@ REACH = timedelta(days=31)
 """What is older than the last shift by more than this, or than today where there was none, is left
 where it is: nobody hands over what was taken before there were shifts."""
 PAGE = 50
+BY_HAND = "hand"
+"""The way of what somebody gave back otherwise: no channel did it."""
 
 
 class NothingTaken(Conflict):
@@ -60,7 +62,7 @@ class Open:
     payments: int = 0
     amount_fen: int = 0
     refund_fen: int = 0
-    ways: dict[Channel, list[int]] = field(default_factory=dict)
+    ways: dict[str, list[int]] = field(default_factory=dict)
     attempt_ids: list[int] = field(default_factory=list)
     refund_ids: list[int] = field(default_factory=list)
     batches: set[str] = field(default_factory=set)
@@ -74,7 +76,7 @@ class Open:
     def is_empty(self) -> bool:
         return not (self.payments or self.refunds)
 
-    def _add(self, side: int, channel: Channel, channel_fen: int, balance_fen: int) -> None:
+    def _add(self, side: int, channel: str, channel_fen: int, balance_fen: int) -> None:
         for way, fen in ((channel, channel_fen), (Channel.balance, balance_fen)):
             if fen:
                 self.ways.setdefault(way, [0, 0])[side] += fen
@@ -90,7 +92,10 @@ class Open:
         self.batches.add(refund.batch)
         self.refund_fen += refund.amount_fen
         self.refund_ids.append(refund.id)
-        self._add(1, channel, refund.channel_fen, refund.balance_fen)
+        if refund.finished_by is None:
+            self._add(1, channel, refund.channel_fen, refund.balance_fen)
+        else:
+            self._add(1, BY_HAND, refund.amount_fen, 0)
         self._began(at)
 
     def _began(self, at: datetime) -> None:
@@ -167,7 +172,7 @@ def close(
         "amount_fen": mine.amount_fen,
         "refunds": mine.refunds,
         "refund_fen": mine.refund_fen,
-        "ways": {channel.value: sums for channel, sums in mine.ways.items()},
+        "ways": {str(way): sums for way, sums in mine.ways.items()},
     }
     id_ = rows.add_new(session, Shift, row)
     if id_ is None:  # the other tap was first
@@ -305,13 +310,18 @@ def _payments(
 def _refunds(
     session: Session, staff_id: int, store_ids: Collection[int], since: datetime, now: datetime
 ) -> Sequence[tuple[Refund, Channel]]:
-    """What this person gave back, of whatever order, and is in no shift yet."""
+    """What this person gave back, of whatever order, and is in no shift yet. What was finished by
+    hand is whose hand it was, whoever had asked for it."""
+    me = f"staff:{staff_id}"
     handed = select(ShiftLine.id).where(ShiftLine.refund_id == Refund.id)
     found = session.execute(
         select(Refund, PaymentAttempt.channel)
         .join(PaymentAttempt, PaymentAttempt.id == Refund.attempt_id)
         .where(
-            Refund.actor == f"staff:{staff_id}",
+            or_(
+                Refund.finished_by == me,
+                and_(Refund.actor == me, Refund.finished_by.is_(None)),
+            ),
             Refund.settled_at >= since,
             Refund.settled_at <= now,
             Refund.store_id.in_(store_ids),

@@ -58,6 +58,7 @@ class Refund(Base):
         Index(None, "state", "requested_at"),
         Index(None, "settled_at"),
         Index(None, "actor", "settled_at"),
+        Index(None, "finished_by", "settled_at"),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint(
             "channel_fen >= 0 AND balance_fen >= 0 AND channel_fen + balance_fen = amount_fen",

@@ -24,7 +24,7 @@ class Shift(Base):
     """What somebody took and gave back at a store, handed over. Written once, never changed.
 
     `seq` counts the person's shifts at the store from one. `ways` holds for each way of payment
-    what came in and what went back: `{"wechat": [1250, 0]}`.
+    what came in and what went back: `{"wechat": [1250, 0]}`; `hand` stands for no channel.
     """
 
     __tablename__ = "shifts"

@@ -410,6 +410,13 @@ def a_shift(session: Session, shop: Shop) -> None:
     session.add(Shift(seq=1, **whose, **span, **nothing))
 
 
+@case("by_hand")
+def a_shift_with_what_went_back_by_hand(session: Session, shop: Shop) -> None:
+    a_shift(session, shop)
+    session.flush()
+    session.scalars(select(Shift)).one().ways = {"hand": [0, 500]}
+
+
 @case("returns_closed")
 def a_return_that_was_closed(session: Session, shop: Shop) -> None:
     a_share(session, shop)

@@ -16,6 +16,7 @@ from merchants.models import Merchant, Role, Staff, Store
 from orders.models import Order
 from payments import refunding, shifts
 from payments.models import (
+    ABNORMAL,
     AttemptState,
     Bill,
     Channel,
@@ -26,7 +27,7 @@ from payments.models import (
     Shift,
     ShiftLine,
 )
-from tests.console.conftest import Browser
+from tests.console.conftest import HASH, PASSWORD, Browser
 from tests.counting import statements
 from tests.factories.merchants import make_store
 from tests.payments.conftest import Till
@@ -138,6 +139,36 @@ def test_what_goes_back_in_two_parts_is_one_refund(till: Till, clerk: Browser) -
     [shift] = all_of(Shift)
     assert (shift.refunds, shift.refund_fen) == (1, 5200)
     assert [each.refund_id for each in all_of(ShiftLine)[1:]] == [part.id for part in parts]
+
+
+def test_what_a_manager_gives_back_by_hand_is_theirs_and_no_channels(
+    till: Till, clerk: Browser
+) -> None:
+    """The clerk had asked for both: one the channel holds on to, the other it refused."""
+    orders = [take(till, clerk, "30.00"), take(till, clerk, "20.00")]
+    asked = [give_back(till, each, 1_500, by=seller(each), arrived=False) for each in orders]
+    for refund, word in zip(asked, (ABNORMAL, "USER_ACCOUNT_ABNORMAL"), strict=True):
+        with transaction() as session:
+            refunding.fail(session, refund.id, word, clock_now())
+    manager = log_in(till, till.store, Role.manager)
+    with transaction() as session:
+        boss = session.scalars(select(Staff).where(Staff.role == Role.manager)).one()
+        boss.username, boss.password_hash = "boss", HASH
+    for refund in asked:
+        path = f"/refunds/{refund.out_refund_no}/finish"
+        done = manager.post(path, note="店里退了现金", password=PASSWORD)
+        assert done.status_code == 303, done.text
+
+    clerks = text_of(clerk.get(hand_over(clerk, 1, till.store)).text)
+    managers = text_of(manager.get(hand_over(manager, 1, till.store)).text)
+
+    mine, theirs = all_of(Shift)
+    assert (mine.payments, mine.refunds, mine.ways) == (2, 0, {"wechat": [5_000, 0]})
+    assert (theirs.staff_id, theirs.payments, theirs.refund_fen) == (boss.id, 0, 3_000)
+    assert theirs.ways == {"hand": [0, 3_000]}
+    assert "收减退 ¥50.00" in clerks
+    assert "线下 ¥0.00 退 ¥30.00" in managers
+    assert managers.count("线下退的 · 店里退了现金") == 2
 
 
 def test_a_payment_that_is_heard_of_late_is_in_the_next_shift(till: Till, clerk: Browser) -> None:
