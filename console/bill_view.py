@@ -14,11 +14,18 @@ from orders.models import Order
 from payments.models import UNSETTLED, Bill, BillKind, BillState, Channel, PaymentAttempt
 
 KINDS = {
-    BillKind.whole: "一次付清",
+    BillKind.whole: "整单",
     BillKind.deposit: "定金",
     BillKind.rest: "尾款",
     BillKind.share: "AA 一份",
 }
+TAKES = {
+    BillKind.whole: "在柜台收",
+    BillKind.deposit: "收定金",
+    BillKind.rest: "收尾款",
+    BillKind.share: "收一份",
+}
+"""As an act; the sum stands behind it."""
 Billed = tuple[Bill, PaymentAttempt | None]
 
 
@@ -50,6 +57,7 @@ def _row(
     row = {
         "seq": bill.seq,
         "kind": KINDS[bill.kind],
+        "take": TAKES[bill.kind],
         "amount": words.yuan(bill.amount_fen),
         "open": bill.state is BillState.open,
     }

@@ -301,7 +301,7 @@ def _show(no: str, form: Form, status: int = 200) -> Response:
     shown = {
         "no": order.no,
         "bill": _seq(),
-        "kind": bill_view.KINDS[bill.kind] if bill else "",
+        "take": bill_view.TAKES[bill.kind] if bill else "",
         "amount": words.yuan(bill.amount_fen if bill else order.payable_fen),
         "store": me().name_of(order.store_id),
         "who": people.name_of(member) if member else "",

@@ -246,10 +246,11 @@ def proof(found: BookProof | None, unsolved: int, now: Any) -> dict[str, str] | 
     )
     when = words.when(found.at, now)
     if is_proven(found):
-        own = f"{when} 自己的账核过一遍：{looked or '还没有账'}，一分不差"
+        own, more = f"{when} 自己的账核过，一分不差", looked or "还没有账"
         if unsolved:
-            return {"kind": "open", "words": f"{own}。跟渠道对账还有 {unsolved} 条没处理"}
-        return {"kind": "ok", "words": own}
+            said = f"{own}。跟渠道还有 {unsolved} 条没处理"
+            return {"kind": "open", "words": said, "looked": more}
+        return {"kind": "ok", "words": own, "looked": more}
     wrong = "、".join(
         f"{CHECKED.get(name, name)} {len(ids)}" for name, ids in found.wrong.items() if ids
     )

@@ -14,8 +14,10 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from core.errors import Malformed
 from merchants.models import Staff
+from orders.models import Order
 from payments import settling, shifts
-from payments.models import Channel, Shift
+from payments.models import Channel, Refund, Shift
+from payments.refunding.listing import in_batches
 from payments.shifts import NothingTaken, Open, ShiftMoved
 
 page = Blueprint("shifts", __name__, url_prefix="/collect/shifts")
@@ -80,15 +82,8 @@ def show(shift_id: int) -> Response:
                 }
                 for attempt, order in taken
             ],
-            "refunds_rows": [
-                {
-                    "time": words.when(refund.settled_at, now),
-                    "no": order.no,
-                    "why": f"线下退的 · {refund.note}" if refund.finished_by else refund.reason,
-                    "amount": words.yuan(refund.amount_fen),
-                }
-                for refund, order in back
-            ],
+            "merchant": who.merchant_name,
+            "refunds_rows": _given_back(back, now),
         },
     )
 
@@ -146,6 +141,31 @@ def _shown(shift: Shift, name: str, now: datetime) -> dict[str, Any]:
         "left": _left(shift.amount_fen, shift.refund_fen),
         "ways": _ways(shift.ways),
     }
+
+
+def _given_back(found: Sequence[tuple[Refund, Order]], now: datetime) -> list[dict[str, str]]:
+    """As they were counted: what went back at once is one, with where its parts went."""
+    numbers = {order.id: order.no for _, order in found}
+    batches = in_batches([refund for refund, _ in found])
+    return [
+        {
+            "time": words.when(batch[-1].settled_at, now),
+            "no": numbers[batch[0].order_id],
+            "why": _why(batch[0]),
+            "amount": words.yuan(sum(refund.amount_fen for refund in batch)),
+            "parts": " + ".join(_part(refund) for refund in batch) if len(batch) > 1 else "",
+        }
+        for batch in batches
+    ]
+
+
+def _why(refund: Refund) -> str:
+    return f"线下退的 · {refund.note}" if refund.finished_by else refund.reason
+
+
+def _part(refund: Refund) -> str:
+    way = shifts.BY_HAND if refund.finished_by else refund.channel.value
+    return f"{_name(way)} ¥{words.yuan(refund.amount_fen)}"
 
 
 def _left(taken_fen: int, back_fen: int) -> str:

@@ -60,12 +60,13 @@ def test_all_is_well_only_while_no_difference_with_a_channel_is_open(chain: Chai
     with chain.writing() as session:
         session.add(BookProof(at=chain.now, counts={"order": 7, "loss": 2}, wrong={}))
     calm = owner.get("/settlement/").text
-    assert "自己的账核过一遍：订单 7，一分不差<" in calm
+    assert "自己的账核过，一分不差<" in calm
+    assert "<summary>核了什么</summary>订单 7<" in calm
 
     differ(chain)
 
     told = owner.get("/settlement/").text
-    assert "一分不差。跟渠道对账还有 1 条没处理<" in told
+    assert "一分不差。跟渠道还有 1 条没处理<" in told
     assert '/recon/">去对账</a>' in told
 
 

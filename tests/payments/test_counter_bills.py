@@ -22,7 +22,7 @@ def test_the_rest_is_paid_by_the_payers_code(till: Till) -> None:
     pay(till, order)
     clerk = log_in(till, till.store)  # noqa: F811
     waiting = clerk.get(f"/orders/waiting/{order.no}").text
-    assert waiting.count("在柜台收") == 1
+    assert waiting.count(">收尾款") == 1
     assert f"/console/collect/{order.no}?bill=3" in waiting
     assert "¥20.00" in clerk.get(f"/collect/{order.no}?bill=3").text
     till.open(order)  # the customer had gone to pay it on the phone

@@ -139,6 +139,10 @@ def test_what_goes_back_in_two_parts_is_one_refund(till: Till, clerk: Browser) -
     [shift] = all_of(Shift)
     assert (shift.refunds, shift.refund_fen) == (1, 5200)
     assert [each.refund_id for each in all_of(ShiftLine)[1:]] == [part.id for part in parts]
+    sheet = clerk.get(f"/collect/shifts/{shift.id}").text
+    assert "−¥52.00 多收了 · 微信支付 ¥32.00 + 微信支付 ¥20.00 · " in text_of(sheet)
+    assert sheet.count("−¥") == 1
+    assert re.search(r'<h1 class="print-only">\S+ 交班单</h1>', sheet)
 
 
 def test_what_a_manager_gives_back_by_hand_is_theirs_and_no_channels(

@@ -171,6 +171,7 @@ def test_each_share_goes_back_and_the_page_says_who_paid(
     part = owner.get(f"/orders/waiting/{order.no}").text
     assert "小周 · 微信支付" in part
     assert part.count("待付") >= 2
+    assert part.count(">收一份</a>") == 2
     pay_share(orderer, token, 3)
     pay_share(orderer, token, 4)
 
