@@ -78,6 +78,7 @@ BALANCES = {
     BalanceKind.merged: "账号合并",
     BalanceKind.imported: "以前的储值",
 }
+WAITING = "等付款"
 SOON = timedelta(days=30)
 
 
@@ -206,18 +207,23 @@ def exchange(path: GoodsPath, header: WriteHeader) -> tuple[BoughtOut, int]:
 @blueprint.get("/balance", responses={200: BalanceEntriesOut}, security=MEMBER)
 @member
 def list_balance(query: LedgerQuery) -> BalanceEntriesOut:
-    """The ledger of stored value."""
+    """The ledger of stored value; what an order keeps that is not paid yet says so."""
     with reading() as session:
         found = balance.ledger(
-            session, g.member.id, before=cursors.place(query.cursor), limit=query.limit + 1
+            session,
+            g.member.id,
+            before=cursors.place(query.cursor),
+            limit=query.limit + 1,
+            folded=True,
         )
         shown = found[: query.limit]
-        orders_no = orders_behind(session, [entry.cause for entry in shown])
+        causes = [entry.cause for entry in shown]
+        orders_no, kept = orders_behind(session, causes), balance.still_kept(session, causes)
     items = [
         BalanceEntryOut(
             id=str(entry.id),
             at=entry.at,
-            text=BALANCES[entry.kind],
+            text=WAITING if entry.cause in kept else BALANCES[entry.kind],
             amount_fen=entry.principal_fen + entry.bonus_fen,
             bonus_fen=entry.bonus_fen,
             order_no=orders_no.get(entry.cause),
