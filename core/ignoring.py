@@ -11,7 +11,7 @@ from pymysql import err
 from pymysql.constants.ER import DUP_ENTRY
 from pymysql.cursors import Cursor
 from sqlalchemy import Insert, Table, insert
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import mysql, sqlite
 
 _IGNORING = "INSERT IGNORE"
 MOST_WARNINGS = 20_000  # kept by the server for one statement: more rows than any of ours has
@@ -34,3 +34,14 @@ def insert_new(table: Table, *, on_sqlite: bool) -> Insert:
     if on_sqlite:
         return sqlite.insert(table).on_conflict_do_nothing()
     return insert(table).prefix_with("IGNORE")
+
+
+def insert_or_lock(table: Table, *, on_sqlite: bool) -> Insert:
+    """An insert that a unique key may refuse; the row is locked either way, and by nobody else.
+
+    INSERT IGNORE takes a lock that many may have on what is there, so two who then want it alone
+    wait for each other.
+    """
+    if on_sqlite:
+        return insert_new(table, on_sqlite=True)
+    return mysql.insert(table).on_duplicate_key_update(id=table.c.id)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Insert, Table, Update, bindparam, insert, 
 from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
-from core import statements
+from core import ignoring, statements
 from core.database import Base, insert_new, on_sqlite
 
 Values = Mapping[str, Any]
@@ -45,6 +45,11 @@ def add_new(session: Session, model: type[Base], row: Values) -> int | None:
     """Insert one row unless a unique key refuses it; its id, or None. Other refusals are raised."""
     result = statements.execute(session, insert_new(model, on_sqlite(session)), row)
     return result.lastrowid if result.rowcount == 1 else None
+
+
+def add_or_lock(session: Session, model: type[Base], row: Values) -> None:
+    """Insert one row unless a unique key refuses it, and have it for ourselves either way."""
+    statements.execute(session, _insert_or_lock(model, on_sqlite(session)), row)
 
 
 def add_all_new(session: Session, model: type[Base], several: Sequence[Values]) -> int:
@@ -142,6 +147,11 @@ def reread(session: Session, model: type[Base], id_: int) -> None:
 def insert_into(model: type[Base]) -> Insert:
     """The statement of `add`."""
     return insert(table_of(model))
+
+
+@cache
+def _insert_or_lock(model: type[Base], on_sqlite: bool) -> Insert:
+    return ignoring.insert_or_lock(table_of(model), on_sqlite=on_sqlite)
 
 
 @cache

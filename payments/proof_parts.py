@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, and_, case, cast, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from core.clock import business_day
 from gateways.pay.bills import RowKind
 from orders.models import DiscountKind, Order, OrderDiscount
 from payments import accounts
@@ -98,7 +97,7 @@ def wrong_coupon_costs(session: Session, ids: range) -> list[int]:
         .subquery()
     )
     found = (
-        select(Order.id, Order.merchant_id, Order.paid_at, booked.c.fen)
+        select(Order.id, Order.merchant_id, booked.c.fen)
         .outerjoin(taken, taken.c.order_id == Order.id)
         .outerjoin(booked, booked.c.order_id == Order.id)
         .where(
@@ -110,13 +109,18 @@ def wrong_coupon_costs(session: Session, ids: range) -> list[int]:
         .order_by(Order.id)
     )
     rows = session.execute(found).all()
-    due = [(merchant_id, business_day(at)) for _, merchant_id, at, fen in rows if fen is None]
+    unbooked = {order_id: merchant_id for order_id, merchant_id, fen in rows if fen is None}
+    paid = session.execute(
+        select(LedgerEntry.order_id, LedgerEntry.day).where(
+            LedgerEntry.order_id.in_(unbooked),
+            LedgerEntry.account.startswith(f"{accounts.SALES}:"),
+            LedgerEntry.cause.startswith("payment:"),
+        )
+    ).all()
+    due = [(unbooked[order_id], day) for order_id, day in paid]
     closed = _closed(session, due)
-    return [
-        order_id
-        for order_id, merchant_id, at, fen in rows
-        if fen is not None or (merchant_id, business_day(at)) in closed
-    ]
+    waiting = {order_id for order_id, day in paid if (unbooked[order_id], day) not in closed}
+    return [order_id for order_id, _, _ in rows if order_id not in waiting]
 
 
 def wrong_coupon_returns(session: Session, ids: range) -> list[int]:

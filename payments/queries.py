@@ -44,7 +44,7 @@ _LOCK_BILL_OF = (
 
 
 class Known(NamedTuple):
-    """What an attempt asked the channel for; that never changes."""
+    """What an attempt asked the channel for, which never changes, and its state at that moment."""
 
     id: int
     bill_id: int
@@ -54,6 +54,7 @@ class Known(NamedTuple):
     account: str
     appid: str
     created_at: datetime
+    state: AttemptState
 
 
 _BILLS, _ATTEMPTS, _ORDERS = (rows.table_of(model) for model in (Bill, PaymentAttempt, Order))

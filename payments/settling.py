@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,7 @@ from orders import paying
 from orders.models import LineKind, Order
 from payments import attempts, ledger, refunding, stored
 from payments.models import (
+    PAID,
     UNSETTLED,
     AttemptState,
     Bill,
@@ -57,6 +59,15 @@ class Settlement(StrEnum):
     mismatch = "mismatch"
 
 
+class _Told(NamedTuple):
+    """`at`: the channel's clock; `paid_at`: the same within what can be; `day`: as in `ledger`."""
+
+    transaction_id: str | None
+    at: datetime
+    paid_at: datetime
+    day: date | None
+
+
 def settle(session: Session, transaction: Transaction, now: datetime) -> Settlement:
     """Act on what the channel says of a payment, from a notice or a query; safe to repeat.
 
@@ -83,12 +94,16 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
     if not transaction.is_paid:
         return _settle_unpaid(session, known, transaction, now)
 
+    if known.state in PAID:  # for good: no day is held for what was heard before
+        return Settlement.repeated
     number, at = transaction.transaction_id, transaction.success_at or now
-    day = _day(session, known, at, now)
+    paid_at = _bounded(known, at, now)
+    day = _day(session, known, paid_at, now)
     bill, attempt, order = lock_for_settling(session, known)
     if is_paid(attempt):
         return Settlement.repeated
-    if _pay(session, bill, attempt, order, transaction_id=number, at=at, day=day, now=now):
+    told = _Told(number, at, paid_at, day)
+    if _pay(session, bill, attempt, order, told, now):
         return Settlement.paid
     attempts.settle_late(session, attempt, transaction_id=number, at=at, now=now)
     ledger.post_payment(session, attempt, order, late=True, day=day, now=now)
@@ -108,14 +123,19 @@ def settle(session: Session, transaction: Transaction, now: datetime) -> Settlem
     return Settlement.late
 
 
-def _day(session: Session, known: Known, at: datetime, now: datetime) -> date | None:
+def _bounded(known: Known, at: datetime, now: datetime) -> datetime:
+    """When it was paid: no earlier than its attempt, whatever the channel's clock says, nor later
+    than we hear of it."""
+    return min(max(at, known.created_at), now)
+
+
+def _day(session: Session, known: Known, paid_at: datetime, now: datetime) -> date | None:
     """Of the statement that a payment belongs to: the day on which it was paid, as the channel's
     bill and its fee have it. None: today's, where nothing has to be held.
 
-    The day comes before the bill's lock, as with whoever closes it. No payment is older than its
-    attempt, whatever the channel's clock says.
+    The day comes before the bill's lock, as with whoever closes it.
     """
-    paid_on = business_day(max(at, known.created_at))
+    paid_on = business_day(paid_at)
     if paid_on >= business_day(now):
         return None
     merchant_id = merchant_of(session, known.bill_id)
@@ -127,7 +147,8 @@ def settle_balance(session: Session, attempt: PaymentAttempt, now: datetime) -> 
     known = find_known(session, attempt.out_trade_no)
     assert known is not None  # it was just written
     bill, attempt, order = lock_for_settling(session, known)
-    if not _pay(session, bill, attempt, order, transaction_id=None, at=now, now=now):
+    told = _Told(None, at=now, paid_at=now, day=None)
+    if not _pay(session, bill, attempt, order, told, now):
         raise rows.NotMoved(f"attempt {attempt.id} could not pay what it was started for")
 
 
@@ -136,11 +157,8 @@ def _pay(
     bill: Bill,
     attempt: PaymentAttempt,
     order: Order,
-    *,
-    transaction_id: str | None,
-    at: datetime,
+    told: _Told,
     now: datetime,
-    day: date | None = None,
 ) -> bool:
     """False: too late, and nothing was changed."""
     in_time = attempt.state in UNSETTLED and bill.state is BillState.open
@@ -151,16 +169,16 @@ def _pay(
         attempt.id,
         AttemptState.succeeded,
         live=True,
-        transaction_id=transaction_id,
-        settled_at=at,
+        transaction_id=told.transaction_id,
+        settled_at=told.at,
     )
     if attempt.balance_fen:
         balance.capture(session, attempts.kept_for(attempt.id), now=now)
     bonus = stored.given_fen(session, order.id) if order.kind is LineKind.top_up else 0
-    ledger.post_payment(session, attempt, order, late=False, bonus_fen=bonus, day=day, now=now)
+    ledger.post_payment(session, attempt, order, late=False, bonus_fen=bonus, day=told.day, now=now)
     _pay_bill(session, bill, now)
     if attempt.shared:
-        planning.plan(session, attempt, order, now=now)
+        planning.plan(session, attempt, order, paid_at=told.paid_at)
     log.info("payment_settled", order_no=order.no, amount_fen=attempt.amount_fen)
     return True
 

@@ -1,13 +1,13 @@
-"""Who bears a coupon: booked once a day for all orders that were paid on it, and given back with
-their refunds."""
+"""Who bears a coupon: booked once a day for all orders whose payment the ledger has under it, and
+given back with their refunds."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session, aliased
 
 from core import rows
 from core.clock import day_bounds
@@ -15,7 +15,7 @@ from core.money import apply_basis_points
 from coupons.models import Coupon
 from orders.models import DiscountKind, Order, OrderDiscount, PaymentState
 from payments import accounts, ledger
-from payments.models import CouponTerms, LedgerEntry
+from payments.models import CouponTerms, DayState, LedgerEntry, SettlementDay
 from payments.settlement.terms import terms_on
 
 SLICE = 1_000
@@ -31,36 +31,75 @@ def book(session: Session, merchant_id: int, day: date, *, now: datetime) -> Non
     """Safe to repeat while the day is open; the caller holds it."""
     terms = terms_on(session, merchant_id, day)
     merchant_bp = terms.coupon_platform_bp if terms else 0
-    last = 0
-    while used := _used(session, merchant_id, day, last):
-        last = used[-1].order_id
+    for order_ids in _slices(_paid(session, merchant_id, day)):
+        used = _used(session, order_ids)
         _book_uses(session, merchant_id, used, merchant_bp, day, now)
     for order_ids in _slices(_refunded(session, merchant_id, day)):
         _book_returns(session, merchant_id, order_ids, day, now)
 
 
-def _used(session: Session, merchant_id: int, day: date, after: int) -> list[_Used]:
-    """The next orders of the day with what their coupons took off, whole orders only."""
+def _paid(session: Session, merchant_id: int, day: date) -> list[int]:
+    """Orders with coupons that are of this day: where the ledger has the last of their payments,
+    whenever we heard of it; free ones where they were placed. Of several payments the last to be
+    closed takes the order with it, so none is missed when an earlier day is heard of afterwards."""
     begin, end = day_bounds(day)
-    ids = (
-        select(Order.id)
-        .join(OrderDiscount, OrderDiscount.order_id == Order.id)
-        .where(
-            Order.merchant_id == merchant_id,
-            Order.paid_at >= begin,
-            Order.paid_at < end,
-            Order.id > after,
-            OrderDiscount.kind == DiscountKind.coupon,
-            # A free order that was cancelled has no refund to take its cost back with.
-            (Order.payable_fen > 0) | (Order.payment_state == PaymentState.paid),
+    later = aliased(LedgerEntry)
+    still_open = (
+        select(later.id)
+        .outerjoin(
+            SettlementDay,
+            (SettlementDay.merchant_id == later.merchant_id) & (SettlementDay.day == later.day),
         )
-        .group_by(Order.id)
-        .order_by(Order.id)
-        .limit(SLICE)
+        .where(
+            later.order_id == Order.id,
+            later.account == accounts.sales(merchant_id),
+            later.cause.startswith("payment:"),
+            later.day > day,
+            func.coalesce(SettlementDay.state, DayState.open) == DayState.open,
+        )
     )
-    order_ids = session.scalars(ids).all()
-    if not order_ids:
-        return []
+    paid = (
+        select(Order.id)
+        .join(LedgerEntry, LedgerEntry.order_id == Order.id)
+        .where(
+            LedgerEntry.merchant_id == merchant_id,
+            LedgerEntry.day == day,
+            LedgerEntry.account == accounts.sales(merchant_id),
+            LedgerEntry.cause.startswith("payment:"),
+            Order.paid_at.is_not(None),
+            _with_coupon(),
+            ~_is_booked(),
+            ~still_open.exists(),
+        )
+    )
+    free = select(Order.id).where(
+        Order.merchant_id == merchant_id,
+        Order.paid_at >= begin,
+        Order.paid_at < end,
+        Order.payable_fen == 0,
+        # One that was cancelled has no refund to take its cost back with.
+        Order.payment_state == PaymentState.paid,
+        _with_coupon(),
+        ~_is_booked(),
+    )
+    return sorted({*session.scalars(paid), *session.scalars(free)})
+
+
+def _with_coupon() -> ColumnElement[bool]:
+    taken = select(OrderDiscount.id).where(
+        OrderDiscount.order_id == Order.id, OrderDiscount.kind == DiscountKind.coupon
+    )
+    return taken.exists()
+
+
+def _is_booked() -> ColumnElement[bool]:
+    booked = aliased(LedgerEntry)
+    known = select(booked.id).where(booked.order_id == Order.id, booked.cause.startswith("coupon:"))
+    return known.exists()
+
+
+def _used(session: Session, order_ids: Sequence[int]) -> list[_Used]:
+    """What these orders' coupons took off."""
     found = (
         select(OrderDiscount.order_id, func.sum(OrderDiscount.amount_fen), CouponTerms.platform_bp)
         .join(Coupon, Coupon.id == OrderDiscount.ref_id)

@@ -15,19 +15,22 @@ def hold(session: Session, merchant_id: int, day: date, *, now: datetime) -> dat
     today = business_day(now)
     if day >= today:
         return today
-    open_day(session, merchant_id, day, now=now)
     found = select(SettlementDay.state).where(
         SettlementDay.merchant_id == merchant_id, SettlementDay.day == day
     )
-    state = session.scalars(found.with_for_update()).one()
+    locked = found.with_for_update()
+    state = session.scalars(locked).one_or_none()
+    if state is None:
+        open_day(session, merchant_id, day, now=now)
+        state = session.scalars(locked).one()
     return day if state is DayState.open else today
 
 
 def open_day(session: Session, merchant_id: int, day: date, *, now: datetime) -> None:
-    """The day has a statement from now on; again: the same one."""
+    """The day has a statement from now on, which is ours; again: the same one."""
     nothing = dict.fromkeys(_FIGURES, 0)
     row = {"merchant_id": merchant_id, "day": day, "state": DayState.open, "opened_at": now}
-    rows.add_new(session, SettlementDay, row | nothing)
+    rows.add_or_lock(session, SettlementDay, row | nothing)
 
 
 _FIGURES = (

@@ -30,8 +30,11 @@ def is_wanted(session: Session, merchant_id: int, *, now: datetime) -> bool:
     return any(bp for _, bp in _rates(session, merchant_id, now))
 
 
-def plan(session: Session, attempt: PaymentAttempt, order: Order, *, now: datetime) -> None:
-    """A payment that was opened to be shared is paid: it is due. Nobody waits for the row."""
+def plan(session: Session, attempt: PaymentAttempt, order: Order, *, paid_at: datetime) -> None:
+    """A payment that was opened to be shared is paid: it is due. Nobody waits for the row.
+
+    `paid_at`: not when we heard of it, for what is given of it goes by what was agreed then.
+    """
     row = {
         "attempt_id": attempt.id,
         "merchant_id": order.merchant_id,
@@ -39,7 +42,7 @@ def plan(session: Session, attempt: PaymentAttempt, order: Order, *, now: dateti
         "round": 0,
         "state": SharingState.due,
         "error": "",
-        "paid_at": now,
+        "paid_at": paid_at,
     }
     later.add(session, Sharing, row)
 
