@@ -32,7 +32,8 @@ Billed = tuple[Bill, PaymentAttempt | None]
 def shown(
     session: Session, order: Order, found: Sequence[Billed], now: datetime
 ) -> list[dict[str, Any]]:
-    """`found`: the bills that count, each with its live attempt."""
+    """`found`: the bills that count, each with its live attempt. `open`: it may be paid now, which
+    a rest may not before its deposit."""
     payers = {
         attempt.member_id or order.member_id
         for bill, attempt in found
@@ -40,7 +41,12 @@ def shown(
     }
     members = select(Member).where(Member.id.in_(payers))
     names = {member.id: people.name_of(member) for member in session.scalars(members)}
-    return [_row(bill, attempt, order, names, now) for bill, attempt in found]
+    rows = [_row(bill, attempt, order, names, now) for bill, attempt in found]
+    kinds = [bill.kind for bill, _ in found if bill.state is BillState.open]
+    for row, (bill, _) in zip(rows, found, strict=True):
+        first = bill.kind is not BillKind.rest or BillKind.deposit not in kinds
+        row["open"] = bill.state is BillState.open and first
+    return rows
 
 
 def several(found: Sequence[Billed]) -> bool:
@@ -59,7 +65,6 @@ def _row(
         "kind": KINDS[bill.kind],
         "take": TAKES[bill.kind],
         "amount": words.yuan(bill.amount_fen),
-        "open": bill.state is BillState.open,
     }
     if bill.state is BillState.paid:
         payer_id = attempt.member_id or order.member_id if attempt else None

@@ -49,7 +49,7 @@ WHY = {
     "NO_AUTH": "商户号没有开通付款码收款，找店主",
 }
 TAKEN = "有人正在用手机付这一份，过几分钟再收"
-_OVER = (AlreadyPaid, NotPayable, OrderExpired)
+_OVER = (AlreadyPaid, OrderExpired)
 
 
 @page.get("/")
@@ -126,7 +126,7 @@ def charge(no: str) -> Response:
             else WHY["AUTH_CODE_INVALID"],
         )
         return _show(no, form, 422)
-    _take(order, now)
+    before = _take(order, now)
     try:
         charged = counter.charge(
             gateways.cashier(),
@@ -139,6 +139,9 @@ def charge(no: str) -> Response:
             now=now,
             seq=_seq(),
         )
+    except NotPayable as refused:
+        form.refuse("code", refused.detail)
+        return _show(no, form, 422)
     except _OVER:
         return _to(no)
     except ShareTaken:
@@ -151,7 +154,7 @@ def charge(no: str) -> Response:
         why = WHY.get(charged.why, f"没有收成，请顾客换个方式（{charged.why}）")
         form.refuse("code", why)
         return _show(no, form, 422)
-    _note(order, now)
+    _note(order, before, now)
     return _to(no)
 
 
@@ -168,7 +171,7 @@ def show_code(no: str) -> Response:
     if account is None:
         form.refuse("code", f"这里没有{collect_view.NAMES[channel]}的收款码")
         return _show(no, form, 422)
-    _take(order, now)
+    before = _take(order, now)
     try:
         remote.open_payment(
             gateways.cashier(),
@@ -179,6 +182,9 @@ def show_code(no: str) -> Response:
             client_ip=request.remote_addr or "",
             seq=_seq(),
         )
+    except NotPayable as refused:
+        form.refuse("code", refused.detail)
+        return _show(no, form, 422)
     except _OVER:
         return _to(no)
     except ShareTaken:
@@ -187,7 +193,7 @@ def show_code(no: str) -> Response:
     except (ChannelUnavailable, ChannelRefused, PaymentInProgress):
         form.refuse("code", f"{collect_view.NAMES[channel]}没有回应，再试一次")
         return _show(no, form, 422)
-    _note(order, now)
+    _note(order, before, now)
     return _to(no)
 
 
@@ -224,10 +230,12 @@ def cancel(no: str) -> Response:
 
 
 def _leave(order: Order, now: datetime) -> Response:
-    """The order stays as it is; only what was begun for this bill is closed."""
+    """The order stays as it is, and so does what somebody is paying on their phone: only what was
+    begun here is closed."""
     with reading() as session:
         _, live = _billed(session, order)
-    if live is not None and live.state in UNSETTLED:
+        ours = live is not None and shifts.is_begun_there(session, live)
+    if live is not None and ours and live.state in UNSETTLED:
         try:
             remote.close(gateways.cashier(), live, now)
         except (ChannelUnavailable, ChannelRefused, PaymentInProgress):
@@ -236,22 +244,26 @@ def _leave(order: Order, now: datetime) -> Response:
     return reply.done(url_for("console.deposits.show", no=order.no))
 
 
-def _take(order: Order, now: datetime) -> None:
+def _take(order: Order, now: datetime) -> int | None:
     """Whose the payment will be is kept before anybody may pay; of a sum it is since it was asked
-    for."""
+    for. The attempt that there was before."""
     if _seq() is None:
-        return
+        return None
     with transaction() as session:
-        bill, _ = _billed(session, order)
+        bill, live = _billed(session, order)
         shifts.taken_by(session, bill, order.store_id, me().staff_id, now)
+        return live.id if live else None
 
 
-def _note(order: Order, now: datetime) -> None:
-    """Who took a bill of an order is on record; of a sum it is since it was asked for."""
+def _note(order: Order, before: int | None, now: datetime) -> None:
+    """Who took a bill of an order is on record, once for each code; of a sum it is since it was
+    asked for."""
     if _seq() is None:
         return
     with transaction() as session:
-        bill, _ = _billed(session, order)
+        bill, live = _billed(session, order)
+        if live is None or live.id == before:
+            return
         audit.record(
             session,
             actor=me().actor,
@@ -295,7 +307,7 @@ def _ask(form: Form, status: int = 200) -> Response:
 def _show(no: str, form: Form, status: int = 200) -> Response:
     now, order = clock_now(), _mine(no)
     with reading() as session:
-        bill, live = _billed(session, order) if _seq() else (None, None)
+        bill, live = _billed(session, order) if _seq() is not None else (None, None)
         live = live if bill else find_live_attempt_of(session, order.id)
         member = session.get(Member, order.member_id) if order.member_id else None
     shown = {

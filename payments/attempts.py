@@ -105,6 +105,8 @@ def start(
         raise NotPayable("订单已取消")
     if order.expires_at <= now:
         raise OrderExpired
+    if bill.kind is BillKind.rest and _owes_deposit(bills):
+        raise NotPayable("先付定金，再付尾款")
     means = _with_balance(order, bill, means)
     if live is not None:
         if bill.kind is BillKind.share and _is_with_another(live, means, now):
@@ -246,6 +248,10 @@ def _must_be_one(bills: Sequence[Bill]) -> None:
             for bill in open_
         ]
         raise BillRequired(bills=named)
+
+
+def _owes_deposit(bills: Sequence[Bill]) -> bool:
+    return any(b.kind is BillKind.deposit and b.state is BillState.open for b in bills)
 
 
 def _is_theirs(paid: PaymentAttempt, means: Means) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import cursors, rows
@@ -30,7 +30,7 @@ from payments.models import (
     Shift,
     ShiftLine,
 )
-from payments.takings import at_the_counter
+from payments.takings import at_the_counter, begun_there
 
 REACH = timedelta(days=31)
 """What is older than the last shift by more than this, or than today where there was none, is left
@@ -117,13 +117,34 @@ class Page:
 
 
 def taken_by(session: Session, bill: Bill, store_id: int, staff_id: int, now: datetime) -> None:
-    """Whoever asks for a bill at the counter answers for what is paid there from now on; once it is
-    paid nobody else does."""
-    sale = {"store_id": store_id, "staff_id": staff_id, "at": now}
-    if rows.add_new(session, CounterSale, {"bill_id": bill.id, **sale}) is None:
+    """Whoever asks for a bill at the counter answers for what is paid there from now on, also by a
+    code that was shown before and still is; once it is paid nobody else does."""
+    sale = {"store_id": store_id, "staff_id": staff_id}
+    if rows.add_new(session, CounterSale, {"bill_id": bill.id, "at": now, **sale}) is None:
         still_open = exists().where(Bill.id == CounterSale.bill_id, Bill.state == BillState.open)
         mine = update(CounterSale).where(CounterSale.bill_id == bill.id, still_open)
-        claim(session, mine.values(**sale))
+        at = case((_shown_before().exists(), CounterSale.at), else_=now)
+        claim(session, mine.values(at=at, **sale))
+
+
+def is_begun_there(session: Session, attempt: PaymentAttempt) -> bool:
+    """Whether this one is by a code that was scanned or shown at the counter, not begun by the
+    payer."""
+    sale = select(CounterSale.bill_id).where(CounterSale.bill_id == attempt.bill_id)
+    mine = sale.where(PaymentAttempt.id == attempt.id, begun_there())
+    return session.scalar(mine) is not None
+
+
+def _shown_before() -> Select[int]:
+    return (
+        select(PaymentAttempt.id)
+        .where(
+            PaymentAttempt.bill_id == CounterSale.bill_id,
+            PaymentAttempt.live.is_(True),
+            begun_there(),
+        )
+        .correlate(CounterSale)
+    )
 
 
 def open_of(

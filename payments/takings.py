@@ -85,11 +85,13 @@ def at_the_counter() -> ColumnElement[bool]:
     """Of the attempts to pay a bill that somebody of the staff took: those begun at the counter. A
     sum is asked for nowhere else; a bill of goods may be paid on the customer's phone all the same.
     """
+    return or_(Order.kind == LineKind.amount, begun_there())
+
+
+def begun_there() -> ColumnElement[bool]:
+    """Of the attempts beside what somebody of the staff took: those that began since, our way."""
     there = PaymentAttempt.way.in_((Way.code, Way.native))
-    return or_(
-        Order.kind == LineKind.amount,
-        and_(there, PaymentAttempt.created_at >= CounterSale.at),
-    )
+    return and_(there, PaymentAttempt.created_at >= CounterSale.at)
 
 
 def _together(groups: Iterable[Any]) -> Takings:
