@@ -47,7 +47,7 @@ def answer_refund(no: str) -> Response:
         return _answer_page(no, form, 422)
     try:
         if agrees:
-            _close_begun(no, now)
+            _close_begun(no, form["code"], now)
         with transaction() as session:
             asked = asking.find_by_code(session, who.merchant_id, form["code"])
             member = session.get_one(Staff, who.staff_id)
@@ -133,10 +133,15 @@ def _answer_page(no: str, form: Form, status: int = 200) -> Response:
     )
 
 
-def _close_begun(no: str, now: datetime) -> None:
-    """Of an order that is paid in part nobody may be paying the rest while it ends."""
+def _close_begun(no: str, code: str, now: datetime) -> None:
+    """Of an order that is paid in part nobody may be paying the rest while it ends: closed for
+    whoever may agree to that, and for nobody else. Raises what agreeing does."""
     with reading() as session:
         order = get_with_money(session, me().merchant_id, me().all_store_ids, no)
+        asked = asking.find_by_code(session, me().merchant_id, code)
+        if asked.order_id != order.id:
+            raise AskedNotFound
+        asking.check(session, asked, session.get_one(Staff, me().staff_id))
     if order.payment_state in OWING and order.state is OrderState.placed:
         remote.rearrange(gateways.cashier(), order.id, lambda session, order: None, now=now)
 

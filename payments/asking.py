@@ -92,9 +92,7 @@ def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: 
     Raises AskedNotFound, AskedByOneself, AskedOver, AskedTooMuch, AskedChanged, ChatLimit, and what
     `refunding.request`, `cancelling.cancel` or `stuck.restart` does.
     """
-    _check(session, asked, staff)
-    if not may_agree(session, asked, staff):
-        raise AskedTooMuch
+    check(session, asked, staff)
     if via == CHAT and asked.amount_fen > left_in_chat(session, staff, now=now, lock=True):
         raise ChatLimit
     _move(session, asked, AskedState.agreed, staff, via, now)
@@ -115,6 +113,16 @@ def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: 
     rows.all_moved(AskedRefund, claim(session, mine.values(refund_id=refund.id)))
     _audit(session, asked, order, "refund.agree", actor, now, via=via)
     return refund
+
+
+def check(session: Session, asked: AskedRefund, staff: Staff) -> None:
+    """Whether this one may be the second person, and is asked. Raises AskedNotFound,
+    AskedByOneself, AskedTooMuch, AskedOver."""
+    _check(session, asked, staff)
+    if not may_agree(session, asked, staff):
+        raise AskedTooMuch
+    if asked.state is not AskedState.pending:
+        raise AskedOver
 
 
 def refuse(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: datetime) -> None:

@@ -14,9 +14,10 @@ from official_account.commands.parsing import AGREE_REFUND, YES, Command
 from orders.models import Order
 from payments import asking
 from payments.asked_models import AskedRefund, AskedState
-from payments.errors import AskedByOneself, AskedNotFound, AskedOver
-from payments.models import Refund, RefundState
-from payments.refunding import listing
+from payments.errors import AskedByOneself, AskedNotFound, AskedOver, PaymentInProgress
+from payments.models import UNSETTLED, Refund, RefundState
+from payments.queries import list_live_attempts
+from payments.refunding import Wanted, listing
 
 MOST = 5
 YES_OR_NO = "回复「确认」或「取消」。"
@@ -43,6 +44,8 @@ def agree(asker: Asker, code: str) -> str:
         there = asker.console("到控制台退 →", f"/console/orders/{order.no}")
         this = format_yuan(asked.amount_fen)
         return f"今天在聊天里还能同意 ¥{format_yuan(left)}，这笔 ¥{this}。{there}"
+    if _ends_what_is_paid_now(asker, asked):
+        return _being_paid(asker, asked)
     asker.ask("refund", {"code": asked.code, "amount_fen": asked.amount_fen})
     return f"{plain(asking.question(asker.session, asked))}。\n退了收不回来。{YES_OR_NO}"
 
@@ -55,6 +58,9 @@ def go_on(asker: Asker, said: Command) -> str:
     try:
         with asker.session.begin_nested():
             asking.agree(asker.session, asked, staff=asker.staff, via=asking.CHAT, now=asker.now)
+    except PaymentInProgress:  # to close that is a call to the channel, which the console makes
+        asker.done()
+        return asker.refused(AGREE_REFUND, f"没有退：{_being_paid(asker, asked)}")
     except LinliError as refused:
         asker.done()
         return asker.refused(AGREE_REFUND, f"没有退：{refused.detail}")
@@ -68,6 +74,19 @@ def refuse(asker: Asker, code: str) -> str:
     asked = asking.find_by_code(asker.session, asker.merchant_id, code)
     asking.refuse(asker.session, asked, staff=asker.staff, via=asking.CHAT, now=asker.now)
     return f"没有同意，¥{format_yuan(asked.amount_fen)} 不退。"
+
+
+def _ends_what_is_paid_now(asker: Asker, asked: AskedRefund) -> bool:
+    if not Wanted.of_json(asked.wanted).cancels:
+        return False
+    lives = list_live_attempts(asker.session, asked.order_id)
+    return any(live.state in UNSETTLED for live in lives)
+
+
+def _being_paid(asker: Asker, asked: AskedRefund) -> str:
+    order = asker.session.get_one(Order, asked.order_id)
+    there = asker.console("到控制台同意 →", f"/console/orders/{order.no}/asked-refund")
+    return f"顾客正打开着付款页，同意前要先关掉它，聊天里关不了。{there}"
 
 
 def _find(asker: Asker, code: str) -> AskedRefund:

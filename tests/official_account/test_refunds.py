@@ -10,12 +10,12 @@ from core import clock
 from core.audit import AuditEntry
 from core.database import reading, transaction
 from merchants.models import Role, Staff, Store
-from orders.models import Order, OrderState
+from orders.models import Order, OrderState, PaymentState
 from payments import asking
 from payments.asked_models import AskedRefund, AskedState
 from payments.errors import AskedBefore, RefundTooMuch
-from payments.models import PaymentAttempt, Refund
-from payments.refunding import rules
+from payments.models import AttemptState, Bill, PaymentAttempt, Refund
+from payments.refunding import Wanted, rules
 from tests.console.conftest import _paid
 from tests.factories.crm import make_member
 from tests.factories.merchants import make_staff, make_store
@@ -101,6 +101,38 @@ def test_a_request_may_be_refused_and_nothing_moves(staffed: TeaShop) -> None:
 
     assert (refunds(), state_of(asked)) == ([], (AskedState.refused, "chat"))
     assert say(staffed, f"同意退款 {asked.code}") == "这笔申请已经处理过了"
+
+
+@pytest.mark.parametrize("opened_after_the_first_word", [False, True])
+def test_a_cancellation_while_the_customer_has_the_pay_page_open_is_for_the_console(
+    staffed: TeaShop, opened_after_the_first_word: bool
+) -> None:
+    order = paid(staffed)
+    with transaction() as session:
+        mine = session.get_one(Order, order.id)
+        mine.state, mine.payment_state = OrderState.placed, PaymentState.part_paid
+        asker = session.scalars(select(Staff).where(Staff.name == "小陈")).one()
+        said = {"reason": "做错了", "actor": f"staff:{asker.id}", "now": clock.now()}
+        asked = asking.ask(session, mine, Wanted(cancels=True), **said)
+    if opened_after_the_first_word:
+        assert "退了收不回来" in say(staffed, f"同意退款 {asked.code}")
+    with transaction() as session:
+        rest = Bill(order_id=order.id, seq=2, amount_fen=2_000, created_at=clock.now())
+        session.add(rest)
+        session.flush()
+        money = {"amount_fen": 2_000, "channel_fen": 2_000, "channel": "wechat"}
+        times = {"created_at": clock.now(), "expires_at": clock.now()}
+        live = PaymentAttempt(out_trade_no="P2", bill_id=rest.id, live=True, **money, **times)
+        live.state = AttemptState.pending
+        session.add(live)
+
+    told = say(staffed, "确认" if opened_after_the_first_word else f"同意退款 {asked.code}")
+
+    assert "顾客正打开着付款页" in told
+    assert "到控制台同意 →" in told
+    assert f"orders%2F{order.no}%2Fasked-refund" in told
+    assert say(staffed, "确认") == "收到啦"
+    assert (refunds(), state_of(asked)[0]) == ([], AskedState.pending)
 
 
 def test_whoever_may_not_refund_or_works_elsewhere_finds_nothing(staffed: TeaShop) -> None:

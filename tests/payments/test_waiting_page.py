@@ -129,6 +129,20 @@ def test_a_clerk_ends_alone_what_one_gives_back_alone_from_the_newest_bill_on(
     assert refunds(till, order) == ([(500, RefundState.requested)] if ended else [])
 
 
+def test_who_may_not_agree_closes_nobodys_pay_page(till: Till) -> None:
+    order = with_deposit(till)
+    pay(till, order)
+    manager, asked = log_in(till, Role.manager), f"/orders/{order.no}/asked-refund"
+    assert cancel(log_in(till), order)[0] == 303
+    till.open(order)
+
+    wrong = manager.post(asked, code="ZZZZZZ", do="agree", password=PASSWORD)
+
+    assert wrong.status_code == 404
+    assert [each.live for each in till.attempts(order)] == [True, True]
+    assert till.read(order).state is OrderState.placed
+
+
 def test_what_nobody_paid_of_any_clerk_ends(till: Till) -> None:
     order = with_deposit(till)
     till.open(order)
