@@ -40,7 +40,7 @@ ACTS = {
     "refund.rules": Act("orders", "改谁能退多少", "warn"),
     "refund.restart": Act("orders", "没退成的再退一次", "warn"),
     "refund.export": Act("orders", "导出退款", "bad"),
-    "refund.redirect": Act("orders", "退不进去的改退到别的账户", "bad"),
+    "refund.redirect": Act("orders", "退不进去的换个账户退", "bad"),
     "refund.finish": Act("orders", "记下已用别的办法退了", "bad"),
     "refund.request": Act("orders", "提交退款", "warn"),
     "settlement.export": Act("money", "导出日结单", "note"),

@@ -8,17 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import people, words
-from console.payment_view import CHANNELS
+from console.money_words import BILL_STATES, BILLS, CHANNELS
 from crm.models import Member
 from orders.models import Order
 from payments.models import UNSETTLED, Bill, BillKind, BillState, Channel, PaymentAttempt
 
-KINDS = {
-    BillKind.whole: "整单",
-    BillKind.deposit: "定金",
-    BillKind.rest: "尾款",
-    BillKind.share: "AA 一份",
-}
 TAKES = {
     BillKind.whole: "在柜台收",
     BillKind.deposit: "收定金",
@@ -62,7 +56,7 @@ def _row(
 ) -> dict[str, Any]:
     row = {
         "seq": bill.seq,
-        "kind": KINDS[bill.kind],
+        "kind": BILLS[bill.kind],
         "take": TAKES[bill.kind],
         "amount": words.yuan(bill.amount_fen),
     }
@@ -71,10 +65,10 @@ def _row(
         who = [names.get(payer_id or 0, "顾客")]
         how = [_how(attempt)] if attempt else []
         said = " · ".join([*who, *how, f"{words.when(bill.paid_at, now)} 付"])
-        return {**row, "state": ("已付", "ok"), "when": said}
+        return {**row, "state": BILL_STATES[bill.state], "when": said}
     until = max(bill.due_at or order.expires_at, order.expires_at)
     trying = attempt is not None and attempt.state in UNSETTLED
-    state = ("正在付", "note") if trying else ("待付", "warn")
+    state = ("正在付", "note") if trying else BILL_STATES[BillState.open]
     return {**row, "state": state, "when": f"{words.when(until, now)} 前付"}
 
 

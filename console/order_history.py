@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import words
-from console.payment_view import CHANNELS
+from console.money_words import CHANNELS
 from merchants.models import Staff
 from orders.models import HistoryKind, Order, OrderHistory
 from payments.models import Refund, RefundState

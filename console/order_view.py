@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from console import bill_view, order_history, people, words
 from console.access import Me
-from console.payment_view import CHANNELS
+from console.money_words import CHANNELS, REFUNDS
 from crm.models import Member
 from merchants.models import StoreTable
 from orders.cancelling import UNMADE
@@ -49,12 +49,6 @@ STEPS = {
     OrderState.accepted: ("ready", "出餐", "出餐，通知取餐"),
     OrderState.preparing: ("ready", "出餐", "出餐，通知取餐"),
     OrderState.ready: ("hand_over", "交餐", "核对取餐码，交餐"),
-}
-REFUNDS = {
-    RefundState.requested: ("已提交", "warn"),
-    RefundState.processing: ("退款中", "warn"),
-    RefundState.succeeded: ("已到账", "ok"),
-    RefundState.failed: ("没退成", "bad"),
 }
 _URGENT = (
     RefundState.failed,

@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import url_for
 
-from console import words
+from console import order_view, words
 from console.access import Me
+from console.money_words import BILL_STATES, BILLS, CHANNELS, REFUNDS
 from core.inbox import EventState, InboundEvent
 from core.outbox import JobState, OutboxJob
 from gateways.pay.records import Way
@@ -15,13 +16,10 @@ from payments.listing import History, Row
 from payments.models import (
     UNSETTLED,
     AttemptState,
-    BillKind,
-    BillState,
     Channel,
     LedgerEntry,
     PaymentAttempt,
     Refund,
-    RefundState,
 )
 
 STATES = {
@@ -32,13 +30,6 @@ STATES = {
     AttemptState.failed: ("没付成", ""),
     AttemptState.succeeded_late: ("付晚了，自动退", "warn"),
 }
-CHANNELS = {
-    Channel.wechat: "微信支付",
-    Channel.alipay: "支付宝",
-    Channel.unionpay: "银联",
-    Channel.balance: "储值余额",
-    Channel.none: "0 元",
-}
 WAYS = {
     Way.mini: "小程序",
     Way.jsapi: "公众号网页",
@@ -47,23 +38,6 @@ WAYS = {
     Way.code: "付款码",
     Way.page: "电脑网页",
     Way.wap: "手机网页",
-}
-BILLS = {
-    BillKind.whole: "整单",
-    BillKind.deposit: "定金",
-    BillKind.rest: "尾款",
-    BillKind.share: "分摊",
-}
-BILL_STATES = {
-    BillState.open: ("没付", "note"),
-    BillState.paid: ("付清", "ok"),
-    BillState.void: ("作废", ""),
-}
-REFUNDS = {
-    RefundState.requested: ("等退款", "note"),
-    RefundState.processing: ("退款中", "note"),
-    RefundState.succeeded: ("已退", "ok"),
-    RefundState.failed: ("没退成", "bad"),
 }
 JOBS = {
     "payments.query_pending": "去问渠道付了没有",
@@ -169,7 +143,7 @@ def shown(attempt: PaymentAttempt, found: History, now: datetime) -> dict[str, A
         "facts": facts(attempt, now),
         "may_ask": attempt.state in UNSETTLED and attempt.channel not in _SILENT,
         "order_no": found.order.no,
-        "order": found.order.pickup_number or found.order.no[-6:],
+        "order": order_view.number_of(found.order),
         "order_href": url_for("console.orders.show", no=found.order.no),
         "bills": [
             {

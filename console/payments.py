@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 import gateways
-from console import access, payment_view, people, reply, step_up, words
+from console import access, money_words, payment_view, people, reply, step_up, words
 from console.access import Me, me, staff
 from console.forms import Form
 from core import audit
@@ -65,7 +65,7 @@ def index() -> Response:
         filtered=any(kept.values()),
         sums=_summed(added, who, days) if shown else None,
         states=[("", "全部状态"), *((s.value, t) for s, (t, _) in payment_view.STATES.items())],
-        channels=[("", "全部渠道"), *((c.value, t) for c, t in payment_view.CHANNELS.items())],
+        channels=[("", "全部渠道"), *((c.value, t) for c, t in money_words.CHANNELS.items())],
         ways=[("", "全部方式"), *((w.value, t) for w, t in payment_view.WAYS.items())],
         export=url_for("console.payments.exporting", **kept),
         next=url_for("console.payments.index", **kept, cursor=found.next) if found.next else "",

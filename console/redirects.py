@@ -62,13 +62,13 @@ def send(no: str) -> Response:
         form.refuse_with(refusal, "where")
         return _ask(no, form, 422)
     except (ChannelRefused, RefundNotStuck) as refusal:
-        said = getattr(refusal, "message", "") or "这笔现在不能改退"
+        said = getattr(refusal, "message", "") or "这笔现在不能换个账户退"
         form.refuse("where", f"没有受理：{said[:80]}")
         return _ask(no, form, 422)
     except ChannelUnavailable:
         pass  # what became of it is asked by a job
     to = url_for("console.orders.show", no=order.no)
-    response = reply.done(to, f"¥{words.yuan(refund.amount_fen)} 正在改退，到账后会自己变")
+    response = reply.done(to, f"¥{words.yuan(refund.amount_fen)} 正在换个账户退，到账后会自己变")
     step_up.remember(response, now)
     return response
 
@@ -96,5 +96,5 @@ def _mine(no: str) -> tuple[Refund, Order]:
             .where(Refund.out_refund_no == no, Order.store_id.in_(me().all_store_ids))
         ).one_or_none()
     if found is None or not redirecting.is_redirectable(gateways.cashier(), found[0], found[2]):
-        raise NotFound("没有这笔要改退的款")
+        raise NotFound("没有这笔要换个账户退的款")
     return found[0], found[1]

@@ -7,11 +7,13 @@ from typing import Any
 
 from console import words
 from console.forms import Form
+from console.money_words import CHANNELS
 from console.recon_filters import day_of
-from console.refund_view import CHANNELS
 from merchants.models import Staff
+from payments.models import Channel
 from payments.refunding.listing import MOST_SUMMED, Filters, Sums
 
+WAYS: dict[Channel, str] = {way: name for way, name in CHANNELS.items() if way is not Channel.none}
 TABS = {"": "全部", "stuck": "要处理", "way": "在路上", "done": "已到账", "failed": "没退成"}
 NAMES = ("state", "channel", "actor", "q", "from", "to")
 OTHERS = {"member:": "顾客自己", "system": "系统自动"}
@@ -40,7 +42,7 @@ def read(form: Form, store_ids: Sequence[int], today: date) -> Given:
         last = max(first, today)
     if first and last and first > last:
         first, last = last, first
-    channel = next((each for each in CHANNELS if each == form["channel"] and CHANNELS[each]), None)
+    channel = next((each for each in WAYS if each == form["channel"]), None)
     filters = Filters(
         store_ids,
         form["state"] if form["state"] in TABS else "",
@@ -65,7 +67,7 @@ def options(staff: Sequence[Staff]) -> dict[str, list[tuple[str, str]]]:
     return {
         "channel": [
             ("", "退到哪里都看"),
-            *((c.value, name) for c, name in CHANNELS.items() if name),
+            *((c.value, name) for c, name in WAYS.items()),
         ],
         "actor": [
             ("", "谁退的都看"),
@@ -81,7 +83,7 @@ def told(given: Given, staff: Sequence[Staff]) -> str:
     if filters.q:
         return f"{said[0]} · {filters.q}"
     if filters.channel is not None:
-        said.append(f"退到{CHANNELS[filters.channel]}")
+        said.append(f"退到{WAYS[filters.channel]}")
     if filters.actor:
         names = dict(options(staff)["actor"])
         said.append(names.get(filters.actor, "员工"))
@@ -99,7 +101,7 @@ def summed(given: Given, sums: Sums | None) -> dict[str, Any]:
     if sums is None:
         return {"missing": f"超过 {words.count(MOST_SUMMED)} 笔，日期选短一点才合计"}
     parts = [f"{words.count(sums.number)} 笔"]
-    parts += [f"渠道 ¥{words.yuan(sums.channel_fen)}", f"储值 ¥{words.yuan(sums.balance_fen)}"]
+    parts += [f"渠道 ¥{words.yuan(sums.channel_fen)}", f"储值余额 ¥{words.yuan(sums.balance_fen)}"]
     parts.append(f"已到账 ¥{words.yuan(sums.done_fen)}")
     failed = f"没退成 {words.count(sums.failed)} 笔，不算在内" if sums.failed else ""
     return {"parts": parts, "note": failed}

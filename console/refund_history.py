@@ -36,7 +36,7 @@ def told(
             who = names.get(refund.finished_by, "员工")
             lines.append((refund.settled_at, f"{who} 记下已用别的办法退了", refund.note, "bad"))
         elif refund.state is RefundState.succeeded:
-            lines.append((refund.settled_at, "到账", refund.refund_id or "退回储值", "on"))
+            lines.append((refund.settled_at, "到账", refund.refund_id or "退回储值余额", "on"))
         else:
             unknown = "" if refund.error in stuck.WORDS else f"渠道的代码 {refund.error}"
             lines.append((refund.settled_at, stuck.why(refund, now), unknown, "bad"))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from console import order_view, people, refund_history, words
 from console.access import Me
+from console.money_words import CHANNELS, REFUNDS
 from core.clock import local
 from crm.models import Member
 from merchants.models import Staff
@@ -27,13 +28,6 @@ from payments.models import (
 from payments.refunding import listing, stuck
 from payments.refunding.listing import Listed
 
-CHANNELS = {
-    Channel.wechat: "微信支付",
-    Channel.alipay: "支付宝",
-    Channel.unionpay: "银联",
-    Channel.balance: "储值",
-    Channel.none: "",
-}
 HEADINGS = [
     *("退款单号", "订单号", "门店", "退款", "退到", "状态", "原因"),
     *("提交时间", "到账时间", "渠道退款号", "说明"),
@@ -61,7 +55,8 @@ def row(found: Listed, who: Me, now: datetime) -> dict[str, Any]:
 
 
 def to_words(found: Listed) -> str:
-    return "储值" if found.refund.balance_fen else CHANNELS[found.attempt.channel]
+    way = Channel.balance if found.refund.balance_fen else found.attempt.channel
+    return CHANNELS[way]
 
 
 def cells(found: Listed, who: Me, now: datetime) -> list[str]:
@@ -117,7 +112,7 @@ def whole(session: Session, found: Listed, who: Me, now: datetime) -> dict[str, 
         "others": [
             {
                 "href": url_for("console.refunds.show", no=each.out_refund_no),
-                "words": "储值" if each.balance_fen else "原路",
+                "words": CHANNELS[Channel.balance] if each.balance_fen else "原路",
                 "amount": words.yuan(each.amount_fen),
                 "state": _state(each)[0],
                 "kind": _state(each)[1],
@@ -136,7 +131,7 @@ def whole(session: Session, found: Listed, who: Me, now: datetime) -> dict[str, 
 def _state(refund: Refund) -> tuple[str, str]:
     if refund.finished_by:
         return "线下已退", "ok"
-    return order_view.REFUNDS[refund.state]
+    return REFUNDS[refund.state]
 
 
 def _chain(batch: Sequence[Refund], refund: Refund) -> list[Refund]:

@@ -97,7 +97,7 @@ class AskedOver(Conflict):
 
 class AskedBefore(Conflict):
     code = "refund_request_exists"
-    title = "这单已经有一笔退款在等店长同意"
+    title = "这单已经有一笔退款在等第二个人同意"
 
 
 class AskedByOneself(Conflict):

@@ -41,10 +41,10 @@ def test_a_clerk_asks_and_a_manager_agrees_with_a_password(chain: Chain) -> None
     assert ask(clerk, order, amount="99").status_code == 422
     assert ask(clerk, order, amount="26").status_code == 303
     again = ask(clerk, order, amount="1")
-    assert (again.status_code, "已经有一笔退款在等店长同意" in again.text) == (422, True)
+    assert (again.status_code, "已经有一笔退款在等第二个人同意" in again.text) == (422, True)
 
     page = manager.get(here).text
-    assert "退 ¥26.00，做错了（小周申请），等店长同意" in page
+    assert "退 ¥26.00，做错了（小周申请），等第二个人同意" in page
     assert "等你同意退款" in manager.get("/home").text
     fields: dict[str, Any] = {"code": one().code}
     assert manager.post(f"{here}/asked-refund", **fields).status_code == 422
