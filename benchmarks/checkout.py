@@ -120,9 +120,9 @@ def _write(connection, cursor, shop, member_id, coupon_id, day, snapshot) -> Non
         "INSERT INTO orders (no, merchant_id, store_id, member_id, kind, fulfilment, state,"
         " payment_state, business_day, pickup_code, goods_fen, discount_fen, payable_fen,"
         " paid_fen, refunded_fen, points_used, coupon_id, note, quote, placed_at, expires_at,"
-        " cancel_reason)"
+        " cancel_reason, in_shares)"
         " VALUES (%s, %s, %s, %s, 'goods', 'pickup', 'placed', 'unpaid', CURRENT_DATE, '123456',"
-        f" 2200, 800, 1400, 0, 0, 0, %s, '', %s, {now}, {now}, '')",
+        f" 2200, 800, 1400, 0, 0, 0, %s, '', %s, {now}, {now}, '', 0)",
         (no, shop.merchant_id, shop.store_id, member_id, coupon_id, snapshot),
     )
     order_id = cursor.lastrowid

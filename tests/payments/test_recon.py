@@ -30,7 +30,7 @@ from tests.factories.merchants import make_merchant
 from tests.payments.conftest import MCHID, Till
 
 NOW = datetime.now(UTC)
-DAY = business_day(NOW) - timedelta(days=2)
+DAY = business_day(NOW) - timedelta(days=3)  # at any hour the bill of the next day is there too
 NOON = day_bounds(DAY)[0] + timedelta(hours=12)
 MORNING = day_bounds(DAY)[1] + timedelta(hours=10, minutes=5)
 SECOND = timedelta(seconds=1)
