@@ -9,7 +9,7 @@ from gateways.pay.errors import ChannelRefused, ChannelUnavailable
 from merchants.models import Merchant
 from payments import telling
 from payments.models import ReturnState, Sharing, SharingReceiver, SharingReturn
-from payments.sharing import remote
+from payments.sharing import remote, returning
 from tasks.registry import Later, Run, job
 
 SOON_SECONDS = 30
@@ -50,6 +50,15 @@ def check_return(run: Run, return_id: int) -> None:
         raise Later(_growing(asked_at, now))
 
 
+@job("payments.return_after", queue="default")
+def return_after(run: Run, refund_id: int) -> None:
+    """A refund that had failed was done all the same: receivers give back their part of it."""
+    with run.transaction() as session:
+        ready = returning.plan_after(session, refund_id, now=clock.now())
+    if not ready:
+        raise Later(SOON_SECONDS)
+
+
 @job("payments.tell_receiver", queue="default")
 def tell_receiver(run: Run, receiver_id: int) -> None:
     """The channel hears who may receive, or may no longer."""
@@ -57,8 +66,6 @@ def tell_receiver(run: Run, receiver_id: int) -> None:
         receiver = session.get_one(SharingReceiver, receiver_id)
         merchant = session.get_one(Merchant, receiver.merchant_id)
     channel = gateways.cashier().sharing_for(merchant.code)
-    if channel is None:
-        return
     try:
         remote.tell_receiver(channel, receiver_id, clock.now())
     except ChannelUnavailable:

@@ -207,6 +207,9 @@ def _succeed(
     if twice or spent:
         _notice(session, "refund_after_failure", refund, attempt, now)
     book(session, refund, attempt, order, now)
+    if freed and attempt.shared:  # while it counted as failed its money may have been shared
+        key = f"payments.return_after:{refund.id}"
+        enqueue(session, "payments.return_after", key=key, refund_id=refund.id)
     return "refunded"
 
 

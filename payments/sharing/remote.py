@@ -118,9 +118,10 @@ def check_return(channel_of: Channels, return_id: int, now: datetime) -> ReturnS
     return _give_back(channel_of(account), ask, now)
 
 
-def tell_receiver(channel: SharingChannel, receiver_id: int, now: datetime) -> ReceiverState:
-    """Make the channel know what we want; safe to repeat. Raises ChannelUnavailable, or a transient
-    ChannelRefused."""
+def tell_receiver(channel: SharingChannel | None, receiver_id: int, now: datetime) -> ReceiverState:
+    """Make the channel know what we want; safe to repeat. Without a channel, because the merchant's
+    present number shares nothing, nobody has to be told of one that ends. Raises
+    ChannelUnavailable, or a transient ChannelRefused."""
     with reading() as session:
         receiver = session.get_one(SharingReceiver, receiver_id)
     party = Party(receiver.kind, receiver.account, receiver.appid, receiver.name, receiver.relation)
@@ -128,11 +129,12 @@ def tell_receiver(channel: SharingChannel, receiver_id: int, now: datetime) -> R
         ReceiverState.wanted: ReceiverState.active,
         ReceiverState.ending: ReceiverState.ended,
     }.get(receiver.state)
-    if to is None:
+    if to is None or (channel is None and to is ReceiverState.active):
         return receiver.state
     error = ""
     try:
-        (channel.add_party if to is ReceiverState.active else channel.delete_party)(party)
+        if channel is not None:
+            (channel.add_party if to is ReceiverState.active else channel.delete_party)(party)
     except ChannelRefused as refused:
         if refused.transient:
             raise

@@ -65,13 +65,23 @@ def was_shared(session: Session, refund_id: int) -> bool:
 def prepare(session: Session, refund_id: int, *, now: datetime) -> Plan:
     """In proportion to what went back of the payment so far, this refund included; persons cannot
     give back. A refund that was sent or ended takes nothing any more. Safe to repeat."""
+    return _prepare(session, refund_id, RefundState.requested, now)
+
+
+def plan_after(session: Session, refund_id: int, *, now: datetime) -> bool:
+    """The same for one that had failed, so that its money was shared, and was done all the same.
+    False: something is being shared just now. Safe to repeat."""
+    return _prepare(session, refund_id, RefundState.succeeded, now).ready
+
+
+def _prepare(session: Session, refund_id: int, state: RefundState, now: datetime) -> Plan:
     refund = session.get_one(Refund, refund_id)
     attempt = session.get_one(PaymentAttempt, refund.attempt_id)
     lock_bill(session, attempt.bill_id)
     session.refresh(attempt)
     session.refresh(refund)
     sharing = session.scalars(select(Sharing).where(Sharing.attempt_id == attempt.id)).one_or_none()
-    if sharing is None or refund.state is not RefundState.requested:
+    if sharing is None or refund.state is not state:
         return Plan(ready=True)
     session.refresh(sharing)
     if sharing.state in (SharingState.asked, SharingState.releasing):

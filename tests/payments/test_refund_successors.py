@@ -14,7 +14,7 @@ from gateways.wechat.pay import PayMerchant
 from orders.models import Order, PaymentState
 from payments import refunding, remote
 from payments.errors import RefundNotStuck, RefundTooMuch
-from payments.models import Refund, RefundState, SharingPart, SharingReturn
+from payments.models import Refund, RefundState, ReturnState, SharingPart, SharingReturn
 from payments.refunding import stuck
 from payments.sharing import returning
 from tests.payments.conftest import MCHID, Post, Till
@@ -232,3 +232,29 @@ def test_what_came_back_for_one_that_ended_is_named(provider: Provider) -> None:
     assert short(provider) == [(second.id, 250)]
     assert till.run_jobs("payments.tell_short")[-1] == "done"
     assert third.replaces_id is None
+
+
+def test_what_was_shared_while_a_refund_counted_as_failed_comes_back_when_it_was_done(
+    provider: Provider,
+) -> None:
+    till = provider.till
+    provider.agree(1_000)
+    order = provider.sell()
+    first = provider.refund(order, 2_500)
+    till.run_jobs("payments.refund")
+    believed_failed(till, first)
+    provider.settle()
+    assert [part.amount_fen for part in provider.all(SharingPart)] == [1_000]
+
+    assert hear(till, first) == "refunded"
+    assert till.run_jobs("payments.return_after") == ["done"]
+
+    [back] = provider.all(SharingReturn)
+    assert (back.refund_id, back.amount_fen, back.state) == (first.id, 250, ReturnState.asked)
+    assert till.run_jobs("payments.check_return") == ["later"]
+    provider.decide()
+    assert till.run_jobs("payments.check_return") == ["done"]
+    assert [part.returned_fen for part in provider.all(SharingPart)] == [250]
+    assert provider.sums() == {"channel": 10_000 - 2_500 - 750, "sales": -7_500, "commission": 750}
+    assert hear(till, first) == "repeated"
+    assert "payments.return_after" not in till.queued()

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from core import database
 from core.clock import business_day
+from gateways.cashier import Cashier
 from payments.errors import ReceiverNotFound, SharedTooMuch
 from payments.models import (
     PaymentAttempt,
@@ -141,3 +142,22 @@ def test_a_platform_that_gets_nothing_holds_up_no_other(provider: Provider) -> N
     assert (sharing.state, sharing.error) == (SharingState.shared, "RECEIVER_HIGH_RISK")
     assert provider.sums() == {"channel": 9_500, "sales": -10_000, "sharing": 500}
     assert [one.error for one in provider.all(SharingReceiver)] == ["RECEIVER_HIGH_RISK", ""]
+
+
+def test_one_that_ends_where_nothing_is_shared_any_more_has_an_end(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The merchant has another number meanwhile: there is nobody to tell."""
+    provider.agree(60, (OFFICE, 500))
+    [office] = [one for one in provider.all(SharingReceiver) if one.account == HEADQUARTER]
+    monkeypatch.setattr(Cashier, "sharing_for", lambda *_: None)
+    with database.transaction() as session:
+        now = datetime.now(UTC)
+        receivers.end(session, provider.merchant_id, office.id, actor="staff:1", now=now)
+
+    assert provider.till.run_jobs("payments.tell_receiver") == ["done"]
+
+    assert [(one.state, one.error) for one in provider.all(SharingReceiver)] == [
+        (ReceiverState.active, ""),
+        (ReceiverState.ended, ""),
+    ]
