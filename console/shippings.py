@@ -104,6 +104,8 @@ def change(shipping_id: int) -> Response:
                 form.refuse("sure", "只能改这一次，确定的话勾上")
                 return _page(shipping_id, form, 422)
             before = {"shipping": shipping_view.wish_words(row.told or row.wanted)}
+            if act == "ship":
+                _refuse_told(row, wish)
             if act == "correct":
                 owing.correct(session, row.id, wish, now=now)
             elif act == "mend":
@@ -179,6 +181,14 @@ def _wish(form: Form) -> Wish | None:
     return Wish(Logistics.parcel, (parcel,), split=more, complete=not more)
 
 
+def _refuse_told(row: PaymentShipping, wish: Wish) -> None:
+    """One parcel is told once: what WeChat has of it already cannot be the next one."""
+    told = wishes.from_row(row.told).parcels if row.told else ()
+    known = {each.tracking_no for each in told if each.tracking_no}
+    if known & {each.tracking_no for each in wish.parcels}:
+        raise wishes.WrongShipping(errors={"tracking_no": "这个包裹已经录过了，填下一个的单号"})
+
+
 def _note(
     session: Session,
     row: PaymentShipping,
@@ -210,13 +220,14 @@ def _page(shipping_id: int, form: Form | None, status: int = 200) -> Response:
         )
         known = wishes.from_row(row.told or row.wanted)
     if form is None:
-        first = known.parcels[0]
+        # Of an order in several parcels the next one is asked for, never what was told again.
+        first, next_one = known.parcels[0], row.state is ShippingState.part
         form = Form(
             logistics=known.logistics.value,
-            item=first.item,
-            company=first.company,
-            tracking_no=first.tracking_no,
-            contact=first.contact,
+            item="" if next_one else first.item,
+            company="" if next_one else first.company,
+            tracking_no="" if next_one else first.tracking_no,
+            contact="" if next_one else first.contact,
         )
     return reply.page(
         "money/shipping.html",

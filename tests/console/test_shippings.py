@@ -208,3 +208,25 @@ def test_what_wechat_refused_is_told_on_the_first_page_at_once(chain: Chain) -> 
     assert "1 单发货信息没录上" in told
     assert "/shippings/?tab=failed" in told
     assert "还没录发货信息" not in told
+
+
+def test_the_next_parcel_starts_empty_and_the_same_one_is_not_told_twice(chain: Chain) -> None:
+    first = Parcel("茶叶礼盒", "ZTO", "73501884520117", "****5678")
+    told = Wish(Logistics.parcel, (first,), split=True, complete=False).as_row()
+    values = {"wanted": told, "told": told, "logistics": Logistics.parcel}
+    id_ = shipping(chain, ShippingState.part, **values)
+    browser = chain.browser("manager")
+
+    page = browser.get(f"/shippings/{id_}").text
+    form = page.split("<form", 2)[-1].split("</form>")[0]
+    assert "73501884520117" not in form
+    assert page.index("已录：快递：中通 73501884520117") < page.index('name="tracking_no"')
+
+    same = {"act": "ship", "logistics": "parcel", "item": "茶叶礼盒", "company": "ZTO"}
+    for number in ("", "73501884520117", " 73501884520117"):
+        refused = browser.post(f"/shippings/{id_}", tracking_no=number, **same)
+        assert (refused.status_code, row(id_).state, told_again()) == (422, ShippingState.part, [])
+    assert "这个包裹已经录过了" in refused.text
+    done = browser.post(f"/shippings/{id_}", tracking_no="73501884520118", more="on", **same)
+    assert (done.status_code, row(id_).state) == (303, ShippingState.due)
+    assert told_again() == ["payments.tell_shipping"]
