@@ -18,7 +18,7 @@ from orders.paying import CouponBack
 from orders.queries import get_with_money
 from payments import asking, remote
 from payments.errors import AskedNotFound
-from payments.refunding import rules
+from payments.refunding import Proposal, rules
 
 __all__ = ["page"]
 
@@ -119,6 +119,7 @@ def _answer_page(no: str, form: Form, status: int = 200) -> Response:
         if asked is None and not form.errors:
             raise AskedNotFound
         question = asking.question(session, asked) if asked else ""
+        proposal = asking.proposal(session, asked) if asked else None
         shown = order_view.whole(session, order, me(), now)
     return reply.page(
         "orders/asked_refund.html",
@@ -127,10 +128,25 @@ def _answer_page(no: str, form: Form, status: int = 200) -> Response:
         form=form,
         question=question,
         code=asked.code if asked else "",
+        amount=words.yuan(asked.amount_fen) if asked else "",
+        parts=parts_of(proposal) if proposal else [],
+        balance=words.yuan(proposal.balance_fen) if proposal and proposal.balance_fen else "",
+        channel=words.yuan(proposal.amount_fen - proposal.balance_fen) if proposal else "",
         by_hand=bool(asked and asking.is_by_hand(asked)),
         own=bool(asked and asked.asked_by == me().actor),
         stepped_up=access.is_proved(now),
     )
+
+
+def parts_of(proposal: Proposal) -> list[tuple[str, str]]:
+    parts = [
+        (f"{part.line.name} ×{part.pieces}", words.yuan(part.amount_fen)) for part in proposal.lines
+    ]
+    if proposal.delivery_fen:
+        parts.append(("配送费", words.yuan(proposal.delivery_fen)))
+    if proposal.free_fen and parts:
+        parts.append(("不分商品", words.yuan(proposal.free_fen)))
+    return parts
 
 
 def _close_begun(no: str, code: str, now: datetime) -> None:

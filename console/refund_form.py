@@ -10,7 +10,7 @@ from console import access, order_view, reply, step_up, words
 from console.access import NotYours, me, staff
 from console.forms import Form, whole
 from console.orders import answered, click_on
-from console.refund_asking import page
+from console.refund_asking import page, parts_of
 from core import audit, idempotency
 from core.clock import now as clock_now
 from core.database import reading, transaction
@@ -20,7 +20,7 @@ from orders.models import LineKind, Order, OrderLine, OrderState
 from orders.queries import get_for_staff
 from payments import asking, refunding
 from payments.plan_refunds import refundable_fen
-from payments.refunding import Proposal, Wanted, rules
+from payments.refunding import Wanted, rules
 from payments.refunding.amounts import Taken
 from payments.refunding.proposing import delivery_left_fen, taken_of
 
@@ -169,7 +169,7 @@ def _sum(session: Session, order: Order, wanted: Wanted | None, now: datetime) -
         "fen": proposal.amount_fen,
         "alone": alone,
         "over": "" if alone else _over(limit or 0),
-        "parts": _parts(proposal),
+        "parts": parts_of(proposal),
         "cut": words.yuan(proposal.cut_fen) if proposal.cut_fen else "",
         "balance": words.yuan(proposal.balance_fen) if proposal.balance_fen else "",
         "channel": words.yuan(proposal.amount_fen - proposal.balance_fen),
@@ -180,17 +180,6 @@ def _over(limit_fen: int) -> str:
     if not limit_fen:
         return "要第二个人同意才退"
     return f"一单你自己最多退 ¥{words.yuan(limit_fen)}，这次要第二个人同意才退"
-
-
-def _parts(proposal: Proposal) -> list[tuple[str, str]]:
-    parts = [
-        (f"{part.line.name} ×{part.pieces}", words.yuan(part.amount_fen)) for part in proposal.lines
-    ]
-    if proposal.delivery_fen:
-        parts.append(("配送费", words.yuan(proposal.delivery_fen)))
-    if proposal.free_fen and parts:
-        parts.append(("不分商品", words.yuan(proposal.free_fen)))
-    return parts
 
 
 def _shown(no: str, form: Form, status: int = 200) -> Response:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from core import audit, rows
 from core.clock import business_day, day_bounds
 from core.database import claim
+from core.errors import LinliError
 from core.money import format_yuan
 from core.numbers import random_code
 from core.outbox import enqueue
@@ -37,7 +38,7 @@ from payments.errors import (
 )
 from payments.models import Refund
 from payments.queries import lock_bills_of, refundable_fen
-from payments.refunding import rules, stuck
+from payments.refunding import Proposal, rules, stuck
 from payments.refunding.wanted import Act, Wanted, free
 
 CHAT, CONSOLE = "chat", "console"
@@ -194,6 +195,18 @@ def question(session: Session, asked: AskedRefund) -> str:
     return f"{what} {act} ¥{format_yuan(asked.amount_fen)}，{asked.reason}{name}"
 
 
+def proposal(session: Session, asked: AskedRefund) -> Proposal | None:
+    """What agreeing would give back now, and where to; None where it is no new refund, or is no
+    longer to be had: agreeing says why."""
+    order, wanted = session.get_one(Order, asked.order_id), Wanted.of_json(asked.wanted)
+    if wanted.act is not None:
+        return None
+    try:
+        return refunding.propose(session, order, _meant(session, order, wanted))
+    except LinliError:
+        return None
+
+
 def is_by_hand(asked: AskedRefund) -> bool:
     """Whether nothing is asked of the channel."""
     return Wanted.of_json(asked.wanted).act is Act.finish
@@ -207,9 +220,11 @@ def _worth(session: Session, order: Order, wanted: Wanted, now: datetime) -> int
             raise RefundNotStuck
         stuck.check_act(session, refund, wanted.act, now)
         return refund.amount_fen
-    if wanted.cancels:
-        wanted = free(refundable_fen(session, order.id))
-    return refunding.propose(session, order, wanted).amount_fen
+    return refunding.propose(session, order, _meant(session, order, wanted)).amount_fen
+
+
+def _meant(session: Session, order: Order, wanted: Wanted) -> Wanted:
+    return free(refundable_fen(session, order.id)) if wanted.cancels else wanted
 
 
 def _whole_fen(session: Session, order: Order, asked: AskedRefund) -> int:
