@@ -29,7 +29,6 @@ def whole(session: Session, order: Order, who: Me, now: datetime) -> dict[str, A
         **order_view.row(order, order_view.look_around(session, [order]), who, now),
         **_sums(order, now),
         "over": over,
-        "left": words.yuan(order.payable_fen - order.paid_fen),
         "bills": bill_view.shown(session, order, found, now),
         "may_take": may and kinds == WHOLE,
         "may_undo": may and kinds == DEPOSIT and not order.paid_fen,
@@ -44,5 +43,6 @@ def _sums(order: Order, now: datetime) -> dict[str, str]:
     return {
         "due": words.yuan(order.payable_fen),
         "paid": words.yuan(order.paid_fen) if order.paid_fen else "",
+        "left": words.yuan(order.payable_fen - order.paid_fen),
         "until": words.when(order.expires_at, now),
     }
