@@ -45,8 +45,8 @@ def told(
         tries = f"试了 {job.attempt} 次" if job.attempt > 1 else ""
         what = f"{JOBS[job.name]}：{words_}"
         lines.append((job.created_at, what, tries, "bad" if kind == "bad" else ""))
-    lines.sort(key=lambda each: each[0], reverse=True)
+    lines.sort(key=lambda each: each[0])  # of one moment, as they follow one another
     return [
         {"time": words.when(at, now), "text": text, "detail": detail, "kind": kind}
-        for at, text, detail, kind in lines
+        for at, text, detail, kind in reversed(lines)
     ]
