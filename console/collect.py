@@ -28,12 +28,13 @@ from messaging.accounts import minis_of
 from orders import collecting
 from orders.errors import WrongState
 from orders.models import LineKind, Order, OrderState
-from payments import billing, counter, remote, shifts
+from payments import billing, counter, remote, returned, shifts
 from payments.attempts import Means
 from payments.counter import Charge
 from payments.errors import AlreadyPaid, NotPayable, OrderExpired, PaymentInProgress, ShareTaken
 from payments.models import UNSETTLED, Bill, Channel, PaymentAttempt
 from payments.queries import find_live_attempt_of, list_bills
+from payments.returned import NOTHING
 
 page = Blueprint("collect", __name__, url_prefix="/collect")
 
@@ -310,6 +311,7 @@ def _show(no: str, form: Form, status: int = 200) -> Response:
         bill, live = _billed(session, order) if _seq() is not None else (None, None)
         live = live if bill else find_live_attempt_of(session, order.id)
         member = session.get(Member, order.member_id) if order.member_id else None
+        back = returned.of(session, [live] if live else [])
     shown = {
         "no": order.no,
         "bill": _seq(),
@@ -317,7 +319,7 @@ def _show(no: str, form: Form, status: int = 200) -> Response:
         "amount": words.yuan(bill.amount_fen if bill else order.payable_fen),
         "store": me().name_of(order.store_id),
         "who": people.name_of(member) if member else "",
-        **collect_view.stands(order, bill, live, now),
+        **collect_view.stands(order, bill, live, back.get(live.id if live else 0, NOTHING), now),
     }
     native = [
         (account.channel, collect_view.NAMES[Channel(account.channel)])

@@ -13,24 +13,28 @@ from console.access import Me
 from core.clock import business_day, day_bounds
 from gateways.pay.records import Way
 from orders.models import Order, OrderState
-from payments import counter, settling, takings
+from payments import counter, returned, settling, takings
 from payments.asks import ask_of
 from payments.models import UNSETTLED, Bill, Channel, PaymentAttempt
+from payments.returned import NOTHING, Returned
 
 NAMES = {Channel.wechat: "微信", Channel.alipay: "支付宝", Channel.unionpay: "银联"}
 
 
 def stands(
-    order: Order, bill: Bill | None, live: PaymentAttempt | None, now: datetime
+    order: Order,
+    bill: Bill | None,
+    live: PaymentAttempt | None,
+    back: Returned,
+    now: datetime,
 ) -> dict[str, Any]:
     """How far it is: `ask`, `asking` (a code is in the air), `qr`, `paid`, `over`."""
     paid_at = bill.paid_at if bill else order.paid_at
     if paid_at is not None:
         channel = NAMES.get(live.channel, "") if live else ""
-        back = words.yuan(order.refunded_fen) if order.refunded_fen else ""
         receipt = (live.transaction_id or "") if live else ""
         at = words.when(paid_at, now)
-        return {"step": "paid", "channel": channel, "at": at, "receipt": receipt, "back": back}
+        return {"step": "paid", "channel": channel, "at": at, "receipt": receipt, **_back(back)}
     if order.state is OrderState.cancelled or order.expires_at <= now:
         return {"step": "over", "why": order.cancel_reason or "超时未付款"}
     if live is None or live.state not in UNSETTLED:
@@ -48,6 +52,8 @@ def stands(
 def today(session: Session, who: Me, now: datetime) -> dict[str, Any]:
     since, until = day_bounds(business_day(now))
     taken = takings.sums(session, who.store_ids, since, until)
+    latest = takings.latest(session, who.store_ids, since, until)
+    back = returned.of(session, [attempt for _, attempt in latest])
     rows = [
         {
             "no": order.no,
@@ -55,16 +61,16 @@ def today(session: Session, who: Me, now: datetime) -> dict[str, Any]:
             "amount": words.yuan(attempt.amount_fen),
             "way": settling.words_of(attempt),
             "store": who.name_of(order.store_id),
-            "back": words.yuan(attempt.refunded_fen) if attempt.refunded_fen else "",
-            "all_back": attempt.refunded_fen == attempt.amount_fen,
+            **_back(back.get(attempt.id, NOTHING)),
+            "all_back": back.get(attempt.id, NOTHING).done_fen == attempt.amount_fen,
         }
-        for order, attempt in takings.latest(session, who.store_ids, since, until)
+        for order, attempt in latest
     ]
     return {
         "rows": rows,
         "count": taken.count,
         "amount": words.yuan(taken.fen),
-        "back": words.yuan(taken.back_fen) if taken.back_fen else "",
+        **_back(taken.back),
         "ways": ways_in_words(taken.ways),
         "older": taken.count > len(rows),
     }
@@ -74,3 +80,11 @@ def ways_in_words(ways: Mapping[Channel, int]) -> list[tuple[str, str]]:
     """The largest first."""
     largest = sorted(ways.items(), key=lambda way: -way[1])
     return [(settling.WORDS[channel], words.yuan(fen)) for channel, fen in largest]
+
+
+def _back(back: Returned) -> dict[str, str]:
+    """What of it has come back to the payer, and what is on its way there."""
+    return {
+        "back": words.yuan(back.done_fen) if back.done_fen else "",
+        "going": words.yuan(back.going_fen) if back.going_fen else "",
+    }

@@ -1,6 +1,5 @@
 """The counter's list of orders: per tab, oldest waiting first, a page at a time."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import cursors
 from core.clock import business_day
+from orders.finding import DAYS_SEARCHED, ORDER_NO
 from orders.handover import PAID
 from orders.models import Order, OrderState
 
@@ -33,8 +33,6 @@ STATES: dict[str, tuple[OrderState, ...]] = {
     "cancelled": (OrderState.cancelled,),
 }
 PAGE = 50
-DAYS_SEARCHED = 7
-ORDER_NO = re.compile(r"\d{8}[0-9A-Z]{10}")
 
 # Accept before make before hand over.
 TURN = case(*((Order.state == state, turn) for turn, state in enumerate(OPEN)), else_=len(OPEN))

@@ -65,6 +65,17 @@ def number_of(order: Order) -> str:
     return order.pickup_number or _KINDS.get(order.kind, "线上")
 
 
+def href_of(order: Order, who: Me) -> str:
+    """The page of an order for whoever looks at its money; "" where it has none: of what nobody
+    ever paid only a sum is kept at the counter, and goods until they are given up."""
+    if order.paid_at is None and order.kind is LineKind.amount:
+        there = url_for("console.collect.show", no=order.no)
+        return there if who.may("payments.collect") else ""
+    waits = order.kind is LineKind.goods and order.state is not OrderState.cancelled
+    shown = order.paid_at is not None or waits or (order.kind is LineKind.goods and order.paid_fen)
+    return url_for("console.orders.show", no=order.no) if shown else ""
+
+
 @dataclass(frozen=True)
 class Around:
     """What a list of orders needs to be told apart: one query each, however many orders."""

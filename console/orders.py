@@ -19,6 +19,7 @@ from core.numbers import new_token
 from merchants.models import Role
 from orders import handover
 from orders.errors import OrderNotFound, WrongPickupCode
+from orders.finding import DAYS_SEARCHED
 from orders.models import Order, OrderState
 from orders.queries import get_for_staff, get_waiting_for_staff
 from payments import asking, cancelling
@@ -284,7 +285,7 @@ def _moved(no: str, said: str) -> Response:
 
 def _blank(tab: str, q: str) -> dict[str, str]:
     if q:
-        days = order_list.DAYS_SEARCHED
+        days = DAYS_SEARCHED
         return {
             "title": "没有找到",
             "text": f"看看有没有输错。取餐号只找你的门店最近 {days} 天的，更早的用单号找。",

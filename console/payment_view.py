@@ -21,6 +21,7 @@ from payments.models import (
     PaymentAttempt,
     Refund,
 )
+from payments.returned import Returned
 
 STATES = {
     AttemptState.created: ("还没付", ""),
@@ -103,7 +104,8 @@ def row(found: Row, who: Me, now: datetime) -> dict[str, Any]:
         "amount": words.yuan(attempt.channel_fen if mixed else attempt.amount_fen),
         "whole": words.yuan(attempt.amount_fen) if mixed else "",
         "balance": words.yuan(mixed),
-        "refunded": words.yuan(attempt.refunded_fen) if attempt.refunded_fen else "",
+        "refunded": words.yuan(found.back.done_fen) if found.back.done_fen else "",
+        "going": words.yuan(found.back.going_fen) if found.back.going_fen else "",
         "state": state,
         "tone": tone,
     }
@@ -115,7 +117,7 @@ def how(attempt: PaymentAttempt) -> str:
     return f"{CHANNELS[attempt.channel]} · {way}" if way else CHANNELS[attempt.channel]
 
 
-def facts(attempt: PaymentAttempt, now: datetime) -> list[tuple[str, str]]:
+def facts(attempt: PaymentAttempt, back: Returned, now: datetime) -> list[tuple[str, str]]:
     given = [
         ("商户单号", attempt.out_trade_no),
         ("渠道单号", attempt.transaction_id or "还没有"),
@@ -123,7 +125,8 @@ def facts(attempt: PaymentAttempt, now: datetime) -> list[tuple[str, str]]:
         ("付款人", masked(attempt.payer)),
         ("从余额出", f"¥{words.yuan(attempt.balance_fen)}" if attempt.balance_fen else ""),
         ("从渠道出", f"¥{words.yuan(attempt.channel_fen)}" if attempt.balance_fen else ""),
-        ("已退", f"¥{words.yuan(attempt.refunded_fen)}" if attempt.refunded_fen else ""),
+        ("已退", f"¥{words.yuan(back.done_fen)}" if back.done_fen else ""),
+        ("在退", f"¥{words.yuan(back.going_fen)}" if back.going_fen else ""),
         ("发起", words.when(attempt.created_at, now)),
         ("最晚付到", words.when(attempt.expires_at, now) if attempt.state in UNSETTLED else ""),
         ("结束", words.when(attempt.settled_at, now)),
@@ -131,7 +134,9 @@ def facts(attempt: PaymentAttempt, now: datetime) -> list[tuple[str, str]]:
     return [(name, value) for name, value in given if value]
 
 
-def shown(attempt: PaymentAttempt, found: History, now: datetime) -> dict[str, Any]:
+def shown(
+    attempt: PaymentAttempt, found: History, now: datetime, *, order_href: str
+) -> dict[str, Any]:
     """Everything of one payment, each part as rows of words."""
     state, tone = STATES[attempt.state]
     return {
@@ -140,11 +145,11 @@ def shown(attempt: PaymentAttempt, found: History, now: datetime) -> dict[str, A
         "amount": words.yuan(attempt.amount_fen),
         "how": how(attempt),
         "state": (state, f"{tone} dot"),
-        "facts": facts(attempt, now),
+        "facts": facts(attempt, found.back, now),
         "may_ask": attempt.state in UNSETTLED and attempt.channel not in _SILENT,
         "order_no": found.order.no,
         "order": order_view.number_of(found.order),
-        "order_href": url_for("console.orders.show", no=found.order.no),
+        "order_href": order_href,
         "bills": [
             {
                 "what": f"{BILLS[bill.kind]} ¥{words.yuan(bill.amount_fen)}",

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 import gateways
-from console import access, money_words, payment_view, people, reply, step_up, words
+from console import access, money_words, order_view, payment_view, people, reply, step_up, words
 from console.access import Me, me, staff
 from console.forms import Form
 from core import audit
@@ -80,7 +80,8 @@ def show(attempt_id: int) -> Response:
     with reading() as session:
         attempt = listing.get_of(session, who.merchant_id, who.all_store_ids, attempt_id)
         found = listing.history(session, attempt)
-        p = payment_view.shown(attempt, found, now)
+        href = order_view.href_of(found.order, who)
+        p = payment_view.shown(attempt, found, now, order_href=href)
     return reply.page("money/payment.html", p=p)
 
 
@@ -177,6 +178,7 @@ def _wanted(given: Form, now: datetime) -> tuple[Wanted, tuple[str, str]]:
     wanted = Wanted(
         day_bounds(first)[0],
         day_bounds(last)[1],
+        today,
         state=AttemptState(given["state"]) if given["state"] in list(AttemptState) else None,
         channel=Channel(given["channel"]) if given["channel"] in list(Channel) else None,
         way=Way(given["way"]) if given["way"] in list(Way) else None,
@@ -203,9 +205,12 @@ def _summed(sums: Sums | None, who: Me, days: tuple[str, str]) -> dict[str, Any]
         f"入账 {words.count(sums.number)} 笔",
         f"渠道 ¥{words.yuan(sums.channel_fen)}",
         f"储值 ¥{words.yuan(sums.balance_fen)}",
-        f"已退 ¥{words.yuan(sums.refunded_fen)}",
+        f"已退 ¥{words.yuan(sums.back.done_fen)}",
     ]
-    return {"parts": parts, "note": "按入账那天算，和结算一样", **link}
+    if sums.back.going_fen:
+        parts.append(f"在退 ¥{words.yuan(sums.back.going_fen)}")
+    note = "入账按那天算，和结算一样；退的是这些付款里的，不论哪天退"
+    return {"parts": parts, "note": note, **link}
 
 
 def _day(text: str) -> date | None:
@@ -233,7 +238,19 @@ def _written(wanted: Wanted, now: datetime) -> tuple[str, int]:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(
-        ["发起时间", "订单", "门店", "渠道", "商户单号", "渠道单号", "金额", "余额", "已退", "状态"]
+        [
+            "发起时间",
+            "订单",
+            "门店",
+            "渠道",
+            "商户单号",
+            "渠道单号",
+            "金额",
+            "余额",
+            "已退",
+            "在退",
+            "状态",
+        ]
     )
     number = 0
     for line in _lines(wanted, now):
@@ -261,6 +278,7 @@ def _lines(wanted: Wanted, now: datetime) -> Iterator[list[str]]:
                 shown["amount"].replace(",", ""),
                 shown["balance"].replace(",", ""),
                 shown["refunded"].replace(",", ""),
+                shown["going"].replace(",", ""),
                 shown["state"],
             ]
         if not found.next:

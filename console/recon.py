@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import gateways
-from console import access, people, recon_filters, recon_view, reply, step_up, words
+from console import access, order_view, people, recon_filters, recon_view, reply, step_up, words
 from console.access import me, staff
 from console.forms import Form
 from console.recon_filters import TABS, Given
@@ -179,7 +179,7 @@ def _page(discrepancy_id: int | None, form: Form, status: int = 200) -> Response
         rows=[recon_view.entry(each, chosen_id, given.kept) for each in inbox.rows],
         next=url_for("console.recon.index", **given.kept, cursor=inbox.next) if inbox.next else "",
         first=here if cursor else "",
-        case=recon_view.whole(case, names, now) if case else None,
+        case=recon_view.whole(case, names, now, order_href=_order_href(case)) if case else None,
         form=form,
         stepped_up=access.is_proved(now),
     )
@@ -230,3 +230,7 @@ def _written(given: Given) -> tuple[str, int]:
             break
         cursor = found.next
     return out.getvalue(), number
+
+
+def _order_href(case: queries.Case) -> str:
+    return order_view.href_of(case.order, me()) if case.order else ""

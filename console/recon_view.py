@@ -147,7 +147,7 @@ def title(found: Discrepancy) -> str:
     return TITLES.get((found.about, found.kind), "两边对不上")
 
 
-def whole(case: Case, names: dict[str, str], now: datetime) -> dict[str, Any]:
+def whole(case: Case, names: dict[str, str], now: datetime, *, order_href: str) -> dict[str, Any]:
     """Everything about one: three sources, likely cause, acts."""
     found, advice = case.found, advise(case.found, back_fen=case.back_fen)
     lead, more = CAUSES[advice.cause]
@@ -165,7 +165,7 @@ def whole(case: Case, names: dict[str, str], now: datetime) -> dict[str, Any]:
         "recommended": advice.acts[0].value,
         "note": found.note,
         "closed": words.on(found.closed_at, now) if found.closed_at else "",
-        "order": url_for("console.orders.show", no=case.order.no) if case.order else "",
+        "order": order_href,
         "payment": url_for("console.payments.show", attempt_id=case.attempt.id)
         if case.attempt
         else "",
@@ -313,11 +313,20 @@ def statements(days: list[StatementDay], chosen: date) -> list[dict[str, Any]]:
         (each for each in days if each.day == chosen),
         key=lambda each: (channels.index(each.channel), kinds.index(each.kind)),
     )
+    bills = [(each.channel, each.kind) for each in shown]
     return [
         {
             "name": f"{_channel(each)} · {KINDS[each.kind]}",
             "state": STATES[each.state],
-            "sub": ERRORS.get(each.error, "") or _rows(each),
+            "sub": " · ".join(
+                filter(
+                    None,
+                    [
+                        each.account if bills.count((each.channel, each.kind)) > 1 else "",
+                        ERRORS.get(each.error, "") or _rows(each),
+                    ],
+                )
+            ),
             "at": f"{local(each.matched_at):%m-%d %H:%M} 核" if each.matched_at else "",
         }
         for each in shown

@@ -102,7 +102,9 @@ def summed(given: Given, sums: Sums | None) -> dict[str, Any]:
         return {"missing": f"超过 {words.count(MOST_SUMMED)} 笔，日期选短一点才合计"}
     parts = [f"{words.count(sums.number)} 笔"]
     parts += [f"渠道 ¥{words.yuan(sums.channel_fen)}", f"储值余额 ¥{words.yuan(sums.balance_fen)}"]
-    parts.append(f"已到账 ¥{words.yuan(sums.done_fen)}")
+    parts.append(f"已退 ¥{words.yuan(sums.done_fen)}")
+    if going := sums.channel_fen + sums.balance_fen - sums.done_fen:
+        parts.append(f"在退 ¥{words.yuan(going)}")
     failed = f"没退成 {words.count(sums.failed)} 笔，不算在内" if sums.failed else ""
     return {"parts": parts, "note": failed}
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
@@ -13,7 +13,9 @@ from core.errors import NotFound
 from core.inbox import InboundEvent
 from core.outbox import OutboxJob
 from gateways.pay.records import Way
+from orders import finding
 from orders.models import Order
+from payments import returned
 from payments.models import (
     AttemptState,
     Bill,
@@ -22,11 +24,11 @@ from payments.models import (
     PaymentAttempt,
     Refund,
 )
+from payments.returned import NOTHING, Returned
 from payments.shipping.models import PaymentShipping
 
 PAGE = 50
 _OURS = re.compile(r"[A-Z]{1,3}\d{8}[0-9A-Z]{16}")
-_ORDER_NO = re.compile(r"\d{8}[0-9A-Z]{10}")
 
 
 class PaymentNotFound(NotFound):
@@ -36,10 +38,11 @@ class PaymentNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for; `q` is a number: ours, the channel's, or an order's."""
+    """What is looked for; `q` is a number: ours, the channel's, or an order's, whole or short."""
 
     since: datetime
     until: datetime
+    today: date
     state: AttemptState | None = None
     channel: Channel | None = None
     way: Way | None = None
@@ -52,6 +55,7 @@ class Row:
     order_id: int
     order_no: str
     number: str
+    back: Returned
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class History:
     refunds: Sequence[Refund]
     entries: Sequence[LedgerEntry]
     shipping: PaymentShipping | None
+    back: Returned
 
 
 def page(
@@ -86,7 +91,7 @@ def page(
     """The latest first. Raises Malformed for a cursor that is none."""
     conditions = _mine(merchant_id, store_ids)
     if wanted.q:
-        conditions.append(_number(wanted.q))
+        conditions.append(_number(session, store_ids, wanted))
     else:
         conditions += [
             PaymentAttempt.created_at >= wanted.since,
@@ -110,7 +115,11 @@ def page(
         .order_by(PaymentAttempt.created_at.desc(), PaymentAttempt.id.desc())
         .limit(limit + 1)
     ).all()
-    rows = [Row(attempt, id_, no, number or no[-6:]) for attempt, id_, no, number in found[:limit]]
+    back = returned.of(session, [attempt for attempt, *_ in found[:limit]])
+    rows = [
+        Row(attempt, id_, no, number or no[-6:], back.get(attempt.id, NOTHING))
+        for attempt, id_, no, number in found[:limit]
+    ]
     last = rows[-1].attempt if len(found) > limit else None
     return Page(rows, cursors.after(last.created_at, last.id) if last else None)
 
@@ -154,7 +163,8 @@ def history(session: Session, attempt: PaymentAttempt) -> History:
     shipping = session.scalar(
         select(PaymentShipping).where(PaymentShipping.attempt_id == attempt.id)
     )
-    return History(order, bills, tries, notices, jobs, refunds, entries, shipping)
+    back = returned.of(session, [attempt]).get(attempt.id, NOTHING)
+    return History(order, bills, tries, notices, jobs, refunds, entries, shipping, back)
 
 
 def find_notice(session: Session, attempt: PaymentAttempt, event_id: int) -> InboundEvent:
@@ -169,14 +179,13 @@ def _mine(merchant_id: int, store_ids: Collection[int]) -> list[ColumnElement[bo
     return [PaymentAttempt.merchant_id == merchant_id, PaymentAttempt.store_id.in_(store_ids)]
 
 
-def _number(q: str) -> ColumnElement[bool]:
-    """Each kind of number has a unique key of its own; what it is shows in how it is written."""
-    given = q.strip()
+def _number(session: Session, store_ids: Collection[int], wanted: Wanted) -> ColumnElement[bool]:
+    """Each kind of number has a key of its own; what it is shows in how it is written."""
+    given = wanted.q.strip()
     if _OURS.fullmatch(given.upper()):
         return PaymentAttempt.out_trade_no == given.upper()
-    if _ORDER_NO.fullmatch(given.upper()):
-        mine = select(Bill.id).join(Order, Order.id == Bill.order_id)
-        return PaymentAttempt.bill_id.in_(mine.where(Order.no == given.upper()))
+    if found := finding.find_ids(session, store_ids, given, wanted.today):
+        return PaymentAttempt.bill_id.in_(select(Bill.id).where(Bill.order_id.in_(found)))
     # By channel, because the key begins with it.
     return and_(
         PaymentAttempt.channel.in_(list(Channel)), PaymentAttempt.transaction_id == given[:64]

@@ -8,9 +8,10 @@ from sqlalchemy import BigInteger, and_, cast, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from core.clock import business_day
-from payments import accounts
+from payments import accounts, returned
 from payments.listing import Wanted
 from payments.models import Channel, LedgerEntry, PaymentAttempt
+from payments.returned import Returned
 
 MOST_OF_A_DAY = 200_000
 MOST = 20_000
@@ -19,12 +20,12 @@ _PAYMENT = "payment:"
 
 @dataclass(frozen=True)
 class Sums:
-    """`refunded_fen`: what of these payments was asked back since, whenever that was."""
+    """`back`: what of these payments went back since, whenever that was."""
 
     number: int
     channel_fen: int
     balance_fen: int
-    refunded_fen: int
+    back: Returned
 
 
 def add_up(
@@ -59,7 +60,7 @@ def add_up(
             func.count(),
             func.coalesce(func.sum(PaymentAttempt.channel_fen), 0),
             func.coalesce(func.sum(PaymentAttempt.balance_fen), 0),
-            func.coalesce(func.sum(PaymentAttempt.refunded_fen), 0),
+            *returned.sums(),
             select(func.count()).select_from(booked).scalar_subquery(),
         )
         .join(booked, PaymentAttempt.id == number)
@@ -72,5 +73,5 @@ def add_up(
     ):
         if value is not None:
             found = found.where(column == value)
-    payments, channel, balance, refunded, all_ = map(int, session.execute(found).one())
-    return Sums(payments, channel, balance, refunded) if all_ <= most else None
+    number_, channel, stored, done, going, all_ = map(int, session.execute(found).one())
+    return Sums(number_, channel, stored, Returned(done, going)) if all_ <= most else None

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from gateways.pay.records import Way
 from orders.models import LineKind, Order
+from payments import returned
 from payments.models import AttemptState, Bill, Channel, CounterSale, PaymentAttempt
+from payments.returned import NOTHING, Returned
 
 SHOWN = 20
 _REACH = timedelta(days=1)  # longer than anything that is begun at a counter stays open
@@ -18,11 +20,11 @@ _REACH = timedelta(days=1)  # longer than anything that is begun at a counter st
 
 @dataclass
 class Takings:
-    """`ways` holds what came by each, a mixed payment in its parts; `back_fen` was asked back."""
+    """`ways` holds what came by each, a mixed payment in its parts."""
 
     count: int = 0
     fen: int = 0
-    back_fen: int = 0
+    back: Returned = NOTHING
     ways: dict[Channel, int] = field(default_factory=dict)
 
     def add(self, channel: Channel, channel_fen: int, balance_fen: int) -> None:
@@ -41,7 +43,7 @@ def sums(session: Session, store_ids: Collection[int], since: datetime, until: d
             func.count(),
             func.sum(PaymentAttempt.channel_fen),
             func.sum(PaymentAttempt.balance_fen),
-            func.sum(PaymentAttempt.refunded_fen),
+            *returned.sums(),
         )
         .group_by(PaymentAttempt.channel)
     )
@@ -96,8 +98,9 @@ def begun_there() -> ColumnElement[bool]:
 
 def _together(groups: Iterable[Any]) -> Takings:
     taken = Takings()
-    for channel, count, channel_fen, balance_fen, back_fen in groups:
+    for channel, count, channel_fen, balance_fen, done, going in groups:
         taken.add(channel, int(channel_fen), int(balance_fen))
         taken.count += count
-        taken.back_fen += int(back_fen)
+        back = taken.back
+        taken.back = Returned(back.done_fen + int(done), back.going_fen + int(going))
     return taken

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_, uni
 from sqlalchemy.orm import Session, aliased
 
 from core import cursors
-from core.clock import day_bounds
+from core.clock import business_day, day_bounds
 from core.outbox import OutboxJob
+from orders import finding
 from orders.models import Order
 from payments.asked_models import AskedRefund
 from payments.errors import RefundNotFound
@@ -32,7 +33,7 @@ MOST_SUMMED = 20_000
 class Filters:
     """`state` is a key of STATES, `stuck`, or "" for all. `actor`: who asked for it, or of one that
     takes two whoever asked or agreed; `member:` is any customer. `q`: a refund's number or an
-    order's, whenever that was."""
+    order's, whenever that was, or its short one of the last days."""
 
     store_ids: Collection[int]
     state: str = ""
@@ -77,7 +78,7 @@ def page(
     limit: int = 50,
 ) -> Page:
     """Raises Malformed for a cursor that is none."""
-    found = _wanted(merchant_id, filters, now)
+    found = _wanted(session, merchant_id, filters, now)
     if (place := cursors.place(cursor)) is not None:
         before = tuple_(Refund.requested_at, Refund.id) < place
         found = found.where(Refund.requested_at <= place[0], before)
@@ -103,7 +104,7 @@ def every(
 def add_up(session: Session, merchant_id: int, filters: Filters, *, now: datetime) -> Sums | None:
     """None: more than MOST_SUMMED, which are not added up while somebody waits."""
     columns = (Refund.state, Refund.channel_fen, Refund.balance_fen, Refund.amount_fen)
-    found = _wanted(merchant_id, filters, now).with_only_columns(*columns)
+    found = _wanted(session, merchant_id, filters, now).with_only_columns(*columns)
     mine = found.order_by(None).limit(MOST_SUMMED + 1).subquery()
     failed = mine.c.state == RefundState.failed
     done = mine.c.state == RefundState.succeeded
@@ -133,7 +134,7 @@ def count_stuck(
     session: Session, merchant_id: int, store_ids: Collection[int], now: datetime
 ) -> int:
     """As many as there are, up to a hundred."""
-    wanted = _wanted(merchant_id, Filters(store_ids, "stuck"), now)
+    wanted = _wanted(session, merchant_id, Filters(store_ids, "stuck"), now)
     return len(session.execute(wanted.with_only_columns(Refund.id).limit(100)).all())
 
 
@@ -181,7 +182,7 @@ def _joined() -> Any:
     )
 
 
-def _wanted(merchant_id: int, filters: Filters, now: datetime) -> Any:
+def _wanted(session: Session, merchant_id: int, filters: Filters, now: datetime) -> Any:
     found = _joined().where(
         Refund.merchant_id == merchant_id, Refund.store_id.in_(filters.store_ids)
     )
@@ -195,7 +196,7 @@ def _wanted(merchant_id: int, filters: Filters, now: datetime) -> Any:
     if filters.actor:
         found = found.where(_by(merchant_id, filters.actor))
     if filters.q:
-        found = found.where(_number(filters.q))
+        found = found.where(_number(session, filters, now))
     else:
         if filters.first is not None:
             found = found.where(Refund.requested_at >= day_bounds(filters.first)[0])
@@ -222,9 +223,10 @@ def _by(merchant_id: int, actor: str) -> ColumnElement[bool]:
     return Refund.id.in_(select(either.c.id))
 
 
-def _number(q: str) -> ColumnElement[bool]:
-    """Each kind of number has a unique key of its own."""
-    given = q.strip().upper()[:32]
-    if given.startswith("R"):
+def _number(session: Session, filters: Filters, now: datetime) -> ColumnElement[bool]:
+    """Each kind of number has a key of its own; an order's may be the short one that is shown."""
+    given = filters.q.strip().upper()[:32]
+    if given.startswith("R") and len(given) > finding.SHOWN:
         return Refund.out_refund_no == given
-    return Refund.order_id.in_(select(Order.id).where(Order.no == given))
+    found = finding.find_ids(session, filters.store_ids, given, business_day(now))
+    return Refund.order_id.in_(found)

@@ -13,10 +13,18 @@ from core.clock import business_day, day_bounds
 from core.database import reading, transaction
 from core.inbox import EventState
 from core.outbox import OutboxJob
-from gateways.pay.records import Way
-from orders.models import Order
-from payments import ledger, summing
-from payments.models import AttemptState, Bill, Channel, LedgerEntry, PaymentAttempt
+from gateways.pay.records import RefundResult, Way
+from orders.models import LineKind, Order, OrderState, PaymentState
+from payments import ledger, refunding, summing
+from payments.models import (
+    AttemptState,
+    Bill,
+    Channel,
+    LedgerEntry,
+    PaymentAttempt,
+    Refund,
+    RefundState,
+)
 from tests.console.conftest import PASSWORD, Chain
 from tests.counting import statements
 
@@ -293,6 +301,46 @@ def test_a_day_and_a_channel_come_to_what_its_statement_says(chain: Chain) -> No
     assert taken[:2] == ["45.00", "26.00"]
 
 
+def test_what_went_back_is_the_same_sum_wherever_it_is_told(chain: Chain) -> None:
+    """Of three refunds one arrived, one is on its way, one the payer's account did not take."""
+    found = []
+    for fen in (500, 600, 700):
+        attempt = book(chain, chain.now)
+        with transaction() as session:
+            order = session.get_one(Order, session.get_one(Bill, attempt.bill_id).order_id)
+            refund = refunding.request(session, order, fen, "洒了", "system", chain.now)
+            found.append((attempt, refund))
+    (arrived, refund), (going, _), (stuck, abnormal) = found
+    with transaction() as session:
+        no, account = refund.out_refund_no, "1900006789"
+        result = RefundResult(no, "5000", "SUCCESS", 500, None, chain.now, account)
+        assert refunding.record_result(session, result, chain.now) == "refunded"
+        left = session.get_one(Refund, abnormal.id)
+        left.state, left.error, left.settled_at = RefundState.failed, "ABNORMAL", chain.now
+    owner, today = chain.browser("owner"), business_day(chain.now)
+    days = f"from={today}&to={today}"
+
+    listed = owner.get(f"/payments/?{days}").text
+    assert sums(listed)[3:5] == ["已退 ¥5.00", "在退 ¥6.00"]
+    assert sums(owner.get(f"/refunds/?{days}").text)[3:5] == ["已退 ¥5.00", "在退 ¥6.00"]
+    rows = {row.split("</small>")[0] for row in listed.split("<tr>")}
+    assert [sum(word in row for row in rows) for word in ("已退 5.00", "在退 6.00")] == [1, 1]
+    assert ("6.00</div>" in listed, "7.00</div>" in listed) == (True, False)
+    statement = owner.get(f"/settlement/{today}").text
+    back = re.findall(r">退款</td><td[^>]*></td><td[^>]*>([^<]*)<", statement)
+    assert back == ["−5.00"]
+
+    def of_one(attempt: PaymentAttempt) -> list[tuple[str, str]]:
+        page = owner.get(f"/payments/{attempt.id}").text
+        return re.findall(r"<dt>(已退|在退)</dt><dd[^>]*>([^<]*)<", page)
+
+    assert (of_one(arrived), of_one(going), of_one(stuck)) == (
+        [("已退", "¥5.00")],
+        [("在退", "¥6.00")],
+        [],
+    )
+
+
 def test_sums_follow_every_filter_and_the_stores_one_sees(chain: Chain) -> None:
     book(chain, chain.now, way=Way.code)
     book(chain, chain.now, state=AttemptState.succeeded_late)
@@ -320,3 +368,55 @@ def test_more_than_is_added_up_at_once_is_said_and_one_day_is_still_added_up(
     assert sums(owner.get("/payments/").text) == ["这几天超过 2 笔，选一天才合计"]
     one = sums(owner.get(f"/payments/?from={today}&to={today}").text)
     assert one[:2] == ["入账 3 笔", "渠道 ¥78.00"]
+
+
+@pytest.mark.parametrize("path", ["payments", "refunds"])
+def test_an_order_is_found_by_what_the_list_calls_it(chain: Chain, path: str) -> None:
+    """By the number that was called, of the last seven days; by six characters without one."""
+    today, week = business_day(chain.now), timedelta(days=7)
+    called, older, sold, other = pay(chain), pay(chain), pay(chain), pay(chain)
+    numbers: dict[str, Any] = {}
+    with transaction() as session:
+        for name, attempt in (("called", called), ("older", older), ("sold", sold), ("x", other)):
+            order = session.get_one(Order, session.get_one(Bill, attempt.bill_id).order_id)
+            order.business_day = today - (week if name == "older" else timedelta())
+            order.pickup_number = {"called": "R012", "older": "R012", "sold": None}.get(name, "R9")
+            refund = refunding.request(session, order, 100, "洒了", "system", chain.now)
+            of_list = attempt.out_trade_no if path == "payments" else refund.out_refund_no
+            numbers |= {name: of_list, f"{name}_no": order.no}
+    owner = chain.browser("owner")
+
+    def found(q: str) -> set[str]:
+        page = owner.get(f"/{path}/?q={q}").text
+        return {name for name in ("called", "older", "sold", "x") if numbers[name] in page}
+
+    assert found("r012") == {"called"}
+    assert found(numbers["sold_no"][-6:].lower()) == {"sold"}
+    assert found(numbers["called_no"][-6:]) == set()
+    assert found(numbers["older_no"]) == {"older"}
+    assert found(numbers["x"]) == {"x"}
+    assert chain.browser("rival").get(f"/{path}/?q=R012").text.count(numbers["called"]) == 0
+
+
+def test_a_payment_leads_to_its_order_only_where_there_is_a_page(chain: Chain) -> None:
+    owner = chain.browser("owner")
+    unpaid = {"paid_at": None, "paid_fen": 0, "payment_state": PaymentState.unpaid}
+
+    def leads(**values: Any) -> tuple[str, int]:
+        attempt = pay(chain, state=AttemptState.closed)
+        with transaction() as session:
+            order = session.get_one(Order, session.get_one(Bill, attempt.bill_id).order_id)
+            for name, value in values.items():
+                setattr(order, name, value)
+        page = owner.get(f"/payments/{attempt.id}").text
+        found = re.search(r'href="/console/([^"]*)">看订单', page)
+        to = found[1].replace(order.no, "") if found else ""
+        answer = owner.get(f"/{found[1]}").status_code if found else 0
+        return to, answer
+
+    assert leads() == ("orders/", 200)
+    assert leads(kind=LineKind.amount, **unpaid) == ("collect/", 200)
+    cancelled = unpaid | {"state": OrderState.cancelled}
+    assert leads(kind=LineKind.amount, **cancelled) == ("collect/", 200)
+    assert leads(**unpaid) == ("orders/", 303)  # to the page of those that wait
+    assert leads(**cancelled) == ("", 0)

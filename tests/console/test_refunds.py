@@ -284,7 +284,8 @@ def test_the_sums_leave_out_what_failed_and_want_days(
     here = f"/refunds/?from={today}&to={today}"
 
     assert sums(manager.get(here).text) == [
-        *("3 笔", "渠道 ¥27.00", "储值余额 ¥0.00", "已到账 ¥9.00", "没退成 1 笔，不算在内")
+        *("3 笔", "渠道 ¥27.00", "储值余额 ¥0.00"),
+        *("已退 ¥9.00", "在退 ¥18.00", "没退成 1 笔，不算在内"),
     ]
     assert sums(manager.get(f"{here}&state=done").text)[:2] == ["1 笔", "渠道 ¥9.00"]
     assert "选好从哪天到哪天" in sums(manager.get("/refunds/").text)[0]
