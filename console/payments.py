@@ -209,7 +209,7 @@ def _summed(sums: Sums | None, who: Me, days: tuple[str, str]) -> dict[str, Any]
     ]
     if sums.back.going_fen:
         parts.append(f"在退 ¥{words.yuan(sums.back.going_fen)}")
-    note = "入账按那天算，和结算一样；退的是这些付款里的，不论哪天退"
+    note = "入账和结算一样；退的不论哪天退"
     return {"parts": parts, "note": note, **link}
 
 
