@@ -162,6 +162,7 @@ def test_one_payment_tells_all_that_happened_to_it(chain: Chain) -> None:
             )
         )
     page = chain.browser("manager").get(f"/payments/{attempt.id}").text
+    assert "整单 ¥" in page
 
     assert "付款成功" in page
     assert "入账" in page
