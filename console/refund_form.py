@@ -19,10 +19,12 @@ from core.numbers import new_token
 from orders.models import LineKind, Order, OrderLine, OrderState
 from orders.queries import get_for_staff
 from payments import asking, refunding
+from payments.models import HOLDING, Refund
 from payments.plan_refunds import refundable_fen
 from payments.refunding import Wanted, rules
+from payments.refunding.again import delivery_left_fen, list_failed
 from payments.refunding.amounts import Taken
-from payments.refunding.proposing import delivery_left_fen, taken_of
+from payments.refunding.proposing import failed_of, taken_of
 
 __all__ = ["page"]
 
@@ -188,7 +190,10 @@ def _shown(no: str, form: Form, status: int = 200) -> Response:
         order = _mine(session, no)
         left, _ = refundable_fen(session, order, now)
         plan = order.kind in PLANS
-        lines = [] if plan else [_line(each, taken) for each, taken in taken_of(session, order.id)]
+        failed = list_failed(session, order.id)
+        lost = failed_of(session, order.id) if failed else {}
+        known_lines = [] if plan else taken_of(session, order.id)
+        lines = [_line(each, taken, lost.get(each.id, 0)) for each, taken in known_lines]
         delivery = 0 if plan else delivery_left_fen(session, order)
         known = Form(form.given)
         found = _sum(session, order, _wanted(session, order, known, now), now)
@@ -200,6 +205,7 @@ def _shown(no: str, form: Form, status: int = 200) -> Response:
         o=shown,
         form=form,
         lines=lines,
+        failed=[_failed(each) for each in failed] if me().may("orders.refund") else [],
         delivery=words.yuan(delivery) if delivery else "",
         sum=found,
         reasons=REASONS,
@@ -211,7 +217,16 @@ def _shown(no: str, form: Form, status: int = 200) -> Response:
     return response
 
 
-def _line(line: OrderLine, taken: Taken) -> dict[str, Any]:
+def _failed(refund: Refund) -> dict[str, str]:
+    again = refund.error not in HOLDING
+    return {
+        "amount": words.yuan(refund.amount_fen),
+        "words": "再退一次" if again else "去处理",
+        "href": url_for("console.refunds.show", no=refund.out_refund_no),
+    }
+
+
+def _line(line: OrderLine, taken: Taken, failed_fen: int) -> dict[str, Any]:
     left = taken.quantity - taken.pieces
     return {
         "position": line.position,
@@ -219,6 +234,7 @@ def _line(line: OrderLine, taken: Taken) -> dict[str, Any]:
         "options": " · ".join(part for part in (line.sku_name, line.options_text) if part),
         "paid": words.yuan(line.payable_fen),
         "left": left,
+        "failed": words.yuan(failed_fen) if failed_fen else "",
         "quantity": line.quantity,
         "stocked": line.sku_id is not None,
         "numbers": [(number, f"退 {number}" if number else "不退") for number in range(left + 1)],

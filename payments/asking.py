@@ -38,7 +38,7 @@ from payments.errors import (
 )
 from payments.models import Refund
 from payments.queries import lock_bills_of, refundable_fen
-from payments.refunding import Proposal, rules, stuck
+from payments.refunding import Proposal, again, rules, stuck
 from payments.refunding.wanted import Act, Wanted, free
 
 CHAT, CONSOLE = "chat", "console"
@@ -103,6 +103,8 @@ def agree(session: Session, asked: AskedRefund, *, staff: Staff, via: str, now: 
     lock_bills_of(session, order.id)
     if _worth(session, order, wanted, now) != asked.amount_fen:
         raise AskedChanged
+    if wanted.act is None and again.went_on(session, order.id, asked.asked_at):
+        raise AskedChanged("申请以后，没退成的那笔已经再退过了：先不同意，还要退就再申请一次")
     if wanted.act is not None:
         refund = _act_again(session, wanted, asked, actor, now)
     elif wanted.cancels:

@@ -5,6 +5,7 @@ Always true: what was asked back of a payment, and of a line, is never more than
 delivery fee and free amount of a refund add up to it; stored balance goes back into its lots.
 """
 
+from payments.refunding.again import HOLDS_MONEY
 from payments.refunding.outcomes import (
     fail,
     failed_before,
@@ -12,7 +13,7 @@ from payments.refunding.outcomes import (
     note_waiting,
     record_result,
 )
-from payments.refunding.proposing import HOLDS_MONEY, Proposal, propose
+from payments.refunding.proposing import Proposal, propose
 from payments.refunding.requesting import request, request_of
 from payments.refunding.wanted import Wanted
 

@@ -1,32 +1,29 @@
 """What a refund would be, to the fen, before anything moves: shown beside the button, and asked
 for by it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.money import format_yuan
 from orders.models import Order, OrderLine
 from payments.errors import NothingToRefund, RefundAmountInvalid, RefundTooMuch
 from payments.models import (
-    HOLDING,
     AttemptState,
     Bill,
     BillKind,
     PaymentAttempt,
     Refund,
     RefundedLine,
-    RefundState,
 )
-from payments.refunding import amounts, writing
+from payments.refunding import again, amounts, taking
+from payments.refunding.again import HOLDS_MONEY, delivery_left_fen
 from payments.refunding.amounts import Source, Taken
 from payments.refunding.taking import Piece
 from payments.refunding.wanted import Wanted
-
-HOLDS_MONEY = or_(Refund.state != RefundState.failed, Refund.error.in_(HOLDING))
-"""A refund that was asked for and did not fail for good: an abnormal one still holds its money,
-and so does one that was sent to another account."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +96,22 @@ def _sources_for(
     lines: Sequence[LinePart],
     delivery_fen: int,
 ) -> tuple[Source, ...]:
-    """Where it goes back to: what failed at one channel and is asked for again, the same to the fen
-    and the piece, the way that it was on; else as it falls on what is left of all."""
+    """Where it goes back to: what failed at one channel and is asked for again goes the way that it
+    was on; else as it falls on what is left of all."""
     able = [source.attempt_id for source in sources if source.channel_fen >= amount_fen]
     if able and (len(sources) > 1 or sources[0].balance_fen):
         pieces = [Piece(part.line, part.pieces, part.amount_fen) for part in lines]
-        failed = writing.find_failed(session, able, (amount_fen, 0), pieces, delivery_fen)
+        failed = again.find_failed(session, able, (amount_fen, 0), pieces, delivery_fen)
         if failed is not None:
             return (Source(failed.attempt_id, amount_fen, 0),)
+    if len(sources) > 1:
+        pieces = [Piece(part.line, part.pieces, part.amount_fen) for part in lines]
+        channels = {source.attempt_id: source.channel_fen for source in sources}
+        together = again.find_together(session, channels, amount_fen, pieces, delivery_fen)
+        parts = {each.attempt_id: each.channel_fen for each in together}
+        if parts:
+            ids = [source.attempt_id for source in sources if source.attempt_id in parts]
+            return tuple(Source(id_, parts[id_], 0) for id_ in ids)
     return tuple(amounts.from_sources(amount_fen, sources))
 
 
@@ -160,15 +165,13 @@ def taken_of(session: Session, order_id: int) -> list[tuple[OrderLine, Taken]]:
     ]
 
 
-def delivery_left_fen(session: Session, order: Order) -> int:
-    """What was charged for no line is the delivery fee; that, less what was asked back of it."""
-    lines = select(func.coalesce(func.sum(OrderLine.payable_fen), 0))
-    charged = order.payable_fen - int(
-        session.scalar(lines.where(OrderLine.order_id == order.id)) or 0
-    )
-    asked = select(func.coalesce(func.sum(Refund.delivery_fen), 0))
-    gone = session.scalar(asked.where(Refund.order_id == order.id, HOLDS_MONEY))
-    return max(charged - int(gone or 0), 0)
+def failed_of(session: Session, order_id: int) -> dict[int, int]:
+    """Of each line what was asked back and did not arrive, and waits for somebody."""
+    found: Counter[int] = Counter()
+    for refund in again.list_failed(session, order_id):
+        for part in taking.lines_of(session, refund.id):
+            found[part.order_line_id] += part.amount_fen
+    return dict(found)
 
 
 def _lines(session: Session, order: Order, wanted: Wanted) -> list[tuple[OrderLine, Taken]]:
@@ -182,6 +185,14 @@ def _lines(session: Session, order: Order, wanted: Wanted) -> list[tuple[OrderLi
         line, taken = known[position]
         if pieces > (left := taken.quantity - taken.pieces):
             raise RefundTooMuch(
-                f"{line.name}只剩 {left} 份可退" if left else f"{line.name}已经退过了"
+                f"{line.name}只剩 {left} 份可退" if left else _all_back(session, line)
             )
     return [known[position] for position in sorted(wanted.pieces)]
+
+
+def _all_back(session: Session, line: OrderLine) -> str:
+    """Why no piece of it can be asked for: all came back, or of some the money did not arrive."""
+    fen = failed_of(session, line.order_id).get(line.id)
+    if not fen:
+        return f"{line.name}已经退过了"
+    return f"{line.name}有 ¥{format_yuan(fen)} 没退成，到「退款」里处理"

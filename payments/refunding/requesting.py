@@ -11,7 +11,7 @@ from payments import plan_refunds
 from payments.errors import NothingToRefund, RefundAmountInvalid, RefundTooMuch
 from payments.models import PaymentAttempt, Refund
 from payments.queries import lock_bills_of
-from payments.refunding import amounts, outcomes, writing
+from payments.refunding import again, amounts, outcomes, taking, writing
 from payments.refunding.amounts import Source
 from payments.refunding.proposing import Proposal, propose, sources_of
 from payments.refunding.taking import Piece
@@ -94,7 +94,7 @@ def _write(
     batch: str = "",
 ) -> list[Refund]:
     """A refund for each channel and each balance; channels first, which carry the pieces. What
-    failed before and is asked for again, the same to the fen and the piece, is answered by it."""
+    failed before and is asked for again is answered by it."""
     ways = [(s.attempt_id, Source(s.attempt_id, s.channel_fen, 0)) for s in proposal.sources]
     ways += [(s.attempt_id, Source(s.attempt_id, 0, s.balance_fen)) for s in proposal.sources]
     ways = [(id_, way) for id_, way in ways if way.channel_fen + way.balance_fen]
@@ -111,6 +111,10 @@ def _write(
             if first or here[number]:
                 pieces.append(Piece(part.line, part.pieces if first else 0, here[number]))
                 carried.add(number)
+        delivery_fen = here[-2]
+        failed = again.find_failed(session, [attempt_id], both, pieces, delivery_fen)
+        if failed is not None:  # it stands for whatever that one was for
+            pieces, delivery_fen = taking.pieces_of(session, failed.id), failed.delivery_fen
         refunds.append(
             writing.write(
                 session,
@@ -118,12 +122,12 @@ def _write(
                 order,
                 way,
                 pieces,
-                delivery_fen=here[-2],
+                delivery_fen=delivery_fen,
                 batch=refunds[0].batch if refunds else batch,
                 reason=reason,
                 actor=actor,
                 now=now,
-                replaces=writing.find_failed(session, [attempt_id], both, pieces, here[-2]),
+                replaces=failed,
             )
         )
     return refunds

@@ -19,7 +19,7 @@ from orders.paying import CouponBack
 from payments.asked_models import RefundRules
 from payments.errors import RefundBeyondLimit
 from payments.models import HOLDING, AttemptState, Bill, PaymentAttempt, Refund, RefundState
-from payments.refunding.proposing import HOLDS_MONEY
+from payments.refunding.again import HOLDS_MONEY
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from core.outbox import enqueue
 from orders import selling
 from orders.models import Order
 from payments import plan_refunds
-from payments.errors import RefundNotStuck
+from payments.errors import RefundNotStuck, RefundTooMuch
 from payments.models import (
     ABNORMAL,
     DONE_BEFORE,
@@ -21,7 +21,7 @@ from payments.models import (
     RefundState,
 )
 from payments.queries import lock_bills_of
-from payments.refunding import outcomes
+from payments.refunding import again, outcomes
 from payments.refunding.wanted import Act
 
 SLOW = timedelta(days=1)
@@ -46,14 +46,15 @@ def condition(now: datetime) -> ColumnElement[bool]:
     ours, or undecided for a day.
 
     Another refund of the order is no answer to one that failed: only its own successor is, or that
-    its payment has nothing left to give. One that still holds its money waits for a human, always.
+    its payment, or every line that it was for, has nothing left to give. One that still holds its
+    money waits for a human, always.
     """
-    again, payment = aliased(Refund), aliased(PaymentAttempt)
-    replaced = exists().where(again.replaces_id == Refund.id)
+    later, payment = aliased(Refund), aliased(PaymentAttempt)
+    replaced = exists().where(later.replaces_id == Refund.id)
     owed = exists().where(
         payment.id == Refund.attempt_id, payment.refunded_fen < payment.amount_fen
     )
-    unanswered = or_(Refund.error.in_(HOLDING), owed)
+    unanswered = or_(Refund.error.in_(HOLDING), and_(owed, ~again.is_all_back()))
     return or_(
         and_(
             Refund.state == RefundState.failed,
@@ -93,14 +94,20 @@ def tell_slow(session: Session, *, now: datetime) -> int:
 
 
 def check_act(session: Session, refund: Refund, act: Act, now: datetime) -> None:
-    """Whether `restart` or `finish_by_hand` would go on with it. Raises RefundNotStuck."""
+    """Whether `restart` or `finish_by_hand` would go on with it. Raises RefundNotStuck, and
+    RefundTooMuch when something of it went back otherwise meanwhile."""
     failed = refund.state is RefundState.failed
     if act is Act.finish:
         possible = failed and refund.error != REDIRECTED
     else:
         possible = not failed or refund.error not in HOLDING
-    if not possible or not is_stuck(session, refund, now):
+    if not possible:
         raise RefundNotStuck
+    if not is_stuck(session, refund, now):
+        gone = failed and refund.error != DONE_BEFORE
+        raise RefundNotStuck("不用再退：这笔钱后来已经再退过了" if gone else "")
+    if failed and refund.error not in HOLDING and (words := again.gone_otherwise(session, refund)):
+        raise RefundTooMuch(words)
 
 
 def restart(session: Session, refund: Refund, *, actor: str, now: datetime) -> Refund:

@@ -3,45 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from core import audit
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from orders.models import Order
-from payments.models import DONE_BEFORE, HOLDING, Channel, PaymentAttempt, Refund, RefundState
+from payments.models import Channel, PaymentAttempt, Refund, RefundState
 from payments.refunding import taking
 from payments.refunding.amounts import Source
 from payments.refunding.taking import Piece
-
-
-def find_failed(
-    session: Session,
-    attempt_ids: Sequence[int],
-    parts: tuple[int, int],
-    pieces: Sequence[Piece],
-    delivery_fen: int,
-) -> Refund | None:
-    """The one of these payments that failed and has no successor yet, of just this money by channel
-    and by balance, for just these lines."""
-    again = aliased(Refund)
-    channel_fen, balance_fen = parts
-    found = select(Refund).where(
-        Refund.attempt_id.in_(attempt_ids),
-        Refund.state == RefundState.failed,
-        Refund.error.not_in((*HOLDING, DONE_BEFORE)),
-        Refund.channel_fen == channel_fen,
-        Refund.balance_fen == balance_fen,
-        Refund.delivery_fen == delivery_fen,
-        ~exists().where(again.replaces_id == Refund.id),
-    )
-    wanted = {(piece.line.id, piece.pieces, piece.amount_fen) for piece in pieces}
-    for failed in session.scalars(found.order_by(Refund.id)):
-        lines = taking.lines_of(session, failed.id)
-        if {(line.order_line_id, line.pieces, line.amount_fen) for line in lines} == wanted:
-            return failed
-    return None
 
 
 def write(
