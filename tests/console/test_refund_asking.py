@@ -46,6 +46,7 @@ def test_a_clerk_asks_and_a_manager_agrees_with_a_password(chain: Chain) -> None
     page = manager.get(here).text
     assert "退 ¥26.00，做错了（小周申请），等第二个人同意" in page
     assert "等你同意退款" in manager.get("/home").text
+    assert "同意，退 ¥26.00" in manager.get(f"{here}/asked-refund").text
     fields: dict[str, Any] = {"code": one().code}
     assert manager.post(f"{here}/asked-refund", **fields).status_code == 422
     assert amounts() == []
