@@ -1,6 +1,6 @@
 """An order ends before its time: what it held goes back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -23,13 +23,14 @@ def cancel(
     reason: str,
     now: datetime,
     money: Callable[[], object] = lambda: None,
+    pieces: Mapping[int, int] | None = None,
 ) -> bool:
     """Cancel an order in the state that `order` shows; False when it has moved on meanwhile.
 
     The coupon and the points of an order that was not paid in full are released; stock goes back
-    unless the goods were made already. A paid order's money is the caller's: `money` requests the
-    refund where its turn is in the order of the locks, and coupon and points return when the refund
-    is through.
+    unless the goods were made already, all of it or `pieces` (SKU id → number). A paid order's
+    money is the caller's: `money` requests the refund where its turn is in the order of the locks,
+    and coupon and points return when the refund is through.
     """
     made = order.state not in UNMADE
     unpaid = order.payment_state in OWING
@@ -52,8 +53,10 @@ def cancel(
     if order.points_used and unpaid:
         points.give_back(session, order.id, part=1, whole=1, now=now)
     money()
-    if not made:
+    if not made and pieces is None:
         stock.give_back(session, order.id, now)
+    elif not made and pieces:
+        stock.put_back(session, order.id, pieces, now)
     if unpaid and actor == "system" and order.member_id is not None:
         left = {"order_id": order.id}
         events.record(

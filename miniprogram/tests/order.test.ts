@@ -19,6 +19,10 @@ test('the large line follows the order', () => {
   expect(headline(order({ ...paid, state: 'ready' }), now).strong).toBe('来柜台取吧')
   expect(headline(order({ state: 'cancelled', refunded_fen: 100 }), now)).toMatchObject({ big: '已退款', small: '钱已退回' })
   expect(headline(order({ state: 'cancelled', paid_fen: 100 }), now).small).toBe('钱还没退成，店里在处理')
+  const back = { ...paid, payment_state: 'refunded' as const, paid_fen: 100, refunded_fen: 100 }
+  for (const state of ['placed', 'accepted', 'preparing', 'ready', 'cancelled'] as const) {
+    expect(headline(order({ ...back, state }), now)).toMatchObject({ big: '已退款', small: '钱已退回', strong: '' })
+  }
   const coupon = [{ kind: 'coupon', id: '1', name: '', amount_fen: 100, reason: '' }] as Order['discounts']
   expect(headline(order({ state: 'cancelled' }), now).small).toBe('没有扣钱')
   expect(headline(order({ state: 'cancelled', discounts: coupon }), now).small).toBe('没有扣钱，券也还你了')

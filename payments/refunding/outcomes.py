@@ -25,7 +25,7 @@ from payments.models import (
     RefundState,
 )
 from payments.queries import find_refund, lock_bill, merchant_of
-from payments.refunding import rules, taking, writing
+from payments.refunding import ending, rules, taking, writing
 from payments.refunding.amounts import Source
 
 # A new number is asked for by ourselves only so often; after that a human looks.
@@ -43,6 +43,7 @@ def settle_balance(session: Session, refund: Refund, order: Order, now: datetime
     cause, mine = f"attempt:{attempt.id}", f"refund:{refund.id}"
     if balance.give_back(session, cause, refund.balance_fen, refund=mine, now=now) is None:
         raise rows.NotMoved(f"refund {refund.id} was given back before")
+    ending.end_if_all_is_back(session, order, now=now)
 
 
 def record_result(session: Session, result: RefundResult, now: datetime) -> str:
@@ -210,6 +211,7 @@ def _succeed(
     if freed and attempt.shared:  # while it counted as failed its money may have been shared
         key = f"payments.return_after:{refund.id}"
         enqueue(session, "payments.return_after", key=key, refund_id=refund.id)
+    ending.end_if_all_is_back(session, order, now=now)
     return "refunded"
 
 

@@ -21,7 +21,7 @@ from payments.models import (
     RefundState,
 )
 from payments.queries import lock_bills_of
-from payments.refunding import again, outcomes
+from payments.refunding import again, ending, outcomes
 from payments.refunding.wanted import Act
 
 SLOW = timedelta(days=1)
@@ -155,6 +155,7 @@ def finish_by_hand(
     if not outcomes.move(session, done, RefundState.succeeded, **values):
         raise RefundNotStuck
     outcomes.book(session, done, attempt, order, now)
+    ending.end_if_all_is_back(session, order, now=now)
     _audit(session, "refund.finish", done, actor, note, now)
     return done
 

@@ -45,6 +45,7 @@ export function headline(order: Order, now: number, unsure = false): { label: st
     const back = order.refunded_fen > 0 ? '钱已退回' : refunding(order) ? '钱正在退回' : order.paid_fen > 0 ? '钱还没退成，店里在处理' : unpaidEnd(order)
     return { label: order.pickup_number ? `取餐号 ${order.pickup_number}` : '这一单', big: order.refunded_fen > 0 ? '已退款' : '已取消', small: back, strong: '' }
   }
+  if (order.payment_state === 'refunded' && !over(order)) return { ...number, label: '这一单', big: '已退款', small: '钱已退回', strong: '' }
   if (order.state === 'placed') return { ...number, small: '已付款，等店里接单', strong: '' }
   if (order.state === 'ready') {
     return { ...number, small: order.fulfilment === 'dine_in' ? '做好了，' : '做好了，', strong: order.fulfilment === 'dine_in' ? '马上端到你桌上' : '来柜台取吧' }
