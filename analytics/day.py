@@ -34,6 +34,7 @@ class Takings:
 
     What was sold: stored value counts where it is spent, so a top-up is no sale, else its money
     would be there twice.
+    What is paid in part waits; `booked` has the way from here to what 结算 says of the day.
     `orders` are those that count, neither cancelled nor refunded whole; `live_fen` is theirs.
     """
 
@@ -41,7 +42,6 @@ class Takings:
     live_fen: int
     fen: int
     refunded_fen: int
-    refunded_orders: int
 
     @property
     def average_fen(self) -> int:
@@ -75,8 +75,7 @@ def takings(
             func.coalesce(func.sum(case((LIVE, net), else_=0)), 0),
             func.coalesce(func.sum(net), 0),
             func.coalesce(func.sum(Order.refunded_fen), 0),
-            func.coalesce(func.sum(case((Order.refunded_fen > 0, 1), else_=0)), 0),
-        ).where(*_paid(store_ids, since, until))
+        ).where(*paid_within(store_ids, since, until))
     ).one()
     return Takings(*(int(number) for number in row))
 
@@ -90,7 +89,7 @@ def hours(session: Session, store_ids: Sequence[int], at: datetime) -> list[int]
     ).label("slot")
     rows = session.execute(
         select(slot, func.sum(Order.paid_fen - Order.refunded_fen))
-        .where(*_paid(store_ids, since, until))
+        .where(*paid_within(store_ids, since, until))
         .group_by(slot)
     )
     sums = [0] * 24
@@ -115,7 +114,7 @@ def days(
             func.sum(Order.paid_fen - Order.refunded_fen),
             func.sum(case((LIVE, 1), else_=0)),
         )
-        .where(*_paid(store_ids, edges[0][0], edges[-1][1]))
+        .where(*paid_within(store_ids, edges[0][0], edges[-1][1]))
         .group_by(slot)
     )
     found = {int(place): (int(fen), int(orders)) for place, fen, orders in rows}
@@ -174,7 +173,7 @@ def offer_costs(
     promotions = session.execute(
         select(OrderDiscount.name, func.count(), func.sum(OrderDiscount.amount_fen))
         .join(Order, Order.id == OrderDiscount.order_id)
-        .where(*_paid(store_ids, since, until), LIVE, ours)
+        .where(*paid_within(store_ids, since, until), LIVE, ours)
         .group_by(OrderDiscount.kind, OrderDiscount.ref_id, OrderDiscount.name)
     )
     found = [Cost(name, int(times), int(fen)) for name, times, fen in (*coupons, *promotions)]
@@ -188,7 +187,7 @@ def coupon_revenue(
     """What was paid for orders that used a coupon."""
     found = session.scalar(
         select(func.coalesce(func.sum(Order.paid_fen - Order.refunded_fen), 0)).where(
-            *_paid(store_ids, since, until), Order.coupon_id.is_not(None)
+            *paid_within(store_ids, since, until), Order.coupon_id.is_not(None)
         )
     )
     return int(found or 0)
@@ -235,7 +234,7 @@ def sold_out(session: Session, store_ids: Sequence[int]) -> list[tuple[int, int]
     return [(int(store_id), int(number)) for store_id, number in rows]
 
 
-def _paid(
+def paid_within(
     store_ids: Sequence[int], since: datetime, until: datetime
 ) -> tuple[ColumnElement[bool], ...]:
     return (

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
+from analytics import booked
 from analytics import campaigns as reports
 from analytics import day as figures
 from analytics.lift import FEWEST_BUYERS, FEWEST_PEOPLE
@@ -77,6 +78,7 @@ def _day(session: Session, day: date, now: datetime) -> dict[str, Any]:
     stores, last = me().store_ids, until - timedelta(microseconds=1)
     found = figures.takings(session, stores, since, until)
     then = figures.takings(session, stores, since - figures.WEEK, until - figures.WEEK)
+    ledger = booked.of(session, me().merchant_id, stores, day, found)
     joined, scanned = figures.new_members(session, me().merchant_id, since, until)
     weekday = f"上周{words.WEEKDAYS[day.weekday()]}"
     name = "今日" if is_today else words.date_of(day)
@@ -103,9 +105,35 @@ def _day(session: Session, day: date, now: datetime) -> dict[str, Any]:
         "waiting": waiting if is_today else 0,
         "new_members": words.count(joined),
         "scanned_members": words.count(scanned),
-        "refunded": words.yuan(found.refunded_fen),
-        "refunds": found.refunded_orders,
+        "refunded": words.yuan(ledger.back_fen),
+        "refunds": ledger.backs,
+        "bridge": _bridge(ledger),
+        "settled": url_for("console.settlement.show", day=day.isoformat())
+        if me().may("money.settle")
+        else "",
         **_hours(session, stores, last, weekday, is_today),
+    }
+
+
+def _bridge(ledger: booked.Booked) -> dict[str, Any]:
+    """How 实收 leads to what 结算 says was earned on this day; nothing where both are the same."""
+    if not ledger.differs:
+        return {}
+    between = (
+        ("定金、AA 已收 {}，付齐才算", ledger.early_fen),
+        ("以前收的定金、AA {}，这天付齐", -ledger.before_fen),
+        ("没算在实收里的单，退款 {}", -ledger.elsewhere_fen),
+        ("这天的单，别的日子退款 {}", ledger.since_fen),
+        ("手续费、佣金和分账 {}", -ledger.costs_fen),
+    )
+    steps = [
+        told.format(f"{'＋' if fen > 0 else '−'}¥{words.yuan(abs(fen))}")
+        for told, fen in between
+        if fen
+    ]
+    return {
+        "steps": [f"实收 ¥{words.yuan(ledger.takings_fen)}", *steps],
+        "earned": words.yuan(ledger.earned_fen),
     }
 
 
