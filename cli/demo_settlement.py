@@ -18,7 +18,7 @@ from merchants.queries import list_stores
 from orders.models import Order
 from payments import accounts, ledger
 from payments.models import AttemptState, Bill, LedgerEntry, PaymentAttempt
-from payments.settlement import days, payouts
+from payments.settlement import awaiting, days, payouts
 from payments.settlement.holding import hold
 
 
@@ -40,10 +40,10 @@ def run(session: Session, merchant: Merchant, now: datetime) -> None:
         if day < matched_from:
             kept[day][attempt.id] = demo_recon.fee_fen(attempt.channel, attempt.channel_fen)
     for day, several in sorted(kept.items()):
-        _post_fees(session, merchant.id, several, day, days.closes_at(day))
+        _post_fees(session, merchant.id, several, day, awaiting.closes_at(day))
     days.open_due(session, merchant.id, now=now)
     for statement in days.list_closable(session, merchant.id, now=now):
-        days.close(session, statement.id, now=days.closes_at(statement.day))
+        days.close(session, statement.id, now=awaiting.closes_at(statement.day))
     for number, store in enumerate(list_stores(session, merchant.id), 1):
         half = payouts.left_fen(session, store.id) // 200 * 100
         if half > 0:

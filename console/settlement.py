@@ -18,7 +18,7 @@ from merchants.queries import list_stores
 from payments import proof
 from payments.models.statements import UNSOLVED
 from payments.recon import queries as recon
-from payments.settlement import days, lawful, payouts, queries, stored_value
+from payments.settlement import awaiting, lawful, payouts, queries, stored_value
 from payments.settlement.figures import Figures, add_up
 
 page = Blueprint("settlement", __name__, url_prefix="/settlement")
@@ -71,6 +71,7 @@ def show(day: str) -> Response:
         statement = queries.find_day(session, me().merchant_id, on)
         stored = stored_value.moved(session, me().merchant_id, on, on + timedelta(days=1))
         names = {store.id: store.name for store in list_stores(session, me().merchant_id)}
+        missing = awaiting.missing(session, me().merchant_id, [on], now=now).get(on, [])
     if not lines and (on > today or statement is None):
         raise NotFound("这一天没有账")
     figures = add_up(lines)
@@ -81,7 +82,7 @@ def show(day: str) -> Response:
     elif on == today:
         said = "今天还在收钱"
     else:
-        said = f"渠道账单到齐后结，{words.when(days.closes_at(on), now)} 以后"
+        said = settlement_view.waits(on, missing, now)
     return reply.page(
         "settlement/day.html",
         title=words.date_of(on),

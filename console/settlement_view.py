@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from flask import url_for
@@ -11,6 +11,7 @@ from console import words
 from payments import accounts
 from payments.models import BookProof
 from payments.proof import is_proven
+from payments.settlement import awaiting
 from payments.settlement.figures import Figures, Line, add_up, is_earned
 from payments.settlement.stored_value import Moved
 
@@ -105,6 +106,16 @@ def day_row(day: date, figures: Figures, closed: bool, today: date) -> dict[str,
         "amounts": [signed(fen) for fen in columns(figures)],
         "state": state,
     }
+
+
+def waits(day: date, missing: Iterable[str], now: datetime) -> str:
+    """Why a past day is still open, and when that ends."""
+    if now < awaiting.closes_at(day):
+        return f"渠道账单到齐后结，{words.when(awaiting.closes_at(day), now)} 以后"
+    if names := "、".join(CHANNELS[name] for name in missing):
+        last = words.when(awaiting.closes_at_last(day), now)
+        return f"在等{names}这天的账单，核完就结；一直不来，{last} 照结，晚到的手续费记在那一天"
+    return "账单到齐了，马上就结"
 
 
 def chart(found: list[tuple[date, Figures, bool]]) -> dict[str, Any]:

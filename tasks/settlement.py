@@ -1,9 +1,12 @@
 """Jobs of settlement: every past day gets its statement, which is closed when its bills are in, and
 what is to be shared of its payments is shared."""
 
+import gateways
 from core import clock
-from core.database import reading
+from core.database import reading, transaction
 from core.logs import log
+from payments.recon import days as recon_days
+from payments.recon import remote
 from payments.settlement import days
 from payments.sharing import running
 from tasks.each import each
@@ -12,7 +15,9 @@ from tasks.registry import Run, job
 
 @job("payments.settle")
 def settle(run: Run) -> None:
-    """A job for each merchant."""
+    """A job for each merchant, once the bills that their days wait for are known to be wanted."""
+    with transaction() as session:
+        recon_days.want_files(session, remote.accounts(gateways.cashier()), now=clock.now())
     with reading() as session:
         merchants = days.merchants(session)
     each(run, "payments.settle_days", "merchant_id", merchants)

@@ -48,11 +48,26 @@ def newest_ready(now: datetime) -> date:
 
 def want(session: Session, accounts: Iterable[Account], *, now: datetime) -> int:
     """Rows for every day since the last that is known, of every account and of our own books."""
-    day = newest_ready(now)
-    owners = dict(session.execute(select(Merchant.code, Merchant.id)).all())
+    owners = _owners(session)
     own = [Account(NO_CHANNEL, str(id_), INNER, code) for code, id_ in owners.items()]
+    return _want(session, (*accounts, *own), owners, now)
+
+
+def want_files(session: Session, accounts: Iterable[Account], *, now: datetime) -> int:
+    """The same of the channels' accounts alone: whoever waits for their bills has to see them."""
+    return _want(session, accounts, _owners(session), now)
+
+
+def _owners(session: Session) -> dict[str, int]:
+    return dict(session.execute(select(Merchant.code, Merchant.id)).all())
+
+
+def _want(
+    session: Session, accounts: Iterable[Account], owners: dict[str, int], now: datetime
+) -> int:
+    day = newest_ready(now)
     new: list[dict[str, Any]] = []
-    for each in (*accounts, *own):
+    for each in accounts:
         owner = owners.get(each.merchant) if each.merchant else None
         for kind in each.kinds:
             new += [
@@ -133,6 +148,21 @@ def find(
             StatementDay.kind == kind,
         )
     ).one_or_none()
+
+
+def list_beside(session: Session, day_id: int) -> Sequence[int]:
+    """The day and, of a channel's, the other file of the same account and day, in the order
+    in which they are locked."""
+    day = session.get_one(StatementDay, day_id)
+    if day.kind in INNER:
+        return [day_id]
+    found = select(StatementDay.id).where(
+        StatementDay.channel == day.channel,
+        StatementDay.account == day.account,
+        StatementDay.day == day.day,
+        StatementDay.kind.in_((StatementKind.trade, StatementKind.fund)),
+    )
+    return session.scalars(found.order_by(StatementDay.id)).all()
 
 
 def lock(session: Session, day_id: int) -> StatementDay:

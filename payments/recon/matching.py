@@ -48,9 +48,10 @@ def match(session: Session, day_id: int, *, now: datetime) -> Outcome:
         raise ValueError("a day is matched once its bill is there")
     if day.rows and day.kind is StatementKind.trade and not loading.has_some(session, day.id):
         return _outcome(session, day.id)  # its rows are forgotten: it would all seem to be missing
-    found, final = _ask(session, day)
-    known = session.scalars(select(Discrepancy).where(Discrepancy.day_id == day.id)).all()
-    _keep(session, day, known, found, final=final, now=now)
+    if not _waits_for_trades(session, day):
+        found, final = _ask(session, day)
+        known = session.scalars(select(Discrepancy).where(Discrepancy.day_id == day.id)).all()
+        _keep(session, day, known, found, final=final, now=now)
     if day.kind is StatementKind.trade:
         totals.add_up(session, day, *_beside(session, day))
         booking.post_fees(session, day, now=now)
@@ -115,10 +116,19 @@ def _beside(session: Session, day: StatementDay) -> tuple[list[int], list[int]]:
     return near, checks.beside(session, day, first, day.day + ONE_DAY)
 
 
+def _waits_for_trades(session: Session, day: StatementDay) -> bool:
+    """Without the trade bill nothing can be said of the account: what is known stays as it is, and
+    the trade bill looks again once it is there."""
+    if day.kind is not StatementKind.fund:
+        return False
+    trade = days.find(session, day.channel, day.account, day.day, StatementKind.trade)
+    return trade is not None and trade.state is StatementState.wanted
+
+
 def _fund(session: Session, day: StatementDay) -> Iterable[Found]:
     """What came and went on the account for trades must be what the trade bill adds up to."""
     trade = days.find(session, day.channel, day.account, day.day, StatementKind.trade)
-    if trade is None or trade.state is StatementState.wanted:
+    if trade is None:
         return
     told = trade.settled_fen
     moved = day.settled_fen

@@ -27,6 +27,8 @@ from payments.recon import days, fixing, loading, matching
 from payments.recon.days import Account
 from payments.recon.fixing import Act
 from payments.recon.matching import Outcome
+from payments.settlement import awaiting
+from payments.settlement.awaiting import closes_at
 
 _FILES = {StatementKind.trade: BillKind.trade, StatementKind.fund: BillKind.fund}
 _IN_MEMORY = 1024 * 1024  # a small shop's bill never sees the disk
@@ -47,7 +49,20 @@ def reconcile(cashier: Cashier, day_id: int, now: datetime) -> Outcome:
     for other_id in _waiting_for(day):
         with transaction() as session:
             matching.look_again(session, other_id, now=now)
+    if day.kind in _FILES and day.state in awaiting.UNMATCHED and now >= closes_at(day.day):
+        _close_late(day, now)
     return outcome
+
+
+def _close_late(day: StatementDay, now: datetime) -> None:
+    """Statements that had only waited for this account's bills need not wait for the next hour."""
+    with transaction() as session:
+        if not awaiting.is_complete(session, day):
+            return
+        if day.merchant_id is None:
+            enqueue(session, "payments.settle")
+        else:
+            enqueue(session, "payments.settle_days", merchant_id=day.merchant_id)
 
 
 def _waiting_for(day: StatementDay) -> list[int]:
@@ -103,14 +118,18 @@ def ask(
 
 
 def again(merchant_id: int, discrepancy_id: int, *, actor: str, now: datetime) -> None:
-    """Perhaps the channel wrote its file anew: a job fetches and matches the day once more."""
+    """Perhaps the channel wrote its files anew: jobs fetch and match the day once more.
+
+    Both files of it: one that is new beside one that is old would be a difference of its own.
+    """
     with transaction() as session:
         found = fixing.check(session, merchant_id, discrepancy_id, Act.again)
-        day = days.lock(session, found.day_id)
-        if day.kind in _FILES:
-            days.move(session, day, StatementState.wanted)
+        for day_id in days.list_beside(session, found.day_id):
+            day = days.lock(session, day_id)
+            if day.kind in _FILES:
+                days.move(session, day, StatementState.wanted)
+            enqueue(session, "payments.reconcile", day_id=day.id)
         fixing.record(session, merchant_id, found, Act.again, actor, now=now)
-        enqueue(session, "payments.reconcile", day_id=day.id)
 
 
 def _fetch(cashier: Cashier, day: StatementDay, now: datetime) -> None:

@@ -7,16 +7,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import rows
-from core.clock import business_day, day_bounds
+from core.clock import business_day
 from core.database import claim, insert_ignore
 from merchants.models import Merchant
 from payments.models import DayState, LedgerEntry, SettlementDay, SettlementLine, StorePurse
-from payments.settlement import coupon_costs
+from payments.settlement import awaiting, coupon_costs
 from payments.settlement.figures import Figures, Line, add_up, earned_by_store, lines_of
 from payments.settlement.holding import open_day
 
-# The channels' bills of a day come on the next morning, and are matched before noon.
-CLOSES_AFTER = timedelta(hours=14)
 # Days without a statement are looked for this far behind the newest that has one.
 LOOKS_BACK = timedelta(days=40)
 
@@ -42,17 +40,16 @@ def open_due(session: Session, merchant_id: int, *, now: datetime) -> list[date]
 
 
 def list_closable(session: Session, merchant_id: int, *, now: datetime) -> Sequence[SettlementDay]:
-    """Open days whose bills have had their time, the oldest first."""
+    """Open days whose time is over and whose bills are matched, or late for too long; the oldest
+    first."""
     found = select(SettlementDay).where(
         SettlementDay.merchant_id == merchant_id,
         SettlementDay.state == DayState.open,
-        SettlementDay.day < business_day(now - CLOSES_AFTER),
+        SettlementDay.day < business_day(now - awaiting.CLOSES_AFTER),
     )
-    return session.scalars(found.order_by(SettlementDay.day)).all()
-
-
-def closes_at(day: date) -> datetime:
-    return day_bounds(day)[1] + CLOSES_AFTER
+    due = session.scalars(found.order_by(SettlementDay.day)).all()
+    waiting = awaiting.missing(session, merchant_id, [each.day for each in due], now=now)
+    return [each for each in due if each.day not in waiting]
 
 
 def close(session: Session, statement_id: int, *, now: datetime) -> bool:

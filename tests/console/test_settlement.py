@@ -4,14 +4,15 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from console import settlement_view
+from console import settlement_view, words
 from core.clock import business_day, day_bounds
 from core.database import reading
 from payments import ledger
 from payments.models import BookProof, LedgerEntry, Payout
-from payments.settlement import days, payouts
+from payments.models.statements import StatementDay, StatementKind, StatementState
+from payments.settlement import awaiting, days, payouts
 from payments.settlement.figures import Line, earned_by_store
 from tests.console.conftest import PASSWORD, Chain
 from tests.console.test_recon import differ
@@ -30,7 +31,7 @@ def close_yesterday(chain: Chain, fen: int = 12_345, refunded: int = 2_345) -> s
             ledger.post(session, cause, amounts, chain.merchant_id, order_id=order.id, now=now)
         days.open_due(session, chain.merchant_id, now=chain.now)
         for one in days.list_closable(session, chain.merchant_id, now=chain.now):
-            days.close(session, one.id, now=days.closes_at(day))
+            days.close(session, one.id, now=awaiting.closes_at(day))
     return day.isoformat()
 
 
@@ -53,6 +54,34 @@ def test_a_month_and_a_day_add_up_on_the_page(chain: Chain) -> None:
     rival = chain.browser("rival")
     assert rival.get(f"/settlement/{day}").status_code == 404
     assert "123.45" not in rival.get(f"/settlement/?month={day[:7]}").text
+
+
+def test_a_day_that_is_still_open_says_whose_bill_it_waits_for(chain: Chain) -> None:
+    owner, day = chain.browser("owner"), business_day(chain.now) - timedelta(days=2)
+    at = day_bounds(day)[0]
+    order = chain.order(paid_at=at, paid_fen=500)
+    with chain.writing() as session:
+        amounts = {"channel:wechat:1900000001": 500, f"sales:{chain.merchant_id}": -500}
+        ledger.post(session, "payment:1", amounts, chain.merchant_id, order_id=order.id, now=at)
+        days.open_due(session, chain.merchant_id, now=chain.now)
+        late = StatementDay(
+            channel="wechat",
+            account="1900000001",
+            day=day,
+            kind=StatementKind.trade,
+            merchant_id=chain.merchant_id,
+        )
+        session.add(late)
+    last = words.when(awaiting.closes_at_last(day), chain.now)
+
+    shown = owner.get(f"/settlement/{day}").text
+    assert f"在等微信支付这天的账单，核完就结；一直不来，{last} 照结" in shown
+
+    with chain.writing() as session:
+        session.execute(update(StatementDay).values(state=StatementState.matched))
+    shown = owner.get(f"/settlement/{day}").text
+    assert "在等" not in shown
+    assert "账单到齐了，马上就结" in shown
 
 
 def test_all_is_well_only_while_no_difference_with_a_channel_is_open(chain: Chain) -> None:

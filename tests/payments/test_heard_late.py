@@ -10,7 +10,7 @@ from core.clock import day_bounds
 from orders.models import Order
 from payments import attempts, remote
 from payments.models import AttemptState, LedgerEntry, PaymentAttempt, SettlementDay
-from payments.settlement import days
+from payments.settlement import awaiting, days
 from payments.settling import Settlement
 from tests.payments.conftest import Till
 from tests.payments.test_recon import DAY, MORNING, paid, place, run
@@ -62,7 +62,7 @@ def test_a_payment_that_is_heard_of_next_morning_is_of_the_day_it_was_paid(both:
 
     assert booked("payment:") == {("channel", 2_600, DAY), ("sales", -2_600, DAY)}
     assert booked("fee:") == {("channel", -14, DAY), ("fee", 14, DAY)}
-    assert close(both, day_bounds(DAY)[1] + days.CLOSES_AFTER + ONE_DAY)[0] == DAY
+    assert close(both, day_bounds(DAY)[1] + awaiting.CLOSES_AFTER + ONE_DAY)[0] == DAY
     with database.reading() as session:
         closed = session.scalars(select(SettlementDay).where(SettlementDay.day == DAY)).one()
     assert (closed.taken_fen, closed.fee_fen, closed.net_fen) == (2_600, 14, 2_586)

@@ -13,15 +13,24 @@ from orders.models import Order, PaymentState
 from payments import proof, refunding
 from payments.errors import NothingToRefund, RefundNotStuck, RefundTooMuch
 from payments.models import LedgerEntry, Refund, RefundState
-from payments.models.statements import Difference, Discrepancy, StatementState, StatementTotal
+from payments.models.statements import (
+    Difference,
+    Discrepancy,
+    StatementDay,
+    StatementKind,
+    StatementState,
+    StatementTotal,
+)
 from payments.recon import days, fixing, remote
 from tests.payments.conftest import MCHID, Till
 from tests.payments.test_failed_refunds import finish, restart
 from tests.payments.test_recon import (
+    DAY,
     NOON,
     booked,
     both,
     differences,
+    find,
     number,
     paid,
     run,
@@ -30,6 +39,8 @@ from tests.payments.test_recon import (
 )
 
 __all__ = ["both"]
+
+FILES = (StatementKind.trade, StatementKind.fund)
 
 
 def ask_back(till: Till, order: Order, fen: int) -> Refund:
@@ -306,3 +317,47 @@ def test_what_was_given_up_is_taken_back_as_it_was_booked(both: Till) -> None:
             == 100
         )
     assert sum(row[1] for row in booked("loss", "found") if row[0] == "loss") == 100
+
+
+def account_of(till: Till, **wrongs: object) -> tuple[StatementDay, StatementDay]:
+    """Both files of the day, matched."""
+    spoil(till, **wrongs)
+    return run(till), run(till, StatementKind.fund)
+
+
+def test_both_files_of_a_day_are_fetched_again_together(both: Till) -> None:
+    order = paid(both, 3_000)
+    account_of(both, fees_fen={number(both, order): 116})
+    assert [row[:2] + row[3:4] for row in differences()] == [("fee", "payment", "open")]
+    spoil(both)
+
+    remote.again(1, the_only().id, actor="staff:1", now=clock_now())
+
+    assert both.run_jobs("payments.reconcile") == ["done", "done"]
+    assert [row[:2] + row[3:4] for row in differences()] == [("fee", "payment", "fixed")]
+    with database.reading() as session:
+        states = session.scalars(select(StatementDay.state).where(StatementDay.day == DAY)).all()
+    assert set(states) <= {StatementState.matched, StatementState.wanted}  # own books wait
+    assert [find(kind).state for kind in FILES] == [StatementState.matched] * 2  # type: ignore[union-attr]
+
+
+def test_what_is_known_of_an_account_stays_while_its_trades_are_missing(both: Till) -> None:
+    order = paid(both, 3_000)
+    run(both)
+    spoil(both, fees_fen={number(both, order): 116})
+    fund = run(both, StatementKind.fund)
+    assert [row[:2] + row[3:4] for row in differences()] == [("fee", "day", "open")]
+
+    with database.transaction() as session:
+        for kind in FILES:
+            found = find(kind)
+            assert found is not None
+            days.move(session, days.lock(session, found.id), StatementState.wanted)
+    remote.reconcile(both.cashier, fund.id, clock_now())
+
+    assert [row[:2] + row[3:4] for row in differences()] == [("fee", "day", "open")]
+    run(both)
+    assert [row[:2] + row[3:4] for row in differences()] == [
+        ("fee", "day", "fixed"),
+        ("fee", "payment", "open"),
+    ]

@@ -62,7 +62,7 @@ NOTHING = ("rows", "paid_fen", "refunded_fen", "fee_fen", "settled_fen", "other_
 BILL = {
     "kind": StatementKind.trade,
     "merchant_id": None,
-    "state": StatementState.fetched,
+    "state": StatementState.matched,
     "error": "",
     "hash": "",
     **dict.fromkeys(NOTHING, 0),
