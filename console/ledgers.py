@@ -12,7 +12,7 @@ from console.plans import ENTRIES as BALANCES
 from core import cursors
 from core.clock import now as clock_now
 from core.database import reading
-from crm import balance, points
+from crm import balance_ledger, points
 from crm.models import BalanceEntry, EntryKind, Member, PointEntry
 
 page = Blueprint("ledgers", __name__, url_prefix="/members")
@@ -63,7 +63,7 @@ def of_balance(no: str) -> Response:
     now, before = clock_now(), cursors.place(request.args.get("cursor", ""))
     with reading() as session:
         member = get_member(session, no)
-        found = balance.ledger(session, member.id, before=before, limit=PAGE + 1)
+        found = balance_ledger.entries_of(session, member.id, before=before, limit=PAGE + 1)
         rows = [
             {
                 "what": BALANCES[entry.kind],

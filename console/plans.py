@@ -18,7 +18,7 @@ from core.database import reading, transaction
 from core.errors import NotFound
 from core.money import format_yuan
 from coupons.models import Coupon, CouponState, CouponTemplate
-from crm import balance, plans, tiers
+from crm import balance_ledger, plans, tiers
 from crm.models import BalanceKind, BalanceLot, Member, PaidTerm, Plan, PlanKind, TermState
 from crm.plans import offers
 from crm.plans.terms import MONTH
@@ -260,7 +260,9 @@ def _entries(session: Session, now: datetime) -> tuple[list[dict[str, str]], dic
     """A page of everybody's movements, and where it goes on."""
     cursor = request.args.get("cursor", "")
     before = cursors.place(cursor)
-    found = balance.ledger_of_merchant(session, me().merchant_id, before=before, limit=PAGE + 1)
+    found = balance_ledger.entries_of_merchant(
+        session, me().merchant_id, before=before, limit=PAGE + 1
+    )
     rows = [
         {
             "name": people.name_of(member),

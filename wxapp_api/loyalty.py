@@ -13,7 +13,7 @@ from core.clock import now as clock_now
 from core.database import reading, transaction
 from coupons import words as coupon_words
 from coupons.models import CouponKind, CouponTemplate
-from crm import balance, members, plans, points, tiers
+from crm import balance_ledger, members, plans, points, tiers
 from crm.models import (
     BalanceEntry,
     BalanceKind,
@@ -209,7 +209,7 @@ def exchange(path: GoodsPath, header: WriteHeader) -> tuple[BoughtOut, int]:
 def list_balance(query: LedgerQuery) -> BalanceEntriesOut:
     """The ledger of stored value; what an order keeps that is not paid yet says so."""
     with reading() as session:
-        found = balance.ledger(
+        found = balance_ledger.entries_of(
             session,
             g.member.id,
             before=cursors.place(query.cursor),
@@ -218,7 +218,7 @@ def list_balance(query: LedgerQuery) -> BalanceEntriesOut:
         )
         shown = found[: query.limit]
         causes = [entry.cause for entry in shown]
-        orders_no, kept = orders_behind(session, causes), balance.still_kept(session, causes)
+        orders_no, kept = orders_behind(session, causes), balance_ledger.still_kept(session, causes)
     items = [
         BalanceEntryOut(
             id=str(entry.id),
