@@ -1,5 +1,6 @@
 """Paying a share of somebody's order, by the link that they passed on."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -13,8 +14,8 @@ from core.database import reading
 from merchants.models import Merchant, Store
 from orders.models import OWING, Order, OrderState
 from payments import remote
-from payments.models import PaymentAttempt
-from payments.queries import list_bills
+from payments.models import PaymentAttempt, Refund, RefundState
+from payments.queries import is_paid, list_bills, list_refunds
 from payments.splitting import get_shared
 from wxapp_api.access import member
 from wxapp_api.blueprints import MEMBER, make_blueprint
@@ -72,6 +73,7 @@ def _payer_id(order: Order) -> int | None:
 
 def _out(session: Session, order: Order, now: datetime) -> SharesOut:
     state, payer_id = _state(order, now), _payer_id(order)
+    refunds = list_refunds(session, order.id) if order.state is OrderState.cancelled else []
     return SharesOut(
         shop=session.get_one(Merchant, order.merchant_id).name,
         store=session.get_one(Store, order.store_id).name,
@@ -82,6 +84,7 @@ def _out(session: Session, order: Order, now: datetime) -> SharesOut:
                 amount_fen=bill.amount_fen,
                 state=bill_state(bill, attempt, payer_id),
                 mine=_is_by(attempt, payer_id),
+                back=_back(attempt, refunds) if order.state is OrderState.cancelled else "no",
             )
             for bill, attempt in list_bills(session, order.id)
         ],
@@ -93,6 +96,20 @@ def _out(session: Session, order: Order, now: datetime) -> SharesOut:
 
 def _is_by(attempt: PaymentAttempt | None, payer_id: int | None) -> bool:
     return attempt is not None and attempt.member_id == payer_id
+
+
+def _back(
+    attempt: PaymentAttempt | None, refunds: Sequence[Refund]
+) -> Literal["no", "coming", "done"]:
+    """Of a share of an order that ended: what was paid is all there again, or still comes."""
+    if attempt is None or not is_paid(attempt):
+        return "no"
+    there = sum(
+        refund.amount_fen
+        for refund in refunds
+        if refund.attempt_id == attempt.id and refund.state is RefundState.succeeded
+    )
+    return "done" if there >= attempt.amount_fen else "coming"
 
 
 def _state(order: Order, now: datetime) -> Literal["open", "paid", "over"]:

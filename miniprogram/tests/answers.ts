@@ -50,9 +50,9 @@ export const split: T.Order = {
 export const shares: T.Shares = {
   shop: '青禾茶铺', store: store.name, total_fen: 3100, state: 'open', expires_at: order.expires_at, balance_usable: true,
   shares: [
-    { bill: 2, amount_fen: 1034, state: 'paid', mine: false },
-    { bill: 3, amount_fen: 1033, state: 'open', mine: false },
-    { bill: 4, amount_fen: 1033, state: 'open', mine: false },
+    { bill: 2, amount_fen: 1034, state: 'paid', mine: false, back: 'no' },
+    { bill: 3, amount_fen: 1033, state: 'open', mine: false, back: 'no' },
+    { bill: 4, amount_fen: 1033, state: 'open', mine: false, back: 'no' },
   ],
 }
 export const row: T.OrderRow = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Problem, type Order, type PaymentPart, type Refund, type Shares } from '@/api'
-import { balanceSays, batches, due, equalParts, explainShare, heldFor, kept, mostShares, nothingOpen, ownShare, paidBy, partsSay, sharing, split, wayBack } from '@/lib/paying'
+import { balanceSays, batches, due, equalParts, explainShare, heldFor, kept, mostShares, nothingOpen, ownShare, paidBy, partsSay, shareHead, sharing, split, wayBack } from '@/lib/paying'
 import { headline } from '@/lib/progress'
 
 const part = (channel: PaymentPart['channel'], amount_fen: number, state: PaymentPart['state'] = 'paid'): PaymentPart => ({ channel, amount_fen, state })
@@ -102,7 +102,7 @@ test('while others pay all that is left nobody is asked for the whole order', ()
 })
 
 test('a friend is offered what the link names, else what they began, else what is free', () => {
-  const it = (bill: number, state: Shares['shares'][number]['state'], mine = false) => ({ bill, amount_fen: 1000, state, mine })
+  const it = (bill: number, state: Shares['shares'][number]['state'], mine = false) => ({ bill, amount_fen: 1000, state, mine, back: 'no' as const })
   expect(ownShare([it(2, 'open'), it(3, 'open', true), it(4, 'open')], 4)?.bill).toBe(4)
   expect(ownShare([it(2, 'open'), it(3, 'open', true), it(4, 'paid')], 4)?.bill).toBe(3)
   expect(ownShare([it(2, 'taken'), it(3, 'open')], 2)?.bill).toBe(3)
@@ -116,4 +116,14 @@ test('what went wrong with a share is told to a friend, not to whoever ordered',
   expect(said('order_already_paid')).toBe('这一份已经有人付了')
   expect(said('order_not_payable')).toBe('这一单不用付了，你没有被扣钱')
   expect(said('too_many_requests')).toBe('订单已超时，请重新下单') // the server's own words for all else
+})
+
+test('who paid a share of an order that ended reads first that it comes back, then that it is there', () => {
+  const shares = (back: 'no' | 'coming' | 'done') => [{ bill: 2, amount_fen: 1300, state: 'paid' as const, mine: true, back }]
+  const view = (state: Shares['state'], back: 'no' | 'coming' | 'done' = 'no') => ({ state, shares: shares(back) } as Shares)
+  expect(shareHead(view('open'), false)).toEqual({ title: '你这份付好了', text: '付了 ¥13.00，谢谢' })
+  expect(shareHead(view('open'), true)).toBeUndefined()
+  expect(shareHead(view('over', 'coming'), false)).toEqual({ title: '正在退款', text: '这一单取消了，你付的 ¥13.00 正在退回给你' })
+  expect(shareHead(view('over', 'done'), false)).toEqual({ title: '已退款', text: '这一单取消了，你付的 ¥13.00 退回给你了' })
+  expect(shareHead({ state: 'over', shares: [] as Shares['shares'] } as Shares, false)?.text).toContain('没有被扣钱')
 })

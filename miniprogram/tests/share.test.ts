@@ -7,7 +7,7 @@ vi.mock('@platform', () => ({
 vi.stubGlobal('matchMedia', () => ({ matches: true }))
 
 const TOKEN = 'S7M4K2'
-const share = { bill: 3, amount_fen: 1250, state: 'open' as const, mine: false }
+const share = { bill: 3, amount_fen: 1250, state: 'open' as const, mine: false, back: 'no' as const }
 let fake: ReturnType<typeof fakeUni>
 
 beforeEach(() => {

@@ -266,6 +266,13 @@ def test_an_end_gives_every_share_back_to_its_own_payer(
     assert theirs.payer != till.means.payer
     gone = friend.get(f"shares/{token}").get_json()
     assert (gone["state"], gone["expires_at"]) == ("over", None)
+    mine_first = [(share["mine"], share["back"]) for share in gone["shares"]]
+    assert mine_first == [(False, "done"), (True, "coming")]  # stored value is back at once
+    [no] = [each.out_refund_no for each in till.refunds(order) if each.channel_fen]
+    till.channel.decide_refund(no, "SUCCESS")
+    assert till.deliver(till.channel.next_notice()) == 204
+    there = friend.get(f"shares/{token}").get_json()
+    assert [share["back"] for share in there["shares"]] == ["done", "done"]
 
 
 def test_a_part_that_goes_back_goes_to_everybody_who_paid(

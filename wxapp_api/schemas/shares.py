@@ -25,6 +25,9 @@ class ShareOut(Out):
         description="taken: somebody else is paying it just now"
     )
     mine: bool = Field(description="paid, or being paid, by who asks")
+    back: Literal["no", "coming", "done"] = Field(
+        description="of a share that was paid and goes back whole: on its way, or there"
+    )
 
 
 class SharesOut(Out):

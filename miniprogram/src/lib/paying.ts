@@ -47,6 +47,20 @@ export function ownShare<T extends Shares['shares'][number]>(shares: T[], wanted
   return open.find((each) => each.bill === wanted) ?? open.find((each) => each.mine) ?? open[0]
 }
 
+/** What the friend's page says of an order that needs no more money from them; over comes before what they paid. */
+export function shareHead(view: Shares, paying: boolean): { title: string; text: string } | undefined {
+  const mine = view.shares.filter((each) => each.mine && each.state === 'paid')
+  const paid = yuan(mine.reduce((sum, each) => sum + each.amount_fen, 0), true)
+  if (view.state === 'over') {
+    if (!mine.length) return { title: '这一单不用付了', text: '取消了，或者付款时间过了。你没有被扣钱' }
+    if (mine.every((each) => each.back === 'done')) return { title: '已退款', text: `这一单取消了，你付的 ${paid} 退回给你了` }
+    return { title: '正在退款', text: `这一单取消了，你付的 ${paid} 正在退回给你` }
+  }
+  if (mine.length && !paying) return { title: '你这份付好了', text: `付了 ${paid}，谢谢` }
+  if (view.state === 'paid') return { title: '这一单付齐了', text: '不用再付' }
+  return undefined
+}
+
 /** What went wrong with a friend's share, for the friend: nothing of it tells them to order again. */
 const SHARE_ERRORS: Record<string, string> = {
   share_taken: '有人正在付这一份，换一份，或过几分钟再看',
