@@ -13,7 +13,7 @@ from payments.models import AttemptState, LedgerEntry, PaymentAttempt, Settlemen
 from payments.settlement import awaiting, days
 from payments.settling import Settlement
 from tests.payments.conftest import Till
-from tests.payments.test_recon import DAY, MORNING, paid, place, run
+from tests.payments.test_recon import DAY, MORNING, others_come, paid, place, run
 from tests.payments.test_recon import both as both
 
 ONE_DAY = timedelta(days=1)
@@ -39,6 +39,7 @@ def hear(till: Till, order: Order, now: datetime) -> Settlement:
 
 def close(till: Till, now: datetime) -> list[date]:
     """The days that were closed then."""
+    others_come()
     merchant_id = till.store.merchant_id
     with database.transaction() as session:
         days.open_due(session, merchant_id, now=now)

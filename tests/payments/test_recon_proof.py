@@ -23,6 +23,7 @@ from tests.payments.test_recon import (
     both,
     differences,
     number,
+    others_come,
     paid,
     refunded,
     run,
@@ -122,6 +123,7 @@ def with_coupon(till: Till, order: Order, fen: int) -> None:
 
 
 def close_the_day(order: Order) -> None:
+    others_come()
     with database.transaction() as session:
         settlement_days.open_due(session, order.merchant_id, now=clock.now())
         (day,) = settlement_days.list_closable(session, order.merchant_id, now=clock.now())
@@ -170,6 +172,7 @@ def test_every_column_of_a_closed_statement_is_proven(both: Till) -> None:
     with database.transaction() as session:
         session.execute(update(LedgerEntry).values(day=DAY))
     run(both)
+    others_come()
     with database.transaction() as session:
         settlement_days.open_due(session, order.merchant_id, now=clock.now())
         for day in settlement_days.list_closable(session, order.merchant_id, now=clock.now()):
