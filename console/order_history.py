@@ -10,6 +10,7 @@ from console import words
 from console.money_words import CHANNELS
 from merchants.models import Staff
 from orders.models import HistoryKind, Order, OrderHistory
+from payments import asking
 from payments.models import Refund, RefundState
 from payments.refunding.listing import booked_refunds
 
@@ -36,7 +37,9 @@ def told(
     moves = session.scalars(
         select(OrderHistory).where(OrderHistory.order_id == order.id).order_by(OrderHistory.id)
     ).all()
+    asked_by = asking.who_asked(session, order.id) if refunds else {}
     actors = [move.actor for move in moves] + [refund.actor for refund in refunds]
+    actors += asked_by.values()
     ids = {int(actor[6:]) for actor in actors if actor.startswith("staff:")}
     names = dict(session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids))).all())
     gone = booked_refunds(session, order.id) if refunds else {}
@@ -44,7 +47,10 @@ def told(
     asked_for = []
     for first, *others in _at_once(refunds):
         fen = sum(refund.amount_fen for refund in (first, *others))
-        asked = f"{_actor(first.actor, names)} 提交退款 ¥{words.yuan(fen)}"
+        who = _actor(first.actor, names)
+        if asker := asked_by.get((first.batch, first.actor)):
+            who = f"{_actor(asker, names)} 申请，{who} 同意后"
+        asked = f"{who} 提交退款 ¥{words.yuan(fen)}"
         detail = "，".join(part for part in (first.reason, _parts(first, others)) if part)
         asked_for.append((asked, detail, "bad"))
         lines.append((first.requested_at, asked_for[-1]))

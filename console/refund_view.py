@@ -15,6 +15,7 @@ from core.clock import local
 from crm.models import Member
 from merchants.models import Staff
 from orders.models import OrderLine
+from payments import asking
 from payments.models import (
     ABNORMAL,
     HOLDING,
@@ -108,7 +109,7 @@ def whole(session: Session, found: Listed, who: Me, now: datetime) -> dict[str, 
         "transaction": attempt.transaction_id or "",
         "refund_id": refund.refund_id or "",
         "note": refund.note,
-        "actor": names.get(refund.actor, "系统"),
+        "actor": _who(session, refund, names),
         "others": [
             {
                 "href": url_for("console.refunds.show", no=each.out_refund_no),
@@ -145,6 +146,16 @@ def _chain(batch: Sequence[Refund], refund: Refund) -> list[Refund]:
     while found[-1].id in after:
         found.append(after[found[-1].id])
     return found
+
+
+def _who(session: Session, refund: Refund, names: dict[str, str]) -> str:
+    """Whoever gave it back, and before them whoever had asked for it."""
+    agreed = names.get(refund.actor, "系统")
+    asker = asking.who_asked(session, refund.order_id).get((refund.batch, refund.actor))
+    if asker is None:
+        return agreed
+    staff = session.get_one(Staff, int(asker.removeprefix("staff:")))
+    return f"{staff.name} 申请，{agreed} 同意"
 
 
 def _names(session: Session, batch: Sequence[Refund]) -> dict[str, str]:

@@ -166,6 +166,16 @@ def find_open(session: Session, order_id: int) -> AskedRefund | None:
     return session.scalar(found)
 
 
+def who_asked(session: Session, order_id: int) -> dict[tuple[str, str], str]:
+    """Of an order's refunds to which a second person agreed, by (batch, who agreed): who asked."""
+    found = session.execute(
+        select(Refund.batch, Refund.actor, AskedRefund.asked_by)
+        .join(AskedRefund, AskedRefund.refund_id == Refund.id)
+        .where(AskedRefund.order_id == order_id)
+    )
+    return {(batch, actor): asked_by for batch, actor, asked_by in found}
+
+
 def find_by_code(session: Session, merchant_id: int, code: str) -> AskedRefund:
     """Raises AskedNotFound; another merchant's is not found."""
     found = select(AskedRefund).where(

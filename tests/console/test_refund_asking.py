@@ -55,6 +55,10 @@ def test_a_clerk_asks_and_a_manager_agrees_with_a_password(chain: Chain) -> None
     assert (amounts(), one().via) == ([2_600], "console")
     assert manager.post(f"{here}/asked-refund", **fields, password=PASSWORD).status_code == 422
     assert amounts() == [2_600]
+    assert "小周 申请，林晓 同意后 提交退款 ¥26.00" in manager.get(here).text
+    with reading() as session:
+        no = session.scalars(select(Refund.out_refund_no)).one()
+    assert "小周 申请，林晓 同意" in manager.get(f"/refunds/{no}").text
 
 
 def test_a_manager_refuses_without_a_password(chain: Chain) -> None:
