@@ -12,7 +12,7 @@ from core.logs import log
 from core.numbers import CROCKFORD, random_code
 from core.outbox import enqueue
 from crm import balance
-from gateways.pay.records import Transaction, is_same
+from gateways.pay.records import Transaction, Way, is_same
 from orders import paying
 from orders.models import LineKind, Order
 from payments import attempts, ledger, refunding, stored
@@ -191,9 +191,12 @@ def _mark(
     if order.paid_fen + fen == order.payable_fen:
         return paying.mark_paid(session, order, amount_fen=fen, reason=words, now=now, held=True)
     rest_by = next_due(session, order.id, bill.id)
-    return paying.mark_part_paid(
+    part = paying.mark_part_paid(
         session, order, amount_fen=fen, reason=words, now=now, rest_by=rest_by
     )
+    if part and rest_by is not None and attempt.way is Way.mini:
+        enqueue(session, "payments.owe_shipping", order_id=order.id)
+    return part
 
 
 def words_of(attempt: PaymentAttempt) -> str:

@@ -46,16 +46,19 @@ class NotCorrectable(Conflict):
 def owe(session: Session, order: Order, *, now: datetime) -> int:
     """Have each payment of the order that is held back told; how many are new. Safe to repeat.
 
-    Goods that are fetched wait until they are handed over, or not, as the merchant has it.
+    Goods that are fetched wait until they are handed over, or not, as the merchant has it. A
+    deposit waits from its own payment on, whose clock runs at the platform: its rest may be weeks
+    away. Shares are minutes apart, and wait for the last.
     """
-    if order.payment_state not in PAID_IN_FULL:
+    in_full = order.payment_state in PAID_IN_FULL
+    if not in_full and (order.payment_state is not PaymentState.part_paid or order.in_shares):
         return 0
     found = [each for each in _paid(session, order.id) if _is_held_back(session, each.appid)]
     if not found:
         return 0
     logistics = wishes.HANDED_OVER[order.fulfilment.value]
     wish = Wish(logistics, (Parcel(_describe(session, order)),))
-    ready = is_ready(session, order, logistics)
+    ready = in_full and is_ready(session, order, logistics)
     fresh = 0
     for attempt in found:
         row = _row(order, attempt, wish, now) | {
@@ -65,6 +68,8 @@ def owe(session: Session, order: Order, *, now: datetime) -> int:
             fresh += 1
             if ready:
                 enqueue(session, "payments.tell_shipping", shipping_id=id_)
+    if ready and logistics is Logistics.pickup:
+        hand_over(session, order.id, now=now)  # the deposit, which waited for the rest
     return fresh
 
 
