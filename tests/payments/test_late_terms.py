@@ -23,7 +23,7 @@ from payments.models import (
     Sharing,
     SharingPart,
 )
-from payments.settlement import days, terms
+from payments.settlement import awaiting, terms
 from payments.settlement.holding import hold
 from payments.settling import Settlement
 from payments.sharing import receivers, running
@@ -47,7 +47,7 @@ from tests.racing import race
 __all__ = ["both", "provider", "till_config"]
 
 AFTER = DAY + ONE_DAY
-NEXT_CLOSING = MORNING + days.CLOSES_AFTER
+NEXT_CLOSING = MORNING + awaiting.CLOSES_AFTER
 
 
 def use_coupon(till: Till, order: Order, fen: int = 500) -> None:
