@@ -92,6 +92,7 @@ def show(day: str) -> Response:
         steps=settlement_view.steps(figures),
         channels=settlement_view.by_channel(lines),
         stores=settlement_view.by_store(lines, names),
+        total=settlement_view.of_all_stores(lines),
         heads=settlement_view.HEADS,
         net=settlement_view.signed(figures.net_fen),
         coupons=_coupons(figures),

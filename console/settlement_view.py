@@ -180,19 +180,28 @@ def by_store(lines: list[Line], names: Mapping[int, str]) -> list[dict[str, Any]
         mine[line.store_id].append(line)
     rows = []
     for store_id, several in mine.items():
-        amounts = columns(add_up(several))
-        steps = {"stored": 0, "beside": 0, "earned": 0}
-        for line in several:
-            kind = accounts.kind_of(line.account)
-            if is_earned(line):
-                steps["earned"] -= line.amount_fen
-            elif kind != accounts.CHANNEL:
-                steps["stored" if kind in accounts.STORED else "beside"] += line.amount_fen
+        amounts, steps = columns(add_up(several)), _steps(several)
         if any((*amounts, *steps.values())):
             name = "不属于哪家店" if store_id is None else names.get(store_id, "别的门店")
             row = {"name": name, "amounts": [signed(fen) for fen in amounts]}
             rows.append(row | {step: signed(fen) for step, fen in steps.items()})
     return rows
+
+
+def of_all_stores(lines: list[Line]) -> dict[str, str]:
+    """What the last columns of `by_store` come to."""
+    return {step: signed(fen) for step, fen in _steps(lines).items()}
+
+
+def _steps(lines: list[Line]) -> dict[str, int]:
+    steps = {"stored": 0, "beside": 0, "earned": 0}
+    for line in lines:
+        kind = accounts.kind_of(line.account)
+        if is_earned(line):
+            steps["earned"] -= line.amount_fen
+        elif kind != accounts.CHANNEL:
+            steps["stored" if kind in accounts.STORED else "beside"] += line.amount_fen
+    return steps
 
 
 def stored(found: Moved, until: str) -> list[tuple[str, str, bool]]:

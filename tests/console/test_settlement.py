@@ -264,7 +264,8 @@ def test_what_was_given_back_by_hand_stands_between_net_and_earned(chain: Chain)
 
     cells = ("储值", "0.00"), ("线下退款等", "−10.00"), ("挣到", "20.00")
     for label, amount in cells:
-        assert re.search(rf'data-label="{label}">{amount}<', shown), label
+        found = re.findall(rf'data-label="{label}">{amount}<', shown)
+        assert len(found) == 2, label  # the store's, and the sum of all stores
     assert 'data-label="净额">30.00<' in shown
 
 
